@@ -1,0 +1,23 @@
+//! The kernels of sepconv: depthwise, pointwise and standard convolution, and the small operators around them.
+//!
+//! What is allowed here: arithmetic on slices that the caller owns. No `std`, no allocation, no `unsafe` outside
+//! [`simd`]. Activations are NHWC, row after row; every kernel is written once over the [`simd::Simd`] token and
+//! instantiated for each instruction set. Each operator's folder holds the contract (`mod.rs`), the loops that define it
+//! (`reference.rs`), the vector code (`kernel.rs`), where weights are re-ordered `pack.rs`, and `tests.rs`.
+//!
+//! Sizes that contradict each other are bugs of the caller: they panic. Nothing here reads untrusted bytes.
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod activation;
+mod rows;
+pub mod simd;
+mod window;
+
+pub use activation::Activation;
+pub use rows::Rows;
+pub use simd::Isa;
+pub use window::Window;

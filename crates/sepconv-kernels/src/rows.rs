@@ -1,0 +1,31 @@
+/// Rows of a plane held in a buffer that may keep only some of them.
+///
+/// A whole plane keeps all; a fused block keeps the last few in a ring, where row `y` lives at slot `y % capacity`. Kernels
+/// that slide a window over rows read through this view, so the same kernel serves both.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    data: &'a [f32],
+    length: usize,
+    capacity: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Views `data` as slots of `length` floats each. Panics when `data` is not a whole number of them.
+    pub fn new(data: &'a [f32], length: usize) -> Self {
+        assert!(length > 0 && data.len().is_multiple_of(length), "{} floats are no rows of {length}", data.len());
+        Self { data, length, capacity: data.len() / length }
+    }
+
+    /// The floats in a row.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Row `y` of the plane. In a ring the caller keeps the rows it will ask for.
+    #[inline]
+    pub fn row(&self, y: usize) -> &'a [f32] {
+        let slot = if y < self.capacity { y } else { y % self.capacity };
+        &self.data[slot * self.length..][..self.length]
+    }
+}

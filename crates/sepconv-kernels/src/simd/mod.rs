@@ -1,0 +1,91 @@
+//! Instruction sets as tokens: holding a token proves that the machine has the instructions.
+//!
+//! [`Simd`] is the small vocabulary that kernels are written in. An instruction set is one file here that implements it;
+//! nothing else changes. A kernel is a value implementing [`Kernel`]; [`Isa::run`] crosses the `#[target_feature]` boundary once
+//! and everything below, being `#[inline(always)]`, is compiled with the wider instructions.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod isa;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use isa::Isa;
+pub use scalar::Scalar;
+
+/// Whether the machine has every named feature: asked at run time with `std`, fixed when compiling without.
+#[cfg(target_arch = "x86_64")]
+macro_rules! detected {
+    ($($feature:tt),*) => {{
+        #[cfg(feature = "std")]
+        let all = true $(&& std::arch::is_x86_feature_detected!($feature))*;
+        #[cfg(not(feature = "std"))]
+        let all = true $(&& cfg!(target_feature = $feature))*;
+        all
+    }};
+}
+#[cfg(target_arch = "x86_64")]
+use detected;
+
+/// A token for an instruction set, and the vector operations it allows.
+///
+/// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86
+/// does; other instruction sets match that. `mul_add` rounds once where the instruction set can, twice on [`Scalar`].
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of [`LANES`](Self::LANES) floats.
+    type F32: Copy + Send + Sync;
+    /// Floats in a vector.
+    const LANES: usize;
+
+    /// Runs `kernel` with this token's instructions enabled.
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::F32;
+    /// The first [`LANES`](Self::LANES) floats of `from`. Panics when it is shorter.
+    fn load(self, from: &[f32]) -> Self::F32;
+    /// All of `from` up to [`LANES`](Self::LANES) floats, then zeros.
+    fn load_part(self, from: &[f32]) -> Self::F32;
+    /// Writes the first [`LANES`](Self::LANES) floats of `to`. Panics when it is shorter.
+    fn store(self, x: Self::F32, to: &mut [f32]);
+    /// Writes all of `to` up to [`LANES`](Self::LANES) floats.
+    fn store_part(self, x: Self::F32, to: &mut [f32]);
+
+    /// `a + b`
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a · b`
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a · b + c`
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// The smaller; `b` when either is NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger; `b` when either is NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The nearest whole number, halves to even.
+    fn round(self, x: Self::F32) -> Self::F32;
+    /// `2^n` for whole `n` in -126..=127.
+    fn exp2(self, n: Self::F32) -> Self::F32;
+    /// The sum of all lanes.
+    fn sum(self, x: Self::F32) -> f32;
+}
+
+/// A piece of work that is compiled once per instruction set.
+///
+/// Mark `run` `#[inline(always)]`, and every function it calls with a token, or the work is compiled without the
+/// instructions.
+pub trait Kernel {
+    /// What the work returns.
+    type Output;
+    /// The work.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}

@@ -1,0 +1,91 @@
+use super::{Kernel, Simd};
+
+/// Plain Rust in groups of four, which any compiler can turn into whatever vectors the target always has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scalar;
+
+type F32 = [f32; 4];
+
+#[inline(always)]
+fn map(a: F32, b: F32, f: impl Fn(f32, f32) -> f32) -> F32 {
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]
+}
+
+impl Simd for Scalar {
+    type F32 = F32;
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F32 {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> F32 {
+        let from = &from[..4];
+        [from[0], from[1], from[2], from[3]]
+    }
+    #[inline(always)]
+    fn load_part(self, from: &[f32]) -> F32 {
+        let mut x = [0.0; 4];
+        for (x, from) in x.iter_mut().zip(from) {
+            *x = *from;
+        }
+        x
+    }
+    #[inline(always)]
+    fn store(self, x: F32, to: &mut [f32]) {
+        to[..4].copy_from_slice(&x);
+    }
+    #[inline(always)]
+    fn store_part(self, x: F32, to: &mut [f32]) {
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = x;
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: F32, b: F32, c: F32) -> F32 {
+        self.add(self.mul(a, b), c)
+    }
+    #[inline(always)]
+    fn min(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn max(self, a: F32, b: F32) -> F32 {
+        map(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn round(self, x: F32) -> F32 {
+        x.map(libm::rintf)
+    }
+    #[inline(always)]
+    fn exp2(self, n: F32) -> F32 {
+        n.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn sum(self, x: F32) -> f32 {
+        (x[0] + x[1]) + (x[2] + x[3])
+    }
+}
