@@ -1,1 +1,28 @@
-//! x
+//! The middle of sepconv: what a network means ([`Graph`]), how it is simplified ([`passes`]), how it will run on a machine
+//! ([`Plan`]) and the running itself ([`Runner`]).
+//!
+//! What is allowed here: allocation, but no `std` and no `unsafe`. [`interpret`] is the definition of a network's answer, slow and
+//! obvious; whatever the plan does is compared with it.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod builder;
+mod error;
+mod graph;
+mod join;
+mod limits;
+pub mod op;
+mod tensor;
+
+pub use builder::Builder;
+pub use error::{Error, ErrorKind};
+pub use graph::{Graph, Node, Port, Value, ValueId};
+pub use join::{Join, Serial};
+pub use limits::Limits;
+pub use op::Op;
+pub use tensor::{DType, Data, Shape, Tensor};
+
+/// What every fallible function here returns.
+pub type Result<T> = core::result::Result<T, Error>;

@@ -1,0 +1,141 @@
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, Value, ValueId};
+
+/// Builds a [`Graph`] node by node. Shapes are inferred and limits enforced as it goes; a node whose operands are all constants is
+/// computed at once and leaves only its result.
+#[derive(Debug)]
+pub struct Builder {
+    graph: Graph,
+    limits: Limits,
+    macs: u64,
+    memory: usize,
+}
+
+impl Builder {
+    /// An empty graph that may grow to `limits`.
+    pub fn new(limits: Limits) -> Self {
+        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
+        Self { graph, limits, macs: 0, memory: 0 }
+    }
+
+    /// The value that `id` names.
+    pub fn value(&self, id: ValueId) -> &Value {
+        self.graph.value(id)
+    }
+
+    /// The shape of a value.
+    pub fn shape(&self, id: ValueId) -> &Shape {
+        &self.value(id).shape
+    }
+
+    /// The elements of a value, where they are known already.
+    pub fn constant_of(&self, id: ValueId) -> Option<&Arc<Tensor>> {
+        self.value(id).constant.as_ref()
+    }
+
+    /// Declares an input of the graph, with its axes in the file's order.
+    pub fn input(&mut self, name: &str, shape: Shape, dtype: DType) -> Result<ValueId> {
+        let order = (0..shape.len()).collect();
+        let value = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
+        self.graph.inputs.push(Port { name: name.to_owned(), value, order });
+        Ok(value)
+    }
+
+    /// Adds a constant.
+    pub fn constant(&mut self, name: &str, tensor: impl Into<Arc<Tensor>>) -> Result<ValueId> {
+        let tensor = tensor.into();
+        let (shape, dtype) = (tensor.shape().clone(), tensor.dtype());
+        self.push(Value { name: name.to_owned(), shape, dtype, constant: Some(tensor) })
+    }
+
+    /// Applies an operator to values and names the result.
+    ///
+    /// # Errors
+    /// When shapes or types contradict each other or a limit would be passed; the error names the node.
+    pub fn node(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
+        self.try_node(name, &op, inputs).map_err(|error| error.at_node(name, op.name()))
+    }
+
+    fn try_node(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
+        let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
+        let (shape, dtype) = op.infer(&operands)?;
+        let macs = op.macs(&operands, &shape);
+        let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
+        self.check_cost(macs, &shape)?;
+        if let Some(constants) = constants {
+            let tensor = op.evaluate(&constants, &shape)?;
+            return self.constant(name, tensor);
+        }
+        if self.graph.nodes.len() >= self.limits.max_nodes {
+            return Err(Error::limit("graph has too many nodes")
+                .expected(format_args!("at most {}", self.limits.max_nodes), "more"));
+        }
+        self.macs += macs;
+        let output = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
+        self.graph.nodes.push(Node { name: name.to_owned(), op: op.clone(), inputs: inputs.to_vec(), output });
+        Ok(output)
+    }
+
+    /// Declares an output of the graph.
+    pub fn output(&mut self, name: &str, value: ValueId) {
+        let order = (0..self.shape(value).len()).collect();
+        self.graph.outputs.push(Port { name: name.to_owned(), value, order });
+    }
+
+    /// The finished graph, without the nodes that no output needs.
+    pub fn finish(mut self) -> Graph {
+        let mut needed = vec![false; self.graph.values.len()];
+        for port in &self.graph.outputs {
+            needed[port.value.0] = true;
+        }
+        for node in self.graph.nodes.iter().rev() {
+            if needed[node.output.0] {
+                node.inputs.iter().for_each(|id| needed[id.0] = true);
+            }
+        }
+        self.graph.nodes.retain(|node| needed[node.output.0]);
+        self.graph
+    }
+
+    fn check_cost(&self, macs: u64, shape: &Shape) -> Result<()> {
+        if self.macs.checked_add(macs).is_none_or(|total| total > self.limits.max_macs) {
+            return Err(Error::limit("network costs too many multiply-accumulates")
+                .expected(
+                    format_args!("at most {}", self.limits.max_macs),
+                    format_args!("{macs} more than {}", self.macs),
+                )
+                .help("raise Limits::max_macs if the file is trusted"));
+        }
+        let bytes = shape.elements() * size_of::<i64>();
+        if bytes > self.limits.max_memory {
+            return Err(memory_error(bytes, self.limits.max_memory));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, value: Value) -> Result<ValueId> {
+        if value.constant.is_some() {
+            let bytes = value.shape.elements() * if value.dtype == DType::F32 { 4 } else { 8 };
+            self.memory = self.memory.saturating_add(bytes);
+            if self.memory > self.limits.max_memory {
+                return Err(
+                    memory_error(self.memory, self.limits.max_memory).at(alloc::format!("constant {:?}", value.name))
+                );
+            }
+        }
+        self.graph.values.push(value);
+        Ok(ValueId(self.graph.values.len() - 1))
+    }
+}
+
+/// The error for something that would take `bytes`.
+pub(crate) fn memory_error(bytes: usize, most: usize) -> Error {
+    Error::limit("network takes too much memory")
+        .expected(format_args!("at most {most} bytes"), bytes)
+        .help(String::from("raise Limits::max_memory if the file is trusted"))
+}

@@ -1,0 +1,19 @@
+/// What a model may ask for. Checked before anything is allocated, so that a small hostile file cannot take the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes that constants and activations may take together.
+    pub max_memory: usize,
+    /// The multiply-accumulates that one run may cost.
+    pub max_macs: u64,
+    /// The nodes that a graph may have.
+    pub max_nodes: usize,
+}
+
+impl Default for Limits {
+    /// 2 GiB (1 GiB where an address has 32 bits), 10¹² multiply-accumulates and 100,000 nodes: far above any phone-sized network,
+    /// far below what would hurt a laptop.
+    fn default() -> Self {
+        let max_memory = if usize::BITS > 32 { 2 << 30 } else { 1 << 30 };
+        Self { max_memory, max_macs: 1_000_000_000_000, max_nodes: 100_000 }
+    }
+}

@@ -1,0 +1,338 @@
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use super::{Conv2d, ConvTranspose, Op, Pool};
+use crate::{DType, Error, Result, Shape, Value};
+
+impl Op {
+    /// The shape and type of the result for these operands.
+    ///
+    /// # Errors
+    /// A mismatch names what was expected and found; the caller adds the node.
+    pub fn infer(&self, inputs: &[&Value]) -> Result<(Shape, DType)> {
+        self.check_arity(inputs.len())?;
+        let dtype = self.check_types(inputs)?;
+        let shapes: Vec<&Shape> = inputs.iter().map(|value| &value.shape).collect();
+        let x = shapes[0];
+        let shape = match self {
+            Self::Conv2d(conv) => conv.infer(&shapes)?,
+            Self::ConvTranspose(conv) => conv.infer(&shapes)?,
+            Self::Dense { .. } => dense(&shapes)?,
+            Self::MatMul => matmul(x, shapes[1])?,
+            Self::BatchNorm { .. } => {
+                for (name, shape) in ["scale", "shift", "mean", "variance"].iter().zip(&shapes[1..]) {
+                    expect_shape(name, shape, &[x.last()])?;
+                }
+                x.clone()
+            }
+            Self::Pool(pool) => pool.infer(x)?,
+            Self::Reduce { axes, keep_axes, .. } => reduce(x, axes, *keep_axes)?,
+            Self::Unary(_) => x.clone(),
+            Self::Binary { .. } => broadcast(x, shapes[1])?,
+            Self::Softmax { axis, .. } => {
+                expect_axis(*axis, x)?;
+                x.clone()
+            }
+            Self::Resize { plane, .. } => {
+                let [n, h, w, c] = nhwc(x)?;
+                if plane.contains(&0) || h == 0 || w == 0 {
+                    return Err(Error::mismatch("resize from or to an empty plane").at(format_plane([h, w], *plane)));
+                }
+                Shape::new([n, plane[0], plane[1], c])?
+            }
+            Self::Reshape { shape } => {
+                if shape.elements() != x.elements() {
+                    return Err(Error::mismatch("reshape changes the number of elements").expected(
+                        format_args!("{} elements of {x}", x.elements()),
+                        format_args!("{} of {shape}", shape.elements()),
+                    ));
+                }
+                shape.clone()
+            }
+            Self::Transpose { order } => transpose(x, order)?,
+            Self::Concat { axis } => concat(&shapes, *axis)?,
+            Self::Slice { starts, steps, sizes } => slice(x, starts, steps, sizes)?,
+            Self::Pad { before, after, fill } => pad(x, before, after, *fill)?,
+            Self::Gather { axis } => {
+                expect_axis(*axis, x)?;
+                Shape::new([&x[..*axis], &shapes[1][..], &x[axis + 1..]].concat())?
+            }
+            Self::Broadcast { shape } => {
+                if broadcast(x, shape)? != *shape {
+                    return Err(Error::mismatch("operand does not broadcast to the shape").expected(shape, x));
+                }
+                shape.clone()
+            }
+        };
+        Ok((shape, dtype))
+    }
+
+    /// How many operands the operator takes.
+    fn check_arity(&self, count: usize) -> Result<()> {
+        let range = match self {
+            Self::Conv2d(_) => 3..=4,
+            Self::ConvTranspose(_) | Self::Dense { .. } => 3..=3,
+            Self::BatchNorm { .. } => 5..=5,
+            Self::MatMul | Self::Binary { .. } | Self::Gather { .. } => 2..=2,
+            Self::Concat { .. } => 1..=usize::MAX,
+            _ => 1..=1,
+        };
+        if range.contains(&count) {
+            return Ok(());
+        }
+        Err(Error::mismatch("wrong number of operands").expected(format_args!("{range:?}"), count))
+    }
+
+    /// The type of the result; arithmetic other than elementwise and reductions is for floats.
+    fn check_types(&self, inputs: &[&Value]) -> Result<DType> {
+        let first = inputs[0].dtype;
+        let expect = |value: &Value, dtype: DType| {
+            if value.dtype == dtype {
+                return Ok(());
+            }
+            Err(Error::mismatch("operand has the wrong element type")
+                .expected(dtype, format_args!("{} {:?}", value.dtype, value.name)))
+        };
+        match self {
+            Self::Gather { .. } => expect(inputs[1], DType::I64)?,
+            Self::Reshape { .. }
+            | Self::Transpose { .. }
+            | Self::Slice { .. }
+            | Self::Pad { .. }
+            | Self::Broadcast { .. } => {}
+            Self::Concat { .. } | Self::Binary { .. } | Self::Reduce { .. } | Self::Unary(_) => {
+                inputs.iter().try_for_each(|value| expect(value, first))?;
+            }
+            _ => inputs.iter().try_for_each(|value| expect(value, DType::F32))?,
+        }
+        Ok(first)
+    }
+}
+
+impl Conv2d {
+    fn infer(&self, shapes: &[&Shape]) -> Result<Shape> {
+        let [n, h, w, c] = nhwc(shapes[0])?;
+        let [o, kh, kw, per_group] = filters(shapes[1])?;
+        check_groups(self.groups, c, o)?;
+        let expected = [o, self.window.kernel[0], self.window.kernel[1], c / self.groups];
+        if [o, kh, kw, per_group] != expected {
+            return Err(Error::mismatch("weights do not match the input channels")
+                .expected(format_args!("weights {expected:?}"), shapes[1])
+                .help(alloc::format!("{} input channels in {} group(s)", c, self.groups)));
+        }
+        expect_shape("bias", shapes[2], &[o])?;
+        let plane = self.window.output([h, w]).ok_or_else(|| no_output(&self.window, [h, w]))?;
+        let shape = Shape::new([n, plane[0], plane[1], o])?;
+        if let Some(residual) = shapes.get(3) {
+            expect_shape("residual", residual, &shape)?;
+        }
+        Ok(shape)
+    }
+}
+
+impl ConvTranspose {
+    fn infer(&self, shapes: &[&Shape]) -> Result<Shape> {
+        let [n, h, w, c] = nhwc(shapes[0])?;
+        let [o, _, _, per_group] = filters(shapes[1])?;
+        check_groups(self.groups, c, o)?;
+        let expected = [o, self.window.kernel[0], self.window.kernel[1], c / self.groups];
+        if shapes[1][..] != expected || per_group == 0 {
+            return Err(Error::mismatch("weights do not match the input channels")
+                .expected(format_args!("weights {expected:?}"), shapes[1]));
+        }
+        expect_shape("bias", shapes[2], &[o])?;
+        let window = &self.window;
+        let extent = window.extent().ok_or_else(|| no_output(window, [h, w]))?;
+        let size = |axis: usize, input: usize| {
+            let full = input.checked_sub(1)?.checked_mul(window.stride[axis])?.checked_add(extent[axis])?;
+            let full = full.checked_add(self.extra[axis])?;
+            full.checked_sub(window.before[axis].checked_add(window.after[axis])?).filter(|&size| size > 0)
+        };
+        let plane = size(0, h).zip(size(1, w)).ok_or_else(|| no_output(window, [h, w]))?;
+        Shape::new([n, plane.0, plane.1, o])
+    }
+}
+
+impl Pool {
+    fn infer(&self, x: &Shape) -> Result<Shape> {
+        let [n, h, w, c] = nhwc(x)?;
+        let none = || no_output(&self.window, [h, w]);
+        let extent = self.window.extent().ok_or_else(none)?;
+        let axis = |axis: usize, size: usize| {
+            let (before, after) = (self.window.before[axis], self.window.after[axis]);
+            let (stride, extent) = (self.window.stride[axis], extent[axis]);
+            // A window that sees nothing but padding has no largest value and no mean.
+            if before >= extent || after >= extent {
+                return None;
+            }
+            let room = size.checked_add(before)?.checked_add(after)?.checked_sub(extent)?;
+            let last = if self.ceil { room.div_ceil(stride) } else { room / stride };
+            let starts_inside = last.checked_mul(stride)? < size + before;
+            Some(if starts_inside { last + 1 } else { last })
+        };
+        let plane = axis(0, h).zip(axis(1, w)).ok_or_else(none)?;
+        Shape::new([n, plane.0, plane.1, c])
+    }
+}
+
+fn no_output(window: &sepconv_kernels::Window, plane: [usize; 2]) -> Error {
+    Error::mismatch("window does not fit on the padded plane").expected(
+        "a kernel, stride and dilation of at least 1 and an extent within the padded plane",
+        format_args!("{window:?} on {}x{}", plane[0], plane[1]),
+    )
+}
+
+fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
+    if groups > 0 && channels > 0 && filters > 0 && channels.is_multiple_of(groups) && filters.is_multiple_of(groups) {
+        return Ok(());
+    }
+    Err(Error::mismatch("groups do not divide the channels").expected(
+        "a divisor of input and output channels",
+        format_args!("{groups} groups for {channels} -> {filters} channels"),
+    ))
+}
+
+fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
+    (**shape).try_into().map_err(|_| Error::mismatch("operand is not a plane").expected("4 axes (NHWC)", shape))
+}
+
+fn filters(shape: &Shape) -> Result<[usize; 4]> {
+    (**shape).try_into().map_err(|_| Error::mismatch("weights have the wrong rank").expected("4 axes (OHWI)", shape))
+}
+
+fn expect_shape(name: impl Display, shape: &Shape, expected: &[usize]) -> Result<()> {
+    if **shape == *expected {
+        return Ok(());
+    }
+    Err(Error::mismatch(alloc::format!("{name} has the wrong shape")).expected(format_args!("{expected:?}"), shape))
+}
+
+fn expect_axis(axis: usize, shape: &Shape) -> Result<()> {
+    if axis < shape.len() {
+        return Ok(());
+    }
+    Err(Error::mismatch("axis is out of range").expected(format_args!("an axis of {shape}"), axis))
+}
+
+fn expect_rank(name: &str, len: usize, shape: &Shape) -> Result<()> {
+    if len == shape.len() {
+        return Ok(());
+    }
+    Err(Error::mismatch(alloc::format!("{name} does not match the rank"))
+        .expected(format_args!("{} entries for {shape}", shape.len()), len))
+}
+
+fn format_plane(from: [usize; 2], to: [usize; 2]) -> alloc::string::String {
+    alloc::format!("{}x{} to {}x{}", from[0], from[1], to[0], to[1])
+}
+
+fn dense(shapes: &[&Shape]) -> Result<Shape> {
+    let (x, weights) = (shapes[0], shapes[1]);
+    let [n, k] = (**weights)
+        .try_into()
+        .map_err(|_| Error::mismatch("weights have the wrong rank").expected("2 axes", weights))?;
+    if x.is_empty() || x.last() != k {
+        return Err(Error::mismatch("weights do not match the input").expected(format_args!("[..,{k}]"), x));
+    }
+    expect_shape("bias", shapes[2], &[n])?;
+    Shape::new([&x[..x.len() - 1], &[n]].concat())
+}
+
+fn matmul(a: &Shape, b: &Shape) -> Result<Shape> {
+    let inner = |a: &Shape, b: &Shape| -> Option<Shape> {
+        let ([batch_a @ .., m, k], [batch_b @ .., k2, n]) = (&**a, &**b) else { return None };
+        let batch = broadcast(&Shape::new(batch_a).ok()?, &Shape::new(batch_b).ok()?).ok()?;
+        (k == k2).then(|| Shape::new([&batch[..], &[*m, *n]].concat()).ok())?
+    };
+    inner(a, b).ok_or_else(|| {
+        Error::mismatch("matrices do not fit").expected("[..,m,k] and [..,k,n]", format_args!("{a} and {b}"))
+    })
+}
+
+/// The shape of an elementwise result: sizes equal, or one of them 1, aligned at the last axis.
+pub(crate) fn broadcast(a: &Shape, b: &Shape) -> Result<Shape> {
+    let rank = a.len().max(b.len());
+    let size = |shape: &Shape, axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let dims: Option<Vec<usize>> = (0..rank)
+        .map(|axis| match (size(a, axis), size(b, axis)) {
+            (a, b) if a == b => Some(a),
+            (1, size) | (size, 1) => Some(size),
+            _ => None,
+        })
+        .collect();
+    Shape::new(dims.ok_or_else(|| {
+        Error::mismatch("shapes do not broadcast").expected("equal sizes or 1", format_args!("{a} and {b}"))
+    })?)
+}
+
+fn reduce(x: &Shape, axes: &[usize], keep: bool) -> Result<Shape> {
+    axes.iter().try_for_each(|&axis| expect_axis(axis, x))?;
+    let dims = x.iter().enumerate().filter_map(|(axis, &size)| match axes.contains(&axis) {
+        true => keep.then_some(1),
+        false => Some(size),
+    });
+    Shape::new(dims.collect::<Vec<_>>())
+}
+
+fn transpose(x: &Shape, order: &[usize]) -> Result<Shape> {
+    expect_rank("order", order.len(), x)?;
+    if (0..x.len()).any(|axis| !order.contains(&axis)) {
+        return Err(Error::mismatch("order is not a permutation of the axes")
+            .expected(format_args!("0..{}", x.len()), format_args!("{order:?}")));
+    }
+    Shape::new(order.iter().map(|&axis| x[axis]).collect::<Vec<_>>())
+}
+
+fn concat(shapes: &[&Shape], axis: usize) -> Result<Shape> {
+    let first = shapes[0];
+    expect_axis(axis, first)?;
+    let mut dims = first.to_vec();
+    for shape in &shapes[1..] {
+        let fits = shape.len() == first.len() && (0..first.len()).all(|i| i == axis || shape[i] == first[i]);
+        let total = fits.then(|| dims[axis].checked_add(shape[axis])).flatten();
+        dims[axis] = total.ok_or_else(|| {
+            Error::mismatch("operands differ off the concatenated axis")
+                .expected(format_args!("like {first} but for axis {axis}"), shape)
+        })?;
+    }
+    Shape::new(dims)
+}
+
+fn slice(x: &Shape, starts: &[usize], steps: &[isize], sizes: &[usize]) -> Result<Shape> {
+    for (name, len) in [("starts", starts.len()), ("steps", steps.len()), ("sizes", sizes.len())] {
+        expect_rank(name, len, x)?;
+    }
+    for (axis, &size) in x.iter().enumerate() {
+        let Some(hops) = sizes[axis].checked_sub(1) else { continue };
+        let last = isize::try_from(hops).ok().and_then(|hops| hops.checked_mul(steps[axis]));
+        let last = last.and_then(|offset| starts[axis].checked_add_signed(offset));
+        if starts[axis] >= size || last.is_none_or(|last| last >= size) {
+            return Err(Error::mismatch("slice leaves the operand").expected(
+                format_args!("indices below {size} along axis {axis}"),
+                format_args!("{} elements from {} by {}", sizes[axis], starts[axis], steps[axis]),
+            ));
+        }
+    }
+    Shape::new(sizes)
+}
+
+fn pad(x: &Shape, before: &[usize], after: &[usize], fill: super::Fill) -> Result<Shape> {
+    expect_rank("padding before", before.len(), x)?;
+    expect_rank("padding after", after.len(), x)?;
+    let dims: Option<Vec<usize>> = (0..x.len())
+        .map(|axis| {
+            let (size, most) = (x[axis], before[axis].max(after[axis]));
+            let possible = match fill {
+                super::Fill::Constant(_) => true,
+                super::Fill::Edge => size > 0 || most == 0,
+                super::Fill::Reflect => most == 0 || most < size,
+                super::Fill::Wrap => most <= size,
+            };
+            size.checked_add(before[axis])?.checked_add(after[axis]).filter(|_| possible)
+        })
+        .collect();
+    Shape::new(dims.ok_or_else(|| {
+        Error::mismatch("padding is larger than the operand allows")
+            .expected(format_args!("{fill:?} padding within {x}"), format_args!("{before:?} and {after:?}"))
+    })?)
+}

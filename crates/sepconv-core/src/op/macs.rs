@@ -1,0 +1,23 @@
+use super::Op;
+use crate::{Shape, Value};
+
+impl Op {
+    /// Multiply-accumulates that one evaluation costs, in the convention of papers: convolutions, fully connected layers and
+    /// matrix products count, everything else is free. `out` is the shape of the result.
+    pub fn macs(&self, inputs: &[&Value], out: &Shape) -> u64 {
+        let per_result = match self {
+            Self::Conv2d(_) | Self::Dense { .. } => {
+                let weights = &inputs[1].shape;
+                weights[1..].iter().product::<usize>()
+            }
+            // Each input pixel meets every tap of every filter of its group.
+            Self::ConvTranspose(conv) => {
+                let taps = conv.window.kernel[0] as u64 * conv.window.kernel[1] as u64;
+                return (inputs[0].shape.elements() as u64).saturating_mul(taps * (out.last() / conv.groups) as u64);
+            }
+            Self::MatMul => inputs[0].shape.last(),
+            _ => return 0,
+        };
+        (out.elements() as u64).saturating_mul(per_result as u64)
+    }
+}

@@ -1,0 +1,179 @@
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+use crate::{Error, Result};
+
+/// The size of a tensor along each axis, slowest first. At most [`Shape::MAX_RANK`] axes; their product fits in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape(Vec<usize>);
+
+impl Shape {
+    /// The largest number of axes.
+    pub const MAX_RANK: usize = 8;
+
+    /// Checks the rank and that the element count, as bytes of the widest type, fits in an `isize`.
+    pub fn new(dims: impl Into<Vec<usize>>) -> Result<Self> {
+        let dims = dims.into();
+        let shape = Self(dims);
+        if shape.len() > Self::MAX_RANK {
+            return Err(Error::unsupported("tensor has too many axes")
+                .expected(format_args!("at most {}", Self::MAX_RANK), shape.len()));
+        }
+        // A zero axis must not hide that the others overflow: everything computed from them would.
+        let product = shape.iter().filter(|&&d| d != 0).try_fold(8usize, |product, &d| product.checked_mul(d));
+        match product {
+            Some(bytes) if isize::try_from(bytes).is_ok() => Ok(shape),
+            _ => Err(Error::limit("tensor is larger than the address space").at(alloc::format!("shape {shape}"))),
+        }
+    }
+
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        self.iter().product()
+    }
+
+    /// The distance in elements between neighbours along each axis, for data without gaps.
+    pub fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![1; self.len()];
+        for axis in (1..self.len()).rev() {
+            strides[axis - 1] = strides[axis] * self[axis];
+        }
+        strides
+    }
+
+    /// The size of the last axis; 1 for a scalar.
+    pub fn last(&self) -> usize {
+        self.0.last().copied().unwrap_or(1)
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (i, size) in self.iter().enumerate() {
+            write!(f, "{}{size}", if i == 0 { "" } else { "," })?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// What flows through a network.
+    F32,
+    /// What is computed while importing: shapes, axes, indices. Readers widen every other integer type to it.
+    I64,
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::I64 => "i64",
+        })
+    }
+}
+
+/// The elements of a tensor, last axis fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// See [`DType::F32`].
+    F32(Vec<f32>),
+    /// See [`DType::I64`].
+    I64(Vec<i64>),
+}
+
+/// A shape and the elements that fill it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    shape: Shape,
+    data: Data,
+}
+
+impl Tensor {
+    /// Joins elements to a shape; their number must agree.
+    pub fn new(shape: Shape, data: Data) -> Result<Self> {
+        let len = match &data {
+            Data::F32(data) => data.len(),
+            Data::I64(data) => data.len(),
+        };
+        if len != shape.elements() {
+            return Err(Error::mismatch("tensor data does not fill its shape")
+                .expected(format_args!("{} elements for {shape}", shape.elements()), len));
+        }
+        Ok(Self { shape, data })
+    }
+
+    /// A tensor of floats.
+    pub fn f32(dims: impl Into<Vec<usize>>, data: impl Into<Vec<f32>>) -> Result<Self> {
+        Self::new(Shape::new(dims)?, Data::F32(data.into()))
+    }
+
+    /// A tensor of integers.
+    pub fn i64(dims: impl Into<Vec<usize>>, data: impl Into<Vec<i64>>) -> Result<Self> {
+        Self::new(Shape::new(dims)?, Data::I64(data.into()))
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: Shape) -> Self {
+        let data = Data::F32(vec![0.0; shape.elements()]);
+        Self { shape, data }
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The type of its elements.
+    pub fn dtype(&self) -> DType {
+        match self.data {
+            Data::F32(_) => DType::F32,
+            Data::I64(_) => DType::I64,
+        }
+    }
+
+    /// Its elements.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Its elements, where they are floats.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.data {
+            Data::F32(data) => Some(data),
+            Data::I64(_) => None,
+        }
+    }
+
+    /// Its elements for writing, where they are floats.
+    pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
+        match &mut self.data {
+            Data::F32(data) => Some(data),
+            Data::I64(_) => None,
+        }
+    }
+
+    /// Its elements, where they are integers.
+    pub fn as_i64(&self) -> Option<&[i64]> {
+        match &self.data {
+            Data::I64(data) => Some(data),
+            Data::F32(_) => None,
+        }
+    }
+
+    /// The same elements in another shape of equal size.
+    pub fn reshape(self, shape: Shape) -> Result<Self> {
+        Self::new(shape, self.data)
+    }
+}
