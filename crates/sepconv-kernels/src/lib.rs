@@ -21,7 +21,3 @@ pub use activation::Activation;
 pub use rows::Rows;
 pub use simd::Isa;
 pub use window::Window;
-pub mod elementwise;
-pub mod pool;
-pub mod reduce;
-pub mod resize;
