@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod columns;
 mod isa;
 mod scalar;
 
@@ -16,6 +17,7 @@ mod scalar;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use columns::Columns;
 pub use isa::Isa;
 pub use scalar::Scalar;
 
