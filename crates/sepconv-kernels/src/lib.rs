@@ -13,8 +13,18 @@
 extern crate std;
 
 mod activation;
+pub mod depthwise;
+pub mod elementwise;
+pub mod layout;
+pub mod matmul;
+pub mod pool;
+pub mod reduce;
+pub mod resize;
 mod rows;
 pub mod simd;
+pub mod softmax;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use activation::Activation;
