@@ -13,11 +13,15 @@
 extern crate std;
 
 mod activation;
+pub mod pointwise;
 mod rows;
+mod scheme;
 pub mod simd;
+mod tile;
 mod window;
 
 pub use activation::Activation;
 pub use rows::Rows;
 pub use simd::Isa;
+pub use tile::Tile;
 pub use window::Window;
