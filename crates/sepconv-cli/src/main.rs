@@ -1,0 +1,2 @@
+//! The `sepconv` program.
+fn main() {}

@@ -1,0 +1,196 @@
+use sepconv_core::{DType, Error, Result, Tensor};
+
+use crate::preprocess::Tables;
+use crate::{Image, ImageInput, Labels, Model, Options, Preprocess, Runner, class_of};
+
+/// What a network thinks a picture shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The position among the network's outputs.
+    pub output: usize,
+    /// The class: the output without the background class, where there is one (`None` is the background).
+    pub class: Option<usize>,
+    /// Its name, where labels are known.
+    pub label: Option<String>,
+    /// From 0 to 1; those of all classes add up to 1.
+    pub score: f32,
+}
+
+/// A network that names what pictures show: a [`Runner`] with what stands before and behind it.
+///
+/// ```no_run
+/// use sepconv::{Classifier, Image, Model, Options};
+///
+/// let model = Model::open("mobilenet_v2.onnx")?;
+/// let mut classifier = Classifier::new(&model, &Options::default())?;
+/// for prediction in classifier.classify(&Image::open("photo.jpg")?, 5)? {
+///     println!("{:?} {:.3}", prediction.class, prediction.score);
+/// }
+/// # Ok::<(), sepconv::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Classifier {
+    runner: Runner,
+    input: ImageInput,
+    tensor: Tensor,
+    preprocess: Preprocess,
+    tables: Tables,
+    labels: Option<Labels>,
+    scores: Vec<f32>,
+    softmax_added: bool,
+}
+
+impl Classifier {
+    /// Compiles a network of one image input whose first output is a score for each class. Pre-processing and labels are the
+    /// file's, or for the former the [default](Model::preprocess).
+    ///
+    /// # Errors
+    /// Those of [`Model::compile`], and when the network is not of this kind.
+    pub fn new(model: &Model, options: &Options) -> Result<Self> {
+        let runner = model.compile(options)?;
+        Self::around(runner, model).map_err(|error| error.in_file(model.name()))
+    }
+
+    fn around(runner: Runner, model: &Model) -> Result<Self> {
+        let unsuitable = |what: &str| Error::unsupported(what).help("`run` takes networks of any kind");
+        let [input] = runner.inputs() else { return Err(unsuitable("network has more than one input")) };
+        if input.dtype != DType::F32 {
+            return Err(unsuitable("network does not take floats"));
+        }
+        let tensor = Tensor::zeros(input.shape.clone());
+        let input = ImageInput::new(&input.shape, model.usual_layout())?;
+        let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
+        let classes = output.shape.iter().copied().max().unwrap_or(0);
+        if classes < 2 || classes != output.shape.elements() || output.dtype != DType::F32 {
+            return Err(unsuitable("network does not score classes")
+                .expected("a first output [1,classes]", format_args!("{}", output.shape)));
+        }
+        let preprocess = model.preprocess()?;
+        let labels = model.labels().map(|labels| labels.for_outputs(classes)).transpose()?;
+        Ok(Self {
+            tables: preprocess.tables(),
+            scores: Vec::with_capacity(classes),
+            softmax_added: false,
+            runner,
+            input,
+            tensor,
+            preprocess,
+            labels,
+        })
+    }
+
+    /// The same with other pre-processing.
+    pub fn with_preprocess(mut self, preprocess: Preprocess) -> Self {
+        self.tables = preprocess.tables();
+        self.preprocess = preprocess;
+        self
+    }
+
+    /// The same with other labels.
+    ///
+    /// # Errors
+    /// When there is not one for each class; see [`Labels::for_outputs`].
+    pub fn with_labels(mut self, labels: Labels) -> Result<Self> {
+        self.labels = Some(labels.for_outputs(self.classes())?);
+        Ok(self)
+    }
+
+    /// How pictures become the network's numbers.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// What the network takes.
+    pub fn input(&self) -> ImageInput {
+        self.input
+    }
+
+    /// The number of outputs, with a background class where there is one.
+    pub fn classes(&self) -> usize {
+        self.runner.outputs()[0].shape.elements()
+    }
+
+    /// Whether the scores of the last picture are a softmax of what the network gave, which did not add up to 1.
+    pub fn softmax_added(&self) -> bool {
+        self.softmax_added
+    }
+
+    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Image::fit) to the network first.
+    ///
+    /// # Errors
+    /// When the picture cannot be resized or the network gives something that is not a number.
+    pub fn classify(&mut self, image: &Image, top: usize) -> Result<Vec<Prediction>> {
+        let fitted = image.fit(self.input.width, self.input.height)?;
+        self.classify_exact(&fitted, top)
+    }
+
+    /// The same for a picture that has the network's size: no pixel is changed.
+    ///
+    /// # Errors
+    /// When the picture has another size or the network gives something that is not a number.
+    pub fn classify_exact(&mut self, image: &Image, top: usize) -> Result<Vec<Prediction>> {
+        self.score(image)?;
+        let outputs = self.scores.len();
+        let mut order: Vec<usize> = (0..outputs).collect();
+        // Of equal scores the first output wins, as with NumPy's argmax.
+        order.sort_by(|&a, &b| self.scores[b].total_cmp(&self.scores[a]).then(a.cmp(&b)));
+        order.truncate(top);
+        let prediction = |output: usize| Prediction {
+            output,
+            class: class_of(output, outputs),
+            label: self.labels.as_ref().map(|labels| labels.names()[output].clone()),
+            score: self.scores[output],
+        };
+        Ok(order.into_iter().map(prediction).collect())
+    }
+
+    fn score(&mut self, image: &Image) -> Result<()> {
+        let ImageInput { width, height, .. } = self.input;
+        if (image.width(), image.height()) != (width, height) {
+            return Err(Error::argument("picture does not have the network's size")
+                .expected(format_args!("{width}x{height}"), format_args!("{}x{}", image.width(), image.height())));
+        }
+        if let Some(tensor) = self.tensor.as_f32_mut() {
+            self.tables.fill(image, &self.input, tensor);
+        }
+        let output = self.runner.run(&self.tensor)?;
+        self.scores.clear();
+        self.scores.extend_from_slice(output.as_f32().unwrap_or_default());
+        if !self.scores.iter().all(|score| score.is_finite()) {
+            return Err(
+                Error::mismatch("network's output is not finite").help("is the pre-processing the network's own?")
+            );
+        }
+        self.softmax_added = !is_distribution(&self.scores);
+        if self.softmax_added {
+            softmax(&mut self.scores);
+        }
+        Ok(())
+    }
+}
+
+fn is_distribution(scores: &[f32]) -> bool {
+    let sum: f32 = scores.iter().sum();
+    scores.iter().all(|&score| score >= -1e-6) && (sum - 1.0).abs() < 1e-3
+}
+
+fn softmax(scores: &mut [f32]) {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
+    let sum: f32 = scores.iter().sum();
+    scores.iter_mut().for_each(|score| *score /= sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_become_a_distribution_and_distributions_stay() {
+        let mut logits = vec![1000.0, 1001.0, -1000.0];
+        assert!(!is_distribution(&logits));
+        softmax(&mut logits);
+        assert!(is_distribution(&logits), "{logits:?}");
+        assert!((logits[1] - 0.731_058_6).abs() < 1e-6, "{logits:?}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Vision networks built of depthwise separable convolutions, from the bytes of a model file to an answer about a photograph.
+//!
+//! ```no_run
+//! use sepconv::{Classifier, Image, Labels, Model, Options};
+//!
+//! let model = Model::open("mobilenet_v2.onnx")?;
+//! let mut classifier = Classifier::new(&model, &Options::default())?.with_labels(Labels::open("labels.txt")?)?;
+//! for prediction in classifier.classify(&Image::open("photo.jpg")?, 5)? {
+//!     println!("{:6.2} % {}", 100.0 * prediction.score, prediction.label.unwrap_or_default());
+//! }
+//! # Ok::<(), sepconv::Error>(())
+//! ```
+//!
+//! Networks that do something else than name a class: [`Model::compile`] gives a [`Runner`] from tensors to tensors.
+//!
+//! What is allowed here: files, threads, the environment and other people's crates. No `unsafe`.
+#![forbid(unsafe_code)]
+
+mod classify;
+pub mod file;
+mod image;
+mod labels;
+mod model;
+mod options;
+mod preprocess;
+mod runner;
+pub mod shim;
+mod threads;
+
+pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Limits, Op, Result, Shape, Tensor};
+pub use sepconv_formats::Signature;
+
+pub use classify::{Classifier, Prediction};
+pub use image::Image;
+pub use labels::{Labels, Truth, class_of};
+pub use model::{Format, Model};
+pub use options::{ISA_VARIABLE, Options};
+pub use preprocess::{ImageInput, Layout, Preprocess, Source};
+pub use runner::{Runner, TensorInfo};

@@ -1,0 +1,166 @@
+use std::path::Path;
+
+use crate::shim::{Onnx, Plan, Tflite, optimise};
+use sepconv_core::{Error, Graph, Result};
+use sepconv_formats::Signature;
+
+use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
+
+/// A network as its file holds it.
+///
+/// ```no_run
+/// use sepconv::{Model, Options, Tensor};
+///
+/// let model = Model::open("mobilenet_v2.onnx")?;
+/// let mut runner = model.compile(&Options::default())?;
+/// let output = runner.run(&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?)?;
+/// println!("{}", output.shape());
+/// # Ok::<(), sepconv::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Model {
+    name: String,
+    file: ModelFile,
+}
+
+#[derive(Debug)]
+enum ModelFile {
+    Onnx(Onnx),
+    Tflite(Tflite),
+}
+
+/// The formats of model files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `.onnx`
+    Onnx,
+    /// `.tflite`
+    Tflite,
+}
+
+impl Model {
+    /// Reads a file. What it is decides its content, not its name.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no model.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        Self::from_bytes(name, &file::read(path)?)
+    }
+
+    /// Reads the bytes of a file; `name` appears in errors.
+    ///
+    /// # Errors
+    /// When they are no model.
+    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self> {
+        let name = name.into();
+        let file = ModelFile::parse(bytes).map_err(|error| error.in_file(&name))?;
+        Ok(Self { name, file })
+    }
+
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The format of the file.
+    pub fn format(&self) -> Format {
+        match self.file {
+            ModelFile::Onnx(_) => Format::Onnx,
+            ModelFile::Tflite(_) => Format::Tflite,
+        }
+    }
+
+    /// What it takes, as the file declares it.
+    pub fn inputs(&self) -> &[Signature] {
+        match &self.file {
+            ModelFile::Onnx(file) => file.inputs(),
+            ModelFile::Tflite(file) => file.inputs(),
+        }
+    }
+
+    /// What it gives, as the file declares it.
+    pub fn outputs(&self) -> &[Signature] {
+        match &self.file {
+            ModelFile::Onnx(file) => file.outputs(),
+            ModelFile::Tflite(file) => file.outputs(),
+        }
+    }
+
+    /// The network imported and simplified.
+    ///
+    /// # Errors
+    /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
+    pub fn graph(&self, options: &Options) -> Result<Graph> {
+        let binding = options.binding();
+        let imported = match &self.file {
+            ModelFile::Onnx(file) => file.graph(&binding),
+            ModelFile::Tflite(file) => file.graph(&binding),
+        };
+        imported.and_then(optimise).map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The network made ready to run on this machine.
+    ///
+    /// # Errors
+    /// Those of [`graph`](Self::graph), and when the machine lacks the instruction set asked for or threads cannot be started.
+    pub fn compile(&self, options: &Options) -> Result<Runner> {
+        let isa = options.resolve_isa()?;
+        let graph = self.graph(options)?;
+        let plan =
+            Plan::new(&graph, isa, options.threads, &options.limits).map_err(|error| error.in_file(&self.name))?;
+        Runner::new(&graph, plan, options.threads)
+    }
+
+    /// How pictures become the network's numbers, where the file says so.
+    ///
+    /// # Errors
+    /// When what it says is not usable.
+    pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
+        let ModelFile::Tflite(file) = &self.file else { return Ok(None) };
+        let stated = file.metadata().and_then(|metadata| metadata.normalization);
+        let stated = stated.map(|(mean, std)| Preprocess::custom(&mean, &std));
+        Ok(stated.transpose().map_err(|error| error.in_file(&self.name))?.map(|found| found.said_by(Source::File)))
+    }
+
+    /// How pictures become the network's numbers: what the file [states](Self::stated_preprocess), else what is usual for its
+    /// format, [`torch`](Preprocess::torch) for ONNX and [`tf`](Preprocess::tf) for TensorFlow Lite.
+    ///
+    /// # Errors
+    /// When what the file says is not usable.
+    pub fn preprocess(&self) -> Result<Preprocess> {
+        let usual = match self.format() {
+            Format::Onnx => Preprocess::torch(),
+            Format::Tflite => Preprocess::tf(),
+        };
+        Ok(self.stated_preprocess()?.unwrap_or(usual.said_by(Source::Default)))
+    }
+
+    /// The names of the classes, where they are in the file.
+    pub fn labels(&self) -> Option<Labels> {
+        let ModelFile::Tflite(file) = &self.file else { return None };
+        file.metadata().map(|metadata| Labels::new(metadata.labels)).filter(|labels| !labels.is_empty())
+    }
+
+    /// The layout that image inputs of this format usually have.
+    pub(crate) fn usual_layout(&self) -> Layout {
+        match self.format() {
+            Format::Onnx => Layout::Nchw,
+            Format::Tflite => Layout::Nhwc,
+        }
+    }
+}
+
+impl ModelFile {
+    /// TensorFlow Lite files carry a mark; everything else has to be ONNX, which carries none.
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.get(4..8) == Some(b"TFL3") {
+            return Ok(Self::Tflite(Tflite::parse(bytes)?));
+        }
+        if bytes.is_empty() {
+            return Err(Error::malformed("file is empty"));
+        }
+        Ok(Self::Onnx(Onnx::parse(bytes)?))
+    }
+}

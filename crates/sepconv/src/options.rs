@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::thread::available_parallelism;
+
+use sepconv_core::{Error, Limits, Result};
+use sepconv_formats::Binding;
+use sepconv_kernels::Isa;
+
+/// The environment variable that names an instruction set where [`Options::isa`] does not.
+pub const ISA_VARIABLE: &str = "SEPCONV_ISA";
+
+/// How a [`Model`](crate::Model) is to be compiled.
+///
+/// ```
+/// use sepconv::Options;
+///
+/// let options = Options::default().threads(2).shape("image", [1, 3, 320, 320]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) threads: usize,
+    isa: Option<String>,
+    pub(crate) limits: Limits,
+    shapes: BTreeMap<String, Vec<usize>>,
+}
+
+impl Default for Options {
+    /// The cores of this machine but no more than four (the layers of phone-sized networks are too small to share further), its
+    /// widest instruction set, and the [default limits](Limits::default).
+    fn default() -> Self {
+        let cores = available_parallelism().map_or(1, |cores| cores.get());
+        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new() }
+    }
+}
+
+impl Options {
+    /// The most threads that compiling accepts.
+    pub const MAX_THREADS: usize = 256;
+
+    /// How many threads share the work, from 1 to [`MAX_THREADS`](Self::MAX_THREADS).
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The instruction set by name (`scalar`, `avx2`, `avx512`). Without it the variable `SEPCONV_ISA` decides, and without that
+    /// the machine.
+    pub fn isa(mut self, name: impl Into<String>) -> Self {
+        self.isa = Some(name.into());
+        self
+    }
+
+    /// What the file may ask for.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The shape of the input called `name`, in the file's own order of axes, where the file leaves sizes open.
+    pub fn shape(mut self, name: impl Into<String>, dims: impl Into<Vec<usize>>) -> Self {
+        self.shapes.insert(name.into(), dims.into());
+        self
+    }
+
+    /// What the readers need of this.
+    pub(crate) fn binding(&self) -> Binding {
+        Binding { shapes: self.shapes.clone(), limits: self.limits, ..Binding::default() }
+    }
+
+    /// The instruction set to compile for.
+    pub(crate) fn resolve_isa(&self) -> Result<Isa> {
+        match &self.isa {
+            Some(name) => named_isa(name, "Options::isa"),
+            None => match env::var(ISA_VARIABLE) {
+                Ok(name) if !name.is_empty() => named_isa(&name, ISA_VARIABLE),
+                _ => Ok(Isa::best()),
+            },
+        }
+    }
+}
+
+fn named_isa(name: &str, origin: &str) -> Result<Isa> {
+    Isa::named(name).ok_or_else(|| {
+        let available: Vec<_> = Isa::available().map(Isa::name).collect();
+        Error::argument("this machine lacks the instruction set asked for")
+            .at(origin)
+            .expected(format_args!("one of {}", available.join(", ")), format_args!("{name:?}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_instruction_set_names_what_the_machine_has() {
+        let error = Options::default().isa("mmx").resolve_isa().unwrap_err().to_string();
+        assert!(error.contains("scalar") && error.contains("\"mmx\""), "{error}");
+    }
+
+    #[test]
+    fn every_available_instruction_set_can_be_named() {
+        for isa in Isa::available() {
+            assert_eq!(Options::default().isa(isa.name()).resolve_isa(), Ok(isa));
+        }
+    }
+}

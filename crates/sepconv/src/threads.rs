@@ -1,0 +1,82 @@
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use sepconv_core::{Error, Join, Result, Serial};
+
+use crate::Options;
+
+/// The threads that a runner keeps: none beside the caller's where one is asked for.
+#[derive(Debug)]
+pub(crate) struct Threads(Option<ThreadPool>);
+
+impl Threads {
+    pub(crate) fn new(threads: usize) -> Result<Self> {
+        match threads {
+            1 => Ok(Self(None)),
+            2..=Options::MAX_THREADS => {
+                let pool =
+                    ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("sepconv-{i}")).build();
+                pool.map(|pool| Self(Some(pool)))
+                    .map_err(|error| Error::io(format!("threads cannot be started: {error}")))
+            }
+            _ => Err(Error::argument("number of threads is out of range")
+                .expected(format_args!("1 to {}", Options::MAX_THREADS), threads)),
+        }
+    }
+
+    /// Calls `work` with what it needs to fork. The pool's own threads do all of it: entering the pool once per run makes
+    /// every join inside cheap.
+    pub(crate) fn enter<R: Send>(&self, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
+        match &self.0 {
+            None => work(&Serial),
+            Some(pool) => pool.install(|| work(&Forked { threads: pool.current_num_threads() })),
+        }
+    }
+}
+
+/// Both pieces at once, on the pool that the caller is in.
+struct Forked {
+    threads: usize,
+}
+
+impl Join for Forked {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+        rayon_core::join(a, b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn count(join: &dyn Join, depth: usize, leaves: &AtomicUsize) {
+        if depth == 0 {
+            leaves.fetch_add(1, Ordering::Relaxed);
+        } else {
+            join.join(&mut || count(join, depth - 1, leaves), &mut || count(join, depth - 1, leaves));
+        }
+    }
+
+    #[test]
+    fn halves_of_halves_all_run() {
+        for threads in [1, 2, 3, 8] {
+            let leaves = AtomicUsize::new(0);
+            Threads::new(threads).unwrap().enter(|join| {
+                assert_eq!(join.threads(), threads);
+                count(join, 6, &leaves);
+            });
+            assert_eq!(leaves.into_inner(), 64, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn impossible_numbers_of_threads_are_refused() {
+        for threads in [0, Options::MAX_THREADS + 1, usize::MAX] {
+            assert!(Threads::new(threads).is_err(), "{threads}");
+        }
+    }
+}
