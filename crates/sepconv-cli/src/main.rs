@@ -1,2 +1,59 @@
-//! The `sepconv` program.
-fn main() {}
+//! The `sepconv` program: thin commands over the [`sepconv`] crate, one file each.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod failure;
+mod report;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{bench, classify, evaluate, inspect, run};
+use crate::failure::Failure;
+
+/// Run, measure and explain phone-sized vision networks (.onnx, .tflite).
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what pictures show.
+    Classify(classify::Args),
+    /// Count right answers on labelled pictures.
+    Evaluate(evaluate::Args),
+    /// Show what a network is made of and what it costs.
+    Inspect(inspect::Args),
+    /// Time a network.
+    Bench(bench::Args),
+    /// Run a network of any kind on tensors from NumPy files.
+    Run(run::Args),
+}
+
+impl Command {
+    fn execute(self, out: &mut impl Write) -> Result<(), Failure> {
+        match self {
+            Self::Classify(args) => classify::execute(args, out),
+            Self::Evaluate(args) => evaluate::execute(args, out),
+            Self::Inspect(args) => inspect::execute(args, out),
+            Self::Bench(args) => bench::execute(args, out),
+            Self::Run(args) => run::execute(args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = command.execute(&mut out).and_then(|()| Ok(out.flush()?));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

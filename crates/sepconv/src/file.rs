@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -33,16 +33,4 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|_| Error::malformed("file is not UTF-8 text").in_file(&path.display().to_string()))
-}
-
-/// Writes a file whole or not at all: beside its place first, then renamed into it.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // The first error is what the caller needs; a leftover that cannot be removed either changes nothing.
-        let _ = fs::remove_file(&beside);
-        Error::io(format!("file cannot be written: {error}")).in_file(&path.display().to_string())
-    })
 }

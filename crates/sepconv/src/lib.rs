@@ -17,7 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod classify;
-pub mod file;
+mod file;
 mod image;
 mod labels;
 mod model;
@@ -29,6 +29,7 @@ mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Limits, Op, Result, Shape, Tensor};
 pub use sepconv_formats::Signature;
+pub use shim::{Plan, Step, npy};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

@@ -46,16 +46,16 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Self::from_bytes(name, &file::read(path)?)
+        Self::from_bytes(name, file::read(path)?)
     }
 
     /// Reads the bytes of a file; `name` appears in errors.
     ///
     /// # Errors
     /// When they are no model.
-    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self> {
+    pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Result<Self> {
         let name = name.into();
-        let file = ModelFile::parse(bytes).map_err(|error| error.in_file(&name))?;
+        let file = ModelFile::parse(bytes.into()).map_err(|error| error.in_file(&name))?;
         Ok(Self { name, file })
     }
 
@@ -154,7 +154,7 @@ impl Model {
 
 impl ModelFile {
     /// TensorFlow Lite files carry a mark; everything else has to be ONNX, which carries none.
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    fn parse(bytes: Vec<u8>) -> Result<Self> {
         if bytes.get(4..8) == Some(b"TFL3") {
             return Ok(Self::Tflite(Tflite::parse(bytes)?));
         }

@@ -8,7 +8,7 @@ use sepconv_kernels::Isa;
 #[derive(Debug)]
 pub struct Onnx;
 impl Onnx {
-    pub fn parse(_bytes: &[u8]) -> Result<Self> {
+    pub fn parse(_bytes: Vec<u8>) -> Result<Self> {
         Err(Error::unsupported("not merged yet"))
     }
     pub fn inputs(&self) -> &[Signature] {
@@ -29,7 +29,7 @@ pub struct Metadata {
 #[derive(Debug)]
 pub struct Tflite;
 impl Tflite {
-    pub fn parse(_bytes: &[u8]) -> Result<Self> {
+    pub fn parse(_bytes: Vec<u8>) -> Result<Self> {
         Err(Error::unsupported("not merged yet"))
     }
     pub fn inputs(&self) -> &[Signature] {
@@ -46,11 +46,22 @@ impl Tflite {
     }
 }
 #[derive(Debug)]
-pub struct Step;
-impl Step {
-    pub fn name(&self) -> &str {
-        ""
-    }
+pub struct Step {
+    pub name: String,
+    pub op: String,
+    pub kernel: String,
+    pub why: String,
+    pub block: Option<usize>,
+    pub inputs: Vec<sepconv_core::Shape>,
+    pub output: sepconv_core::Shape,
+    pub parameters: usize,
+    pub macs: u64,
+    pub bytes: usize,
+    pub parts: usize,
+}
+#[derive(Debug)]
+pub struct Block {
+    pub kind: String,
 }
 #[derive(Debug)]
 pub struct Plan;
@@ -64,7 +75,19 @@ impl Plan {
     pub fn arena_bytes(&self) -> usize {
         0
     }
-    pub fn parameters(&self) -> u64 {
+    pub fn blocks(&self) -> &[Block] {
+        &[]
+    }
+    pub fn weight_bytes(&self) -> usize {
+        0
+    }
+    pub fn isa(&self) -> Isa {
+        Isa::best()
+    }
+    pub fn threads(&self) -> usize {
+        1
+    }
+    pub fn parameters(&self) -> usize {
         0
     }
     pub fn macs(&self) -> u64 {
@@ -86,10 +109,13 @@ impl Runner {
 }
 pub mod npy {
     use super::*;
-    pub fn read(_bytes: &[u8]) -> Result<Tensor> {
+    pub fn read(_: &std::path::Path, _: &Limits) -> Result<Vec<(String, Tensor)>> {
         Err(Error::unsupported("not merged yet"))
     }
-    pub fn write(_tensor: &Tensor) -> Vec<u8> {
-        Vec::new()
+    pub fn read_raw(_: &[u8], _: sepconv_core::Shape) -> Result<Tensor> {
+        Err(Error::unsupported("not merged yet"))
+    }
+    pub fn write(_: &std::path::Path, _: &[(&str, &Tensor)]) -> Result<()> {
+        Err(Error::unsupported("not merged yet"))
     }
 }

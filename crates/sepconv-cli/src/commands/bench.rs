@@ -1,0 +1,211 @@
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::builder::RangedU64ValueParser;
+use sepconv::{DType, Data, Error, Limits, Model, Runner, Tensor, TensorInfo, npy};
+use serde::Serialize;
+
+use crate::args::CompileArgs;
+use crate::commands::run::match_inputs;
+use crate::failure::Failure;
+use crate::report::{self, bytes, count};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The network (.onnx or .tflite)
+    model: PathBuf,
+
+    #[command(flatten)]
+    compile: CompileArgs,
+
+    /// Runs that are timed
+    #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    runs: usize,
+
+    /// Runs before those
+    #[arg(long, value_name = "N", default_value = "5")]
+    warmup: u32,
+
+    /// What to run it on: .npy, .npz, or the bare little-endian floats of one tensor, in the file's own layout [default: the same
+    /// random numbers every time]
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+
+    /// Print JSON, with every time and the first output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Output<'a> {
+    model: String,
+    isa: String,
+    threads: usize,
+    ms: Vec<f64>,
+    median_ms: f64,
+    min_ms: f64,
+    p95_ms: f64,
+    load_ms: f64,
+    macs: u64,
+    gflops: f64,
+    parameters: usize,
+    arena_bytes: usize,
+    weight_bytes: usize,
+    peak_memory_bytes: Option<usize>,
+    output: Numbers<'a>,
+}
+
+/// The elements of a tensor, whatever their type.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Numbers<'a> {
+    Floats(&'a [f32]),
+    Integers(&'a [i64]),
+}
+
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut runner = Model::open(&args.model)?.compile(&args.compile.options())?;
+    let load_ms = milliseconds(start);
+
+    let inputs = match &args.input {
+        Some(path) => read_inputs(path, &runner)?,
+        None => runner.inputs().iter().map(random).collect::<sepconv::Result<_>>()?,
+    };
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    for _ in 0..args.warmup {
+        runner.run_all(&inputs)?;
+    }
+    let mut ms = Vec::with_capacity(args.runs);
+    for _ in 0..args.runs {
+        let start = Instant::now();
+        runner.run_all(&inputs)?;
+        ms.push(milliseconds(start));
+    }
+    let peak_memory_bytes = peak_memory();
+    let plan = runner.plan();
+    let (isa, threads, macs) = (plan.isa().to_string(), plan.threads(), plan.macs());
+    let (parameters, arena_bytes, weight_bytes) = (plan.parameters(), plan.arena_bytes(), plan.weight_bytes());
+    let first = runner.run_all(&inputs)?.first().map(Tensor::data);
+    let median_ms = quantile(&ms, 0.5);
+    let output = Output {
+        model: args.model.display().to_string(),
+        isa,
+        threads,
+        median_ms,
+        min_ms: quantile(&ms, 0.0),
+        p95_ms: quantile(&ms, 0.95),
+        ms,
+        load_ms,
+        macs,
+        gflops: 2.0 * macs as f64 / median_ms / 1e6,
+        parameters,
+        arena_bytes,
+        weight_bytes,
+        peak_memory_bytes,
+        output: match first {
+            Some(Data::F32(floats)) => Numbers::Floats(floats),
+            Some(Data::I64(integers)) => Numbers::Integers(integers),
+            None => Numbers::Floats(&[]),
+        },
+    };
+    if args.json { report::json(out, &output) } else { print_text(&output, out) }
+}
+
+fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
+    let threads = if output.threads == 1 { "thread" } else { "threads" };
+    writeln!(out, "{} on {}, {} {threads}, {} runs", output.model, output.isa, output.threads, output.ms.len())?;
+    writeln!(out, "median  {:.3} ms", output.median_ms)?;
+    writeln!(out, "min     {:.3} ms", output.min_ms)?;
+    writeln!(out, "p95     {:.3} ms", output.p95_ms)?;
+    writeln!(out, "load    {:.1} ms", output.load_ms)?;
+    writeln!(
+        out,
+        "speed   {:.1} GFLOP/s ({} MACs, two operations each, in the median)",
+        output.gflops,
+        count(output.macs)
+    )?;
+    write!(out, "memory  {} arena, {} weights", bytes(output.arena_bytes), bytes(output.weight_bytes))?;
+    match output.peak_memory_bytes {
+        Some(peak) => writeln!(out, ", {} whole process at its peak", bytes(peak))?,
+        None => writeln!(out)?,
+    }
+    Ok(())
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// The smallest time that a share `q` of all times does not pass; the middle of two for the median of an even number.
+fn quantile(times: &[f64], q: f64) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = q * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    below + (above - below) * rank.fract()
+}
+
+fn read_inputs(path: &Path, runner: &Runner) -> Result<Vec<Tensor>, Failure> {
+    let is_numpy = path.extension().is_some_and(|extension| extension == "npy" || extension == "npz");
+    if is_numpy {
+        return Ok(match_inputs(npy::read(path, &Limits::default())?, runner.inputs())?);
+    }
+    let file = path.display().to_string();
+    let [input] = runner.inputs() else {
+        return Err(Error::argument("bare numbers can be the input of one tensor only").in_file(&file).into());
+    };
+    let bytes = fs::read(path).map_err(|error| Error::io(format!("file cannot be read: {error}")).in_file(&file))?;
+    Ok(vec![npy::read_raw(&bytes, input.shape.clone()).map_err(|error| error.in_file(&file))?])
+}
+
+/// Numbers from -1 to 1, the same every time; zeros for integers, which index something.
+fn random(info: &TensorInfo) -> sepconv::Result<Tensor> {
+    let elements = info.shape.elements();
+    let data = match info.dtype {
+        DType::F32 => {
+            let mut state = 0x5e9c_0451_u64;
+            Data::F32((0..elements).map(|_| uniform(&mut state)).collect())
+        }
+        DType::I64 => Data::I64(vec![0; elements]),
+    };
+    Tensor::new(info.shape.clone(), data)
+}
+
+/// A step of Marsaglia's xorshift64* (Vigna 2016), as a float from -1 to 1.
+fn uniform(state: &mut u64) -> f32 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    let bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40;
+    bits as f32 / (1 << 23) as f32 - 1.0
+}
+
+/// The most memory that this process has held, where the system tells.
+fn peak_memory() -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_few_times() {
+        let times = [4.0, 1.0, 3.0, 2.0];
+        assert_eq!([0.0, 0.5, 1.0].map(|q| quantile(&times, q)), [1.0, 2.5, 4.0]);
+        assert_eq!(quantile(&[7.0], 0.95), 7.0);
+    }
+
+    #[test]
+    fn random_numbers_are_in_range_and_differ() {
+        let mut state = 1;
+        let numbers: Vec<f32> = (0..1000).map(|_| uniform(&mut state)).collect();
+        assert!(numbers.iter().all(|x| (-1.0..1.0).contains(x)));
+        assert!(numbers.iter().sum::<f32>().abs() < 50.0 && numbers.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}

@@ -1,0 +1,257 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use sepconv::{Format, ImageInput, Layout, Model, Plan, Preprocess, Runner, Step, TensorInfo};
+use serde::Serialize;
+
+use crate::args::CompileArgs;
+use crate::failure::Failure;
+use crate::report::{self, Align, PreprocessJson, bytes, count, dims};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The network (.onnx or .tflite)
+    model: PathBuf,
+
+    /// Show which kernel runs each layer, and why
+    #[arg(long)]
+    plan: bool,
+
+    #[command(flatten)]
+    compile: CompileArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Output<'a> {
+    model: String,
+    format: &'static str,
+    inputs: Vec<TensorJson<'a>>,
+    outputs: Vec<TensorJson<'a>>,
+    preprocess: Option<PreprocessJson>,
+    isa: String,
+    threads: usize,
+    layers: Vec<LayerJson<'a>>,
+    totals: Totals,
+}
+
+#[derive(Debug, Serialize)]
+struct TensorJson<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    dtype: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LayerJson<'a> {
+    name: &'a str,
+    op: &'a str,
+    inputs: Vec<&'a [usize]>,
+    output: &'a [usize],
+    parameters: usize,
+    macs: u64,
+    activation_bytes: usize,
+    #[serde(flatten)]
+    plan: Option<StepJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepJson<'a> {
+    kernel: &'a str,
+    why: &'a str,
+    block: Option<usize>,
+    threads: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals {
+    parameters: usize,
+    macs: u64,
+    activation_bytes: usize,
+    arena_bytes: usize,
+    weight_bytes: usize,
+}
+
+impl<'a> TensorJson<'a> {
+    fn all(infos: &'a [TensorInfo]) -> Vec<Self> {
+        let one = |info: &'a TensorInfo| Self { name: &info.name, shape: &info.shape, dtype: info.dtype.to_string() };
+        infos.iter().map(one).collect()
+    }
+}
+
+impl<'a> LayerJson<'a> {
+    fn new(step: &'a Step, with_plan: bool) -> Self {
+        let plan = || StepJson { kernel: &step.kernel, why: &step.why, block: step.block, threads: step.parts };
+        Self {
+            name: &step.name,
+            op: &step.op,
+            inputs: step.inputs.iter().map(|shape| &shape[..]).collect(),
+            output: &step.output,
+            parameters: step.parameters,
+            macs: step.macs,
+            activation_bytes: step.bytes,
+            plan: with_plan.then(plan),
+        }
+    }
+}
+
+impl Totals {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            parameters: plan.parameters(),
+            macs: plan.macs(),
+            activation_bytes: plan.steps().iter().map(|step| step.bytes).sum(),
+            arena_bytes: plan.arena_bytes(),
+            weight_bytes: plan.weight_bytes(),
+        }
+    }
+}
+
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    let model = Model::open(&args.model)?;
+    let runner = model.compile(&args.compile.options())?;
+    // What a network of something else than pictures states or defaults to means nothing.
+    let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };
+    if args.json {
+        print_json(&args, &model, &runner, preprocess.as_ref(), out)
+    } else {
+        print_text(&args, &model, &runner, preprocess.as_ref(), out)
+    }
+}
+
+fn image_input(model: &Model, runner: &Runner) -> Option<ImageInput> {
+    let usual = match model.format() {
+        Format::Onnx => Layout::Nchw,
+        Format::Tflite => Layout::Nhwc,
+    };
+    runner.inputs().first().and_then(|input| ImageInput::new(&input.shape, usual).ok())
+}
+
+fn format_name(model: &Model) -> &'static str {
+    match model.format() {
+        Format::Onnx => "ONNX",
+        Format::Tflite => "TensorFlow Lite",
+    }
+}
+
+fn print_json(
+    args: &Args,
+    model: &Model,
+    runner: &Runner,
+    preprocess: Option<&Preprocess>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let plan = runner.plan();
+    let output = Output {
+        model: args.model.display().to_string(),
+        format: format_name(model),
+        inputs: TensorJson::all(runner.inputs()),
+        outputs: TensorJson::all(runner.outputs()),
+        preprocess: preprocess.map(Into::into),
+        isa: plan.isa().to_string(),
+        threads: plan.threads(),
+        layers: plan.steps().iter().map(|step| LayerJson::new(step, args.plan)).collect(),
+        totals: Totals::new(plan),
+    };
+    report::json(out, &output)
+}
+
+fn print_text(
+    args: &Args,
+    model: &Model,
+    runner: &Runner,
+    preprocess: Option<&Preprocess>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let plan = runner.plan();
+    writeln!(out, "{} ({})", model.name(), format_name(model))?;
+    for (role, infos) in [("input", runner.inputs()), ("output", runner.outputs())] {
+        for info in infos {
+            let layout = match image_input(model, runner) {
+                Some(image) if role == "input" => format!(" {}", report::layout(image.layout)),
+                _ => String::new(),
+            };
+            writeln!(out, "{role:<11} {} {} {}{layout}", info.name, info.shape, info.dtype)?;
+        }
+    }
+    if let Some(preprocess) = preprocess {
+        writeln!(out, "preprocess  {}", report::preprocess(preprocess))?;
+    }
+    writeln!(out)?;
+    print_layers(plan, out)?;
+    if args.plan {
+        writeln!(
+            out,
+            "\nplan for {} on {} {}",
+            plan.isa(),
+            plan.threads(),
+            if plan.threads() == 1 { "thread" } else { "threads" }
+        )?;
+        print_plan(plan, out)?;
+    }
+    let totals = Totals::new(plan);
+    writeln!(out)?;
+    writeln!(out, "parameters  {} ({})", count(totals.parameters as u64), totals.parameters)?;
+    writeln!(out, "MACs        {} ({})", count(totals.macs), totals.macs)?;
+    writeln!(out, "activations {} read and written", bytes(totals.activation_bytes))?;
+    writeln!(out, "memory      {} arena, {} weights", bytes(totals.arena_bytes), bytes(totals.weight_bytes))?;
+    Ok(())
+}
+
+fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
+    let headings = [
+        ("#", Align::Right),
+        ("layer", Align::Left),
+        ("operator", Align::Left),
+        ("output", Align::Left),
+        ("parameters", Align::Right),
+        ("MACs", Align::Right),
+        ("activations", Align::Right),
+    ];
+    let rows: Vec<_> = plan
+        .steps()
+        .iter()
+        .enumerate()
+        .map(|(number, step)| {
+            let name = shorten(&step.name, 32);
+            let parameters = if step.parameters == 0 { String::new() } else { count(step.parameters as u64) };
+            let macs = if step.macs == 0 { String::new() } else { count(step.macs) };
+            [number.to_string(), name, step.op.clone(), dims(&step.output), parameters, macs, bytes(step.bytes)]
+        })
+        .collect();
+    Ok(report::table(out, headings, &rows)?)
+}
+
+fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
+    let headings = [
+        ("#", Align::Right),
+        ("operator", Align::Left),
+        ("kernel", Align::Left),
+        ("threads", Align::Right),
+        ("block", Align::Left),
+        ("why", Align::Left),
+    ];
+    let rows: Vec<_> = plan
+        .steps()
+        .iter()
+        .enumerate()
+        .map(|(number, step)| {
+            let block = step.block.map_or_else(String::new, |block| format!("{block} {}", plan.blocks()[block].kind));
+            [number.to_string(), step.op.clone(), step.kernel.clone(), step.parts.to_string(), block, step.why.clone()]
+        })
+        .collect();
+    Ok(report::table(out, headings, &rows)?)
+}
+
+/// The end of a name is what tells it from its neighbours.
+fn shorten(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        name.to_owned()
+    } else {
+        format!("…{}", name.chars().skip(length + 1 - most).collect::<String>())
+    }
+}

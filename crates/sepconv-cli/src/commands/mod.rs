@@ -1,0 +1,7 @@
+//! The commands, one file each: its arguments, what it does, what it prints.
+
+pub(crate) mod bench;
+pub(crate) mod classify;
+pub(crate) mod evaluate;
+pub(crate) mod inspect;
+pub(crate) mod run;
