@@ -11,6 +11,8 @@ use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, 
 #[derive(Debug)]
 pub struct Builder {
     graph: Graph,
+    /// For each value: which node makes it.
+    producers: Vec<Option<usize>>,
     limits: Limits,
     macs: u64,
     memory: usize,
@@ -20,7 +22,7 @@ impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
         let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
-        Self { graph, limits, macs: 0, memory: 0 }
+        Self { graph, producers: vec![], limits, macs: 0, memory: 0 }
     }
 
     /// The value that `id` names.
@@ -41,6 +43,11 @@ impl Builder {
     /// Declares an input of the graph, with its axes in the file's order.
     pub fn input(&mut self, name: &str, shape: Shape, dtype: DType) -> Result<ValueId> {
         let order = (0..shape.len()).collect();
+        self.port_input(name, shape, dtype, order)
+    }
+
+    /// Declares an input whose axes are those of the file in another order; see [`Port::order`].
+    pub(crate) fn port_input(&mut self, name: &str, shape: Shape, dtype: DType, order: Vec<usize>) -> Result<ValueId> {
         let value = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
         self.graph.inputs.push(Port { name: name.to_owned(), value, order });
         Ok(value)
@@ -77,6 +84,7 @@ impl Builder {
         }
         self.macs += macs;
         let output = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
+        self.producers[output.0] = Some(self.graph.nodes.len());
         self.graph.nodes.push(Node { name: name.to_owned(), op: op.clone(), inputs: inputs.to_vec(), output });
         Ok(output)
     }
@@ -84,7 +92,17 @@ impl Builder {
     /// Declares an output of the graph.
     pub fn output(&mut self, name: &str, value: ValueId) {
         let order = (0..self.shape(value).len()).collect();
+        self.port_output(name, value, order);
+    }
+
+    /// Declares an output whose axes are those of the file in another order; see [`Port::order`].
+    pub(crate) fn port_output(&mut self, name: &str, value: ValueId, order: Vec<usize>) {
         self.graph.outputs.push(Port { name: name.to_owned(), value, order });
+    }
+
+    /// The node that makes a value; `None` for inputs and constants.
+    pub(crate) fn producer(&self, id: ValueId) -> Option<&Node> {
+        self.producers[id.0].map(|node| &self.graph.nodes[node])
     }
 
     /// The finished graph, without the nodes that no output needs.
@@ -99,6 +117,9 @@ impl Builder {
             }
         }
         self.graph.nodes.retain(|node| needed[node.output.0]);
+        for (value, needed) in self.graph.values.iter_mut().zip(needed) {
+            value.constant.take_if(|_| !needed);
+        }
         self.graph
     }
 
@@ -129,6 +150,7 @@ impl Builder {
             }
         }
         self.graph.values.push(value);
+        self.producers.push(None);
         Ok(ValueId(self.graph.values.len() - 1))
     }
 }

@@ -11,14 +11,17 @@ extern crate alloc;
 mod builder;
 mod error;
 mod graph;
+mod interpret;
 mod join;
 mod limits;
 pub mod op;
+pub mod passes;
 mod tensor;
 
 pub use builder::Builder;
 pub use error::{Error, ErrorKind};
 pub use graph::{Graph, Node, Port, Value, ValueId};
+pub use interpret::interpret;
 pub use join::{Join, Serial};
 pub use limits::Limits;
 pub use op::Op;

@@ -9,6 +9,11 @@ pub struct Limits {
     pub max_nodes: usize,
 }
 
+impl Limits {
+    /// No limits: for what has passed them already.
+    pub(crate) const NONE: Self = Self { max_memory: usize::MAX, max_macs: u64::MAX, max_nodes: usize::MAX };
+}
+
 impl Default for Limits {
     /// 2 GiB (1 GiB where an address has 32 bits), 10¹² multiply-accumulates and 100,000 nodes: far above any phone-sized network,
     /// far below what would hurt a laptop.

@@ -13,15 +13,21 @@
 extern crate std;
 
 mod activation;
+pub mod depthwise;
+pub mod elementwise;
+pub mod layout;
+pub mod matmul;
+pub mod pool;
+pub mod reduce;
+pub mod resize;
 mod rows;
 pub mod simd;
+pub mod softmax;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use activation::Activation;
 pub use rows::Rows;
 pub use simd::Isa;
 pub use window::Window;
-pub mod elementwise;
-pub mod pool;
-pub mod reduce;
-pub mod resize;

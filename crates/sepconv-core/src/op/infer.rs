@@ -33,7 +33,7 @@ impl Op {
                 expect_axis(*axis, x)?;
                 x.clone()
             }
-            Self::Resize { plane, .. } => {
+            Self::Resize(super::Resize { plane, .. }) => {
                 let [n, h, w, c] = nhwc(x)?;
                 if plane.contains(&0) || h == 0 || w == 0 {
                     return Err(Error::mismatch("resize from or to an empty plane").at(format_plane([h, w], *plane)));

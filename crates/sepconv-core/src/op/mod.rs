@@ -3,8 +3,10 @@
 //! One enum, exhaustively matched: an operator that is added here is a compile error wherever it must be considered
 //! ([`infer`](Op::infer), [`macs`](Op::macs), [`evaluate`](Op::evaluate), [`permuted`](Op::permuted), planning).
 
+mod describe;
 mod infer;
 mod macs;
+mod moves;
 mod reference;
 
 use alloc::vec::Vec;
@@ -19,6 +21,9 @@ use sepconv_kernels::{
 };
 
 use crate::Shape;
+
+pub(crate) use moves::Move;
+pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 
 /// An operator of a [`Graph`](crate::Graph). Planes are NHWC; every operator has one result.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,12 +73,7 @@ pub enum Op {
         log: bool,
     },
     /// Interpolation of the plane of `x[n,h,w,c]` to another size.
-    Resize {
-        /// How output rows and columns map to input ones.
-        maps: [AxisMap; 2],
-        /// The output plane `[h, w]`.
-        plane: [usize; 2],
-    },
+    Resize(Resize),
     /// The same elements in another shape.
     Reshape {
         /// The new shape.
@@ -152,6 +152,15 @@ pub struct Pool {
     pub kind: PoolKind,
     /// Whether windows that start inside but end beyond the padded plane count (ONNX `ceil_mode`).
     pub ceil: bool,
+}
+
+/// See [`Op::Resize`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resize {
+    /// How output rows and columns map to input ones.
+    pub maps: [AxisMap; 2],
+    /// The output plane `[h, w]`.
+    pub plane: [usize; 2],
 }
 
 /// What [`Op::Pad`] adds.
@@ -234,7 +243,7 @@ impl Op {
             Self::Binary { .. } => "binary",
             Self::Softmax { log: false, .. } => "softmax",
             Self::Softmax { log: true, .. } => "log_softmax",
-            Self::Resize { .. } => "resize",
+            Self::Resize(_) => "resize",
             Self::Reshape { .. } => "reshape",
             Self::Transpose { .. } => "transpose",
             Self::Concat { .. } => "concat",
@@ -243,10 +252,5 @@ impl Op {
             Self::Gather { .. } => "gather",
             Self::Broadcast { .. } => "broadcast",
         }
-    }
-
-    /// The operator with its parameters in short: `conv2d 3x3/2 relu6`, `reduce mean [1,2]`.
-    pub fn describe(&self) -> alloc::string::String {
-        todo!()
     }
 }

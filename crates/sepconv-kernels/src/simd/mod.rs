@@ -9,6 +9,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod columns;
 mod isa;
 mod scalar;
 
@@ -16,6 +17,7 @@ mod scalar;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use columns::Columns;
 pub use isa::Isa;
 pub use scalar::Scalar;
 
@@ -73,7 +75,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// The nearest whole number, halves to even.
     fn round(self, x: Self::F32) -> Self::F32;
-    /// `2^n` for whole `n` in -126..=127.
+    /// `2^n` for whole `n` in -126..=127; zero at -127 and infinity at 128.
     fn exp2(self, n: Self::F32) -> Self::F32;
     /// The sum of all lanes.
     fn sum(self, x: Self::F32) -> f32;

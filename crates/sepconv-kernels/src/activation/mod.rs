@@ -1,4 +1,13 @@
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use kernel::{apply, apply_all, exp};
+
 /// A function of one number that a kernel applies to its result before storing it.
+///
+/// The kernels differ from [`apply`](Self::apply) by at most 2e-7 or four units in the last place, whichever is more; clips
+/// and leaky ReLU not at all. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// `x`
@@ -37,6 +46,16 @@ pub enum Activation {
 impl Activation {
     /// ReLU6, as MobileNetV1 and V2 use it.
     pub const RELU6: Self = Self::Clip { low: 0.0, high: 6.0 };
+
+    /// `(low, high)` of the activations that are `min(max(x, low), high)`, the identity among them.
+    pub(crate) fn bounds(self) -> Option<(f32, f32)> {
+        match self {
+            Self::Identity => Some((f32::NEG_INFINITY, f32::INFINITY)),
+            Self::Relu => Some((0.0, f32::INFINITY)),
+            Self::Clip { low, high } => Some((low, high)),
+            _ => None,
+        }
+    }
 
     /// The definition, one number at a time.
     pub fn apply(self, x: f32) -> f32 {

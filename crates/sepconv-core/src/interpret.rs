@@ -1,0 +1,67 @@
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::{Error, Graph, Port, Result, Tensor, op::Op};
+
+/// The definition of a network's answer: every node's [`evaluate`](Op::evaluate), one after the other, everything kept.
+///
+/// `inputs` and results are in the file's order of axes, one per port of the graph. Slow and obvious; what
+/// [`Runner`](crate::Runner) computes is compared with it.
+///
+/// # Errors
+/// When the inputs are not what the graph takes, or a node cannot be evaluated.
+pub fn interpret(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    if inputs.len() != graph.inputs.len() {
+        return Err(Error::argument("wrong number of inputs").expected(graph.inputs.len(), inputs.len()));
+    }
+    let mut known: Vec<Option<Cow<'_, Tensor>>> =
+        graph.values.iter().map(|value| value.constant.as_deref().map(Cow::Borrowed)).collect();
+    for (port, tensor) in graph.inputs.iter().zip(inputs) {
+        let inside = inward(port, tensor)?;
+        let value = graph.value(port.value);
+        if *inside.shape() != value.shape || inside.dtype() != value.dtype {
+            return Err(Error::argument("input has the wrong shape or type")
+                .at(alloc::format!("input {:?}", port.name))
+                .expected(
+                    format_args!("{} {}", value.dtype, value.shape),
+                    format_args!("{} {}", inside.dtype(), inside.shape()),
+                ));
+        }
+        known[port.value.0] = Some(Cow::Owned(inside));
+    }
+    for node in &graph.nodes {
+        let operands: Vec<&Tensor> =
+            node.inputs.iter().map(|id| known[id.0].as_deref().expect("nodes follow what they depend on")).collect();
+        let result = node.op.evaluate(&operands, &graph.value(node.output).shape);
+        let result = result.map_err(|error| error.at_node(&node.name, node.op.name()))?;
+        known[node.output.0] = Some(Cow::Owned(result));
+    }
+    let outward = |port: &Port| {
+        let tensor = known[port.value.0].as_deref().expect("outputs are computed");
+        permute(tensor, &inverse(&port.order))
+    };
+    graph.outputs.iter().map(outward).collect()
+}
+
+fn inward(port: &Port, tensor: &Tensor) -> Result<Tensor> {
+    if tensor.shape().len() != port.order.len() {
+        return Err(Error::argument("input has the wrong rank")
+            .at(alloc::format!("input {:?}", port.name))
+            .expected(format_args!("{} axes", port.order.len()), tensor.shape()));
+    }
+    permute(tensor, &port.order)
+}
+
+fn permute(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
+    let shape = crate::Shape::new(order.iter().map(|&axis| tensor.shape()[axis]).collect::<Vec<_>>())?;
+    Op::Transpose { order: order.to_vec() }.evaluate(&[tensor], &shape)
+}
+
+/// The permutation that undoes `order`.
+pub(crate) fn inverse(order: &[usize]) -> Vec<usize> {
+    let mut inverse = alloc::vec![0; order.len()];
+    for (i, &axis) in order.iter().enumerate() {
+        inverse[axis] = i;
+    }
+    inverse
+}

@@ -1,0 +1,41 @@
+//! Graph to graph: what a network means stays, what it costs shrinks.
+//!
+//! A pass reads a graph and builds another; none changes one in place. [`PASSES`] is the order in which they run. Every pass is
+//! checked by interpreting the graph before and after it.
+
+mod blocks;
+mod canonical;
+mod fold;
+mod fuse;
+mod idioms;
+mod layout;
+mod rewrite;
+
+pub use blocks::{Block, BlockKind, blocks};
+
+use crate::{Graph, Result};
+
+/// A named rewriting of graphs.
+pub struct Pass {
+    /// Its name, as it is printed.
+    pub name: &'static str,
+    /// The rewriting.
+    pub run: fn(&Graph) -> Result<Graph>,
+}
+
+/// All passes, in the order in which they run.
+pub const PASSES: &[Pass] = &[
+    Pass { name: "layout", run: layout::layout },
+    Pass { name: "canonical", run: canonical::canonical },
+    Pass { name: "idioms", run: idioms::idioms },
+    Pass { name: "fold", run: fold::fold },
+    Pass { name: "fuse", run: fuse::fuse },
+];
+
+/// Runs every pass.
+///
+/// # Errors
+/// None are expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
+pub fn optimise(graph: Graph) -> Result<Graph> {
+    PASSES.iter().try_fold(graph, |graph, pass| (pass.run)(&graph))
+}

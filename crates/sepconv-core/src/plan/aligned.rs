@@ -1,0 +1,52 @@
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut, Range};
+
+/// Floats in a cache line: every buffer starts at a multiple of it, so that no vector load crosses a line.
+pub(crate) const LINE: usize = 16;
+
+/// Floats whose first one starts a cache line.
+#[derive(Debug)]
+pub(crate) struct Aligned {
+    data: Vec<f32>,
+    skip: usize,
+}
+
+impl Aligned {
+    pub(crate) fn zeros(len: usize) -> Self {
+        let data = vec![0.0f32; len + LINE];
+        let skip = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        Self { data, skip }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.data[self.skip..]
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.skip..]
+    }
+}
+
+/// Hands out ranges of a buffer that does not exist yet, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Reserve {
+    end: usize,
+}
+
+impl Reserve {
+    pub(crate) fn take(&mut self, len: usize) -> Range<usize> {
+        let start = self.end;
+        self.end += len.next_multiple_of(LINE);
+        start..start + len
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end
+    }
+}

@@ -1,0 +1,107 @@
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::{Range, RangeInclusive};
+
+use sepconv_kernels::elementwise::Unary;
+
+use super::aligned::LINE;
+use crate::{Graph, Node, Op, ValueId};
+
+/// Where every value lives while a plan runs: a range of floats in one arena. Values that are not alive at the same time share
+/// memory; a reshape shares its operand's, and so does a unary function of an operand that dies with it.
+pub(super) struct Arena {
+    ranges: Vec<Option<Range<usize>>>,
+    pub(super) len: usize,
+}
+
+impl Arena {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let lives = Lives::new(graph);
+        let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
+        let mut starts = vec![0; lives.buffers.len()];
+        let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
+        // Large buffers first, each at the lowest place that is free for its whole life.
+        order.sort_by_key(|&buffer| core::cmp::Reverse(lives.buffers[buffer].0));
+        for buffer in order {
+            let (len, life) = &lives.buffers[buffer];
+            let overlaps = |other: &RangeInclusive<usize>| other.start() <= life.end() && life.start() <= other.end();
+            let mut start = 0;
+            for (range, other) in &placed {
+                if overlaps(other) && range.start < start + len {
+                    start = start.max(range.end);
+                }
+            }
+            starts[buffer] = start;
+            let at = placed.partition_point(|(range, _)| range.start < start);
+            placed.insert(at, (start..start + len, life.clone()));
+        }
+        let len = placed.iter().map(|(range, _)| range.end).max().unwrap_or(0);
+        let range = |(value, buffer): (usize, &Option<usize>)| {
+            let start = starts[(*buffer)?];
+            Some(start..start + graph.values[value].shape.elements())
+        };
+        Self { ranges: lives.buffer_of.iter().enumerate().map(range).collect(), len }
+    }
+
+    /// Where a value lives; `None` for constants.
+    pub(super) fn range(&self, id: ValueId) -> Option<Range<usize>> {
+        self.ranges[id.0].clone()
+    }
+}
+
+/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, node `i` is step
+/// `i + 1`, and the step after the last copies the outputs out.
+struct Lives {
+    buffer_of: Vec<Option<usize>>,
+    buffers: Vec<(usize, RangeInclusive<usize>)>,
+}
+
+impl Lives {
+    fn new(graph: &Graph) -> Self {
+        let mut last_use = vec![0; graph.values.len()];
+        for (i, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|id| last_use[id.0] = i + 1);
+        }
+        graph.outputs.iter().for_each(|port| last_use[port.value.0] = graph.nodes.len() + 1);
+
+        let mut lives = Self { buffer_of: vec![None; graph.values.len()], buffers: vec![] };
+        for port in &graph.inputs {
+            lives.allocate(graph, port.value, 0, &last_use);
+        }
+        for (i, node) in graph.nodes.iter().enumerate() {
+            match lives.shared(graph, node, i + 1) {
+                Some(buffer) => {
+                    lives.buffer_of[node.output.0] = Some(buffer);
+                    let life = &mut lives.buffers[buffer].1;
+                    *life = *life.start()..=last_use[node.output.0].max(*life.end());
+                }
+                None => lives.allocate(graph, node.output, i + 1, &last_use),
+            }
+        }
+        lives
+    }
+
+    fn allocate(&mut self, graph: &Graph, id: ValueId, step: usize, last_use: &[usize]) {
+        let len = graph.value(id).shape.elements().next_multiple_of(LINE);
+        self.buffer_of[id.0] = Some(self.buffers.len());
+        self.buffers.push((len, step..=last_use[id.0].max(step)));
+    }
+
+    /// The operand's buffer, where the result may have it.
+    fn shared(&self, graph: &Graph, node: &Node, step: usize) -> Option<usize> {
+        let buffer = self.buffer_of[node.inputs[0].0]?;
+        match &node.op {
+            Op::Reshape { .. } => Some(buffer),
+            Op::Unary(function) if is_in_place(*function) => {
+                // The buffer outlives the operand where another value shares it.
+                let dies = *self.buffers[buffer].1.end() == step && graph.outputs.iter().all(|p| p.value != node.inputs[0]);
+                dies.then_some(buffer)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_in_place(_function: Unary) -> bool {
+    true
+}

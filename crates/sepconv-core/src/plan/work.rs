@@ -1,0 +1,211 @@
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use sepconv_kernels::{
+    Activation, Isa, Rows, conv_transpose, conv2d, depthwise,
+    elementwise::{self, Binary, Unary},
+    layout, matmul, pointwise, pool, reduce, resize, softmax,
+};
+
+use crate::op::Move;
+
+/// A kernel with everything it needs to know: what a step of a plan does.
+///
+/// Work is cut into *units* of equal length in the result (a row of pixels, a few rows of a matrix, a panel of outputs), and any
+/// range of units can be made by itself: that is how threads share it. The last unit may be shorter.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Pointwise { tile: pointwise::Tile, k: usize, n: usize, packed: Range<usize>, activation: Activation },
+    /// A pointwise layer on one row, cut between output panels of `tile`.
+    Vector { tile: pointwise::Tile, k: usize, packed: Range<usize>, activation: Activation },
+    Conv2d { tile: pointwise::Tile, conv: conv2d::Conv2d, packed: Range<usize>, activation: Activation },
+    Depthwise { variant: depthwise::Variant, conv: depthwise::Depthwise, packed: Range<usize>, activation: Activation },
+    ConvTranspose { tile: pointwise::Tile, conv: conv_transpose::ConvTranspose, packed: Range<usize>, activation: Activation },
+    Pool(pool::Pool),
+    GlobalAverage { channels: usize, pixels: usize },
+    Reduce { reduction: reduce::Reduction, dims: Vec<usize>, reduced: Vec<bool> },
+    Unary(Unary),
+    Binary { function: Binary, activation: Activation, pairing: Pairing },
+    Softmax { extents: [usize; 3], log: bool },
+    Resize { input: [usize; 3], output: [usize; 3], rows: Vec<resize::Taps>, columns: Vec<resize::Taps> },
+    MatMul { m: usize, k: usize, n: usize, offsets: Vec<[usize; 2]> },
+    Move { fill: Option<f32>, moves: Vec<Move> },
+}
+
+/// How the operands of a binary function meet.
+#[derive(Debug)]
+pub(crate) enum Pairing {
+    /// Each operand has `periods[i]` floats for every `period` of the result, repeated as needed to fill it.
+    Repeat { period: usize, periods: [usize; 2] },
+    /// By strides.
+    Strided { dims: Vec<usize>, strides: [Vec<usize>; 2] },
+}
+
+/// What a step reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Operands<'a> {
+    pub(crate) slices: [&'a [f32]; 2],
+    /// All of a concatenation's operands; otherwise the same as `slices`.
+    pub(crate) get: &'a (dyn Fn(usize) -> &'a [f32] + Sync),
+    pub(crate) weights: &'a [f32],
+}
+
+impl Work {
+    /// Makes `units` of the result, whose floats are exactly `out`. `scratch` holds what [`scratch_len`](Self::scratch_len) asks for.
+    pub(crate) fn run(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, unit: usize, out: &mut [f32], scratch: &mut [f32]) {
+        let first = units.start * unit;
+        let [a, b] = x.slices;
+        match self {
+            Self::Pointwise { tile, k, n, packed, activation } => {
+                let a = &a[first / n * k..][..out.len() / n * k];
+                let residual = residual(b, first, out.len());
+                pointwise::pointwise(isa, *tile, *k, *n, a, &x.weights[packed.clone()], residual, *activation, out);
+            }
+            Self::Vector { tile, k, packed, activation } => {
+                let panel = pointwise::packed_len(isa, *tile, *k, 1);
+                let packed = &x.weights[packed.clone()][units.start * panel..];
+                let packed = &packed[..pointwise::packed_len(isa, *tile, *k, out.len())];
+                let residual = residual(b, first, out.len());
+                pointwise::pointwise(isa, *tile, *k, out.len(), a, packed, residual, *activation, out);
+            }
+            Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
+            Self::Binary { function, activation, pairing } => pairing.run(isa, *function, *activation, [a, b], first, out),
+            Self::GlobalAverage { channels, pixels } => {
+                let images = a.chunks_exact(pixels * channels).skip(units.start);
+                for (image, out) in images.zip(out.chunks_exact_mut(*channels)) {
+                    pool::global_average(isa, *channels, image, out);
+                }
+            }
+            Self::Reduce { reduction, dims, reduced } => reduce::reduce(*reduction, dims, reduced, a, out),
+            Self::Softmax { extents: [outer, n, inner], log } => {
+                let outer = outer * out.len() / a.len().max(1);
+                softmax::softmax(isa, [outer, *n, *inner], *log, &a[first..][..out.len()], out);
+            }
+            Self::MatMul { m, k, n, offsets } => {
+                let products = out.chunks_exact_mut(m * n).zip(&offsets[units]);
+                for (out, &[i, j]) in products {
+                    matmul::matmul(isa, *m, *k, *n, &a[i..][..m * k], &b[j..][..k * n], out);
+                }
+            }
+            Self::Move { fill, moves } => {
+                if let Some(fill) = fill {
+                    out.fill(*fill);
+                }
+                for m in moves {
+                    let x = (x.get)(m.operand);
+                    layout::copy_strided(&m.dims, x, m.from, &m.from_strides, out, m.to, &m.to_strides);
+                }
+            }
+            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::ConvTranspose { .. } | Self::Pool(_) | Self::Resize { .. } => {
+                self.run_planes(isa, x, units, unit, out, scratch);
+            }
+        }
+    }
+
+    /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
+    fn run_planes(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, unit: usize, out: &mut [f32], scratch: &mut [f32]) {
+        let ([h, w, c], [oh, ..]) = self.planes();
+        let mut out = out;
+        let mut at = units.start;
+        while at < units.end {
+            let (image, row) = (at / oh, at % oh);
+            let rows = row..oh.min(row + units.end - at);
+            let (here, rest) = out.split_at_mut(rows.len() * unit);
+            out = rest;
+            let plane = &x.slices[0][image * h * w * c..][..h * w * c];
+            let residual = residual(x.slices[1], at * unit, here.len());
+            at += rows.len();
+            let source = Rows::new(plane, w * c);
+            match self {
+                Self::Conv2d { tile, conv, packed, activation } => {
+                    let packed = &x.weights[packed.clone()];
+                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
+                }
+                Self::Depthwise { variant, conv, packed, activation } => {
+                    depthwise::depthwise(isa, *variant, conv, source, &x.weights[packed.clone()], *activation, rows, here);
+                }
+                Self::ConvTranspose { tile, conv, packed, activation } => {
+                    conv_transpose::conv_transpose(isa, *tile, conv, source, &x.weights[packed.clone()], *activation, rows, here);
+                }
+                Self::Pool(pool) => pool::pool(isa, pool, source, rows, here),
+                Self::Resize { input, output, rows: row_taps, columns } => {
+                    resize::resize(isa, *input, *output, row_taps, columns, plane, rows, here);
+                }
+                _ => unreachable!("only kernels that slide over planes come here"),
+            }
+        }
+    }
+
+    /// The sizes `[h, w, c]` of an input and an output image.
+    fn planes(&self) -> ([usize; 3], [usize; 3]) {
+        match self {
+            Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::Depthwise { conv, .. } => (conv.input, conv.output),
+            Self::ConvTranspose { conv, .. } => (conv.input, conv.output),
+            Self::Pool(pool) => (pool.input, pool.output),
+            Self::Resize { input, output, .. } => (*input, *output),
+            _ => unreachable!("only kernels that slide over planes have planes"),
+        }
+    }
+
+    /// Floats in a unit of a result of `len` floats.
+    pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
+        /// Elementwise work is cut no finer than this.
+        const BLOCK: usize = 4096;
+        match self {
+            Self::Pointwise { tile, n, .. } => tile.rows * n,
+            Self::Vector { tile, .. } => tile.vectors * isa.lanes(),
+            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::ConvTranspose { .. } | Self::Pool(_) | Self::Resize { .. } => {
+                let (_, [_, ow, o]) = self.planes();
+                ow * o
+            }
+            Self::GlobalAverage { channels, .. } => *channels,
+            Self::Unary(_) => BLOCK,
+            Self::Binary { pairing: Pairing::Repeat { period, .. }, .. } => period * BLOCK.div_ceil(*period),
+            Self::Softmax { extents: [_, n, inner], .. } => n * inner,
+            Self::MatMul { m, n, .. } => m * n,
+            Self::Binary { .. } | Self::Reduce { .. } | Self::Move { .. } => len,
+        }
+        .max(1)
+    }
+
+    /// Floats of scratch that each thread needs.
+    pub(crate) fn scratch_len(&self) -> usize {
+        match self {
+            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            _ => 0,
+        }
+    }
+}
+
+/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
+fn residual(operand: &[f32], first: usize, len: usize) -> Option<&[f32]> {
+    (!operand.is_empty()).then(|| &operand[first..][..len])
+}
+
+impl Pairing {
+    fn run(&self, isa: Isa, function: Binary, activation: Activation, x: [&[f32]; 2], first: usize, out: &mut [f32]) {
+        match self {
+            Self::Strided { dims, strides } => {
+                elementwise::binary_strided(function, dims, x[0], &strides[0], x[1], &strides[1], out);
+                if activation != Activation::Identity {
+                    elementwise::unary_in_place(isa, Unary::Activation(activation), out);
+                }
+            }
+            Self::Repeat { period, periods } => {
+                // Operands as long as the result run along with it; the others start again with each period.
+                let part = |i: usize, from: usize, len: usize| match periods[i] == *period {
+                    true => &x[i][from..][..len],
+                    false => &x[i][from / period * periods[i]..][..periods[i]],
+                };
+                let whole = periods.iter().all(|p| p == period);
+                let chunk = if whole { out.len() } else { *period };
+                for (i, out) in out.chunks_mut(chunk.max(1)).enumerate() {
+                    let from = first + i * chunk;
+                    let (a, b) = (part(0, from, out.len()), part(1, from, out.len()));
+                    elementwise::binary(isa, function, a, b, activation, out);
+                }
+            }
+        }
+    }
+}

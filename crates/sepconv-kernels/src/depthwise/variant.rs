@@ -1,0 +1,74 @@
+use super::Depthwise;
+
+/// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
+/// benches go by. A line here makes a kernel.
+macro_rules! variants {
+    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, $rows:literal rows at once;)*) => {
+        /// A way to compute a depthwise convolution.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Variant {
+            $(#[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")] $variant,)*
+            /// Any kernel, stride, dilation and multiplier.
+            General,
+        }
+
+        /// Every kernel, fastest first for the shapes it fits.
+        pub const VARIANTS: &[Variant] = &[$(Variant::$variant,)* Variant::General];
+
+        impl Variant {
+            /// The name in plans and benches.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::General => "general",
+                }
+            }
+
+            /// Kernel and stride, where they are fixed.
+            fn fixed(self) -> Option<(usize, usize)> {
+                match self {
+                    $(Self::$variant => Some(($kernel, $stride)),)*
+                    Self::General => None,
+                }
+            }
+        }
+
+        impl super::kernel::Run<'_> {
+            /// Runs the kernel of `self.variant`.
+            #[inline(always)]
+            pub(super) fn dispatch<S: crate::simd::Simd>(self, simd: S) {
+                match self.variant {
+                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $rows>(simd),)*
+                    Variant::General => self.general(simd),
+                }
+            }
+        }
+    };
+}
+
+variants! {
+    K3S1 = "k3s1": kernel 3, stride 1, 2 rows at once;
+    K3S2 = "k3s2": kernel 3, stride 2, 1 rows at once;
+    K5S1 = "k5s1": kernel 5, stride 1, 1 rows at once;
+    K5S2 = "k5s2": kernel 5, stride 2, 1 rows at once;
+    K7S1 = "k7s1": kernel 7, stride 1, 1 rows at once;
+    K7S2 = "k7s2": kernel 7, stride 2, 1 rows at once;
+}
+
+impl Variant {
+    /// The fastest kernel for a shape.
+    pub fn choose(dw: &Depthwise) -> Self {
+        VARIANTS.iter().copied().find(|variant| variant.fits(dw)).unwrap_or(Self::General)
+    }
+
+    /// Whether this kernel computes that shape.
+    pub fn fits(self, dw: &Depthwise) -> bool {
+        let window = &dw.window;
+        self.fixed().is_none_or(|(kernel, stride)| {
+            window.kernel == [kernel; 2]
+                && window.stride == [stride; 2]
+                && window.dilation == [1; 2]
+                && dw.multiplier() == 1
+        })
+    }
+}

@@ -1,0 +1,105 @@
+use crate::activation::{Activation, apply_all, exp};
+use crate::simd::{Kernel, Simd};
+
+/// The arguments of [`unary_in_place`](super::unary_in_place).
+pub(super) struct Unary<'a> {
+    pub(super) op: super::Unary,
+    pub(super) x: &'a mut [f32],
+}
+
+impl Kernel for Unary<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match self.op {
+            super::Unary::Activation(activation) => apply_all(simd, activation, self.x),
+            super::Unary::Exp => {
+                for x in self.x.chunks_mut(S::LANES) {
+                    simd.store_part(exp(simd, simd.load_part(x)), x);
+                }
+            }
+            op => {
+                for x in self.x {
+                    *x = op.apply(*x);
+                }
+            }
+        }
+    }
+}
+
+/// The arguments of [`binary`](super::binary), checked.
+pub(super) struct Binary<'a> {
+    pub(super) op: super::Binary,
+    pub(super) a: &'a [f32],
+    pub(super) b: &'a [f32],
+    pub(super) activation: Activation,
+    pub(super) out: &'a mut [f32],
+}
+
+/// Floats that are computed before the activation passes over them, while they are in the nearest cache.
+const BLOCK: usize = 1024;
+
+impl Kernel for Binary<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        use super::Binary as Op;
+        match self.op {
+            Op::Add => self.blocks(simd, S::add),
+            Op::Sub => self.blocks(simd, S::sub),
+            Op::Mul => self.blocks(simd, S::mul),
+            Op::Div => self.blocks(simd, S::div),
+            Op::Min => self.blocks(simd, S::min),
+            Op::Max => self.blocks(simd, S::max),
+            Op::PRelu => self.blocks(simd, prelu),
+            Op::Pow => {
+                let operands = self.a.iter().cycle().zip(self.b.iter().cycle());
+                for (out, (&a, &b)) in self.out.iter_mut().zip(operands) {
+                    *out = Op::Pow.apply(a, b);
+                }
+                apply_all(simd, self.activation, self.out);
+            }
+        }
+    }
+}
+
+impl Binary<'_> {
+    #[inline(always)]
+    fn blocks<S: Simd>(self, simd: S, op: impl Fn(S, S::F32, S::F32) -> S::F32) {
+        // One period of the operand that repeats lies against one stretch of the other.
+        let n = self.out.len();
+        let period = self.a.len().min(self.b.len());
+        let stretch = if period == 1 { n } else { period };
+        for start in (0..n).step_by(stretch) {
+            for block in (0..stretch).step_by(BLOCK) {
+                let length = BLOCK.min(stretch - block);
+                let part = |x: &'_ [f32]| match x.len() {
+                    1 => 0..1,
+                    len if len == n => start + block..start + block + length,
+                    _ => block..block + length,
+                };
+                let (a, b) = (&self.a[part(self.a)], &self.b[part(self.b)]);
+                let out = &mut self.out[start + block..][..length];
+                for (v, out) in out.chunks_mut(S::LANES).enumerate() {
+                    let (a, b) = (operand(simd, a, v, out.len()), operand(simd, b, v, out.len()));
+                    simd.store_part(op(simd, a, b), out);
+                }
+                if self.activation != Activation::Identity {
+                    apply_all(simd, self.activation, out);
+                }
+            }
+        }
+    }
+}
+
+/// Vector `v` of an operand, or its only number in every lane.
+#[inline(always)]
+fn operand<S: Simd>(simd: S, x: &[f32], v: usize, lanes: usize) -> S::F32 {
+    if x.len() == 1 { simd.splat(x[0]) } else { simd.load_part(&x[v * S::LANES..][..lanes]) }
+}
+
+#[inline(always)]
+fn prelu<S: Simd>(simd: S, x: S::F32, slope: S::F32) -> S::F32 {
+    let zero = simd.splat(0.0);
+    simd.mul_add(slope, simd.min(zero, x), simd.max(zero, x))
+}

@@ -1,0 +1,125 @@
+//! Copies between strided views: transpose, slice, concatenate, pad and expand are all this one loop nest.
+//!
+//! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are then copied
+//! whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so that each cache line
+//! is fetched once.
+#[cfg(test)]
+mod tests;
+
+/// The most dimensions that [`copy_strided`] takes.
+pub const MAX_RANK: usize = 8;
+
+/// Side of the square blocks in which a transposition runs: a row of 16 elements is a cache line of floats.
+const BLOCK: usize = 16;
+
+/// For every index `i` of `dims`: `out[out_offset + Σ i·out_strides] = x[x_offset + Σ i·x_strides]`.
+///
+/// Strides count elements. Those of the input may be zero (expand) or negative (reversed slices). Panics above [`MAX_RANK`]
+/// dimensions and where an index leaves its slice.
+pub fn copy_strided<T: Copy>(
+    dims: &[usize],
+    x: &[T],
+    x_offset: usize,
+    x_strides: &[isize],
+    out: &mut [T],
+    out_offset: usize,
+    out_strides: &[usize],
+) {
+    let rank = dims.len();
+    assert!(rank <= MAX_RANK && x_strides.len() == rank && out_strides.len() == rank, "a copy of rank {rank}");
+    if dims.contains(&0) {
+        return;
+    }
+    let mut axes = Axes { axes: [Axis::UNIT; MAX_RANK + 2], rank: 2 };
+    for i in 0..rank {
+        axes.push(Axis { size: dims[i], x: x_strides[i], out: out_strides[i] });
+    }
+    axes.pair_contiguous();
+    let (outer, [rows, columns]) = axes.split();
+    let mut index = [0; MAX_RANK];
+    let (mut read, mut write) = (x_offset as isize, out_offset);
+    for _ in 0..outer.iter().map(|axis| axis.size).product() {
+        copy_plane(rows, columns, (x, read), (out, write));
+        for (index, axis) in index.iter_mut().zip(outer).rev() {
+            *index += 1;
+            (read, write) = (read + axis.x, write + axis.out);
+            if *index < axis.size {
+                break;
+            }
+            (read, write) = (read - axis.size as isize * axis.x, write - axis.size * axis.out);
+            *index = 0;
+        }
+    }
+}
+
+/// One axis of a copy: its size, and the strides of its two sides.
+#[derive(Clone, Copy)]
+struct Axis {
+    size: usize,
+    x: isize,
+    out: usize,
+}
+
+impl Axis {
+    const UNIT: Self = Self { size: 1, x: 0, out: 0 };
+}
+
+/// The axes of a copy, outermost first, led by two of size 1 so that there always is an innermost pair.
+struct Axes {
+    axes: [Axis; MAX_RANK + 2],
+    rank: usize,
+}
+
+impl Axes {
+    /// Appends an inner axis, or lets the last one continue over it.
+    fn push(&mut self, axis: Axis) {
+        let last = &mut self.axes[self.rank - 1];
+        if axis.size == 1 {
+            return;
+        }
+        if last.size > 1 && last.x == axis.size as isize * axis.x && last.out == axis.size * axis.out {
+            *last = Axis { size: last.size * axis.size, ..axis };
+        } else {
+            self.axes[self.rank] = axis;
+            self.rank += 1;
+        }
+    }
+
+    /// Moves the axis along which the input is contiguous next to the innermost one, unless it is that.
+    fn pair_contiguous(&mut self) {
+        let axes = &mut self.axes[..self.rank];
+        if let Some(place) = axes.iter().rposition(|axis| axis.x.abs() == 1)
+            && place + 1 < axes.len()
+        {
+            let end = axes.len() - 1;
+            axes[place..end].rotate_left(1);
+        }
+    }
+
+    /// The outer axes, and the innermost two.
+    fn split(&self) -> (&[Axis], [Axis; 2]) {
+        let (outer, inner) = self.axes[..self.rank].split_at(self.rank - 2);
+        (outer, [inner[0], inner[1]])
+    }
+}
+
+/// Copies two axes, in blocks where they are transposed.
+fn copy_plane<T: Copy>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out, write): (&mut [T], usize)) {
+    let from = |row: usize, column: usize| (read + row as isize * rows.x + column as isize * columns.x) as usize;
+    let to = |row: usize, column: usize| write + row * rows.out + column * columns.out;
+    if columns.x == 1 && columns.out == 1 {
+        for row in 0..rows.size {
+            out[to(row, 0)..][..columns.size].copy_from_slice(&x[from(row, 0)..][..columns.size]);
+        }
+        return;
+    }
+    for row_block in (0..rows.size).step_by(BLOCK) {
+        for column_block in (0..columns.size).step_by(BLOCK) {
+            for row in row_block..rows.size.min(row_block + BLOCK) {
+                for column in column_block..columns.size.min(column_block + BLOCK) {
+                    out[to(row, column)] = x[from(row, column)];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+use super::Taps;
+
+/// The definition: a whole plane `x` of `[h, w, c]`, sums in double precision.
+pub fn reference(input: [usize; 3], row_taps: &[Taps], column_taps: &[Taps], x: &[f32], out: &mut [f32]) {
+    let [_, w, c] = input;
+    let places = row_taps.iter().flat_map(|row| column_taps.iter().map(move |column| (row, column)));
+    for (out, (row, column)) in out.chunks_exact_mut(c).zip(places) {
+        for (channel, out) in out.iter_mut().enumerate() {
+            let mut sum = 0.0;
+            for ky in 0..row.count {
+                for kx in 0..column.count {
+                    let x = x[((row.first + ky) * w + column.first + kx) * c + channel];
+                    sum += f64::from(row.weights[ky]) * f64::from(column.weights[kx]) * f64::from(x);
+                }
+            }
+            *out = sum as f32;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+use crate::activation::exp;
+use crate::simd::{Columns, Kernel, Simd};
+
+/// The arguments of [`softmax`](super::softmax), checked.
+pub(super) struct Run<'a> {
+    pub(super) n: usize,
+    pub(super) inner: usize,
+    pub(super) log: bool,
+    pub(super) x: &'a [f32],
+    pub(super) out: &'a mut [f32],
+}
+
+/// Vectors whose sum is formed before it joins the total, so that the error of long sums stays small.
+const BLOCK: usize = 32;
+
+impl Kernel for Run<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let length = self.n * self.inner;
+        for (x, out) in self.x.chunks_exact(length).zip(self.out.chunks_exact_mut(length)) {
+            if self.inner == 1 {
+                along(simd, self.log, x, out);
+            } else {
+                across(simd, self.n, self.log, x, out);
+            }
+        }
+    }
+}
+
+/// The axis is contiguous: its values fill the lanes.
+#[inline(always)]
+fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
+    let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let shift = simd.splat(greatest);
+    let mut total = 0.0;
+    for (x, out) in x.chunks(BLOCK * S::LANES).zip(out.chunks_mut(BLOCK * S::LANES)) {
+        let mut sum = simd.splat(0.0);
+        for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+            simd.store_part(exp(simd, simd.sub(simd.load_part(x), shift)), out);
+            sum = simd.add(sum, simd.load_part(out));
+        }
+        total += f64::from(simd.sum(sum));
+    }
+    let (scale, logarithm) = (simd.splat((1.0 / total) as f32), simd.splat(libm::log(total) as f32));
+    for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+        let result = if log {
+            simd.sub(simd.sub(simd.load_part(x), shift), logarithm)
+        } else {
+            simd.mul(simd.load_part(out), scale)
+        };
+        simd.store_part(result, out);
+    }
+}
+
+/// The axis is strided: neighbouring places fill the lanes.
+#[inline(always)]
+fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
+    let inner = x.len() / n;
+    for i in (0..inner).step_by(S::LANES) {
+        let lanes = S::LANES.min(inner - i);
+        let columns = Columns::new(x, i as isize, inner, lanes, 0..n);
+        let column = |j: usize| columns.load(simd, j).unwrap_or(simd.splat(0.0));
+        let mut shift = simd.splat(f32::NEG_INFINITY);
+        for j in 0..n {
+            shift = simd.max(column(j), shift);
+        }
+        let mut total = simd.splat(0.0);
+        for block in (0..n).step_by(BLOCK) {
+            let mut sum = simd.splat(0.0);
+            for j in block..n.min(block + BLOCK) {
+                let power = exp(simd, simd.sub(column(j), shift));
+                simd.store_part(power, &mut out[j * inner + i..][..lanes]);
+                sum = simd.add(sum, power);
+            }
+            total = simd.add(total, sum);
+        }
+        let mut logarithms = [0.0; 16];
+        simd.store(total, &mut logarithms);
+        let logarithms = simd.load(&logarithms.map(libm::logf));
+        for j in 0..n {
+            let out = &mut out[j * inner + i..][..lanes];
+            let result = if log {
+                simd.sub(simd.sub(column(j), shift), logarithms)
+            } else {
+                simd.div(simd.load_part(out), total)
+            };
+            simd.store_part(result, out);
+        }
+    }
+}

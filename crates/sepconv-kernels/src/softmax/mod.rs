@@ -1,0 +1,28 @@
+//! Softmax along one axis.
+//!
+//! **Cost.** Per value two exponentials' worth of arithmetic at most, and three reads: greatest, sum, result.
+//!
+//! **Numerics.** The greatest is subtracted first, so nothing overflows; results are within a relative 1e-6 of the
+//! definition wherever they are not denormal (logarithms: within 1e-6 times the greatest magnitude involved). An axis holding
+//! a NaN gives NaN, as does one whose greatest is infinite.
+mod kernel;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use reference::reference;
+
+use crate::Isa;
+
+/// `out = exp(x) / Σ exp(x)` along the middle axis of `[outer, n, inner]`; the logarithm of that when `log`.
+pub fn softmax(isa: Isa, [outer, n, inner]: [usize; 3], log: bool, x: &[f32], out: &mut [f32]) {
+    check([outer, n, inner], x, out);
+    if !x.is_empty() {
+        isa.run(kernel::Run { n, inner, log, x, out });
+    }
+}
+
+fn check([outer, n, inner]: [usize; 3], x: &[f32], out: &[f32]) {
+    assert_eq!(x.len(), outer * n * inner, "floats of softmax input");
+    assert_eq!(out.len(), x.len(), "floats of softmax output");
+}

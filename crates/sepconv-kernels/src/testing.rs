@@ -1,0 +1,22 @@
+//! What the tests of several operators share.
+use std::vec::Vec;
+
+/// A linear congruential generator (Knuth's MMIX constants): the same numbers on every machine.
+pub(crate) struct Lcg(pub(crate) u64);
+
+impl Lcg {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32
+    }
+
+    /// Whole numbers in -4..=4: sums of their products are exact in any order, so that results can be compared by equality.
+    pub(crate) fn integers(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| (self.next() % 9) as f32 - 4.0).collect()
+    }
+
+    /// Numbers in -1..1.
+    pub(crate) fn reals(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect()
+    }
+}
