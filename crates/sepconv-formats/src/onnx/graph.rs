@@ -118,8 +118,13 @@ fn undefined(name: &str) -> Error {
 fn sources<'a>(onnx: &'a Onnx, proto: &'a GraphProto) -> Result<HashMap<&'a str, Source>> {
     let mut sources = HashMap::new();
     let inputs = onnx.inputs().iter().enumerate().map(|(i, input)| (input.name.as_str(), Source::Input(i)));
-    let weights = proto.initializer.iter().enumerate().map(|(i, weight)| (weight.name.as_str(), Source::Initializer(i)));
-    let outputs = proto.node.iter().enumerate().flat_map(|(i, node)| node.output.iter().map(move |name| (name.as_str(), Source::Node(i))));
+    let weights =
+        proto.initializer.iter().enumerate().map(|(i, weight)| (weight.name.as_str(), Source::Initializer(i)));
+    let outputs = proto
+        .node
+        .iter()
+        .enumerate()
+        .flat_map(|(i, node)| node.output.iter().map(move |name| (name.as_str(), Source::Node(i))));
     for (name, source) in inputs.chain(weights).chain(outputs).filter(|(name, _)| !name.is_empty()) {
         if sources.insert(name, source).is_some() {
             return Err(Error::malformed(format!("two values are called {name:?}")));
@@ -186,7 +191,8 @@ fn check_names(onnx: &Onnx, binding: &Binding) -> Result<()> {
     match binding.shapes.keys().chain(binding.constants.keys()).find(|name| !is_input(name)) {
         Some(name) => {
             let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
-            Err(Error::argument("no input has this name").expected(format_args!("one of {names:?}"), format_args!("{name:?}")))
+            Err(Error::argument("no input has this name")
+                .expected(format_args!("one of {names:?}"), format_args!("{name:?}")))
         }
         None => Ok(()),
     }
@@ -204,7 +210,8 @@ fn check_constant(signature: &Signature, tensor: &Tensor) -> Result<()> {
 
 /// Whether sizes that the file gives are those of `shape`.
 fn agrees(signature: &Signature, shape: &[usize]) -> bool {
-    signature.dims.len() == shape.len() && signature.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
+    signature.dims.len() == shape.len()
+        && signature.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
 }
 
 /// The shape of an input: the bound one, or the file's with an open batch of one.

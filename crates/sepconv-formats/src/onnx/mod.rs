@@ -106,7 +106,10 @@ fn opset(model: &ModelProto) -> Result<i64> {
         return Ok(import.version);
     }
     Err(Error::unsupported("ONNX operator set is not supported")
-        .expected(format_args!("opset {} to {}", OPSETS.start(), OPSETS.end()), format_args!("opset {}", import.version))
+        .expected(
+            format_args!("opset {} to {}", OPSETS.start(), OPSETS.end()),
+            format_args!("opset {}", import.version),
+        )
         .help("convert the file with onnx.version_converter, or export it with another opset_version"))
 }
 

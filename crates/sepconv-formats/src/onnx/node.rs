@@ -65,7 +65,8 @@ impl<'a> Node<'a> {
     /// Operand `i`, which must be there.
     pub(super) fn input(&self, i: usize) -> Result<ValueId> {
         self.optional(i).ok_or_else(|| {
-            Error::malformed("node lacks an input").expected(format_args!("input {i}"), format_args!("{:?}", self.proto.input))
+            Error::malformed("node lacks an input")
+                .expected(format_args!("input {i}"), format_args!("{:?}", self.proto.input))
         })
     }
 
@@ -210,4 +211,9 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>> {
         axes.push(index);
     }
     Ok(axes)
+}
+
+/// An axis that separates those before it from those from it on; it may lie behind the last.
+pub(super) fn split_axis(given: i64, rank: usize) -> Result<usize> {
+    if usize::try_from(given) == Ok(rank) { Ok(rank) } else { axis(given, rank) }
 }

@@ -115,7 +115,9 @@ fn read(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
 /// Sizes from a file, where none may be negative.
 pub(super) fn sizes(dims: &[i64]) -> Result<Vec<usize>> {
     let sizes: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    sizes.ok_or_else(|| Error::malformed("tensor has a negative size").expected("sizes from 0", format_args!("{dims:?}")))
+    sizes.ok_or_else(|| {
+        Error::malformed("tensor has a negative size").expected("sizes from 0", format_args!("{dims:?}"))
+    })
 }
 
 fn from_raw(element: Element, raw: &Bytes, shape: &Shape) -> Result<Data> {

@@ -144,7 +144,8 @@ fn is_quantised(node: &NodeProto) -> bool {
     let standard = ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"];
     standard.contains(&name)
         || name.starts_with("QLinear")
-        || node.domain == "com.microsoft" && (name.starts_with('Q') || name.contains("Integer") || name.contains("Quantize"))
+        || node.domain == "com.microsoft"
+            && (name.starts_with('Q') || name.contains("Integer") || name.contains("Quantize"))
 }
 
 #[cfg(test)]

@@ -47,9 +47,11 @@ pub(super) enum Padding {
 
 /// The window that a node's attributes describe, with the padding as written; [`same`] fills it in for the other two.
 pub(super) fn window(node: &Node<'_>, spatial: usize, kernel: Option<[usize; 2]>) -> Result<(Window, Padding)> {
-    let kernel_shape = node.attributes.ints("kernel_shape")?.map(|list| pair("kernel_shape", list, 1)).transpose()?;
-    let expected = format!("kernel_shape of {spatial} sizes");
-    let taps = kernel_shape.or(kernel).ok_or_else(|| Error::malformed("window has no size").expected(&expected, "none"))?;
+    let kernel_shape = match node.attributes.ints("kernel_shape")? {
+        Some(list) => Some(pair("kernel_shape", checked_len("kernel_shape", list, spatial)?, 1)?),
+        None => kernel,
+    };
+    let taps = kernel_shape.ok_or_else(|| Error::malformed("node lacks the attribute \"kernel_shape\""))?;
     if let Some(kernel) = kernel.filter(|kernel| *kernel != taps) {
         return Err(Error::mismatch("kernel_shape is not that of the weights")
             .expected(format_args!("{kernel:?}"), format_args!("{taps:?}")));
@@ -59,9 +61,6 @@ pub(super) fn window(node: &Node<'_>, spatial: usize, kernel: Option<[usize; 2]>
         if let Some(list) = node.attributes.ints(name)? {
             *field = pair(name, checked_len(name, list, spatial)?, 1)?;
         }
-    }
-    if let Some(list) = node.attributes.ints("kernel_shape")? {
-        checked_len("kernel_shape", list, spatial)?;
     }
     let pads = node.attributes.ints("pads")?;
     if let Some(list) = pads {
