@@ -141,7 +141,7 @@ fn integer_binary(function: Binary, a: i64, b: i64) -> Option<i64> {
     }
 }
 
-fn carry_out<'a, T: Copy>(
+fn carry_out<'a, T: Copy + 'a>(
     moves: &[super::Move],
     inputs: &[&'a Tensor],
     elements: impl Fn(&'a Tensor) -> Option<&'a [T]>,
@@ -264,6 +264,6 @@ impl Resize {
     fn reference(&self, shape: &Shape, x: &[f32], out: &Shape, result: &mut [f32]) {
         let [rows, columns] = self.taps(shape);
         let images = x.chunks_exact(x.len() / out[0]).zip(result.chunks_exact_mut(out.elements() / out[0]));
-        images.for_each(|(x, result)| resize::reference(image(shape), image(out), &rows, &columns, x, result));
+        images.for_each(|(x, result)| resize::reference(image(shape), &rows, &columns, x, result));
     }
 }

@@ -29,6 +29,7 @@ fn mask(n: usize) -> __m256i {
 impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = LANES;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {

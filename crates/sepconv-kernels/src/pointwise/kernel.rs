@@ -1,0 +1,47 @@
+use crate::rows::Rows;
+use crate::scheme::{Scheme, Target};
+use crate::simd::{Kernel, Simd};
+use crate::tile::{Job, Patch, Tile, split};
+
+pub(super) struct Pointwise<'a, C: Scheme> {
+    pub(super) scheme: C,
+    pub(super) tile: Tile,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) x: &'a [C::Element],
+    pub(super) packed: &'a [C::Weight],
+    pub(super) residual: Option<&'a [C::Element]>,
+    pub(super) out: &'a mut [C::Element],
+}
+
+impl<C: Scheme> Kernel for Pointwise<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { scheme, tile, k, n, x, packed, residual, out } = self;
+        let m = out.len() / n;
+        if m == 0 {
+            return;
+        }
+        let columns = tile.vectors * S::LANES;
+        let panel = packed.len() / n.div_ceil(columns);
+        let rows = Rows::new(x, x.len());
+        let mut target = Target { out, residual, stride: n, columns: n };
+        for pixels in split(0..m, tile.rows) {
+            let patch = Patch {
+                rows,
+                taps: 0..1,
+                y: 0,
+                dilation: 1,
+                x: pixels.start * k,
+                step: k,
+                runs: 1,
+                run_step: 0,
+                length: k,
+            };
+            let target = target.part(pixels.start, 0, n);
+            Job { scheme, patch, panels: packed, panel, target }.run(simd, pixels.len(), tile.vectors);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+use core::array;
+
+use crate::activation::{Activation, ApplyRows};
+use crate::simd::Simd;
+
+/// How numbers are stored, multiplied, added up and finished: what a matrix kernel knows about its types.
+///
+/// The loops in `tile`, `pointwise` and `conv2d` are written over a scheme; another number format is another implementation.
+pub(crate) trait Scheme: Copy {
+    /// An activation, read and written.
+    type Element: Copy;
+    /// What packed weights are made of.
+    type Weight: Copy;
+    /// A vector of sums.
+    type Sum<S: Simd>: Copy;
+    /// Weights per output channel that precede the products in a panel: the bias.
+    const HEADER: usize;
+    /// Products that one step takes together; runs are zero-padded to whole steps in the panel.
+    const STEP: usize;
+
+    /// The sums before any product, from the panel's header.
+    fn start<S: Simd, const NV: usize>(self, simd: S, header: &[Self::Weight]) -> [Self::Sum<S>; NV];
+
+    /// Adds `x[row][k] · weights[k][column]` over `k` to each sum. All rows are as long as the first.
+    fn accumulate<S: Simd, const MR: usize, const NV: usize>(
+        self,
+        simd: S,
+        sums: &mut [[Self::Sum<S>; NV]; MR],
+        x: [&[Self::Element]; MR],
+        weights: &[Self::Weight],
+    );
+
+    /// Turns the sums into activations and stores them.
+    fn finish<S: Simd, const MR: usize, const NV: usize>(
+        self,
+        simd: S,
+        sums: [[Self::Sum<S>; NV]; MR],
+        target: Target<'_, Self::Element>,
+    );
+}
+
+/// A tile of the output: `columns` numbers in each of some rows that lie `stride` apart, from the start of `out`.
+pub(crate) struct Target<'a, T> {
+    pub(crate) out: &'a mut [T],
+    /// What to add before the activation, laid out as `out`.
+    pub(crate) residual: Option<&'a [T]>,
+    pub(crate) stride: usize,
+    pub(crate) columns: usize,
+}
+
+impl<T> Target<'_, T> {
+    /// The part that starts `row` rows and `column` columns on, at most `columns` wide.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, row: usize, column: usize, columns: usize) -> Target<'_, T> {
+        let start = row * self.stride + column;
+        Target {
+            out: &mut self.out[start..],
+            residual: self.residual.map(|residual| &residual[start..]),
+            stride: self.stride,
+            columns: columns.min(self.columns - column),
+        }
+    }
+}
+
+/// Single precision throughout: one fused multiply-add per product, in the order of `k`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct F32 {
+    pub(crate) activation: Activation,
+}
+
+impl Scheme for F32 {
+    type Element = f32;
+    type Weight = f32;
+    type Sum<S: Simd> = S::F32;
+    const HEADER: usize = 1;
+    const STEP: usize = 1;
+
+    #[inline(always)]
+    fn start<S: Simd, const NV: usize>(self, simd: S, header: &[f32]) -> [S::F32; NV] {
+        array::from_fn(|v| simd.load(&header[v * S::LANES..]))
+    }
+
+    #[inline(always)]
+    fn accumulate<S: Simd, const MR: usize, const NV: usize>(
+        self,
+        simd: S,
+        sums: &mut [[S::F32; NV]; MR],
+        x: [&[f32]; MR],
+        weights: &[f32],
+    ) {
+        let depth = x[0].len();
+        let x = x.map(|row| &row[..depth]);
+        for (k, weights) in (0..depth).zip(weights.chunks_exact(NV * S::LANES)) {
+            let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
+            for (sums, x) in sums.iter_mut().zip(x) {
+                let x = simd.splat(x[k]);
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum = simd.mul_add(x, weight, *sum);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd, const MR: usize, const NV: usize>(
+        self,
+        simd: S,
+        sums: [[S::F32; NV]; MR],
+        target: Target<'_, f32>,
+    ) {
+        let Target { out, residual, stride, columns } = target;
+        // Clips, the identity among them, cost two instructions in registers; the rest is done on the stored tile.
+        let clip = self.activation.bounds();
+        let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let (low, high) = (simd.splat(low), simd.splat(high));
+        for (r, sums) in sums.into_iter().enumerate() {
+            let out = &mut out[r * stride..][..columns];
+            let residual = residual.map(|residual| &residual[r * stride..][..columns]);
+            for (v, sum) in sums.into_iter().enumerate() {
+                let lanes = (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns);
+                let sum = match residual {
+                    Some(residual) => simd.add(sum, simd.load_part(&residual[lanes.clone()])),
+                    None => sum,
+                };
+                simd.store_part(simd.min(high, simd.max(low, sum)), &mut out[lanes]);
+            }
+        }
+        if clip.is_none() {
+            simd.vectorize(ApplyRows { activation: self.activation, data: out, rows: MR, stride, columns });
+        }
+    }
+}
