@@ -12,8 +12,7 @@ use crate::{Binding, Signature};
 /// Where a value comes from.
 #[derive(Clone, Copy)]
 enum Source {
-    /// An input of the graph, by its place among [`Onnx::inputs`].
-    Input(usize),
+    Input,
     Initializer(usize),
     Node(usize),
 }
@@ -117,7 +116,7 @@ fn undefined(name: &str) -> Error {
 /// Who makes each value; names must be unique.
 fn sources<'a>(onnx: &'a Onnx, proto: &'a GraphProto) -> Result<HashMap<&'a str, Source>> {
     let mut sources = HashMap::new();
-    let inputs = onnx.inputs().iter().enumerate().map(|(i, input)| (input.name.as_str(), Source::Input(i)));
+    let inputs = onnx.inputs().iter().map(|input| (input.name.as_str(), Source::Input));
     let weights =
         proto.initializer.iter().enumerate().map(|(i, weight)| (weight.name.as_str(), Source::Initializer(i)));
     let outputs = proto

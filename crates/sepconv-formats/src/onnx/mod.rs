@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use prost::Message;
-use sepconv_core::{Error, Graph, Result};
+use sepconv_core::{Error, Graph, Result, Tensor};
 
 use crate::{Binding, Signature};
-use proto::{Dimension, ModelProto, ValueInfoProto};
+use external::External;
+use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 use tensor::Element;
 
 /// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.
@@ -95,6 +96,17 @@ impl Onnx {
     pub fn graph(&self, binding: &Binding) -> Result<Graph> {
         graph::import(self, binding)
     }
+}
+
+/// Decodes a single tensor, as ONNX keeps test data in `.pb` files. Its elements are widened as those of a network are.
+///
+/// # Errors
+/// Malformed where the bytes are not a tensor; unsupported for element types that are not read.
+pub fn tensor(bytes: impl Into<Bytes>) -> Result<Tensor> {
+    let proto = TensorProto::decode(bytes.into()).map_err(|error| {
+        Error::malformed("bytes are not an ONNX tensor").expected("a protobuf TensorProto", format_args!("{error}"))
+    })?;
+    tensor::tensor(&proto, External { directory: None, max_bytes: 0 })
 }
 
 fn opset(model: &ModelProto) -> Result<i64> {

@@ -16,7 +16,6 @@ mod window;
 use sepconv_core::{Error, Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
-use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
 
 use super::is_default_domain;
