@@ -4,6 +4,8 @@
 //! formats become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
+pub mod onnx;
+
 use std::collections::BTreeMap;
 
 use sepconv_core::{DType, Limits, Tensor};
