@@ -24,12 +24,10 @@ mod model;
 mod options;
 mod preprocess;
 mod runner;
-pub mod shim;
 mod threads;
 
-pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Limits, Op, Result, Shape, Tensor};
-pub use sepconv_formats::Signature;
-pub use shim::{Plan, Step, npy};
+pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Limits, Op, Plan, Result, Shape, Step, Tensor};
+pub use sepconv_formats::{Signature, npy};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

@@ -1,8 +1,7 @@
 use std::path::Path;
 
-use crate::shim::{Onnx, Plan, Tflite, optimise};
-use sepconv_core::{Error, Graph, Result};
-use sepconv_formats::Signature;
+use sepconv_core::{Error, Graph, Plan, Result, passes::optimise};
+use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
 use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
 
@@ -120,7 +119,7 @@ impl Model {
     pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
         let ModelFile::Tflite(file) = &self.file else { return Ok(None) };
         let stated = file.metadata().and_then(|metadata| metadata.normalization);
-        let stated = stated.map(|(mean, std)| Preprocess::custom(&mean, &std));
+        let stated = stated.map(|stated| Preprocess::custom(&stated.mean, &stated.std));
         Ok(stated.transpose().map_err(|error| error.in_file(&self.name))?.map(|found| found.said_by(Source::File)))
     }
 

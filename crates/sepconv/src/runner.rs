@@ -1,5 +1,4 @@
-use crate::shim::{Plan, Runner as CoreRunner};
-use sepconv_core::{DType, Error, Graph, Port, Result, Shape, Tensor};
+use sepconv_core::{DType, Error, Graph, Plan, Port, Result, Runner as CoreRunner, Shape, Tensor};
 
 use crate::threads::Threads;
 
