@@ -1,0 +1,31 @@
+//! Runs a network of any kind on zeros and shows what it takes and gives: `cargo run --release -p sepconv --example tensors -- MODEL`.
+
+use sepconv::{Model, Options, Result, Tensor};
+
+fn main() {
+    let Some(model) = std::env::args().nth(1) else {
+        eprintln!("usage: tensors MODEL");
+        std::process::exit(2);
+    };
+    if let Err(error) = run(&model) {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn run(model: &str) -> Result<()> {
+    let mut runner = Model::open(model)?.compile(&Options::default().threads(1))?;
+    let inputs: Vec<Tensor> = runner.inputs().iter().map(|input| Tensor::zeros(input.shape.clone())).collect();
+    for input in runner.inputs() {
+        println!("input  {} {} {}", input.name, input.shape, input.dtype);
+    }
+
+    let names: Vec<String> = runner.outputs().iter().map(|output| output.name.clone()).collect();
+    let outputs = runner.run_all(&inputs.iter().collect::<Vec<_>>())?;
+    for (name, output) in names.iter().zip(outputs) {
+        let numbers = output.as_f32().unwrap_or_default();
+        let largest = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        println!("output {name} {} largest {largest}", output.shape());
+    }
+    Ok(())
+}
