@@ -13,6 +13,8 @@
 extern crate std;
 
 mod activation;
+pub mod conv2d;
+pub mod conv_transpose;
 pub mod pointwise;
 mod rows;
 mod scheme;

@@ -49,16 +49,11 @@ pub(crate) struct Target<'a, T> {
 }
 
 impl<T> Target<'_, T> {
-    /// The part that starts `row` rows and `column` columns on, at most `columns` wide.
+    /// The tile that starts `start` numbers on and is `columns` wide.
     #[inline(always)]
-    pub(crate) fn part(&mut self, row: usize, column: usize, columns: usize) -> Target<'_, T> {
-        let start = row * self.stride + column;
-        Target {
-            out: &mut self.out[start..],
-            residual: self.residual.map(|residual| &residual[start..]),
-            stride: self.stride,
-            columns: columns.min(self.columns - column),
-        }
+    pub(crate) fn part(&mut self, start: usize, columns: usize) -> Target<'_, T> {
+        let residual = self.residual.map(|residual| &residual[start..]);
+        Target { out: &mut self.out[start..], residual, stride: self.stride, columns }
     }
 }
 
@@ -92,10 +87,10 @@ impl Scheme for F32 {
         let x = x.map(|row| &row[..depth]);
         for (k, weights) in (0..depth).zip(weights.chunks_exact(NV * S::LANES)) {
             let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-            for (sums, x) in sums.iter_mut().zip(x) {
-                let x = simd.splat(x[k]);
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = simd.mul_add(x, weight, *sum);
+            for r in 0..MR {
+                let x = simd.splat(x[r][k]);
+                for v in 0..NV {
+                    sums[r][v] = simd.mul_add(x, weights[v], sums[r][v]);
                 }
             }
         }
@@ -105,24 +100,33 @@ impl Scheme for F32 {
     fn finish<S: Simd, const MR: usize, const NV: usize>(
         self,
         simd: S,
-        sums: [[S::F32; NV]; MR],
+        mut sums: [[S::F32; NV]; MR],
         target: Target<'_, f32>,
     ) {
         let Target { out, residual, stride, columns } = target;
+        assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
+        if let Some(residual) = residual {
+            for r in 0..MR {
+                let row = &residual[(r * stride).min(residual.len())..];
+                let row = &row[..columns.min(row.len())];
+                for v in 0..NV {
+                    let part = &row[(v * S::LANES).min(row.len())..];
+                    sums[r][v] = simd.add(sums[r][v], simd.load_part(part));
+                }
+            }
+        }
         // Clips, the identity among them, cost two instructions in registers; the rest is done on the stored tile.
         let clip = self.activation.bounds();
         let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (r, sums) in sums.into_iter().enumerate() {
-            let out = &mut out[r * stride..][..columns];
-            let residual = residual.map(|residual| &residual[r * stride..][..columns]);
-            for (v, sum) in sums.into_iter().enumerate() {
-                let lanes = (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns);
-                let sum = match residual {
-                    Some(residual) => simd.add(sum, simd.load_part(&residual[lanes.clone()])),
-                    None => sum,
-                };
-                simd.store_part(simd.min(high, simd.max(low, sum)), &mut out[lanes]);
+        for r in 0..MR {
+            let start = (r * stride).min(out.len());
+            let row = &mut out[start..];
+            let columns = columns.min(row.len());
+            let row = &mut row[..columns];
+            for v in 0..NV {
+                let start = (v * S::LANES).min(row.len());
+                simd.store_part(simd.min(high, simd.max(low, sums[r][v])), &mut row[start..]);
             }
         }
         if clip.is_none() {

@@ -5,23 +5,37 @@ use crate::rows::Rows;
 use crate::scheme::{Scheme, Target};
 use crate::simd::{Kernel, Simd};
 
+/// Evenly spaced taps of a window along one axis, and where each of them reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taps {
+    /// The first tap, and from one to the next.
+    pub(crate) first: usize,
+    pub(crate) step: usize,
+    pub(crate) count: usize,
+    /// Where the first tap reads, and from one to the next.
+    pub(crate) at: usize,
+    pub(crate) stride: isize,
+}
+
+impl Taps {
+    /// The only tap, which reads from `at` on.
+    pub(crate) fn one(at: usize) -> Self {
+        Self { first: 0, step: 1, count: 1, at, stride: 0 }
+    }
+}
+
 /// Where the inputs of some output pixels lie: for every pixel, runs of numbers that are contiguous in a row.
-///
-/// Run `(tap, run)` of pixel `p` starts `x + p·step + run·run_step` into row `y + (tap - taps.start)·dilation`.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Patch<'a, T> {
     pub(crate) rows: Rows<'a, T>,
-    /// The vertical taps that meet the plane.
-    pub(crate) taps: Range<usize>,
-    /// The row of the first of them, and rows from one to the next.
-    pub(crate) y: usize,
-    pub(crate) dilation: usize,
-    /// Where the first pixel's first run starts, and numbers from one pixel to the next.
-    pub(crate) x: usize,
-    pub(crate) step: usize,
-    /// Runs in a row, and numbers from one to the next.
+    /// The rows, counted in rows.
+    pub(crate) vertical: Taps,
+    /// The runs in each row, counted in numbers, for the first pixel.
+    pub(crate) horizontal: Taps,
+    /// Runs that a row of the weights has.
     pub(crate) runs: usize,
-    pub(crate) run_step: usize,
+    /// Numbers from one pixel to the next.
+    pub(crate) step: usize,
     /// Numbers in a run.
     pub(crate) length: usize,
 }
@@ -50,18 +64,21 @@ impl<C: Scheme, const MR: usize, const NV: usize> Kernel for Block<'_, C, MR, NV
         for (index, panel) in panels.chunks_exact(panel).enumerate() {
             let (header, weights) = panel.split_at(C::HEADER * columns);
             let mut sums = [scheme.start::<S, NV>(simd, header); MR];
-            let mut y = patch.y;
-            for tap in patch.taps.clone() {
+            let (Taps { stride, .. }, mut y) = (patch.vertical, patch.vertical.at);
+            for tap in (patch.vertical.first..).step_by(patch.vertical.step).take(patch.vertical.count) {
                 let row = patch.rows.row(y);
-                y += patch.dilation;
-                for run in 0..patch.runs {
-                    let row = &row[patch.x + run * patch.run_step..];
+                y = y.wrapping_add_signed(stride);
+                let mut start = patch.horizontal.at;
+                for run in (patch.horizontal.first..).step_by(patch.horizontal.step).take(patch.horizontal.count) {
+                    let row = &row[start..];
+                    start = start.wrapping_add_signed(patch.horizontal.stride);
                     let x: [_; MR] = array::from_fn(|p| &row[p * patch.step..][..patch.length]);
                     let weights = &weights[(tap * patch.runs + run) * depth..][..depth];
                     scheme.accumulate(simd, &mut sums, x, weights);
                 }
             }
-            scheme.finish(simd, sums, target.part(0, index * columns, columns));
+            let first = index * columns;
+            scheme.finish(simd, sums, target.part(first, columns.min(target.columns - first)));
         }
     }
 }
