@@ -83,16 +83,22 @@ impl Scheme for F32 {
         x: [&[f32]; MR],
         weights: &[f32],
     ) {
-        let depth = x[0].len();
+        // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
+        let columns = NV * S::LANES;
+        let (fours, depth) = (x[0].len() / 4, x[0].len());
         let x = x.map(|row| &row[..depth]);
-        for (k, weights) in (0..depth).zip(weights.chunks_exact(NV * S::LANES)) {
-            let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-            for r in 0..MR {
-                let x = simd.splat(x[r][k]);
-                for v in 0..NV {
-                    sums[r][v] = simd.mul_add(x, weights[v], sums[r][v]);
-                }
-            }
+        let (whole, rest) = weights.split_at(fours * 4 * columns);
+        let heads = x.map(|row| &row.as_chunks::<4>().0[..fours]);
+        for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
+            let x: [&[f32; 4]; MR] = array::from_fn(|r| &heads[r][k]);
+            step(simd, sums, x, 0, weights);
+            step(simd, sums, x, 1, &weights[columns..]);
+            step(simd, sums, x, 2, &weights[2 * columns..]);
+            step(simd, sums, x, 3, &weights[3 * columns..]);
+        }
+        let tails = x.map(|row| row.as_chunks::<4>().1);
+        for (k, weights) in rest.chunks_exact(columns).enumerate() {
+            step(simd, sums, tails, k, weights);
         }
     }
 
@@ -131,6 +137,24 @@ impl Scheme for F32 {
         }
         if clip.is_none() {
             simd.vectorize(ApplyRows { activation: self.activation, data: out, rows: MR, stride, columns });
+        }
+    }
+}
+
+/// Adds the products of step `k` to the sums.
+#[inline(always)]
+fn step<S: Simd, X: AsRef<[f32]>, const MR: usize, const NV: usize>(
+    simd: S,
+    sums: &mut [[S::F32; NV]; MR],
+    x: [X; MR],
+    k: usize,
+    weights: &[f32],
+) {
+    let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
+    for r in 0..MR {
+        let x = simd.splat(x[r].as_ref()[k]);
+        for v in 0..NV {
+            sums[r][v] = simd.mul_add(x, weights[v], sums[r][v]);
         }
     }
 }

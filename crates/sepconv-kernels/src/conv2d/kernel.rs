@@ -36,8 +36,8 @@ impl<C: Scheme<Element: Default>> Kernel for Convolution<'_, C> {
         let at_once = if packed.len() <= RESIDENT { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
-                for pixels in split(0..ow, tile.rows) {
-                    let patch = conv.patch(oy, pixels.clone(), x, edge);
+                for (pixels, blocks) in conv.blocks(tile) {
+                    let patch = conv.patch(oy, pixels.start..pixels.start + blocks * pixels.len(), x, edge);
                     for (group, part) in groups(first..first + at_once, panels) {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
@@ -45,7 +45,7 @@ impl<C: Scheme<Element: Default>> Kernel for Convolution<'_, C> {
                         let start = (index * ow + pixels.start) * o + column;
                         let target = target.part(start, (group + 1) * group_out - column);
                         let panels = &packed[part.start * panel..part.end * panel];
-                        Job { scheme, patch, panels, panel, target }.run(simd, pixels.len(), tile.vectors);
+                        Job { scheme, patch, blocks, panels, panel, target }.run(simd, pixels.len(), tile.vectors);
                     }
                 }
             }
@@ -62,6 +62,20 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
 }
 
 impl Conv2d {
+    /// Divides a row of the output into runs of equal blocks: the first block of each run, and their number. Blocks whose
+    /// windows stick out of the input are runs by themselves.
+    fn blocks(&self, tile: Tile) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let [stride, before] = [self.window.stride[1], self.window.before[1]];
+        let inside = before.div_ceil(stride)..((self.input[1] + before).saturating_sub(self.span(1)) / stride + 1);
+        split(self.output[1], tile.rows).flat_map(move |(pixel, rows, blocks)| {
+            let first = inside.start.saturating_sub(pixel).div_ceil(rows).min(blocks);
+            let last = (inside.end.saturating_sub(pixel) / rows).clamp(first, blocks);
+            let run = move |block, blocks| (pixel + block * rows..pixel + (block + 1) * rows, blocks);
+            let alone = (0..first).chain(last..blocks).map(move |block| run(block, 1));
+            alone.chain((first < last).then(|| run(first, last - first)))
+        })
+    }
+
     /// The inputs of some pixels of output row `oy`, in the first group. Where windows stick out of the row they are first
     /// copied into `edge` with zeros around them.
     fn patch<'a, T: Copy + Default>(

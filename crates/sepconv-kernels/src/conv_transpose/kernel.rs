@@ -31,19 +31,14 @@ impl<C: Scheme> Kernel for Transposed<'_, C> {
         for (index, oy) in rows.enumerate() {
             let vertical = conv.taps(0, oy);
             for phase in 0..stride.min(ow) {
-                for pixels in split(0..(ow - phase).div_ceil(stride), tile.rows) {
-                    let taps = |pixel: usize| conv.taps(1, phase + pixel * stride);
-                    let (first, last) = (taps(pixels.start), taps(pixels.end - 1));
-                    let alike = (first.first, first.count) == (last.first, last.count);
-                    for pixels in split(pixels.clone(), if alike { pixels.len() } else { 1 }) {
-                        let ox = phase + pixels.start * stride;
-                        let patch = conv.patch(x, vertical, conv.taps(1, ox));
-                        for (group, panels) in packed.chunks_exact(weights).enumerate() {
-                            let mut patch = patch;
-                            patch.horizontal.at += group * group_in;
-                            let target = target.part((index * ow + ox) * o + group * group_out, group_out);
-                            Job { scheme, patch, panels, panel, target }.run(simd, pixels.len(), tile.vectors);
-                        }
+                for (pixel, rows, blocks) in conv.blocks(phase, tile) {
+                    let ox = phase + pixel * stride;
+                    let patch = conv.patch(x, vertical, conv.taps(1, ox));
+                    for (group, panels) in packed.chunks_exact(weights).enumerate() {
+                        let mut patch = patch;
+                        patch.horizontal.at += group * group_in;
+                        let target = target.part((index * ow + ox) * o + group * group_out, group_out);
+                        Job { scheme, patch, blocks, panels, panel, target }.run(simd, rows, tile.vectors);
                     }
                 }
             }
@@ -52,6 +47,29 @@ impl<C: Scheme> Kernel for Transposed<'_, C> {
 }
 
 impl ConvTranspose {
+    /// Divides the pixels `phase`, `phase + stride`, … of a row into blocks that meet the same taps: `(first, rows, blocks)`,
+    /// counted in strides.
+    fn blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
+        let stride = self.window.stride[1];
+        let pixels = (self.output[1] - phase).div_ceil(stride);
+        let met = move |pixel: usize| {
+            let taps = self.taps(1, phase + pixel * stride);
+            (taps.first, taps.count)
+        };
+        let mut pixel = 0;
+        core::iter::from_fn(move || {
+            let start = pixel;
+            pixel += 1;
+            while pixel < pixels && met(pixel) == met(start) {
+                pixel += 1;
+            }
+            (start < pixels).then_some((start, pixel - start))
+        })
+        .flat_map(move |(start, length)| {
+            split(length, tile.rows).map(move |(first, rows, blocks)| (start + first, rows, blocks))
+        })
+    }
+
     /// The taps along `axis` that meet output position `out`, each reading further back by the same distance.
     fn taps(&self, axis: usize, out: usize) -> Taps {
         let mut taps = (0..self.window.kernel[axis]).filter_map(|tap| Some((tap, self.source(axis, out, tap)?)));

@@ -28,11 +28,11 @@ impl<C: Scheme> Kernel for Pointwise<'_, C> {
         let panel = packed.len() / n.div_ceil(columns);
         let rows = Rows::new(x, x.len());
         let mut target = Target { out, residual, stride: n, columns: n };
-        for pixels in split(0..m, tile.rows) {
-            let horizontal = Taps::one(pixels.start * k);
+        for (pixel, block, blocks) in split(m, tile.rows) {
+            let horizontal = Taps::one(pixel * k);
             let patch = Patch { rows, vertical: Taps::one(0), horizontal, runs: 1, step: k, length: k };
-            let target = target.part(pixels.start * n, n);
-            Job { scheme, patch, panels: packed, panel, target }.run(simd, pixels.len(), tile.vectors);
+            let target = target.part(pixel * n, n);
+            Job { scheme, patch, blocks, panels: packed, panel, target }.run(simd, block, tile.vectors);
         }
     }
 }
