@@ -87,6 +87,7 @@ fn name_of(data_type: i32) -> &'static str {
         17..=20 | 24 => " (8-bit float)",
         21 | 22 => " (4-bit integer)",
         23 => " (4-bit float)",
+        25 | 26 => " (2-bit integer)",
         _ => "",
     }
 }
