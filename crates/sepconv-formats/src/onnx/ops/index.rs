@@ -59,14 +59,15 @@ fn part(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Result<Par
     let length = size as i64;
     let from_end = |index: i64| if index < 0 { index.saturating_add(length) } else { index };
     // Backwards the first element is at most the last one, and the end may lie before the first.
-    let (start, end) = if step > 0 {
-        (from_end(start).clamp(0, length), from_end(end).clamp(0, length))
+    let (start, way) = if step > 0 {
+        let start = from_end(start).clamp(0, length);
+        (start, from_end(end).clamp(0, length) - start)
     } else {
-        (from_end(start).clamp(-1, length - 1), from_end(end).clamp(-1, length - 1))
+        let start = from_end(start).clamp(0, (length - 1).max(0));
+        (start, start - from_end(end).clamp(-1, length - 1))
     };
-    let way = if step > 0 { end - start } else { start - end };
-    let size = usize::try_from(way).unwrap_or(0).div_ceil(step.unsigned_abs());
-    Ok(Part { axis, start: if size == 0 { 0 } else { start as usize }, step, size })
+    let count = usize::try_from(way).unwrap_or(0).div_ceil(step.unsigned_abs()).min(size);
+    Ok(Part { axis, start: if count == 0 { 0 } else { start as usize }, step, size: count })
 }
 
 /// Sizes are an attribute up to opset 12, an input from 13 on; without them the parts are equal, and the last may be smaller.
