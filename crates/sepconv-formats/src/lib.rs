@@ -4,7 +4,10 @@
 //! formats become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
+pub mod npy;
 pub mod onnx;
+pub mod tflite;
+mod zip;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,248 @@
+//! Tensors in NumPy's files: `.npy` for one, `.npz` (a ZIP archive of `.npy`) for several, or the bare bytes of floats.
+//!
+//! The format is <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Ours because the crates that read it bring
+//! a parser of Python literals and C libraries for compression along.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use half::f16;
+use sepconv_core::{DType, Data, Error, Limits, Op, Result, Shape, Tensor};
+
+use crate::zip;
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+const ZIP_MAGIC: &[u8] = b"PK";
+/// A header holds a dozen words; longer ones are not ours to read.
+const MAX_HEADER: usize = 1 << 16;
+
+/// Reads a `.npy` or `.npz` file. The one tensor of a `.npy` file is named after the file.
+///
+/// Floats of any width become `f32`, integers and booleans `i64`.
+///
+/// # Errors
+/// When the file cannot be read or is neither, when it holds other elements, or when it takes more than `limits.max_memory`.
+pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
+    let file = path.display().to_string();
+    let refused = |error: std::io::Error| Error::io(format!("cannot read the file: {error}")).in_file(&file);
+    let size = fs::metadata(path).map_err(refused)?.len();
+    if size > limits.max_memory as u64 {
+        return Err(Error::limit("file is too large")
+            .expected(format_args!("at most {} bytes", limits.max_memory), size)
+            .in_file(&file));
+    }
+    let bytes = fs::read(path).map_err(refused)?;
+    let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    parse(&bytes, &name, limits).map_err(|error| error.in_file(&file))
+}
+
+/// Reads the bytes of a `.npy` file, whose one tensor is called `name`, or of a `.npz` file.
+///
+/// # Errors
+/// As [`read`], but for the file itself.
+pub fn parse(bytes: &[u8], name: &str, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
+    if bytes.starts_with(MAGIC) {
+        return Ok(vec![(name.to_owned(), tensor(bytes, limits.max_memory)?)]);
+    }
+    if !bytes.starts_with(ZIP_MAGIC) {
+        return Err(Error::malformed("neither a .npy nor a .npz file"));
+    }
+    let mut room = limits.max_memory;
+    let files = zip::read(bytes, room, |name| name.ends_with(".npy"))?;
+    let tensors = files.into_iter().map(|(name, data)| {
+        let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+        let tensor = tensor(&data, room).map_err(|error| error.at(format!("array {name:?}")))?;
+        room = room.saturating_sub(memory(&tensor));
+        Ok((name, tensor))
+    });
+    tensors.collect()
+}
+
+/// Little-endian `f32` elements and nothing else.
+///
+/// # Errors
+/// When there are more or fewer bytes than the shape takes.
+pub fn read_raw(bytes: &[u8], shape: Shape) -> Result<Tensor> {
+    let expected = shape.elements() * size_of::<f32>();
+    if bytes.len() != expected {
+        return Err(Error::mismatch("bytes do not fill the shape")
+            .expected(format_args!("{expected} bytes for {shape}"), bytes.len()));
+    }
+    let data = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Tensor::new(shape, Data::F32(data))
+}
+
+/// Writes tensors under their names: as `.npz` when there are several or `path` ends so, else as `.npy`. Readers of `path` see the old
+/// file or the new one, never a part.
+///
+/// # Errors
+/// When two names are equal, or the operating system refuses.
+pub fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
+    let bytes = match tensors {
+        [(_, tensor)] if path.extension().is_none_or(|extension| extension != "npz") => npy(tensor),
+        tensors => npz(tensors)?,
+    };
+    let refused = |error: std::io::Error| {
+        Error::io(format!("cannot write the file: {error}")).in_file(&path.display().to_string())
+    };
+    let name =
+        path.file_name().ok_or_else(|| Error::argument("path names no file").in_file(&path.display().to_string()))?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written = fs::File::create_new(&beside)
+        .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        // The first error is the one to tell; the file that is left over harms nobody.
+        let _ = fs::remove_file(&beside);
+        refused(error)
+    })
+}
+
+fn memory(tensor: &Tensor) -> usize {
+    tensor.shape().elements() * if tensor.dtype() == DType::F32 { 4 } else { 8 }
+}
+
+/// One array.
+fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
+    let (header, data) = split(bytes).ok_or_else(|| Error::malformed("array has no complete header"))?;
+    let field = |key: &str| {
+        header.split_once(key).map(|(_, rest)| rest.trim_start()).ok_or_else(|| {
+            Error::malformed("header of an array is incomplete").expected(key, format_args!("{:?}", excerpt(header)))
+        })
+    };
+    let bad = |key: &str, rest: &str| {
+        Error::unsupported(format!("header of an array has an unknown {key}"))
+            .expected("a type like '<f4', True or False, sizes in parentheses", format_args!("{:?}", excerpt(rest)))
+    };
+    let descr = field("'descr':")?;
+    let kind = descr.strip_prefix('\'').and_then(|rest| rest.split_once('\'')).map(|(kind, _)| kind);
+    let kind = kind.ok_or_else(|| bad("descr", descr))?;
+    let order = field("'fortran_order':")?;
+    let fortran = order.starts_with("True");
+    if !fortran && !order.starts_with("False") {
+        return Err(bad("fortran_order", order));
+    }
+    let sizes = field("'shape':")?;
+    let mut dims = sizes.strip_prefix('(').and_then(|rest| rest.split_once(')')).and_then(|(sizes, _)| numbers(sizes));
+    let dims = dims.take().ok_or_else(|| bad("shape", sizes))?;
+    let shape = Shape::new(dims)?;
+    let width = kind.get(2..).and_then(|width| width.parse().ok()).unwrap_or(0);
+    if width == 0 || shape.elements().checked_mul(width) != Some(data.len()) {
+        return Err(Error::malformed("data of an array does not fill its shape")
+            .expected(format_args!("{shape} elements of {width} bytes"), format_args!("{} bytes", data.len())));
+    }
+    let bytes = shape.elements() * size_of::<i64>();
+    if bytes > limit {
+        return Err(Error::limit("array takes too much memory").expected(format_args!("at most {limit} bytes"), bytes));
+    }
+    let data = elements(kind, data).ok_or_else(|| bad("type", kind))?;
+    if !fortran {
+        return Tensor::new(shape, data);
+    }
+    let reversed = Shape::new(shape.iter().rev().copied().collect::<Vec<_>>())?;
+    Op::Transpose { order: (0..shape.len()).rev().collect() }.evaluate(&[&Tensor::new(reversed, data)?], &shape)
+}
+
+/// The header's text, and the data behind it.
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (version, rest) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<2>()?;
+    let (len, rest) = match version[0] {
+        1 => rest.split_first_chunk().map(|(len, rest)| (u16::from_le_bytes(*len).into(), rest))?,
+        2 | 3 => rest.split_first_chunk().map(|(len, rest)| (u32::from_le_bytes(*len) as usize, rest))?,
+        _ => return None,
+    };
+    let (header, data) = rest.split_at_checked(len).filter(|_| len <= MAX_HEADER)?;
+    Some((std::str::from_utf8(header).ok()?, data))
+}
+
+/// Sizes with commas between them and perhaps behind.
+fn numbers(text: &str) -> Option<Vec<usize>> {
+    let text = text.trim();
+    let text = text.strip_suffix(',').unwrap_or(text);
+    if text.is_empty() {
+        return Some(vec![]);
+    }
+    text.split(',').take(Shape::MAX_RANK + 1).map(|size| size.trim().parse().ok()).collect()
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// Elements of a type like `<f4`: byte order, kind and width. `None` for a type that is not read or a number beyond `i64`.
+fn elements(kind: &str, data: &[u8]) -> Option<Data> {
+    let (order, kind) = kind.split_at_checked(1)?;
+    let big = match order {
+        "<" | "|" | "=" => false,
+        ">" => true,
+        _ => return None,
+    };
+    fn each<const N: usize, T>(data: &[u8], big: bool, from: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {
+        data.as_chunks().0.iter().map(move |&bytes| {
+            let mut bytes: [u8; N] = bytes;
+            if big {
+                bytes.reverse();
+            }
+            from(bytes)
+        })
+    }
+    Some(match kind {
+        "f2" => Data::F32(each(data, big, |bytes| f16::from_le_bytes(bytes).to_f32()).collect()),
+        "f4" => Data::F32(each(data, big, f32::from_le_bytes).collect()),
+        "f8" => Data::F32(each(data, big, |bytes| f64::from_le_bytes(bytes) as f32).collect()),
+        "b1" | "u1" => Data::I64(data.iter().map(|&byte| byte.into()).collect()),
+        "i1" => Data::I64(data.iter().map(|&byte| byte.cast_signed().into()).collect()),
+        "u2" => Data::I64(each(data, big, |bytes| u16::from_le_bytes(bytes).into()).collect()),
+        "i2" => Data::I64(each(data, big, |bytes| i16::from_le_bytes(bytes).into()).collect()),
+        "u4" => Data::I64(each(data, big, |bytes| u32::from_le_bytes(bytes).into()).collect()),
+        "i4" => Data::I64(each(data, big, |bytes| i32::from_le_bytes(bytes).into()).collect()),
+        "u8" => Data::I64(each(data, big, |bytes| u64::from_le_bytes(bytes).try_into().ok()).collect::<Option<_>>()?),
+        "i8" => Data::I64(each(data, big, i64::from_le_bytes).collect()),
+        _ => return None,
+    })
+}
+
+/// The bytes of a `.npy` file.
+fn npy(tensor: &Tensor) -> Vec<u8> {
+    let sizes: String = tensor.shape().iter().map(|size| format!("{size}, ")).collect();
+    let kind = if tensor.dtype() == DType::F32 { "<f4" } else { "<i8" };
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
+    // The data begin at a multiple of 64, behind ten bytes and a line end.
+    let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
+    header.extend(std::iter::repeat_n(' ', padding));
+    header.push('\n');
+    let mut bytes = [MAGIC, &[1, 0]].concat();
+    // At most eight sizes of twenty digits: far below 2^16.
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.into_bytes());
+    match tensor.data() {
+        Data::F32(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
+        Data::I64(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
+    }
+    bytes
+}
+
+/// The bytes of a `.npz` file, nothing compressed.
+fn npz(tensors: &[(&str, &Tensor)]) -> Result<Vec<u8>> {
+    if let Some((i, (name, _))) =
+        tensors.iter().enumerate().find(|(i, (name, _))| tensors[..*i].iter().any(|(other, _)| other == name))
+    {
+        return Err(Error::argument("two arrays have one name").at(format!("array {i}, {name:?}")));
+    }
+    let failed = |error: rawzip::Error| Error::argument(format!("cannot make a .npz file: {error}"));
+    let mut bytes = vec![];
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for (name, tensor) in tensors {
+        let (mut entry, config) = archive.new_file(&*format!("{name}.npy")).start().map_err(failed)?;
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(&npy(tensor)).map_err(|error| Error::io(format!("cannot make a .npz file: {error}")))?;
+        let (_, descriptor) = writer.finish().map_err(failed)?;
+        entry.finish(descriptor).map_err(failed)?;
+    }
+    archive.finish().map_err(failed)?;
+    Ok(bytes)
+}

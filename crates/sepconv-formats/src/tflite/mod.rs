@@ -1,0 +1,63 @@
+//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves, or 8-bit integers that stand for
+//! floats. Networks whose activations are integers are refused by name.
+
+mod constant;
+mod flatbuffer;
+mod graph;
+mod metadata;
+mod ops;
+mod schema;
+
+use bytes::Bytes;
+use sepconv_core::{Graph, Result};
+
+use crate::{Binding, Signature};
+use graph::{Importer, signatures};
+pub use metadata::{Metadata, Normalization};
+use schema::Model;
+
+/// A TensorFlow Lite file: its signature known, its network read on demand.
+#[derive(Clone, Debug)]
+pub struct Tflite {
+    bytes: Bytes,
+    inputs: Vec<Signature>,
+    outputs: Vec<Signature>,
+}
+
+impl Tflite {
+    /// Reads the outline of a file.
+    ///
+    /// # Errors
+    /// When the bytes are no TensorFlow Lite file of schema version 3, or its inputs and outputs contradict the file.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self> {
+        let bytes = bytes.into();
+        let graph = Model::read(&bytes)?.main()?;
+        let inputs = signatures(&graph, graph.inputs()?.iter())?;
+        let outputs = signatures(&graph, graph.outputs()?.iter())?;
+        Ok(Self { bytes, inputs, outputs })
+    }
+
+    /// The inputs that the file declares.
+    pub fn inputs(&self) -> &[Signature] {
+        &self.inputs
+    }
+
+    /// The outputs that the file declares.
+    pub fn outputs(&self) -> &[Signature] {
+        &self.outputs
+    }
+
+    /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.
+    ///
+    /// # Errors
+    /// When the file is malformed, needs what sepconv does not do (int8 activations among it), or passes a limit of `binding`; the
+    /// error names the operator by index, name and kind.
+    pub fn graph(&self, binding: &Binding) -> Result<Graph> {
+        Importer::import(Model::read(&self.bytes)?, &self.inputs, binding)
+    }
+
+    /// What the file says about its use, if it says anything that can be read.
+    pub fn metadata(&self) -> Option<Metadata> {
+        Metadata::read(&self.bytes).ok().flatten()
+    }
+}

@@ -1,0 +1,112 @@
+use sepconv_core::op::{Conv2d, ConvTranspose};
+use sepconv_core::{Error, Op, Result, Shape, ValueId};
+use sepconv_kernels::Window;
+
+use super::plane::{Padding, window};
+use super::size;
+use crate::tflite::graph::Node;
+
+/// The convolutions; `None` for an operator of another family.
+pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
+    Some(match node.kind {
+        "CONV_2D" => conv2d(node),
+        "DEPTHWISE_CONV_2D" => depthwise(node),
+        "TRANSPOSE_CONV" => transpose_conv(node),
+        "FULLY_CONNECTED" => fully_connected(node),
+        _ => return None,
+    })
+}
+
+/// Weights are OHWI; fewer weight channels than input channels mean groups.
+fn conv2d(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=3)?;
+    let (x, weights) = (node.operand(0)?, node.operand(1)?);
+    let [_, h, w, c] = node.plane(x)?;
+    let [o, kh, kw, per_group] = node.plane(weights)?;
+    let groups = c.checked_div(per_group).filter(|groups| groups * per_group == c).unwrap_or(1);
+    let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
+    let dilation = [node.option_size(5, 1)?, node.option_size(4, 1)?];
+    let window = window([kh, kw], stride, dilation, Padding::option(node, 0)?, [h, w])?;
+    let activation = node.option_activation(3)?;
+    let bias = node.bias(2, o)?;
+    node.apply(Op::Conv2d(Conv2d { window, groups, activation }), &[x, weights, bias])
+}
+
+/// Weights are `[1, kh, kw, c·multiplier]`, the multiples of one channel next to each other.
+fn depthwise(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=3)?;
+    let (x, weights) = (node.operand(0)?, node.operand(1)?);
+    let [_, h, w, c] = node.plane(x)?;
+    let [one, kh, kw, o] = node.plane(weights)?;
+    let multiplier = node.option_size(3, 0)?;
+    // Converters have written 0 for "whatever the weights say".
+    if one != 1 || (multiplier != 0 && multiplier.checked_mul(c) != Some(o)) {
+        return Err(Error::mismatch("depthwise weights do not match the input channels")
+            .expected(format_args!("[1,kh,kw,{c}·{multiplier}]"), node.shape(weights)));
+    }
+    let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
+    let dilation = [node.option_size(6, 1)?, node.option_size(5, 1)?];
+    let window = window([kh, kw], stride, dilation, Padding::option(node, 0)?, [h, w])?;
+    let activation = node.option_activation(4)?;
+    let weights = node.apply(Op::Transpose { order: vec![3, 1, 2, 0] }, &[weights])?;
+    let bias = node.bias(2, o)?;
+    node.apply(Op::Conv2d(Conv2d { window, groups: c, activation }), &[x, weights, bias])
+}
+
+/// The first operand is the shape of the result; padding is that of the convolution which would turn the result into the input.
+fn transpose_conv(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(3..=4)?;
+    let (weights, x) = (node.operand(1)?, node.operand(2)?);
+    let [_, h, w, _] = node.plane(x)?;
+    let [o, kh, kw, _] = node.plane(weights)?;
+    let shape = node.integers(0)?;
+    let &[_, out_h, out_w, _] = shape.as_slice() else {
+        return Err(Error::malformed("output shape has the wrong rank").expected("4 sizes", shape.len()));
+    };
+    let plane = [size(out_h)?, size(out_w)?];
+    let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
+    let mut window = window([kh, kw], stride, [1; 2], Padding::option(node, 0)?, plane)?;
+    let mut extra = [0; 2];
+    for (axis, input) in [h, w].into_iter().enumerate() {
+        (window.after[axis], extra[axis]) = end(&window, axis, input, plane[axis]).ok_or_else(|| {
+            Error::mismatch("output shape does not fit the input")
+                .expected(format_args!("about {input}·{}", stride[axis]), plane[axis])
+        })?;
+    }
+    let activation = node.option_activation(3)?;
+    let bias = node.bias(3, o)?;
+    node.apply(Op::ConvTranspose(ConvTranspose { window, groups: 1, extra, activation }), &[x, weights, bias])
+}
+
+/// What is cut off and what is added at the end of an axis, so that a transposed convolution of `input` gives `output` elements.
+fn end(window: &Window, axis: usize, input: usize, output: usize) -> Option<(usize, usize)> {
+    let full = input.checked_sub(1)?.checked_mul(window.stride[axis])?.checked_add(window.kernel[axis])?;
+    let wanted = output.checked_add(window.before[axis])?;
+    Some((full.saturating_sub(wanted), wanted.saturating_sub(full)))
+}
+
+/// The input is flattened to `[batch, k]` for weights `[n, k]`, unless the node keeps leading axes.
+fn fully_connected(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=3)?;
+    let (x, weights) = (node.operand(0)?, node.operand(1)?);
+    let format = node.option(1, 0i8)?;
+    if format != 0 {
+        return Err(
+            Error::unsupported("weights of a fully connected layer are shuffled").expected("weights_format 0", format)
+        );
+    }
+    let (shape, keep) = (node.shape(x), node.option(2, false)?);
+    let weight_shape = node.shape(weights);
+    let &[n, k] = &*weight_shape else {
+        return Err(Error::mismatch("weights have the wrong rank").expected("2 axes", weight_shape));
+    };
+    let x = match shape.elements().checked_div(k) {
+        Some(batch) if batch * k == shape.elements() && !keep && *shape != [batch, k] => {
+            node.apply(Op::Reshape { shape: Shape::new([batch, k])? }, &[x])?
+        }
+        _ => x,
+    };
+    let activation = node.option_activation(0)?;
+    let bias = node.bias(2, n)?;
+    node.apply(Op::Dense { activation }, &[x, weights, bias])
+}

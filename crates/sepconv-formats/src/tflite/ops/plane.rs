@@ -1,0 +1,111 @@
+use sepconv_core::op::{Pool, Resize};
+use sepconv_core::{Error, Op, Result, ValueId};
+use sepconv_kernels::Window;
+use sepconv_kernels::pool::PoolKind;
+use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
+
+use super::size;
+use crate::tflite::graph::Node;
+
+/// What works on planes channel by channel; `None` for an operator of another family.
+pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
+    Some(match node.kind {
+        "AVERAGE_POOL_2D" => pool(node, PoolKind::Average { count_padding: false }),
+        "MAX_POOL_2D" => pool(node, PoolKind::Max),
+        "RESIZE_BILINEAR" => resize_bilinear(node),
+        "RESIZE_NEAREST_NEIGHBOR" => resize_nearest(node),
+        _ => return None,
+    })
+}
+
+/// How a window meets the border.
+#[derive(Clone, Copy)]
+pub(super) enum Padding {
+    /// As many windows as fit at the stride when the plane is padded, the odd pixel of padding at the end.
+    Same,
+    /// None.
+    Valid,
+}
+
+impl Padding {
+    /// From a field of the operator's options.
+    pub(super) fn option(node: &Node, field: usize) -> Result<Self> {
+        match node.option(field, 0i8)? {
+            0 => Ok(Self::Same),
+            1 => Ok(Self::Valid),
+            other => Err(Error::malformed("padding is neither SAME nor VALID").expected("0 or 1", other)),
+        }
+    }
+}
+
+/// A window with explicit padding on `plane`.
+pub(super) fn window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: Padding,
+    plane: [usize; 2],
+) -> Result<Window> {
+    let mut window = Window { kernel, stride, dilation, before: [0; 2], after: [0; 2] };
+    let Some(extent) = window.extent() else {
+        return Err(Error::malformed("window is impossible").expected(
+            "kernel, stride and dilation of at least 1",
+            format_args!("{kernel:?}, {stride:?} and {dilation:?}"),
+        ));
+    };
+    if let Padding::Same = padding {
+        for axis in 0..2 {
+            // The last window begins less than a stride before the end of the plane, so nothing here overflows but the sum.
+            let last = plane[axis].saturating_sub(1) / stride[axis] * stride[axis];
+            let total = last.saturating_add(extent[axis]).saturating_sub(plane[axis]);
+            window.before[axis] = total / 2;
+            window.after[axis] = total - total / 2;
+        }
+    }
+    Ok(window)
+}
+
+fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
+    let [x] = node.operands()?;
+    let [_, h, w, _] = node.plane(x)?;
+    let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
+    let kernel = [node.option_size(4, 0)?, node.option_size(3, 0)?];
+    let window = window(kernel, stride, [1; 2], Padding::option(node, 0)?, [h, w])?;
+    let activation = node.option_activation(5)?;
+    let pooled = node.apply(Op::Pool(Pool { window, kind, ceil: false }), &[x])?;
+    node.activate(pooled, activation)
+}
+
+fn resize_bilinear(node: &mut Node) -> Result<ValueId> {
+    let (align, half) = (node.option(2, false)?, node.option(3, false)?);
+    resize(node, Mode::Linear, align, half)
+}
+
+/// Rounds down, or to the nearest with halves up: at half-pixel centres that is the pixel which a centre falls into.
+fn resize_nearest(node: &mut Node) -> Result<ValueId> {
+    let (align, half) = (node.option(0, false)?, node.option(1, false)?);
+    let rounding = if align || half { Rounding::PreferCeil } else { Rounding::Floor };
+    resize(node, Mode::Nearest(rounding), align, half)
+}
+
+fn resize(node: &mut Node, mode: Mode, align: bool, half: bool) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let coordinates = match (align, half) {
+        (true, false) => Coordinates::AlignCorners,
+        (false, true) => Coordinates::HalfPixel,
+        (false, false) => Coordinates::Asymmetric,
+        (true, true) => {
+            return Err(Error::malformed("corners cannot be aligned at half-pixel centres")
+                .expected("one of align_corners and half_pixel_centers", "both"));
+        }
+    };
+    let x = node.operand(0)?;
+    let [_, h, w, _] = node.plane(x)?;
+    let sizes = node.integers(1)?;
+    let &[out_h, out_w] = sizes.as_slice() else {
+        return Err(Error::malformed("new size has the wrong rank").expected("2 sizes", sizes.len()));
+    };
+    let plane = [size(out_h)?, size(out_w)?];
+    let map = |from: usize, to: usize| AxisMap { mode, coordinates, scale: to as f32 / from as f32 };
+    node.apply(Op::Resize(Resize { maps: [map(h, plane[0]), map(w, plane[1])], plane }), &[x])
+}

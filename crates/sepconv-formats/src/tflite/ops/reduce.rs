@@ -1,0 +1,47 @@
+use sepconv_core::{Op, Result, Tensor, ValueId};
+use sepconv_kernels::elementwise::Binary;
+use sepconv_kernels::reduce::Reduction;
+
+use super::axes;
+use crate::tflite::graph::Node;
+
+/// What makes one number of many; `None` for an operator of another family.
+pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
+    Some(match node.kind {
+        "MEAN" => reduce(node, Reduction::Mean),
+        "SUM" => reduce(node, Reduction::Sum),
+        "REDUCE_MAX" => reduce(node, Reduction::Max),
+        "REDUCE_MIN" => reduce(node, Reduction::Min),
+        "REDUCE_PROD" => reduce(node, Reduction::Prod),
+        "SOFTMAX" => softmax(node),
+        "LOG_SOFTMAX" => last_axis(node, true),
+        _ => return None,
+    })
+}
+
+fn reduce(node: &mut Node, reduction: Reduction) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let x = node.operand(0)?;
+    let axes = axes(&node.integers(1)?, node.shape(x).len())?;
+    let keep_axes = node.option(0, false)?;
+    node.apply(Op::Reduce { reduction, axes, keep_axes }, &[x])
+}
+
+/// `softmax(beta·x)`; files write 1 for beta.
+fn softmax(node: &mut Node) -> Result<ValueId> {
+    let beta = node.option(0, 0.0f32)?;
+    if beta == 1.0 {
+        return last_axis(node, false);
+    }
+    let [x] = node.operands()?;
+    let beta = node.constant(Tensor::f32([], [beta])?)?;
+    let scaled = node.apply(Op::binary(Binary::Mul), &[x, beta])?;
+    let axis = node.shape(scaled).len().saturating_sub(1);
+    node.apply(Op::Softmax { axis, log: false }, &[scaled])
+}
+
+fn last_axis(node: &mut Node, log: bool) -> Result<ValueId> {
+    let [x] = node.operands()?;
+    let axis = node.shape(x).len().saturating_sub(1);
+    node.apply(Op::Softmax { axis, log }, &[x])
+}

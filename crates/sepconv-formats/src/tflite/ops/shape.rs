@@ -1,0 +1,170 @@
+use sepconv_core::op::Fill;
+use sepconv_core::{Data, Error, Op, Result, Shape, Tensor, ValueId};
+
+use super::{axes, axis, size};
+use crate::tflite::graph::Node;
+
+/// What moves elements but computes none; `None` for an operator of another family.
+pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
+    Some(match node.kind {
+        "RESHAPE" => reshape(node),
+        "SQUEEZE" => squeeze(node),
+        "EXPAND_DIMS" => expand_dims(node),
+        "TRANSPOSE" => transpose(node),
+        "CONCATENATION" => concatenation(node),
+        "PACK" => pack(node),
+        "PAD" => pad(node, 2),
+        "PADV2" => pad(node, 3),
+        "MIRROR_PAD" => mirror_pad(node),
+        "BROADCAST_TO" => broadcast_to(node),
+        "SHAPE" => shape(node),
+        "GATHER" => gather(node),
+        _ => return None,
+    })
+}
+
+/// Another shape for a value, where it is another.
+pub(super) fn reshaped(node: &mut Node, x: ValueId, dims: Vec<usize>) -> Result<ValueId> {
+    let shape = Shape::new(dims)?;
+    if shape == node.shape(x) { Ok(x) } else { node.apply(Op::Reshape { shape }, &[x]) }
+}
+
+/// The new shape is the second operand, or the option of old files; one size may be -1.
+fn reshape(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(1..=2)?;
+    let x = node.operand(0)?;
+    let sizes = match node.optional(1)? {
+        Some(_) => node.integers(1)?,
+        None => node.option_list(0)?,
+    };
+    let wrong =
+        || Error::mismatch("new shape does not fit the operand").expected(node.shape(x), format_args!("{sizes:?}"));
+    let known: Option<usize> = sizes
+        .iter()
+        .filter(|&&size| size != -1)
+        .try_fold(1usize, |product, &size| product.checked_mul(usize::try_from(size).ok()?));
+    let open = sizes.iter().filter(|&&size| size == -1).count();
+    let rest = match (known, open) {
+        (Some(_), 0) => 0,
+        (Some(known), 1) => {
+            let elements = node.shape(x).elements();
+            elements.checked_div(known).filter(|rest| rest * known == elements).ok_or_else(wrong)?
+        }
+        _ => return Err(wrong()),
+    };
+    let dims = sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect();
+    reshaped(node, x, dims)
+}
+
+/// Drops the axes that the options name, or all of size 1.
+fn squeeze(node: &mut Node) -> Result<ValueId> {
+    let [x] = node.operands()?;
+    let shape = node.shape(x);
+    let named = axes(&node.option_list(0)?, shape.len())?;
+    if let Some(&axis) = named.iter().find(|&&axis| shape[axis] != 1) {
+        return Err(Error::mismatch("squeezed axis is not of size 1").at(format!("axis {axis} of {shape}")));
+    }
+    let keep = |axis: &usize| if named.is_empty() { shape[*axis] != 1 } else { !named.contains(axis) };
+    let dims = (0..shape.len()).filter(keep).map(|axis| shape[axis]).collect();
+    reshaped(node, x, dims)
+}
+
+fn expand_dims(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let x = node.operand(0)?;
+    let mut dims = node.shape(x).to_vec();
+    let axis = axis(node.integer(1)?, dims.len() + 1)?;
+    dims.insert(axis, 1);
+    reshaped(node, x, dims)
+}
+
+fn transpose(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let x = node.operand(0)?;
+    let order = node.integers(1)?;
+    let rank = node.shape(x).len();
+    let order: Result<Vec<usize>> = order.iter().map(|&value| axis(value, rank)).collect();
+    node.apply(Op::Transpose { order: order? }, &[x])
+}
+
+fn concatenation(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(1..=usize::MAX)?;
+    let operands = node.all()?;
+    let axis = axis(node.option(0, 0i32)?.into(), node.shape(operands[0]).len())?;
+    let activation = node.option_activation(1)?;
+    let joined = node.apply(Op::Concat { axis }, &operands)?;
+    node.activate(joined, activation)
+}
+
+/// Joins operands along a new axis.
+fn pack(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(1..=usize::MAX)?;
+    let mut operands = node.all()?;
+    let mut dims = node.shape(operands[0]).to_vec();
+    let axis = axis(node.option(1, 0i32)?.into(), dims.len() + 1)?;
+    dims.insert(axis, 1);
+    for operand in &mut operands {
+        *operand = reshaped(node, *operand, dims.clone())?;
+    }
+    node.apply(Op::Concat { axis }, &operands)
+}
+
+/// Zeros, or the value of a third operand.
+fn pad(node: &mut Node, operands: usize) -> Result<ValueId> {
+    node.expect_operands(operands..=operands)?;
+    let mut value = 0.0;
+    if operands == 3 {
+        let fill = node.operand(2)?;
+        value = match node.constant_of(fill).map(Tensor::data) {
+            Some(Data::F32(data)) if data.len() == 1 => data[0],
+            Some(Data::I64(data)) if data.len() == 1 => data[0] as f32,
+            _ => return Err(Error::unsupported("padding value must be one constant")),
+        };
+    }
+    padded(node, Fill::Constant(value))
+}
+
+fn mirror_pad(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    match node.option(0, 0i8)? {
+        0 => padded(node, Fill::Reflect),
+        mode => Err(Error::unsupported("mirroring with the border repeated is not supported").expected("mode 0", mode)),
+    }
+}
+
+fn padded(node: &mut Node, fill: Fill) -> Result<ValueId> {
+    let x = node.operand(0)?;
+    let (amounts, rank) = (node.integers(1)?, node.shape(x).len());
+    if amounts.len() != 2 * rank {
+        return Err(
+            Error::mismatch("paddings do not fit the operand").expected(format_args!("{rank} pairs"), amounts.len())
+        );
+    }
+    let side = |side: usize| amounts.iter().skip(side).step_by(2).map(|&amount| size(amount)).collect();
+    let (before, after): (Result<Vec<usize>>, Result<Vec<usize>>) = (side(0), side(1));
+    node.apply(Op::Pad { before: before?, after: after?, fill }, &[x])
+}
+
+fn broadcast_to(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let x = node.operand(0)?;
+    let dims: Result<Vec<usize>> = node.integers(1)?.into_iter().map(size).collect();
+    node.apply(Op::Broadcast { shape: Shape::new(dims?)? }, &[x])
+}
+
+/// Shapes are known while importing.
+fn shape(node: &mut Node) -> Result<ValueId> {
+    let [x] = node.operands()?;
+    let sizes: Vec<i64> = node.shape(x).iter().map(|&size| size as i64).collect();
+    node.constant(Tensor::i64([sizes.len()], sizes)?)
+}
+
+fn gather(node: &mut Node) -> Result<ValueId> {
+    let [x, indices] = node.operands()?;
+    let batch = node.option(1, 0i32)?;
+    if batch != 0 {
+        return Err(Error::unsupported("gathering by batch is not supported").expected("batch_dims 0", batch));
+    }
+    let axis = axis(node.option(0, 0i32)?.into(), node.shape(x).len())?;
+    node.apply(Op::Gather { axis }, &[x, indices])
+}
