@@ -137,6 +137,27 @@ fn what_is_not_understood_names_the_node() {
 }
 
 #[test]
+fn mismatches_speak_of_the_files_axes() {
+    let conv =
+        |group| NodeProto { name: "blocks.3.conv_dw".into(), ..node("Conv", &["x", "w"], &["y"]) }.int("group", group);
+    let weights = || vec![weight("w", &[8, 2, 3, 3], &[0.0; 144])];
+    let text = refused(ErrorKind::Mismatch, network(&[1, 8, 9, 9], vec![conv(8)], weights()));
+    assert_eq!(
+        text,
+        "depthwise weights do not match the input channels\n  --> node \"blocks.3.conv_dw\" (Conv)\n   \
+         = expected weights [8, 1, 3, 3], got [8, 2, 3, 3]\n   \
+         = help: group=8 for 8 input channels leaves 1 per filter"
+    );
+    let text = refused(ErrorKind::Mismatch, network(&[1, 8, 9, 9], vec![conv(3)], weights()));
+    assert!(text.contains("a divisor of 8 input and 8 output channels, got group=3"), "{text}");
+    let text = refused(ErrorKind::Mismatch, network(&[1, 8, 2, 2], vec![conv(4)], weights()));
+    assert!(
+        text.starts_with("window does not fit on the padded plane\n  --> node \"blocks.3.conv_dw\" (Conv)"),
+        "{text}"
+    );
+}
+
+#[test]
 fn weights_that_are_also_inputs_are_weights() {
     let mut graph = network(&[2], vec![node("Add", &["x", "w"], &["y"])], vec![weight("w", &[2], &[1.0, 2.0])]);
     graph.input.push(value("w", &[2]));
