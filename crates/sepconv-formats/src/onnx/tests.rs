@@ -193,6 +193,18 @@ fn limits_hold() {
     refused(ErrorKind::Limit, network(&[1 << 40, 1 << 40], vec![node("Relu", &["x"], &["y"])], vec![]));
 }
 
+#[test]
+fn files_of_nothing_but_empty_parts_are_refused() {
+    let nodes = |count| {
+        let graph = [0x0a, 0x00].repeat(count);
+        let mut file = vec![0x3a];
+        prost::encoding::encode_varint(graph.len() as u64, &mut file);
+        Onnx::parse([file, graph].concat()).expect_err("a graph without outputs").kind()
+    };
+    assert_eq!(nodes(1000), ErrorKind::Malformed);
+    assert_eq!(nodes(2_000_000), ErrorKind::Limit);
+}
+
 /// Numbers that overflow, wrap or divide by zero where arithmetic is careless.
 const UGLY: [i64; 13] = [i64::MIN, -(1 << 32), -2, -1, 0, 1, 2, 3, 255, (1 << 31) - 1, 1 << 32, i64::MAX - 1, i64::MAX];
 
