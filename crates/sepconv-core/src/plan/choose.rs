@@ -81,6 +81,11 @@ impl Planner<'_> {
         Choice { work, operands: self.node.inputs.clone(), kernel: kernel.to_owned(), why: why.to_owned() }
     }
 
+    /// Products in each result of a convolution: the size of one filter.
+    fn filter_len(&self) -> usize {
+        self.shape(self.node.inputs[1])[1..].iter().product()
+    }
+
     fn not_constant(&self, what: &str) -> Error {
         Error::unsupported(format!("{what} must be known before running"))
             .help("bind the input that they come from to a constant")
@@ -123,7 +128,8 @@ impl Planner<'_> {
             kind => {
                 let conv = conv.geometry(&x, &out);
                 let per_group = conv.output[2] / conv.groups;
-                let tile = Tile::choose(self.isa, conv.output[1], per_group);
+                let depth = self.filter_len();
+                let tile = Tile::choose(self.isa, conv.output[1], depth, per_group);
                 let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
                 let work = Work::Conv2d { tile, conv, packed, activation };
                 let kernel = format!("conv2d {}", tile.name(self.isa));
@@ -136,7 +142,8 @@ impl Planner<'_> {
     fn conv_transpose(&mut self, conv: &ConvTranspose) -> Result<Choice> {
         let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
         let (activation, conv) = (conv.activation, conv.geometry(x, out));
-        let tile = Tile::choose(self.isa, 1, conv.output[2] / conv.groups);
+        let depth = self.filter_len();
+        let tile = Tile::choose(self.isa, 1, depth, conv.output[2] / conv.groups);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
         let work = Work::ConvTranspose { tile, conv, packed, activation };
@@ -153,7 +160,7 @@ impl Planner<'_> {
     fn matrix(&mut self, activation: Activation) -> Result<Choice> {
         let (k, n) = (self.shape(self.node.inputs[0]).last(), self.shape(self.node.output).last());
         let m = self.shape(self.node.output).elements() / n;
-        let tile = Tile::choose(self.isa, m, n);
+        let tile = Tile::choose(self.isa, m, k, n);
         let packed = self.packed(pointwise::packed_len(self.isa, tile, k, n), Weights::Matrix(tile, k))?;
         let operands = [0, 3].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect();
         let kernel = format!("pointwise {}", tile.name(self.isa));

@@ -6,8 +6,9 @@ mod pack;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use kernel::{Job, Patch, split, variants};
+pub(crate) use kernel::{Job, Patch, Taps, split, variants};
 pub use pack::{pack, packed_len};
+pub(crate) use pack::{pack_groups, packed_groups_len};
 
 use crate::simd::Isa;
 
@@ -45,18 +46,20 @@ impl Tile {
         Name(self.rows, self.columns(isa))
     }
 
-    /// The tile that suits `m` pixels of `n` output channels: least arithmetic in vain, then fewest loads.
-    pub fn choose(isa: Isa, m: usize, n: usize) -> Self {
+    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of least time by a count
+    /// of instructions.
+    pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
         let cost = |tile: &Self| {
-            let vectors = n.div_ceil(tile.columns(isa)).saturating_mul(tile.vectors);
-            let blocks = m.div_ceil(tile.rows);
-            let panels = vectors / tile.vectors;
-            // A tile with few sums waits for the latency of each: eight are in flight.
-            let sums = m.div_ceil(blocks.max(1)) * tile.vectors;
-            let arithmetic = vectors.saturating_mul(m).saturating_mul(8) / sums.clamp(1, 8);
-            (arithmetic, m.saturating_mul(panels).saturating_add(blocks * vectors))
+            let panels = n.div_ceil(tile.columns(isa)) as f64;
+            let blocks = m.div_ceil(tile.rows).max(1) as f64;
+            let (rows, vectors) = (m as f64 / blocks, tile.vectors as f64);
+            // Two multiply-adds or two loads in a cycle; few sums wait for each other's latency of four cycles.
+            let step = (rows * vectors / 2.0).max((rows + vectors) / 2.0).max(4.0);
+            // Each result is clipped and stored.
+            blocks * panels * (step * k as f64 + 2.0 * rows * vectors)
         };
-        Self::variants(isa).min_by_key(cost).unwrap_or(Self { rows: 1, vectors: 1 })
+        let least = Self::variants(isa).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        least.unwrap_or(Self { rows: 1, vectors: 1 })
     }
 
     pub(crate) fn check(self, isa: Isa) {
