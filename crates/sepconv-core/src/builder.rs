@@ -65,10 +65,15 @@ impl Builder {
     /// # Errors
     /// When shapes or types contradict each other or a limit would be passed; the error names the node.
     pub fn node(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.try_node(name, &op, inputs).map_err(|error| error.at_node(name, op.name()))
+        self.apply(name, &op, inputs).map_err(|error| error.at_node(name, op.name()))
     }
 
-    fn try_node(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
+    /// As [`node`](Self::node), except that errors leave it to the caller to say where: a reader knows what its file calls the
+    /// operator.
+    ///
+    /// # Errors
+    /// When shapes or types contradict each other or a limit would be passed.
+    pub fn apply(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
         let macs = op.macs(&operands, &shape);
