@@ -16,6 +16,7 @@ mod join;
 mod limits;
 pub mod op;
 pub mod passes;
+mod plan;
 mod tensor;
 
 pub use builder::Builder;
@@ -25,6 +26,7 @@ pub use interpret::interpret;
 pub use join::{Join, Serial};
 pub use limits::Limits;
 pub use op::Op;
+pub use plan::{Plan, Runner, Step};
 pub use tensor::{DType, Data, Shape, Tensor};
 
 /// What every fallible function here returns.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod npy;
+pub mod onnx;
 pub mod tflite;
 mod zip;
 

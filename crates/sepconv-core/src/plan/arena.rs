@@ -2,8 +2,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Range, RangeInclusive};
 
-use sepconv_kernels::elementwise::Unary;
-
 use super::aligned::LINE;
 use crate::{Graph, Node, Op, ValueId};
 
@@ -92,16 +90,13 @@ impl Lives {
         let buffer = self.buffer_of[node.inputs[0].0]?;
         match &node.op {
             Op::Reshape { .. } => Some(buffer),
-            Op::Unary(function) if is_in_place(*function) => {
+            Op::Unary(_) => {
                 // The buffer outlives the operand where another value shares it.
-                let dies = *self.buffers[buffer].1.end() == step && graph.outputs.iter().all(|p| p.value != node.inputs[0]);
+                let dies =
+                    *self.buffers[buffer].1.end() == step && graph.outputs.iter().all(|p| p.value != node.inputs[0]);
                 dies.then_some(buffer)
             }
             _ => None,
         }
     }
-}
-
-fn is_in_place(_function: Unary) -> bool {
-    true
 }

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use sepconv_kernels::{
-    Activation, Isa, Rows, conv_transpose, conv2d, depthwise,
+    Activation, Isa, Rows, Tile, conv_transpose, conv2d, depthwise,
     elementwise::{self, Binary, Unary},
     layout, matmul, pointwise, pool, reduce, resize, softmax,
 };
@@ -15,21 +15,76 @@ use crate::op::Move;
 /// range of units can be made by itself: that is how threads share it. The last unit may be shorter.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Pointwise { tile: pointwise::Tile, k: usize, n: usize, packed: Range<usize>, activation: Activation },
+    Pointwise {
+        tile: Tile,
+        k: usize,
+        n: usize,
+        packed: Range<usize>,
+        activation: Activation,
+    },
     /// A pointwise layer on one row, cut between output panels of `tile`.
-    Vector { tile: pointwise::Tile, k: usize, packed: Range<usize>, activation: Activation },
-    Conv2d { tile: pointwise::Tile, conv: conv2d::Conv2d, packed: Range<usize>, activation: Activation },
-    Depthwise { variant: depthwise::Variant, conv: depthwise::Depthwise, packed: Range<usize>, activation: Activation },
-    ConvTranspose { tile: pointwise::Tile, conv: conv_transpose::ConvTranspose, packed: Range<usize>, activation: Activation },
+    Vector {
+        tile: Tile,
+        k: usize,
+        packed: Range<usize>,
+        activation: Activation,
+    },
+    Conv2d {
+        tile: Tile,
+        conv: conv2d::Conv2d,
+        packed: Range<usize>,
+        activation: Activation,
+    },
+    Depthwise {
+        variant: depthwise::Variant,
+        conv: depthwise::Depthwise,
+        packed: Range<usize>,
+        activation: Activation,
+    },
+    ConvTranspose {
+        tile: Tile,
+        conv: conv_transpose::ConvTranspose,
+        packed: Range<usize>,
+        activation: Activation,
+    },
     Pool(pool::Pool),
-    GlobalAverage { channels: usize, pixels: usize },
-    Reduce { reduction: reduce::Reduction, dims: Vec<usize>, reduced: Vec<bool> },
+    GlobalAverage {
+        channels: usize,
+        pixels: usize,
+    },
+    Reduce {
+        reduction: reduce::Reduction,
+        dims: Vec<usize>,
+        reduced: Vec<bool>,
+    },
     Unary(Unary),
-    Binary { function: Binary, activation: Activation, pairing: Pairing },
-    Softmax { extents: [usize; 3], log: bool },
-    Resize { input: [usize; 3], output: [usize; 3], rows: Vec<resize::Taps>, columns: Vec<resize::Taps> },
-    MatMul { m: usize, k: usize, n: usize, offsets: Vec<[usize; 2]> },
-    Move { fill: Option<f32>, moves: Vec<Move> },
+    /// A function whose operand is the result itself.
+    UnaryInPlace(Unary),
+    Binary {
+        function: Binary,
+        activation: Activation,
+        pairing: Pairing,
+    },
+    Softmax {
+        extents: [usize; 3],
+        log: bool,
+    },
+    Resize {
+        input: [usize; 3],
+        output: [usize; 3],
+        rows: Vec<resize::Taps>,
+        columns: Vec<resize::Taps>,
+    },
+    MatMul {
+        m: usize,
+        k: usize,
+        n: usize,
+        offsets: Vec<[usize; 2]>,
+    },
+    Move {
+        fill: Option<f32>,
+        moves: Vec<Move>,
+    },
 }
 
 /// How the operands of a binary function meet.
@@ -52,7 +107,15 @@ pub(crate) struct Operands<'a> {
 
 impl Work {
     /// Makes `units` of the result, whose floats are exactly `out`. `scratch` holds what [`scratch_len`](Self::scratch_len) asks for.
-    pub(crate) fn run(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, unit: usize, out: &mut [f32], scratch: &mut [f32]) {
+    pub(crate) fn run(
+        &self,
+        isa: Isa,
+        x: &Operands<'_>,
+        units: Range<usize>,
+        unit: usize,
+        out: &mut [f32],
+        scratch: &mut [f32],
+    ) {
         let first = units.start * unit;
         let [a, b] = x.slices;
         match self {
@@ -68,8 +131,11 @@ impl Work {
                 let residual = residual(b, first, out.len());
                 pointwise::pointwise(isa, *tile, *k, out.len(), a, packed, residual, *activation, out);
             }
+            Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
-            Self::Binary { function, activation, pairing } => pairing.run(isa, *function, *activation, [a, b], first, out),
+            Self::Binary { function, activation, pairing } => {
+                pairing.run(isa, *function, *activation, [a, b], first, out)
+            }
             Self::GlobalAverage { channels, pixels } => {
                 let images = a.chunks_exact(pixels * channels).skip(units.start);
                 for (image, out) in images.zip(out.chunks_exact_mut(*channels)) {
@@ -96,14 +162,26 @@ impl Work {
                     layout::copy_strided(&m.dims, x, m.from, &m.from_strides, out, m.to, &m.to_strides);
                 }
             }
-            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::ConvTranspose { .. } | Self::Pool(_) | Self::Resize { .. } => {
+            Self::Conv2d { .. }
+            | Self::Depthwise { .. }
+            | Self::ConvTranspose { .. }
+            | Self::Pool(_)
+            | Self::Resize { .. } => {
                 self.run_planes(isa, x, units, unit, out, scratch);
             }
         }
     }
 
     /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
-    fn run_planes(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, unit: usize, out: &mut [f32], scratch: &mut [f32]) {
+    fn run_planes(
+        &self,
+        isa: Isa,
+        x: &Operands<'_>,
+        units: Range<usize>,
+        unit: usize,
+        out: &mut [f32],
+        scratch: &mut [f32],
+    ) {
         let ([h, w, c], [oh, ..]) = self.planes();
         let mut out = out;
         let mut at = units.start;
@@ -122,14 +200,32 @@ impl Work {
                     conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
                 }
                 Self::Depthwise { variant, conv, packed, activation } => {
-                    depthwise::depthwise(isa, *variant, conv, source, &x.weights[packed.clone()], *activation, rows, here);
+                    depthwise::depthwise(
+                        isa,
+                        *variant,
+                        conv,
+                        source,
+                        &x.weights[packed.clone()],
+                        *activation,
+                        rows,
+                        here,
+                    );
                 }
                 Self::ConvTranspose { tile, conv, packed, activation } => {
-                    conv_transpose::conv_transpose(isa, *tile, conv, source, &x.weights[packed.clone()], *activation, rows, here);
+                    conv_transpose::conv_transpose(
+                        isa,
+                        *tile,
+                        conv,
+                        source,
+                        &x.weights[packed.clone()],
+                        *activation,
+                        rows,
+                        here,
+                    );
                 }
                 Self::Pool(pool) => pool::pool(isa, pool, source, rows, here),
                 Self::Resize { input, output, rows: row_taps, columns } => {
-                    resize::resize(isa, *input, *output, row_taps, columns, plane, rows, here);
+                    resize::resize(isa, *input, *output, row_taps, columns, source, rows, here);
                 }
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
@@ -154,13 +250,17 @@ impl Work {
         const BLOCK: usize = 4096;
         match self {
             Self::Pointwise { tile, n, .. } => tile.rows * n,
-            Self::Vector { tile, .. } => tile.vectors * isa.lanes(),
-            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::ConvTranspose { .. } | Self::Pool(_) | Self::Resize { .. } => {
+            Self::Vector { tile, .. } => tile.columns(isa),
+            Self::Conv2d { .. }
+            | Self::Depthwise { .. }
+            | Self::ConvTranspose { .. }
+            | Self::Pool(_)
+            | Self::Resize { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
             Self::GlobalAverage { channels, .. } => *channels,
-            Self::Unary(_) => BLOCK,
+            Self::Unary(_) | Self::UnaryInPlace(_) => BLOCK,
             Self::Binary { pairing: Pairing::Repeat { period, .. }, .. } => period * BLOCK.div_ceil(*period),
             Self::Softmax { extents: [_, n, inner], .. } => n * inner,
             Self::MatMul { m, n, .. } => m * n,

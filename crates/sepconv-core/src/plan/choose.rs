@@ -1,0 +1,241 @@
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use sepconv_kernels::{
+    Activation, Tile, conv_transpose, conv2d, depthwise, elementwise::Binary, pointwise, reduce::Reduction,
+};
+
+use super::{
+    Planner,
+    pack::{Pack, Weights},
+    work::{Pairing, Work},
+};
+use crate::{
+    Error, Op, Result, Shape, ValueId,
+    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, broadcast_strides, image, split_at},
+};
+
+/// The kernel for a node, which of its operands the kernel reads while running, and what to tell people.
+pub(super) struct Choice {
+    pub(super) work: Work,
+    pub(super) operands: Vec<ValueId>,
+    pub(super) kernel: String,
+    pub(super) why: String,
+}
+
+impl Planner<'_> {
+    pub(super) fn choose(&mut self, out: &Range<usize>) -> Result<Choice> {
+        let node = self.node;
+        let shape = self.shape(node.output);
+        let x = self.shape(node.inputs[0]);
+        Ok(match &node.op {
+            Op::Conv2d(conv) => self.conv2d(conv)?,
+            Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
+            Op::Dense { activation } => self.matrix(*activation)?,
+            Op::MatMul => self.matmul(),
+            Op::Pool(pool) => self.plain(Work::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
+            Op::Reduce { reduction: Reduction::Mean, axes, .. } if axes[..] == [1, 2] && x.len() == 4 => {
+                let work = Work::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
+                self.plain(work, "global_average", "vectors of channels")
+            }
+            Op::Reduce { reduction, axes, .. } => {
+                let reduced = (0..x.len()).map(|axis| axes.contains(&axis)).collect();
+                self.plain(Work::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
+            }
+            Op::Unary(function) => {
+                let in_place = self.arena.range(node.inputs[0]).as_ref() == Some(out);
+                match in_place {
+                    true => self.plain(Work::UnaryInPlace(*function), "unary", "in place: the operand dies here"),
+                    false => self.plain(Work::Unary(*function), "unary", "the operand is needed again"),
+                }
+            }
+            Op::Binary { function, activation } => self.binary(*function, *activation),
+            Op::Softmax { axis, log } => {
+                self.plain(Work::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
+            }
+            Op::Resize(resize) => {
+                let [rows, columns] = resize.taps(x);
+                let work = Work::Resize { input: image(x), output: image(shape), rows, columns };
+                self.plain(work, "resize", "tap tables per row and column")
+            }
+            Op::BatchNorm { .. } => return Err(self.not_constant("statistics of a batch normalisation")),
+            Op::Gather { .. }
+            | Op::Reshape { .. }
+            | Op::Transpose { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. }
+            | Op::Broadcast { .. } => self.moves()?,
+        })
+    }
+
+    fn shape(&self, id: ValueId) -> &'_ Shape {
+        &self.graph.value(id).shape
+    }
+
+    fn plain(&self, work: Work, kernel: &str, why: &str) -> Choice {
+        Choice { work, operands: self.node.inputs.clone(), kernel: kernel.to_owned(), why: why.to_owned() }
+    }
+
+    fn not_constant(&self, what: &str) -> Error {
+        Error::unsupported(format!("{what} must be known before running"))
+            .help("bind the input that they come from to a constant")
+    }
+
+    /// Reserves `len` floats for weights and bias (operands 1 and 2) in the order that a kernel wants.
+    fn packed(&mut self, len: usize, weights: Weights) -> Result<Range<usize>> {
+        let [w, b] = [self.node.inputs[1], self.node.inputs[2]];
+        if [w, b].iter().any(|&id| self.graph.value(id).constant.is_none()) {
+            return Err(self.not_constant("weights"));
+        }
+        let range = self.reserve.take(len);
+        self.packs.push(Pack::Weights { weights, w, b, range: range.clone() });
+        Ok(range)
+    }
+
+    fn conv2d(&mut self, conv: &Conv2d) -> Result<Choice> {
+        let (x, out) = (self.shape(self.node.inputs[0]).clone(), self.shape(self.node.output).clone());
+        let activation = conv.activation;
+        let operands: Vec<ValueId> = self
+            .node
+            .inputs
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(i, _)| [0, 3].contains(i))
+            .map(|(_, id)| id)
+            .collect();
+        match conv.kind(x.last()) {
+            ConvKind::Pointwise => self.matrix(activation),
+            ConvKind::Depthwise => {
+                let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
+                let variant = depthwise::Variant::choose(&conv);
+                let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;
+                let work = Work::Depthwise { variant, conv, packed, activation };
+                let kernel = format!("depthwise {}", variant.name());
+                let why = format!("{} channels, weights of a vector stay in registers", conv.output[2]);
+                Ok(Choice { work, operands, kernel, why })
+            }
+            kind => {
+                let conv = conv.geometry(&x, &out);
+                let per_group = conv.output[2] / conv.groups;
+                let tile = Tile::choose(self.isa, conv.output[1], per_group);
+                let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
+                let work = Work::Conv2d { tile, conv, packed, activation };
+                let kernel = format!("conv2d {}", tile.name(self.isa));
+                let why = format!("{kind}: read in place, {} along a row", in_vain(per_group, tile.columns(self.isa)));
+                Ok(Choice { work, operands, kernel, why })
+            }
+        }
+    }
+
+    fn conv_transpose(&mut self, conv: &ConvTranspose) -> Result<Choice> {
+        let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
+        let (activation, conv) = (conv.activation, conv.geometry(x, out));
+        let tile = Tile::choose(self.isa, 1, conv.output[2] / conv.groups);
+        let packed =
+            self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
+        let work = Work::ConvTranspose { tile, conv, packed, activation };
+        let kernel = format!("conv_transpose {}", tile.name(self.isa));
+        Ok(Choice {
+            work,
+            operands: vec![self.node.inputs[0]],
+            kernel,
+            why: "gathers the taps of each output pixel".to_string(),
+        })
+    }
+
+    /// A pointwise convolution or a fully connected layer: a product of a matrix of pixels and a matrix of weights.
+    fn matrix(&mut self, activation: Activation) -> Result<Choice> {
+        let (k, n) = (self.shape(self.node.inputs[0]).last(), self.shape(self.node.output).last());
+        let m = self.shape(self.node.output).elements() / n;
+        let tile = Tile::choose(self.isa, m, n);
+        let packed = self.packed(pointwise::packed_len(self.isa, tile, k, n), Weights::Matrix(tile, k))?;
+        let operands = [0, 3].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect();
+        let kernel = format!("pointwise {}", tile.name(self.isa));
+        let why = format!("{m} x {k} x {n}, {}", in_vain(n, tile.columns(self.isa)));
+        let work = match m {
+            1 => Work::Vector { tile, k, packed, activation },
+            _ => Work::Pointwise { tile, k, n, packed, activation },
+        };
+        Ok(Choice { work, operands, kernel, why })
+    }
+
+    fn matmul(&self) -> Choice {
+        let [a, b] = [0, 1].map(|i| self.shape(self.node.inputs[i]));
+        let out = self.shape(self.node.output);
+        let [m, k, n] = [out[out.len() - 2], a.last(), out.last()];
+        let products = out.elements() / (m * n).max(1);
+        let offsets = (0..products).map(|i| [batch_offset(a, out, i), batch_offset(b, out, i)]).collect();
+        self.plain(Work::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
+    }
+
+    fn binary(&self, function: Binary, activation: Activation) -> Choice {
+        let out = self.shape(self.node.output);
+        let shapes = [0, 1].map(|i| self.shape(self.node.inputs[i]));
+        let pairing = Pairing::new(shapes, out);
+        let why = match &pairing {
+            Pairing::Repeat { period, periods: [a, b] } if a == b && a == period => "same shapes".to_string(),
+            Pairing::Repeat { period, periods: [a, b] } => format!("{a} and {b} floats repeat every {period}"),
+            Pairing::Strided { .. } => "broadcast by strides".to_string(),
+        };
+        self.plain(Work::Binary { function, activation, pairing }, "binary", &why)
+    }
+
+    fn moves(&self) -> Result<Choice> {
+        let node = self.node;
+        let shapes: Vec<&Shape> = node.inputs.iter().map(|&id| self.shape(id)).collect();
+        let indices =
+            node.inputs.get(1).and_then(|&id| self.graph.value(id).constant.as_deref()).and_then(|t| t.as_i64());
+        let fill = match node.op {
+            Op::Pad { fill: Fill::Constant(fill), .. } => Some(fill),
+            _ => None,
+        };
+        let moves = node.op.moves(&shapes, indices, self.shape(node.output))?.unwrap_or_default();
+        let why = format!("{} block(s)", moves.len());
+        let operands = match node.op {
+            Op::Gather { .. } => vec![node.inputs[0]],
+            _ => node.inputs.clone(),
+        };
+        Ok(Choice { work: Work::Move { fill, moves }, operands, kernel: "copy".to_string(), why })
+    }
+}
+
+impl Pairing {
+    fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
+        let strides = shapes.map(|shape| broadcast_strides(shape, out));
+        let dense = out.strides();
+        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
+        // repeats within each period.
+        let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
+        let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
+        let shared = (0..out.len()).take_while(both).count();
+        let elements = |operand: usize| {
+            (shared..out.len()).filter(|&axis| runs_along(operand, axis)).map(|axis| out[axis]).product()
+        };
+        let repeats = |operand: usize| {
+            let first = (shared..out.len()).find(|&axis| out[axis] > 1 && runs_along(operand, axis));
+            (first.unwrap_or(out.len())..out.len()).all(|axis| runs_along(operand, axis))
+        };
+        let full = |operand: usize| (shared..out.len()).all(|axis| runs_along(operand, axis));
+        let simple = (full(0) && repeats(1)) || (full(1) && repeats(0));
+        let period = if shared == 0 { out.elements() } else { dense[shared - 1] };
+        match simple {
+            true => Self::Repeat { period, periods: [elements(0), elements(1)] },
+            false => Self::Strided { dims: out.to_vec(), strides },
+        }
+    }
+}
+
+/// How much of a tile's arithmetic nobody needs.
+fn in_vain(n: usize, columns: usize) -> String {
+    let computed = n.next_multiple_of(columns);
+    match (computed - n) * 100 / computed {
+        0 => "nothing computed in vain".to_string(),
+        percent => format!("{percent} % computed in vain"),
+    }
+}

@@ -1,0 +1,45 @@
+use core::ops::Range;
+
+use sepconv_kernels::{Isa, Tile, conv_transpose, conv2d, depthwise, pointwise};
+
+use super::aligned::Aligned;
+use crate::{Graph, ValueId};
+
+/// Something to write among a plan's weights.
+pub(super) enum Pack {
+    /// Weights `w` and bias `b` in the order that a kernel wants.
+    Weights { weights: Weights, w: ValueId, b: ValueId, range: Range<usize> },
+    /// A constant as it is.
+    Copy { id: ValueId, range: Range<usize> },
+}
+
+/// Whose weights they are.
+pub(super) enum Weights {
+    Matrix(Tile, usize),
+    Conv2d(Tile, conv2d::Conv2d),
+    Depthwise(depthwise::Depthwise),
+    ConvTranspose(Tile, conv_transpose::ConvTranspose),
+}
+
+/// Writes everything that was reserved.
+pub(super) fn pack(graph: &Graph, isa: Isa, packs: &[Pack], len: usize) -> Aligned {
+    let mut buffer = Aligned::zeros(len);
+    let floats = |id: ValueId| {
+        graph.value(id).constant.as_deref().and_then(|tensor| tensor.as_f32()).expect("planned operands are floats")
+    };
+    for pack in packs {
+        match pack {
+            Pack::Copy { id, range } => buffer[range.clone()].copy_from_slice(floats(*id)),
+            Pack::Weights { weights, w, b, range } => {
+                let (w, b, packed) = (floats(*w), floats(*b), &mut buffer[range.clone()]);
+                match weights {
+                    Weights::Matrix(tile, k) => pointwise::pack(isa, *tile, *k, w, b, packed),
+                    Weights::Conv2d(tile, conv) => conv2d::pack(isa, *tile, conv, w, b, packed),
+                    Weights::Depthwise(conv) => depthwise::pack(isa, conv, w, Some(b), packed),
+                    Weights::ConvTranspose(tile, conv) => conv_transpose::pack(isa, *tile, conv, w, b, packed),
+                }
+            }
+        }
+    }
+    buffer
+}

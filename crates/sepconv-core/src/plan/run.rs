@@ -1,0 +1,125 @@
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use sepconv_kernels::layout;
+
+use super::{Aligned, Exit, Place, Plan, Step, work::Operands};
+use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
+
+/// A plan with the memory it works in. [`run`](Self::run) allocates nothing and takes no lock.
+#[derive(Debug)]
+pub struct Runner {
+    plan: Plan,
+    arena: Aligned,
+    outputs: Vec<Tensor>,
+}
+
+impl Runner {
+    /// Allocates the arena and the outputs of `plan`.
+    pub fn new(plan: Plan) -> Self {
+        let arena = Aligned::zeros(plan.arena + plan.scratch);
+        let output = |exit: &Exit| match exit {
+            Exit::Computed { shape, .. } => Tensor::zeros(shape.clone()),
+            Exit::Known(tensor) => tensor.clone(),
+        };
+        let outputs = plan.outputs.iter().map(output).collect();
+        Self { plan, arena, outputs }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The names and shapes of the inputs, in the file's order of axes.
+    pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, &Shape)> {
+        self.plan.inputs.iter().map(|entry| (entry.name.as_str(), &entry.shape))
+    }
+
+    /// The results of the last run, in the file's order of axes; zeros before the first.
+    pub fn outputs(&self) -> &[Tensor] {
+        &self.outputs
+    }
+
+    /// Runs the network on one tensor per input, in the file's order of axes. The results are the same, bit for bit, for any number
+    /// of threads.
+    ///
+    /// # Errors
+    /// When the number, the type or the shape of the inputs is not the network's.
+    pub fn run(&mut self, inputs: &[&Tensor], join: &dyn Join) -> Result<&[Tensor]> {
+        let Self { plan, arena, outputs } = self;
+        if inputs.len() != plan.inputs.len() {
+            return Err(Error::argument("wrong number of inputs").expected(plan.inputs.len(), inputs.len()));
+        }
+        for (entry, tensor) in plan.inputs.iter().zip(inputs) {
+            let data = tensor.as_f32().filter(|_| *tensor.shape() == entry.shape).ok_or_else(|| {
+                Error::argument("input has the wrong shape or type")
+                    .at(alloc::format!("input {:?}", entry.name))
+                    .expected(
+                        format_args!("{} {}", DType::F32, entry.shape),
+                        format_args!("{} {}", tensor.dtype(), tensor.shape()),
+                    )
+            })?;
+            copy(&entry.copy, data, &mut arena[entry.to.clone()]);
+        }
+        let (arena, scratch) = arena.split_at_mut(plan.arena);
+        for step in &plan.steps {
+            run_step(plan, step, arena, scratch, join);
+        }
+        for (exit, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
+            if let (Exit::Computed { from, copy: m, .. }, Some(data)) = (exit, tensor.as_f32_mut()) {
+                copy(m, &arena[from.clone()], data);
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+fn copy(m: &Move, from: &[f32], to: &mut [f32]) {
+    layout::copy_strided(&m.dims, from, m.from, &m.from_strides, to, m.to, &m.to_strides);
+}
+
+fn run_step(plan: &Plan, step: &Step, arena: &mut [f32], scratch: &mut [f32], join: &dyn Join) {
+    let (before, rest) = arena.split_at_mut(step.out.start);
+    let (out, after) = rest.split_at_mut(step.out.len());
+    let (before, after, end) = (&*before, &*after, step.out.end);
+    let get = |i: usize| match step.operands.get(i) {
+        Some(Place::Weights(range)) => &plan.weights[range.clone()],
+        Some(Place::Arena(range)) if range.start >= end => &after[range.start - end..range.end - end],
+        Some(Place::Arena(range)) if range.end <= step.out.start => &before[range.clone()],
+        // The operand of a function in place is the result itself; a missing one is nothing.
+        _ => &[],
+    };
+    let operands = Operands { slices: [get(0), get(1)], get: &get, weights: &plan.weights };
+    let unit = step.work.unit(plan.isa, out.len());
+    let units = 0..out.len().div_ceil(unit);
+    let scratch = &mut scratch[..step.scratch_len()];
+    fork(join, step.parts, units, unit, out, scratch, &|units, out, scratch| {
+        step.work.run(plan.isa, &operands, units, unit, out, scratch);
+    });
+}
+
+/// A part of a step: which units, where they go, and scratch of its own.
+type Part<'a> = &'a (dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync);
+
+/// Cuts `units` into `parts` of nearly equal size and runs each.
+fn fork(
+    join: &dyn Join,
+    parts: usize,
+    units: Range<usize>,
+    unit: usize,
+    out: &mut [f32],
+    scratch: &mut [f32],
+    part: Part<'_>,
+) {
+    if parts <= 1 {
+        return part(units, out, scratch);
+    }
+    let left = parts / 2;
+    let middle = units.start + units.len() * left / parts;
+    let (out_a, out_b) = out.split_at_mut((middle - units.start) * unit);
+    let (scratch_a, scratch_b) = scratch.split_at_mut(scratch.len() / parts * left);
+    join.join(&mut || fork(join, left, units.start..middle, unit, out_a, scratch_a, part), &mut || {
+        fork(join, parts - left, middle..units.end, unit, out_b, scratch_b, part)
+    });
+}

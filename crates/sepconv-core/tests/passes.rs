@@ -1,0 +1,169 @@
+//! Every pass keeps what a network computes and makes of it what the snapshots show.
+
+mod common;
+
+use common::{Net, difference};
+use sepconv_core::{
+    Graph, Op, interpret,
+    op::Fill,
+    passes::{PASSES, blocks, optimise},
+};
+use sepconv_kernels::{
+    Activation,
+    elementwise::{Binary, Unary},
+    reduce::Reduction,
+};
+
+/// Interprets the graph before the first and after every pass, and prints it before and after all.
+fn check(graph: Graph, seed: u64) -> String {
+    let input_dims: Vec<Vec<usize>> = graph
+        .inputs()
+        .iter()
+        .map(|port| {
+            let shape = &graph.value(port.value).shape;
+            let mut dims = vec![0; shape.len()];
+            port.order.iter().zip(shape.iter()).for_each(|(&axis, &size)| dims[axis] = size);
+            dims
+        })
+        .collect();
+    let mut random = common::Random(seed);
+    let inputs: Vec<_> = input_dims.iter().map(|dims| random.tensor(dims)).collect();
+    let expected = interpret(&graph, &inputs).unwrap();
+    let before = graph.to_string();
+    let mut now = graph;
+    for pass in PASSES {
+        now = (pass.run)(&now).unwrap();
+        let got = interpret(&now, &inputs).unwrap();
+        assert!(difference(&expected, &got) < 2e-5, "pass {:?} changes the answer of\n{now}", pass.name);
+    }
+    let blocks: String = blocks(&now).iter().map(|block| format!("{}: {:?}\n", block.kind, block.nodes)).collect();
+    format!("before\n{before}\nafter\n{now}{blocks}")
+}
+
+#[test]
+fn inverted_residual_with_batch_norm_from_nchw() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 8, 6, 5]);
+    let conv = |net: &mut Net, x, filters, kernel, groups, activation: Option<Activation>| {
+        let x = net.nhwc(x);
+        let x = net.conv(x, filters, kernel, 1, groups);
+        let x = net.nchw(x);
+        let x = net.nhwc(x);
+        let x = net.batch_norm(x);
+        let x = net.nchw(x);
+        activation.map_or(x, |activation| net.activation(x, activation))
+    };
+    let expand = conv(&mut net, x, 24, 1, 1, Some(Activation::RELU6));
+    let depthwise = conv(&mut net, expand, 24, 3, 24, Some(Activation::RELU6));
+    let project = conv(&mut net, depthwise, 8, 1, 1, None);
+    let sum = net.node(Op::binary(Binary::Add), &[x, project]);
+    insta::assert_snapshot!(check(net.finish(&[sum]), 2));
+}
+
+#[test]
+fn squeeze_excite_with_spelled_hard_swish() {
+    let mut net = Net::new(3);
+    let image = net.input(&[1, 3, 9, 9]);
+    let x = net.nhwc(image);
+    let x = net.conv(x, 8, 3, 2, 1);
+    let x = net.nchw(x);
+    let hard_swish = |net: &mut Net, x| {
+        let (three, six) = (net.scalar(3.0), net.scalar(6.0));
+        let sum = net.node(Op::binary(Binary::Add), &[x, three]);
+        let clip = net.activation(sum, Activation::RELU6);
+        let product = net.node(Op::binary(Binary::Mul), &[x, clip]);
+        net.node(Op::binary(Binary::Div), &[product, six])
+    };
+    let x = hard_swish(&mut net, x);
+    let x = net.nhwc(x);
+    let x = net.conv(x, 8, 3, 1, 8);
+    let x = net.nchw(x);
+    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: true };
+    let squeezed = net.node(mean, &[x]);
+    let gate = net.nhwc(squeezed);
+    let gate = net.conv(gate, 2, 1, 1, 1);
+    let gate = net.activation(gate, Activation::Relu);
+    let gate = net.conv(gate, 8, 1, 1, 1);
+    let gate = net.nchw(gate);
+    let sigmoid = net.activation(gate, Activation::Sigmoid);
+    let gated = net.node(Op::binary(Binary::Mul), &[x, sigmoid]);
+    let x = net.nhwc(gated);
+    let x = net.conv(x, 4, 1, 1, 1);
+    let x = net.nchw(x);
+    insta::assert_snapshot!(check(net.finish(&[x]), 4));
+}
+
+#[test]
+fn classifier_head_and_silu() {
+    let mut net = Net::new(5);
+    let x = net.input(&[2, 6, 4, 4]);
+    let sigmoid = net.activation(x, Activation::Sigmoid);
+    let x = net.node(Op::binary(Binary::Mul), &[sigmoid, x]);
+    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    let x = net.node(mean, &[x]);
+    let (w, b) = (net.constant(&[6, 5]), net.constant(&[5]));
+    let x = net.node(Op::MatMul, &[x, w]);
+    let x = net.node(Op::binary(Binary::Add), &[x, b]);
+    let x = net.node(Op::Softmax { axis: 1, log: false }, &[x]);
+    insta::assert_snapshot!(check(net.finish(&[x]), 6));
+}
+
+#[test]
+fn padding_joins_the_convolution() {
+    let mut net = Net::new(7);
+    let x = net.input(&[1, 7, 7, 4]);
+    let pad = Op::Pad { before: vec![0, 0, 1, 0], after: vec![0, 1, 2, 0], fill: Fill::Constant(0.0) };
+    let padded = net.node(pad, &[x]);
+    let x = net.conv(padded, 4, 3, 2, 4);
+    insta::assert_snapshot!(check(net.finish(&[x]), 8));
+}
+
+/// Operators between two transposes, some of which care about axes.
+#[test]
+fn layout_goes_through_or_stops() {
+    let mut net = Net::new(9);
+    let input = net.input(&[2, 3, 4, 5]);
+    let x = net.nhwc(input);
+    let x = net.conv(x, 6, 3, 1, 1);
+    let x = net.nchw(x);
+    let per_channel = net.constant(&[6, 1, 1]);
+    let scaled = net.node(Op::binary(Binary::Mul), &[per_channel, x]);
+    let exp = net.node(Op::Unary(Unary::Exp), &[x]);
+    let both = net.node(Op::Concat { axis: 1 }, &[scaled, exp, x]);
+    let slice = Op::Slice { starts: vec![0, 17, 1, 0], steps: vec![1, -2, 1, 1], sizes: vec![2, 7, 3, 5] };
+    let part = net.node(slice, &[both]);
+    let softmax = net.node(Op::Softmax { axis: 1, log: true }, &[part]);
+    let max = Op::Reduce { reduction: Reduction::Max, axes: vec![1], keep_axes: false };
+    let max = net.node(max, &[part]);
+    let flat = Op::Reshape { shape: sepconv_core::Shape::new([2, 7 * 15]).unwrap() };
+    let flat = net.node(flat, &[part]);
+    let edge = Op::Pad { before: vec![0, 1, 2, 0], after: vec![0, 0, 1, 1], fill: Fill::Edge };
+    let padded = net.node(edge, &[part]);
+    insta::assert_snapshot!(check(net.finish(&[softmax, max, flat, padded]), 10));
+}
+
+/// What is read twice is not folded away.
+#[test]
+fn shared_values_stay() {
+    let mut net = Net::new(11);
+    let x = net.input(&[1, 5, 5, 4]);
+    let conv = net.conv(x, 4, 3, 1, 1);
+    let relu = net.activation(conv, Activation::Relu);
+    let norm = net.batch_norm(conv);
+    let sum = net.node(Op::binary(Binary::Add), &[relu, norm]);
+    let graph = net.finish(&[sum, conv]);
+    insta::assert_snapshot!(check(graph, 12));
+}
+
+#[test]
+fn optimising_twice_changes_nothing() {
+    let mut net = Net::new(13);
+    let x = net.input(&[1, 4, 6, 6]);
+    let x = net.nhwc(x);
+    let x = net.conv(x, 4, 3, 1, 4);
+    let x = net.batch_norm(x);
+    let x = net.nchw(x);
+    let once = optimise(net.finish(&[x])).unwrap();
+    let printed = once.to_string();
+    assert_eq!(optimise(once).unwrap().to_string(), printed);
+}

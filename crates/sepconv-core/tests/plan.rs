@@ -1,0 +1,195 @@
+//! Whatever a plan computes, on any instruction set and for any number of threads, is what the interpreter computes.
+
+mod common;
+
+use common::{Backwards, Net, Random, difference};
+use sepconv_core::{
+    ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
+    op::{Fill, Pool},
+    passes::optimise,
+};
+use sepconv_kernels::{
+    Activation, Isa, Window,
+    elementwise::{Binary, Unary},
+    pool::PoolKind,
+    reduce::Reduction,
+};
+
+/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised. Results
+/// of one instruction set must not depend on the threads at all.
+fn check(graph: Graph, inputs: &[Tensor]) {
+    let expected = interpret(&graph, inputs).unwrap();
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    // A plan takes batch normalisation only as the passes leave it.
+    let plain = (!graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm { .. }))).then(|| graph.clone());
+    for graph in plain.into_iter().chain([optimise(graph).unwrap()]) {
+        for isa in Isa::available() {
+            let run = |threads: usize| {
+                let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
+                let mut runner = Runner::new(plan);
+                runner.run(&inputs, &Backwards(threads)).unwrap();
+                // A second run must not see what the first left behind.
+                runner.run(&inputs, &Backwards(threads)).unwrap().to_vec()
+            };
+            let one = run(1);
+            assert!(difference(&expected, &one) < 5e-5, "{isa} differs from the definition:\n{graph}");
+            assert!([2, 3, 7].iter().all(|&threads| run(threads) == one), "{isa} depends on threads:\n{graph}");
+        }
+    }
+}
+
+/// Small networks of random operators, all shapes odd.
+#[test]
+fn random_networks() {
+    for seed in 0..60 {
+        let mut net = Net::new(seed);
+        let batch = 1 + net.random.below(2);
+        let dims = [batch, 5 + net.random.below(20), 4 + net.random.below(21), 1 + net.random.below(19)];
+        let x = net.input(&dims);
+        let mut values = vec![x];
+        for _ in 0..8 {
+            let x = values[net.random.below(values.len())];
+            if let Some(y) = random_node(&mut net, x, &values) {
+                values.push(y);
+            }
+        }
+        let last = *values.last().unwrap();
+        let middle = values[values.len() / 2];
+        let input = Random(seed + 1000).tensor(&dims);
+        check(net.finish(&[last, middle]), &[input]);
+    }
+}
+
+fn random_node(
+    net: &mut Net,
+    x: sepconv_core::ValueId,
+    values: &[sepconv_core::ValueId],
+) -> Option<sepconv_core::ValueId> {
+    let shape = net.builder.shape(x).clone();
+    let channels = net.channels(x);
+    let activations = [Activation::Relu, Activation::RELU6, Activation::HardSwish, Activation::Silu, Activation::Tanh];
+    let stride = 1 + net.random.below(2);
+    Some(match net.random.below(12) {
+        0 | 1 => net.conv(x, channels, 3 + 2 * (stride - 1), stride, channels),
+        2 | 3 => {
+            let filters = 1 + net.random.below(40);
+            net.conv(x, filters, 1, 1, 1)
+        }
+        4 => net.conv(x, 9, 3, stride, 1),
+        5 => {
+            let activation = activations[net.random.below(activations.len())];
+            net.activation(x, activation)
+        }
+        6 => net.batch_norm(x),
+        7 => {
+            let same: Vec<_> = values.iter().copied().filter(|&y| *net.builder.shape(y) == shape).collect();
+            let y = same[net.random.below(same.len())];
+            net.node(Op::binary(Binary::Add), &[x, y])
+        }
+        8 => {
+            let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true };
+            let gate = net.node(mean, &[x]);
+            let gate = net.conv(gate, channels, 1, 1, 1);
+            let gate = net.activation(gate, Activation::Sigmoid);
+            net.node(Op::binary(Binary::Mul), &[x, gate])
+        }
+        9 => net.node(
+            Op::Concat { axis: 3 },
+            &[x, values[0]].map(|y| if net.builder.shape(y)[..3] == shape[..3] { y } else { x }),
+        ),
+        10 => {
+            let kind = [PoolKind::Max, PoolKind::Average { count_padding: false }][net.random.below(2)];
+            let window = Window { stride: [stride; 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
+            net.node(Op::Pool(Pool { window, kind, ceil: false }), &[x])
+        }
+        _ => {
+            let fill = Fill::Constant(0.0);
+            let padded = net.node(Op::Pad { before: vec![0, 1, 0, 0], after: vec![0, 0, 2, 0], fill }, &[x]);
+            net.conv(padded, channels, 3, 1, channels)
+        }
+    })
+}
+
+#[test]
+fn broadcasts_of_every_kind() {
+    let full = [2, 3, 4, 5];
+    let others: [&[usize]; 9] =
+        [&[], &[1], &[5], &[4, 1], &[1, 5], &[3, 1, 1], &[2, 1, 1, 5], &[2, 3, 1, 1], &[1, 3, 4, 1]];
+    for other in others {
+        for function in [Binary::Sub, Binary::Div, Binary::Pow] {
+            for swapped in [false, true] {
+                let mut net = Net::new(1);
+                let x = net.input(&full);
+                let positive = net.node(Op::Unary(Unary::Exp), &[x]);
+                let y = net.constant(other);
+                let y = net.node(Op::Unary(Unary::Exp), &[y]);
+                let operands = if swapped { [y, positive] } else { [positive, y] };
+                let z = net.node(Op::binary(function), &operands);
+                check(net.finish(&[z]), &[Random(2).tensor(&full)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_may_be_both_operands() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 3, 3, 20]);
+    let y = net.activation(x, Activation::Relu);
+    let z = net.node(Op::binary(Binary::Mul), &[y, y]);
+    check(net.finish(&[z, y]), &[Random(3).tensor(&[1, 3, 3, 20])]);
+}
+
+#[test]
+fn outputs_may_be_inputs_or_constants() {
+    let mut net = Net::new(1);
+    let x = net.input(&[2, 3]);
+    let c = net.constant(&[4]);
+    let input = Random(4).tensor(&[2, 3]);
+    check(net.finish(&[x, c, x]), &[input]);
+}
+
+#[test]
+fn memory_is_reused() {
+    let mut net = Net::new(1);
+    let mut x = net.input(&[1, 32, 32, 16]);
+    for _ in 0..10 {
+        x = net.conv(x, 16, 3, 1, 16);
+    }
+    let graph = net.finish(&[x]);
+    let plan = Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap();
+    assert_eq!(plan.arena_bytes(), 2 * 32 * 32 * 16 * 4, "a chain needs two buffers");
+}
+
+#[test]
+fn limits_are_enforced_before_allocating() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 64, 64, 16]);
+    let y = net.activation(x, Activation::Relu);
+    let graph = net.finish(&[y, x]);
+    let limits = Limits { max_memory: 100_000, ..Limits::default() };
+    let error = Plan::new(&graph, Isa::best(), 1, &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+
+    let mut builder = sepconv_core::Builder::new(limits);
+    let huge = Shape::new([1 << 20, 1 << 10]).unwrap();
+    let x = builder.input("x", Shape::new([1, 1]).unwrap(), sepconv_core::DType::F32).unwrap();
+    let error = builder.node("huge", Op::Broadcast { shape: huge }, &[x]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn wrong_inputs_are_refused() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 4]);
+    let y = net.activation(x, Activation::Relu);
+    let plan = Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap();
+    let mut runner = Runner::new(plan);
+    assert!(runner.run(&[], &Serial).is_err());
+    let wrong = [Tensor::f32([4, 1], [0.0; 4]).unwrap(), Tensor::i64([1, 4], [0; 4]).unwrap()];
+    for tensor in &wrong {
+        let error = runner.run(&[tensor], &Serial).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        assert!(error.to_string().contains("f32 [1,4]"), "{error}");
+    }
+}

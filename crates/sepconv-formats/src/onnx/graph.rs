@@ -1,0 +1,246 @@
+use std::collections::HashMap;
+
+use sepconv_core::{Builder, DType, Error, Graph, Result, Shape, Tensor, ValueId};
+
+use super::external::External;
+use super::node::Node;
+use super::ops::{self, Import};
+use super::proto::{GraphProto, NodeProto};
+use super::{Onnx, tensor};
+use crate::{Binding, Signature};
+
+/// Where a value comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Input,
+    Initializer(usize),
+    Node(usize),
+}
+
+pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
+    let Some(proto) = &onnx.model.graph else { return Err(Error::malformed("file has no graph")) };
+    check_names(onnx, binding)?;
+    let sources = sources(onnx, proto)?;
+    let order = order(proto, &sources)?;
+    // Before any weight is read: an operator that is not supported should cost nothing.
+    let imports: Vec<Import> = order
+        .iter()
+        .map(|&i| ops::find(&proto.node[i]).map_err(|error| place(error, &proto.node[i])))
+        .collect::<Result<_>>()?;
+    let external = External { directory: onnx.directory.as_deref(), max_bytes: binding.limits.max_memory };
+    let builder = Builder::new(binding.limits);
+    let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
+    importer.inputs(binding)?;
+    for (&i, import) in order.iter().zip(imports) {
+        importer.node(i, import).map_err(|error| place(error, &proto.node[i]))?;
+    }
+    for output in &proto.output {
+        let value = importer.value(&output.name).map_err(|error| error.at(format!("output {:?}", output.name)))?;
+        importer.builder.output(&output.name, value);
+    }
+    Ok(importer.builder.finish())
+}
+
+struct Importer<'a> {
+    onnx: &'a Onnx,
+    proto: &'a GraphProto,
+    sources: HashMap<&'a str, Source>,
+    builder: Builder,
+    external: External<'a>,
+    /// What has been imported so far. Weights come in when they are first used.
+    values: HashMap<&'a str, ValueId>,
+}
+
+impl<'a> Importer<'a> {
+    fn inputs(&mut self, binding: &Binding) -> Result<()> {
+        for signature in self.onnx.inputs() {
+            let value = match binding.constants.get(&signature.name) {
+                Some(tensor) => {
+                    check_constant(signature, tensor)?;
+                    self.builder.constant(&signature.name, tensor.clone())?
+                }
+                None => {
+                    let shape = shape(signature, binding).map_err(|e| e.at(format!("input {:?}", signature.name)))?;
+                    self.builder.input(&signature.name, shape, signature.dtype)?
+                }
+            };
+            self.values.insert(&signature.name, value);
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, i: usize, import: Import) -> Result<()> {
+        let proto = &self.proto.node[i];
+        let inputs = proto.input.iter().map(|name| match name.as_str() {
+            "" => Ok(None),
+            name => self.value(name).map(Some),
+        });
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        let node = Node::new(&mut self.builder, proto, inputs, self.onnx.opset, self.external)?;
+        let outputs = node.import(import)?;
+        // Files name outputs that only training needs; missing ones are an error where something reads them.
+        self.values.extend(proto.output.iter().map(String::as_str).zip(outputs));
+        Ok(())
+    }
+
+    fn value(&mut self, name: &str) -> Result<ValueId> {
+        if let Some(&value) = self.values.get(name) {
+            return Ok(value);
+        }
+        match self.sources.get_key_value(name) {
+            Some((&name, &Source::Initializer(i))) => {
+                let tensor = tensor::tensor(&self.proto.initializer[i], self.external)?;
+                let value = self.builder.constant(name, tensor)?;
+                self.values.insert(name, value);
+                Ok(value)
+            }
+            Some((_, &Source::Node(i))) => {
+                let node = &self.proto.node[i];
+                let which = node.output.iter().position(|output| output == name).unwrap_or(0);
+                let error = Error::unsupported(format!("output {which} of {} is not supported", node.op_type));
+                Err(place(error, node))
+            }
+            _ => Err(undefined(name)),
+        }
+    }
+}
+
+fn place(error: Error, node: &NodeProto) -> Error {
+    error.at_node(node.title(), &node.op_type)
+}
+
+fn undefined(name: &str) -> Error {
+    Error::malformed(format!("value {name:?} is used and nothing produces it"))
+}
+
+/// Who makes each value; names must be unique.
+fn sources<'a>(onnx: &'a Onnx, proto: &'a GraphProto) -> Result<HashMap<&'a str, Source>> {
+    let mut sources = HashMap::new();
+    let inputs = onnx.inputs().iter().map(|input| (input.name.as_str(), Source::Input));
+    let weights =
+        proto.initializer.iter().enumerate().map(|(i, weight)| (weight.name.as_str(), Source::Initializer(i)));
+    let outputs = proto
+        .node
+        .iter()
+        .enumerate()
+        .flat_map(|(i, node)| node.output.iter().map(move |name| (name.as_str(), Source::Node(i))));
+    for (name, source) in inputs.chain(weights).chain(outputs).filter(|(name, _)| !name.is_empty()) {
+        if sources.insert(name, source).is_some() {
+            return Err(Error::malformed(format!("two values are called {name:?}")));
+        }
+    }
+    Ok(sources)
+}
+
+/// The nodes that outputs depend on, each after those that it depends on and otherwise as in the file.
+fn order(proto: &GraphProto, sources: &HashMap<&str, Source>) -> Result<Vec<usize>> {
+    let makers = |name: &str| match sources.get(name) {
+        Some(&Source::Node(i)) => Some(i),
+        _ => None,
+    };
+    let mut needed = vec![false; proto.node.len()];
+    let mut stack: Vec<usize> = proto.output.iter().filter_map(|output| makers(&output.name)).collect();
+    while let Some(i) = stack.pop() {
+        if !std::mem::replace(&mut needed[i], true) {
+            stack.extend(proto.node[i].input.iter().filter_map(|name| makers(name)));
+        }
+    }
+    let mut order = Vec::new();
+    let mut state = vec![Visit::New; proto.node.len()];
+    for start in (0..proto.node.len()).filter(|&i| needed[i]) {
+        // Depth first without recursion: a file may chain as many nodes as it likes.
+        let mut path = vec![(start, 0)];
+        while let Some((i, next)) = path.pop() {
+            let node = &proto.node[i];
+            match state[i] {
+                Visit::Done => continue,
+                Visit::Open if next == 0 => {
+                    return Err(place(Error::malformed("node depends on its own output"), node));
+                }
+                _ => state[i] = Visit::Open,
+            }
+            match node.input.get(next) {
+                Some(name) => {
+                    if !name.is_empty() && !sources.contains_key(name.as_str()) {
+                        return Err(place(undefined(name), node));
+                    }
+                    path.push((i, next + 1));
+                    path.extend(makers(name).map(|maker| (maker, 0)));
+                }
+                None => {
+                    state[i] = Visit::Done;
+                    order.push(i);
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+/// Every name that is bound must be an input.
+fn check_names(onnx: &Onnx, binding: &Binding) -> Result<()> {
+    let is_input = |name: &str| onnx.inputs().iter().any(|input| input.name == name);
+    match binding.shapes.keys().chain(binding.constants.keys()).find(|name| !is_input(name)) {
+        Some(name) => {
+            let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
+            Err(Error::argument("no input has this name")
+                .expected(format_args!("one of {names:?}"), format_args!("{name:?}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_constant(signature: &Signature, tensor: &Tensor) -> Result<()> {
+    let fits = tensor.dtype() == signature.dtype && agrees(signature, tensor.shape());
+    if fits {
+        return Ok(());
+    }
+    Err(Error::argument("constant does not fit the input that it is bound to")
+        .at(format!("input {:?}", signature.name))
+        .expected(describe(signature), format_args!("{} {}", tensor.dtype(), tensor.shape())))
+}
+
+/// Whether sizes that the file gives are those of `shape`.
+fn agrees(signature: &Signature, shape: &[usize]) -> bool {
+    signature.dims.len() == shape.len()
+        && signature.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
+}
+
+/// The shape of an input: the bound one, or the file's with an open batch of one.
+fn shape(signature: &Signature, binding: &Binding) -> Result<Shape> {
+    if let Some(bound) = binding.shapes.get(&signature.name) {
+        if !agrees(signature, bound) {
+            return Err(Error::argument("shape does not fit the input that it is bound to")
+                .expected(describe(signature), format_args!("{bound:?}")));
+        }
+        return Shape::new(&bound[..]);
+    }
+    let one_batch = signature.dims.iter().enumerate().map(|(axis, dim)| dim.or((axis == 0).then_some(1)));
+    match one_batch.collect::<Option<Vec<usize>>>() {
+        Some(dims) => Shape::new(dims),
+        None => Err(open_shape(signature)),
+    }
+}
+
+fn open_shape(signature: &Signature) -> Error {
+    let open = |axis: usize| if axis == 0 { 1 } else { 640 };
+    let example = signature.dims.iter().enumerate().map(|(axis, dim)| dim.unwrap_or(open(axis)).to_string());
+    let example = example.collect::<Vec<_>>().join(",");
+    let name = &signature.name;
+    Error::argument("input leaves sizes open")
+        .expected("one size for each axis", describe(signature))
+        .help(format!("give its shape, e.g. Options::shape({name:?}, [{example}]) or --shape {name}={example}"))
+}
+
+fn describe(signature: &Signature) -> String {
+    let dims = signature.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()));
+    let dtype: DType = signature.dtype;
+    format!("{dtype} [{}]", dims.collect::<Vec<_>>().join(","))
+}

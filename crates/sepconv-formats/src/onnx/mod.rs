@@ -1,0 +1,143 @@
+//! ONNX, opset 6 to 25.
+//!
+//! Every float becomes f32 and every integer or bool i64. One node becomes a few core operators: convolutions and the like
+//! are NHWC in core, so each is put between two transposes, which the passes remove. What is not understood completely
+//! (an operator, an attribute, an input) is an error that names the node.
+
+mod attributes;
+mod external;
+mod graph;
+mod node;
+mod ops;
+mod proto;
+mod tensor;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use prost::Message;
+use sepconv_core::{Error, Graph, Result, Tensor};
+
+use crate::{Binding, Signature};
+use external::External;
+use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
+use tensor::Element;
+
+/// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.
+///
+/// Weights stay in the bytes that it was decoded from.
+#[derive(Clone, Debug)]
+pub struct Onnx {
+    model: ModelProto,
+    opset: i64,
+    inputs: Vec<Signature>,
+    outputs: Vec<Signature>,
+    directory: Option<PathBuf>,
+}
+
+/// Versions of ONNX's operator set that are read. What changed in between is handled; newer ones may mean something else.
+const OPSETS: std::ops::RangeInclusive<i64> = 6..=25;
+
+impl Onnx {
+    /// Decodes a file. Operators are looked at when a [`graph`](Self::graph) is made.
+    ///
+    /// # Errors
+    /// Malformed where the bytes are not an ONNX file or break off; unsupported for an operator set or an element type
+    /// of an input or output that is not read.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self> {
+        let bytes = bytes.into();
+        if bytes.is_empty() {
+            return Err(Error::malformed("file is empty").expected("an ONNX model", "0 bytes"));
+        }
+        let model = ModelProto::decode(bytes).map_err(|error| {
+            Error::malformed("file is not an ONNX model, or a damaged one")
+                .expected("a protobuf ModelProto", format_args!("{error}"))
+        })?;
+        let Some(graph) = &model.graph else {
+            return Err(Error::malformed("file has no graph, so it is not an ONNX model or breaks off early"));
+        };
+        let opset = opset(&model)?;
+        let weights: HashSet<&str> = graph.initializer.iter().map(|weight| weight.name.as_str()).collect();
+        let inputs = graph.input.iter().filter(|value| !weights.contains(value.name.as_str()));
+        let inputs = inputs.map(signature).collect::<Result<_>>()?;
+        let outputs = graph.output.iter().map(signature).collect::<Result<Vec<_>>>()?;
+        if outputs.is_empty() {
+            return Err(Error::malformed("network has no outputs, or its file breaks off early"));
+        }
+        Ok(Self { opset, inputs, outputs, model, directory: None })
+    }
+
+    /// Allows tensors that are stored outside the file, as long as they are inside this directory. Without it none is read.
+    pub fn external_data(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// Its inputs, without those that are weights.
+    pub fn inputs(&self) -> &[Signature] {
+        &self.inputs
+    }
+
+    /// Its outputs. Their sizes are as the file states them, where it does; the graph's are computed.
+    pub fn outputs(&self) -> &[Signature] {
+        &self.outputs
+    }
+
+    /// The operators of the default domain that are read, in alphabetical order.
+    pub fn operators() -> impl Iterator<Item = &'static str> {
+        ops::OPERATORS.iter().map(|(name, _)| *name)
+    }
+
+    /// The network as a graph, with the file's own axes at its inputs and outputs.
+    ///
+    /// # Errors
+    /// Whatever cannot be computed exactly as the file says is an error that names the node.
+    pub fn graph(&self, binding: &Binding) -> Result<Graph> {
+        graph::import(self, binding)
+    }
+}
+
+/// Decodes a single tensor, as ONNX keeps test data in `.pb` files. Its elements are widened as those of a network are.
+///
+/// # Errors
+/// Malformed where the bytes are not a tensor; unsupported for element types that are not read.
+pub fn tensor(bytes: impl Into<Bytes>) -> Result<Tensor> {
+    let proto = TensorProto::decode(bytes.into()).map_err(|error| {
+        Error::malformed("bytes are not an ONNX tensor").expected("a protobuf TensorProto", format_args!("{error}"))
+    })?;
+    tensor::tensor(&proto, External { directory: None, max_bytes: 0 })
+}
+
+fn opset(model: &ModelProto) -> Result<i64> {
+    let mut imports = model.opset_import.iter().filter(|import| is_default_domain(&import.domain));
+    let Some(import) = imports.next() else {
+        return Err(Error::malformed("file names no ONNX operator set, or breaks off early"));
+    };
+    if OPSETS.contains(&import.version) {
+        return Ok(import.version);
+    }
+    Err(Error::unsupported("ONNX operator set is not supported")
+        .expected(
+            format_args!("opset {} to {}", OPSETS.start(), OPSETS.end()),
+            format_args!("opset {}", import.version),
+        )
+        .help("convert the file with onnx.version_converter, or export it with another opset_version"))
+}
+
+fn is_default_domain(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn signature(value: &ValueInfoProto) -> Result<Signature> {
+    let place = || format!("value {:?}", value.name);
+    let Some(tensor) = value.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref()) else {
+        return Err(Error::unsupported("inputs and outputs other than tensors are not supported").at(place()));
+    };
+    let dims = tensor.shape.iter().flat_map(|shape| &shape.dim).map(|dim| match dim.value {
+        Some(Dimension::Value(size)) => usize::try_from(size).ok(),
+        Some(Dimension::Parameter(_)) | None => None,
+    });
+    let dtype = Element::new(tensor.elem_type).map_err(|error| error.at(place()))?.dtype();
+    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect() })
+}

@@ -1,0 +1,219 @@
+use std::cell::Cell;
+use std::sync::Arc;
+
+use sepconv_core::{Builder, DType, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_kernels::elementwise::Binary;
+
+use super::attributes::Attributes;
+use super::external::External;
+use super::proto::{NodeProto, TensorProto};
+use super::tensor;
+
+/// A node while it is imported: its operands and attributes, and the graph that grows.
+pub(super) struct Node<'a> {
+    builder: &'a mut Builder,
+    proto: &'a NodeProto,
+    inputs: Vec<Option<ValueId>>,
+    inputs_read: Cell<usize>,
+    more_outputs: Vec<ValueId>,
+    external: External<'a>,
+    pub(super) attributes: Attributes<'a>,
+    pub(super) opset: i64,
+}
+
+impl<'a> Node<'a> {
+    /// `inputs` are the operands of `proto`, without the optional ones that it leaves out.
+    pub(super) fn new(
+        builder: &'a mut Builder,
+        proto: &'a NodeProto,
+        inputs: Vec<Option<ValueId>>,
+        opset: i64,
+        external: External<'a>,
+    ) -> Result<Self> {
+        let attributes = Attributes::new(&proto.attribute)?;
+        let (inputs_read, more_outputs) = (Cell::new(0), vec![]);
+        Ok(Self { builder, proto, inputs, inputs_read, more_outputs, external, attributes, opset })
+    }
+
+    /// Runs an import; its outputs in order. Fails where the node has inputs or attributes that the import did not look at.
+    pub(super) fn import(mut self, import: fn(&mut Self) -> Result<ValueId>) -> Result<Vec<ValueId>> {
+        let first = import(&mut self)?;
+        self.attributes.check_all_read()?;
+        let read = self.inputs_read.get();
+        if self.inputs.iter().skip(read).any(Option::is_some) {
+            return Err(Error::unsupported("node has more inputs than are supported")
+                .expected(format_args!("at most {read}"), self.inputs.len()));
+        }
+        self.more_outputs.insert(0, first);
+        Ok(self.more_outputs)
+    }
+
+    /// A further output, in order; the first is what the import returns.
+    pub(super) fn add_output(&mut self, value: ValueId) {
+        self.more_outputs.push(value);
+    }
+
+    /// How many outputs the file names.
+    pub(super) fn output_count(&self) -> usize {
+        self.proto.output.len()
+    }
+
+    pub(super) fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Operand `i`, which must be there.
+    pub(super) fn input(&self, i: usize) -> Result<ValueId> {
+        self.optional(i).ok_or_else(|| {
+            Error::malformed("node lacks an input")
+                .expected(format_args!("input {i}"), format_args!("{:?}", self.proto.input))
+        })
+    }
+
+    /// Operand `i`, where it is there.
+    pub(super) fn optional(&self, i: usize) -> Option<ValueId> {
+        self.inputs_read.set(self.inputs_read.get().max(i + 1));
+        self.inputs.get(i).copied().flatten()
+    }
+
+    /// All operands.
+    pub(super) fn all_inputs(&self) -> Result<Vec<ValueId>> {
+        (0..self.inputs.len().max(1)).map(|i| self.input(i)).collect()
+    }
+
+    pub(super) fn shape(&self, value: ValueId) -> Shape {
+        self.builder.shape(value).clone()
+    }
+
+    pub(super) fn rank(&self, value: ValueId) -> usize {
+        self.builder.shape(value).len()
+    }
+
+    pub(super) fn dtype(&self, value: ValueId) -> DType {
+        self.builder.value(value).dtype
+    }
+
+    pub(super) fn constant_of(&self, value: ValueId) -> Option<&Arc<Tensor>> {
+        self.builder.constant_of(value)
+    }
+
+    /// The elements of operand `i`, called `what` in messages, where it is there. It must be known before running.
+    pub(super) fn known(&self, i: usize, what: &str) -> Result<Option<Arc<Tensor>>> {
+        let Some(value) = self.optional(i) else { return Ok(None) };
+        match self.constant_of(value) {
+            Some(tensor) => Ok(Some(tensor.clone())),
+            None => Err(Error::unsupported(format!("{what} must be known when the network is loaded"))
+                .expected("a constant", format_args!("{:?}, computed while running", self.proto.input[i]))
+                .help("bind the input that it depends on to a constant")),
+        }
+    }
+
+    /// The integers of operand `i`; see [`known`](Self::known).
+    pub(super) fn known_ints(&self, i: usize, what: &str) -> Result<Option<Vec<i64>>> {
+        let Some(tensor) = self.known(i, what)? else { return Ok(None) };
+        let wrong = || Error::malformed(format!("{what} are not integers"));
+        tensor.as_i64().map(|ints| Some(ints.to_vec())).ok_or_else(wrong)
+    }
+
+    /// The floats of operand `i`; see [`known`](Self::known). Empty ones count as left out, as in Resize.
+    pub(super) fn known_floats(&self, i: usize, what: &str) -> Result<Option<Vec<f32>>> {
+        let Some(tensor) = self.known(i, what)? else { return Ok(None) };
+        let wrong = || Error::malformed(format!("{what} are not floats"));
+        tensor.as_f32().map(|floats| Some(floats.to_vec())).ok_or_else(wrong)
+    }
+
+    /// Integers that older operator sets have as an attribute and newer ones as operand `i`, both called `name`.
+    pub(super) fn ints(&self, name: &str, i: usize) -> Result<Option<Vec<i64>>> {
+        match self.attributes.ints(name)? {
+            Some(ints) => Ok(Some(ints.to_vec())),
+            None => self.known_ints(i, name),
+        }
+    }
+
+    /// Adds an operator to the graph, under this node's name.
+    pub(super) fn emit(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
+        self.builder.node(self.proto.title(), op, inputs)
+    }
+
+    pub(super) fn binary(&mut self, function: Binary, a: ValueId, b: ValueId) -> Result<ValueId> {
+        self.emit(Op::binary(function), &[a, b])
+    }
+
+    /// Adds a constant to the graph, under this node's name.
+    pub(super) fn constant(&mut self, tensor: impl Into<Arc<Tensor>>) -> Result<ValueId> {
+        self.builder.constant(self.proto.title(), tensor)
+    }
+
+    pub(super) fn scalar(&mut self, value: f32) -> Result<ValueId> {
+        self.constant(Tensor::f32([], [value])?)
+    }
+
+    /// The constant `value` as often as `shape` says, checked against the limits first.
+    pub(super) fn filled(&mut self, value: f32, shape: &[usize]) -> Result<ValueId> {
+        let scalar = self.scalar(value)?;
+        self.emit(Op::Broadcast { shape: Shape::new(shape)? }, &[scalar])
+    }
+
+    /// The same elements in another shape; nothing where it is the same.
+    pub(super) fn reshape(&mut self, x: ValueId, dims: impl Into<Vec<usize>>) -> Result<ValueId> {
+        let shape = Shape::new(dims)?;
+        if *self.builder.shape(x) == shape {
+            return Ok(x);
+        }
+        self.emit(Op::Reshape { shape }, &[x])
+    }
+
+    /// Axes in another order; nothing where it is the same.
+    pub(super) fn transpose(&mut self, x: ValueId, order: &[usize]) -> Result<ValueId> {
+        if order.is_sorted() {
+            return Ok(x);
+        }
+        self.emit(Op::Transpose { order: order.to_vec() }, &[x])
+    }
+
+    /// `[n,c,..]` to `[n,..,c]`.
+    pub(super) fn channels_last(&mut self, x: ValueId) -> Result<ValueId> {
+        let rank = self.rank(x);
+        let order: Vec<usize> = (0..rank.min(1)).chain(2..rank).chain(1..rank.min(2)).collect();
+        self.transpose(x, &order)
+    }
+
+    /// `[n,..,c]` to `[n,c,..]`.
+    pub(super) fn channels_first(&mut self, x: ValueId) -> Result<ValueId> {
+        let rank = self.rank(x);
+        let order: Vec<usize> = (0..rank.min(1)).chain(rank.max(2) - 1..rank).chain(1..rank.max(1) - 1).collect();
+        self.transpose(x, &order)
+    }
+
+    /// A tensor that is an attribute.
+    pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor> {
+        tensor::tensor(proto, self.external)
+    }
+}
+
+/// An axis as ONNX counts it, negative ones from the end, among `rank`.
+pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
+    let from_end = || usize::try_from(axis.unsigned_abs()).ok().and_then(|back| rank.checked_sub(back));
+    let index = if axis < 0 { from_end() } else { usize::try_from(axis).ok().filter(|&index| index < rank) };
+    index.ok_or_else(|| {
+        Error::mismatch("axis is out of range").expected(format_args!("-{rank} to {}", rank.saturating_sub(1)), axis)
+    })
+}
+
+/// Several axes, none of them twice, in the order given.
+pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>> {
+    let mut axes = Vec::new();
+    for &entry in list {
+        let index = axis(entry, rank)?;
+        if axes.contains(&index) {
+            return Err(Error::malformed("axis is given twice").at(format!("axes {list:?}")));
+        }
+        axes.push(index);
+    }
+    Ok(axes)
+}
+
+/// An axis that separates those before it from those from it on; it may lie behind the last.
+pub(super) fn split_axis(given: i64, rank: usize) -> Result<usize> {
+    if usize::try_from(given) == Ok(rank) { Ok(rank) } else { axis(given, rank) }
+}

@@ -1,0 +1,123 @@
+//! Parts of tensors.
+
+use sepconv_core::{Error, Op, Result, Tensor, ValueId};
+
+use crate::onnx::node::{self, Node};
+use crate::onnx::tensor::sizes;
+
+/// A part of one axis: `size` elements from `start` on, `step` apart.
+struct Part {
+    axis: usize,
+    start: usize,
+    step: isize,
+    size: usize,
+}
+
+/// Cuts along some axes and keeps the others whole.
+pub(super) fn cut(node: &mut Node<'_>, x: ValueId, parts: &[(usize, usize, usize)]) -> Result<ValueId> {
+    let parts = parts.iter().map(|&(axis, start, size)| Part { axis, start, step: 1, size });
+    emit(node, x, parts)
+}
+
+fn emit(node: &mut Node<'_>, x: ValueId, parts: impl Iterator<Item = Part>) -> Result<ValueId> {
+    let mut sizes = node.shape(x).to_vec();
+    let (mut starts, mut steps) = (vec![0; sizes.len()], vec![1; sizes.len()]);
+    for part in parts {
+        (starts[part.axis], steps[part.axis], sizes[part.axis]) = (part.start, part.step, part.size);
+    }
+    node.emit(Op::Slice { starts, steps, sizes }, &[x])
+}
+
+/// Starts and ends are attributes up to opset 9, inputs from 10 on; both count from the end where negative and may lie far outside.
+pub(super) fn slice(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let shape = node.shape(x);
+    let missing = |what| Error::malformed("node lacks an input").expected(what, "none");
+    let starts = node.ints("starts", 1)?.ok_or_else(|| missing("starts"))?;
+    let ends = node.ints("ends", 2)?.ok_or_else(|| missing("ends"))?;
+    let axes = match node.ints("axes", 3)? {
+        Some(list) => node::axes(&list, shape.len())?,
+        None => (0..starts.len()).collect(),
+    };
+    let steps = node.known_ints(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
+    let counts = [starts.len(), ends.len(), axes.len(), steps.len()];
+    if counts.iter().any(|&count| count != counts[0]) || axes.iter().any(|&axis| axis >= shape.len()) {
+        return Err(Error::malformed("slice contradicts itself").expected(
+            format_args!("as many starts, ends, axes and steps, at most {}", shape.len()),
+            format_args!("{counts:?}"),
+        ));
+    }
+    let parts: Result<Vec<Part>> =
+        (0..axes.len()).map(|i| part(axes[i], shape[axes[i]], starts[i], ends[i], steps[i])).collect();
+    emit(node, x, parts?.into_iter())
+}
+
+fn part(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Result<Part> {
+    let step = isize::try_from(step).ok().filter(|&step| step != 0);
+    let step =
+        step.ok_or_else(|| Error::malformed("slice has a step of zero or one too large").at(format!("axis {axis}")))?;
+    let length = size as i64;
+    let from_end = |index: i64| if index < 0 { index.saturating_add(length) } else { index };
+    // Backwards the first element is at most the last one, and the end may lie before the first.
+    let (start, end) = if step > 0 {
+        (from_end(start).clamp(0, length), from_end(end).clamp(0, length))
+    } else {
+        (from_end(start).clamp(-1, length - 1), from_end(end).clamp(-1, length - 1))
+    };
+    let way = if step > 0 { end - start } else { start - end };
+    let size = usize::try_from(way).unwrap_or(0).div_ceil(step.unsigned_abs());
+    Ok(Part { axis, start: if size == 0 { 0 } else { start as usize }, step, size })
+}
+
+/// Sizes are an attribute up to opset 12, an input from 13 on; without them the parts are equal, and the last may be smaller.
+pub(super) fn split(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let shape = node.shape(x);
+    let axis = node::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
+    let outputs = node.output_count();
+    let count = node.attributes.int_or("num_outputs", outputs as i64)?;
+    let given = match node.attributes.ints("split")? {
+        Some(list) => Some(list.to_vec()),
+        None => node.known_ints(1, "split")?,
+    };
+    let parts = match given {
+        Some(list) => sizes(&list)?,
+        None => {
+            let each = shape[axis].div_ceil(outputs.max(1));
+            (0..outputs).map(|i| shape[axis].saturating_sub(i.saturating_mul(each)).min(each)).collect()
+        }
+    };
+    let total = parts.iter().try_fold(0usize, |sum, &part| sum.checked_add(part));
+    if usize::try_from(count) != Ok(outputs) || parts.len() != outputs || total != Some(shape[axis]) || outputs == 0 {
+        return Err(Error::mismatch("split does not divide the axis")
+            .expected(format_args!("{outputs} sizes that add up to {}", shape[axis]), format_args!("{parts:?}")));
+    }
+    let first = cut(node, x, &[(axis, 0, parts[0])])?;
+    let mut start = parts[0];
+    for &size in &parts[1..] {
+        let part = cut(node, x, &[(axis, start, size)])?;
+        node.add_output(part);
+        start += size;
+    }
+    Ok(first)
+}
+
+/// Indices must be known, and are made to count from the start.
+pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let shape = node.shape(x);
+    let axis = node::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
+    let indices =
+        node.known(1, "indices")?.ok_or_else(|| Error::malformed("node lacks an input").expected("indices", "none"))?;
+    let list = indices.as_i64().ok_or_else(|| Error::malformed("indices are not integers"))?;
+    let normal = list.iter().map(|&index| {
+        let index = node::axis(index, shape[axis]);
+        index.map(|index| index as i64).map_err(|_| {
+            Error::mismatch("index is out of range")
+                .expected(format_args!("indices into {}", shape[axis]), format_args!("{list:?}"))
+        })
+    });
+    let indices = Tensor::i64(indices.shape().to_vec(), normal.collect::<Result<Vec<_>>>()?)?;
+    let indices = node.constant(indices)?;
+    node.emit(Op::Gather { axis }, &[x, indices])
+}

@@ -1,0 +1,158 @@
+//! The operators: one function each, and the table that names them.
+
+mod constant;
+mod conv;
+mod elementwise;
+mod index;
+mod layout;
+mod matrix;
+mod normalization;
+mod pad;
+mod pool;
+mod reduce;
+mod resize;
+mod window;
+
+use sepconv_core::{Error, Result, ValueId};
+use sepconv_kernels::Activation;
+use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_kernels::reduce::Reduction;
+
+use super::is_default_domain;
+use super::node::Node;
+use super::proto::NodeProto;
+
+/// Adds what a node means to the graph and returns its first output; more go through [`Node::add_output`].
+pub(super) type Import = fn(&mut Node<'_>) -> Result<ValueId>;
+
+/// Every operator of the default domain that is read, in alphabetical order.
+pub(super) const OPERATORS: &[(&str, Import)] = &[
+    ("Abs", |node| elementwise::unary(node, Unary::Abs)),
+    ("Add", |node| elementwise::binary(node, Binary::Add)),
+    ("AveragePool", pool::average_pool),
+    ("BatchNormalization", normalization::batch),
+    ("Cast", constant::cast),
+    ("CastLike", constant::cast_like),
+    ("Ceil", |node| elementwise::unary(node, Unary::Ceil)),
+    ("Celu", elementwise::celu),
+    ("Clip", elementwise::clip),
+    ("Concat", layout::concat),
+    ("Constant", constant::constant),
+    ("ConstantOfShape", constant::constant_of_shape),
+    ("Conv", conv::conv),
+    ("ConvTranspose", conv::conv_transpose),
+    ("Cos", |node| elementwise::unary(node, Unary::Cos)),
+    ("DepthToSpace", layout::depth_to_space),
+    ("Div", |node| elementwise::binary(node, Binary::Div)),
+    ("Dropout", elementwise::dropout),
+    ("Elu", elementwise::elu),
+    ("Erf", |node| elementwise::unary(node, Unary::Erf)),
+    ("Exp", |node| elementwise::unary(node, Unary::Exp)),
+    ("Expand", layout::expand),
+    ("Flatten", layout::flatten),
+    ("Floor", |node| elementwise::unary(node, Unary::Floor)),
+    ("Gather", index::gather),
+    ("Gelu", elementwise::gelu),
+    ("Gemm", matrix::gemm),
+    ("GlobalAveragePool", |node| pool::global(node, Reduction::Mean)),
+    ("GlobalMaxPool", |node| pool::global(node, Reduction::Max)),
+    ("GroupNormalization", normalization::group),
+    ("HardSigmoid", elementwise::hard_sigmoid),
+    ("HardSwish", |node| elementwise::activation(node, Activation::HardSwish)),
+    ("Identity", |node| node.input(0)),
+    ("InstanceNormalization", normalization::instance),
+    ("LayerNormalization", normalization::layer),
+    ("LeakyRelu", elementwise::leaky_relu),
+    ("Log", |node| elementwise::unary(node, Unary::Log)),
+    ("LogSoftmax", |node| reduce::softmax(node, true)),
+    ("MatMul", matrix::matmul),
+    ("Max", |node| elementwise::variadic(node, Binary::Max)),
+    ("MaxPool", pool::max_pool),
+    ("Mean", elementwise::mean),
+    ("Min", |node| elementwise::variadic(node, Binary::Min)),
+    ("Mish", |node| elementwise::unary(node, Unary::Mish)),
+    ("Mul", |node| elementwise::binary(node, Binary::Mul)),
+    ("Neg", |node| elementwise::unary(node, Unary::Neg)),
+    ("PRelu", elementwise::prelu),
+    ("Pad", pad::pad),
+    ("Pow", elementwise::pow),
+    ("Reciprocal", |node| elementwise::unary(node, Unary::Reciprocal)),
+    ("ReduceL1", |node| reduce::reduce(node, Reduction::L1)),
+    ("ReduceL2", |node| reduce::reduce(node, Reduction::L2)),
+    ("ReduceLogSum", |node| reduce::reduce(node, Reduction::LogSum)),
+    ("ReduceLogSumExp", |node| reduce::reduce(node, Reduction::LogSumExp)),
+    ("ReduceMax", |node| reduce::reduce(node, Reduction::Max)),
+    ("ReduceMean", |node| reduce::reduce(node, Reduction::Mean)),
+    ("ReduceMin", |node| reduce::reduce(node, Reduction::Min)),
+    ("ReduceProd", |node| reduce::reduce(node, Reduction::Prod)),
+    ("ReduceSum", |node| reduce::reduce(node, Reduction::Sum)),
+    ("ReduceSumSquare", |node| reduce::reduce(node, Reduction::SumSquare)),
+    ("Relu", |node| elementwise::activation(node, Activation::Relu)),
+    ("Reshape", layout::reshape),
+    ("Resize", resize::resize),
+    ("Round", |node| elementwise::unary(node, Unary::Round)),
+    ("Selu", elementwise::selu),
+    ("Shape", constant::shape),
+    ("Sigmoid", |node| elementwise::activation(node, Activation::Sigmoid)),
+    ("Sign", |node| elementwise::unary(node, Unary::Sign)),
+    ("Sin", |node| elementwise::unary(node, Unary::Sin)),
+    ("Size", constant::size),
+    ("Slice", index::slice),
+    ("Softmax", |node| reduce::softmax(node, false)),
+    ("Softplus", |node| elementwise::unary(node, Unary::Softplus)),
+    ("Softsign", |node| elementwise::unary(node, Unary::Softsign)),
+    ("SpaceToDepth", layout::space_to_depth),
+    ("Split", index::split),
+    ("Sqrt", |node| elementwise::unary(node, Unary::Sqrt)),
+    ("Squeeze", layout::squeeze),
+    ("Sub", |node| elementwise::binary(node, Binary::Sub)),
+    ("Sum", |node| elementwise::variadic(node, Binary::Add)),
+    ("Swish", elementwise::swish),
+    ("Tanh", |node| elementwise::activation(node, Activation::Tanh)),
+    ("ThresholdedRelu", elementwise::thresholded_relu),
+    ("Tile", layout::tile),
+    ("Transpose", layout::transpose),
+    ("Unsqueeze", layout::unsqueeze),
+    ("Upsample", resize::upsample),
+];
+
+/// The import of a node's operator.
+pub(super) fn find(node: &NodeProto) -> Result<Import> {
+    if is_quantised(node) {
+        return Err(Error::unsupported("int8 is not supported yet")
+            .help("use the float32 file of this network: quantisation is the last step of making an int8 one"));
+    }
+    if !is_default_domain(&node.domain) {
+        return Err(Error::unsupported("operator is not ONNX's own")
+            .expected("the default domain", format_args!("domain {:?}", node.domain))
+            .help("export the network without custom operators or runtime-specific fusions"));
+    }
+    let place = OPERATORS.binary_search_by_key(&node.op_type.as_str(), |(name, _)| name);
+    place.map(|i| OPERATORS[i].1).map_err(|_| {
+        Error::unsupported("operator is not supported").help(format!("supported are {}", names().join(", ")))
+    })
+}
+
+fn names() -> Vec<&'static str> {
+    OPERATORS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Operators on 8-bit integers, of ONNX and of onnxruntime's own domain.
+fn is_quantised(node: &NodeProto) -> bool {
+    let name = node.op_type.as_str();
+    let standard = ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"];
+    standard.contains(&name)
+        || name.starts_with("QLinear")
+        || node.domain == "com.microsoft"
+            && (name.starts_with('Q') || name.contains("Integer") || name.contains("Quantize"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_sorted_for_the_binary_search() {
+        assert!(names().is_sorted_by(|a, b| a < b));
+    }
+}

@@ -1,0 +1,122 @@
+//! Normalisation.
+
+use sepconv_core::{Error, Op, Result, ValueId};
+use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_kernels::reduce::Reduction;
+
+use crate::onnx::attributes::unsupported_value;
+use crate::onnx::node::{self, Node};
+
+/// `(x - mean) / sqrt(variance + epsilon) · scale + shift` per channel, with statistics from training.
+pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
+    let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    node.attributes.ignore(&["momentum"]);
+    let training = match node.opset {
+        ..7 => !node.attributes.flag("is_test", false)?,
+        7..14 => node.output_count() > 1,
+        _ => node.attributes.flag("training_mode", false)?,
+    };
+    if training {
+        return Err(Error::unsupported("batch normalisation with statistics of the batch is not supported")
+            .help("export the network for inference, e.g. after model.eval()"));
+    }
+    if node.opset < 9 && !node.attributes.flag("spatial", true)? {
+        return Err(unsupported_value("spatial", 0, "1: statistics per channel"));
+    }
+    let x = node.input(0)?;
+    let parameters = [node.input(1)?, node.input(2)?, node.input(3)?, node.input(4)?];
+    let x = node.channels_last(x)?;
+    let y = node.emit(Op::BatchNorm { epsilon }, &[&[x], &parameters[..]].concat())?;
+    node.channels_first(y)
+}
+
+/// Each channel of each image by its own mean and variance.
+pub(super) fn instance(node: &mut Node<'_>) -> Result<ValueId> {
+    let (x, scale, shift) = (node.input(0)?, node.input(1)?, node.input(2)?);
+    let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    let y = Normalised::new(node, x, (2..node.rank(x)).collect(), epsilon)?.value;
+    per_channel(node, y, scale, shift)
+}
+
+/// Each group of channels of each image by its own mean and variance.
+pub(super) fn group(node: &mut Node<'_>) -> Result<ValueId> {
+    let (x, mut scale, mut shift) = (node.input(0)?, node.input(1)?, node.input(2)?);
+    let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    node.attributes.ignore(&["stash_type"]);
+    let groups = node.attributes.int_or("num_groups", 0)?;
+    let shape = node.shape(x);
+    let (images, channels) = (shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1));
+    let divides = |groups: &usize| *groups > 0 && channels.is_multiple_of(*groups) && channels > 0;
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(divides)
+        .ok_or_else(|| unsupported_value("num_groups", groups, &format!("a divisor of {channels} channels")))?;
+    let rest = shape.elements().checked_div(images * groups).unwrap_or(0);
+    let grouped = node.reshape(x, [images, groups, rest])?;
+    let y = Normalised::new(node, grouped, vec![2], epsilon)?.value;
+    let y = node.reshape(y, &shape[..])?;
+    if node.opset < 21 {
+        // One entry per group; one per channel since.
+        scale = repeat(node, scale, channels / groups)?;
+        shift = repeat(node, shift, channels / groups)?;
+    }
+    per_channel(node, y, scale, shift)
+}
+
+/// All axes from `axis` on together.
+pub(super) fn layer(node: &mut Node<'_>) -> Result<ValueId> {
+    let (x, scale, shift) = (node.input(0)?, node.input(1)?, node.optional(2));
+    let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    let axis = node.attributes.int_or("axis", -1)?;
+    node.attributes.ignore(&["stash_type"]);
+    let rank = node.rank(x);
+    let axes = (node::axis(axis, rank)?..rank).collect();
+    let normalised = Normalised::new(node, x, axes, epsilon)?;
+    node.add_output(normalised.mean);
+    if node.output_count() > 2 {
+        let inverse = node.emit(Op::Unary(Unary::Reciprocal), &[normalised.deviation])?;
+        node.add_output(inverse);
+    }
+    let y = node.binary(Binary::Mul, normalised.value, scale)?;
+    shift.map_or(Ok(y), |shift| node.binary(Binary::Add, y, shift))
+}
+
+/// `(x - mean) / deviation` over some axes, which stay with size 1 in the latter two.
+struct Normalised {
+    value: ValueId,
+    mean: ValueId,
+    deviation: ValueId,
+}
+
+impl Normalised {
+    fn new(node: &mut Node<'_>, x: ValueId, axes: Vec<usize>, epsilon: f32) -> Result<Self> {
+        let average = Op::Reduce { reduction: Reduction::Mean, axes, keep_axes: true };
+        let mean = node.emit(average.clone(), &[x])?;
+        let centred = node.binary(Binary::Sub, x, mean)?;
+        let square = node.binary(Binary::Mul, centred, centred)?;
+        let variance = node.emit(average, &[square])?;
+        let epsilon = node.scalar(epsilon)?;
+        let positive = node.binary(Binary::Add, variance, epsilon)?;
+        let deviation = node.emit(Op::Unary(Unary::Sqrt), &[positive])?;
+        let value = node.binary(Binary::Div, centred, deviation)?;
+        Ok(Self { value, mean, deviation })
+    }
+}
+
+/// `x · scale + shift` with one entry for each channel of `x[n,c,..]`.
+fn per_channel(node: &mut Node<'_>, x: ValueId, scale: ValueId, shift: ValueId) -> Result<ValueId> {
+    let behind = vec![1; node.rank(x).saturating_sub(2)];
+    let mut column = |value| node.reshape(value, [&node.shape(value)[..], &behind].concat());
+    let (scale, shift) = (column(scale)?, column(shift)?);
+    let scaled = node.binary(Binary::Mul, x, scale)?;
+    node.binary(Binary::Add, scaled, shift)
+}
+
+/// Each entry of a list `times` in a row.
+fn repeat(node: &mut Node<'_>, list: ValueId, times: usize) -> Result<ValueId> {
+    let size = node.shape(list).elements();
+    let column = node.reshape(list, [size, 1])?;
+    let shape = sepconv_core::Shape::new([size, times])?;
+    let repeated = node.emit(Op::Broadcast { shape: shape.clone() }, &[column])?;
+    node.reshape(repeated, [shape.elements()])
+}

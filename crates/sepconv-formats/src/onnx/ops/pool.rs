@@ -1,0 +1,38 @@
+//! Pooling.
+
+use sepconv_core::{Op, Result, ValueId, op};
+use sepconv_kernels::pool::PoolKind;
+use sepconv_kernels::reduce::Reduction;
+
+use super::window;
+use crate::onnx::node::Node;
+
+pub(super) fn average_pool(node: &mut Node<'_>) -> Result<ValueId> {
+    let count_padding = node.attributes.flag("count_include_pad", false)?;
+    pool(node, PoolKind::Average { count_padding })
+}
+
+pub(super) fn max_pool(node: &mut Node<'_>) -> Result<ValueId> {
+    // The order in which indices count; the output that holds them is not supported.
+    node.attributes.ignore(&["storage_order"]);
+    pool(node, PoolKind::Max)
+}
+
+fn pool(node: &mut Node<'_>, kind: PoolKind) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let spatial = window::spatial_axes(node, x)?;
+    let ceil = node.attributes.flag("ceil_mode", false)?;
+    let (window, padding) = window::window(node, spatial, None)?;
+    let x = window::to_plane(node, x)?;
+    let shape = node.shape(x);
+    let window = window::same(window, padding, [shape[1], shape[2]])?;
+    let y = node.emit(Op::Pool(op::Pool { window, kind, ceil }), &[x])?;
+    window::from_plane(node, y, spatial)
+}
+
+/// A reduction over all axes but batch and channels, which stay with size 1.
+pub(super) fn global(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let axes = (2..node.rank(x)).collect();
+    node.emit(Op::Reduce { reduction, axes, keep_axes: true }, &[x])
+}

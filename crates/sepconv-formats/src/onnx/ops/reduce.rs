@@ -1,0 +1,43 @@
+//! Reductions over axes, and softmax.
+
+use sepconv_core::{Op, Result, ValueId};
+use sepconv_kernels::reduce::Reduction;
+
+use crate::onnx::node::{self, Node};
+
+/// Axes are an attribute up to opset 12 (ReduceSum) or 17, an input from then on. None or an empty list means all of them,
+/// unless `noop_with_empty_axes` says that it means none.
+pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let keep_axes = node.attributes.flag("keepdims", true)?;
+    let none_when_empty = node.attributes.flag("noop_with_empty_axes", false)?;
+    let rank = node.rank(x);
+    let list = node.ints("axes", 1)?.unwrap_or_default();
+    let mut axes = node::axes(&list, rank)?;
+    if axes.is_empty() && none_when_empty {
+        return Ok(x);
+    }
+    if axes.is_empty() {
+        axes = (0..rank).collect();
+    }
+    axes.sort_unstable();
+    node.emit(Op::Reduce { reduction, axes, keep_axes }, &[x])
+}
+
+/// Along one axis from opset 13 on. Before, the operand counted as a matrix whose rows are all axes from `axis` on.
+pub(super) fn softmax(node: &mut Node<'_>, log: bool) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let shape = node.shape(x);
+    let given = node.attributes.int_or("axis", if node.opset < 13 { 1 } else { -1 })?;
+    if node.opset >= 13 {
+        let axis = node::axis(given, shape.len())?;
+        return node.emit(Op::Softmax { axis, log }, &[x]);
+    }
+    let (before, after) = shape.split_at(node::split_axis(given, shape.len())?);
+    if let ([_, ..], [_]) = (before, after) {
+        return node.emit(Op::Softmax { axis: before.len(), log }, &[x]);
+    }
+    let matrix = node.reshape(x, [before.iter().product(), after.iter().product()])?;
+    let y = node.emit(Op::Softmax { axis: 1, log }, &[matrix])?;
+    node.reshape(y, &shape[..])
+}

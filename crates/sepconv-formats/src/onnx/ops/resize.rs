@@ -1,0 +1,181 @@
+//! Resampling of the last two axes.
+
+use sepconv_core::{Error, Op, Result, ValueId, op};
+use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
+
+use crate::onnx::attributes::unsupported_value;
+use crate::onnx::node::{self, Node};
+
+/// The size of one axis before and after, and the ratio that coordinates use.
+#[derive(Clone, Copy, PartialEq)]
+struct Axis {
+    from: usize,
+    to: usize,
+    scale: f32,
+}
+
+/// Scales are operand 1 in opset 10; from 11 on operand 2, and operand 3 may hold sizes in their place.
+pub(super) fn resize(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    if node.opset < 11 {
+        return upsample(node);
+    }
+    let mode = mode(node)?;
+    let coordinates = coordinates(node)?;
+    node.attributes.ignore(&["extrapolation_value"]);
+    if node.attributes.flag("antialias", false)? {
+        return Err(unsupported_value("antialias", 1, "0"));
+    }
+    // The region of interest, which only tf_crop_and_resize reads.
+    node.optional(1);
+    let shape = node.shape(x);
+    let chosen = match node.attributes.ints("axes")? {
+        Some(list) => node::axes(list, shape.len())?,
+        None => (0..shape.len()).collect(),
+    };
+    let scales = node.known_floats(2, "scales")?.filter(|scales| !scales.is_empty());
+    let sizes = node.known_ints(3, "sizes")?.filter(|sizes| !sizes.is_empty());
+    let policy = node.attributes.string_or("keep_aspect_ratio_policy", "stretch")?;
+    let resized = match (scales, sizes) {
+        (Some(scales), None) => by_scales(&shape, &chosen, &scales)?,
+        (None, Some(sizes)) => by_sizes(&shape, &chosen, &sizes, policy)?,
+        _ => {
+            return Err(Error::malformed("resize needs either scales or sizes").expected("one of them", "none or both"));
+        }
+    };
+    interpolate(node, x, &resized, mode, coordinates)
+}
+
+/// Upsample, and Resize of opset 10: positions are divided by the scale, and the nearest sample is the lower one.
+pub(super) fn upsample(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let mode = match node.attributes.string_or("mode", "nearest")? {
+        "nearest" => Mode::Nearest(Rounding::Floor),
+        "linear" | "bilinear" => Mode::Linear,
+        other => return Err(unsupported_value("mode", other, "nearest or linear")),
+    };
+    let scales = match node.attributes.floats("scales")? {
+        Some(scales) => scales.to_vec(),
+        None => node.known_floats(1, "scales")?.unwrap_or_default(),
+    };
+    let shape = node.shape(x);
+    let all: Vec<usize> = (0..shape.len()).collect();
+    interpolate(node, x, &by_scales(&shape, &all, &scales)?, mode, Coordinates::Asymmetric)
+}
+
+fn mode(node: &Node<'_>) -> Result<Mode> {
+    let nearest = node.attributes.string_or("nearest_mode", "round_prefer_floor")?;
+    let a = node.attributes.float_or("cubic_coeff_a", -0.75)?;
+    let exclude_outside = node.attributes.flag("exclude_outside", false)?;
+    Ok(match node.attributes.string_or("mode", "nearest")? {
+        "nearest" => Mode::Nearest(match nearest {
+            "round_prefer_floor" => Rounding::PreferFloor,
+            "round_prefer_ceil" => Rounding::PreferCeil,
+            "floor" => Rounding::Floor,
+            "ceil" => Rounding::Ceil,
+            other => {
+                return Err(unsupported_value(
+                    "nearest_mode",
+                    other,
+                    "round_prefer_floor, round_prefer_ceil, floor or ceil",
+                ));
+            }
+        }),
+        "linear" => Mode::Linear,
+        "cubic" => Mode::Cubic { a, exclude_outside },
+        other => return Err(unsupported_value("mode", other, "nearest, linear or cubic")),
+    })
+}
+
+fn coordinates(node: &Node<'_>) -> Result<Coordinates> {
+    Ok(match node.attributes.string_or("coordinate_transformation_mode", "half_pixel")? {
+        "half_pixel" => Coordinates::HalfPixel,
+        "half_pixel_symmetric" => Coordinates::HalfPixelSymmetric,
+        "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
+        "align_corners" => Coordinates::AlignCorners,
+        "asymmetric" => Coordinates::Asymmetric,
+        other => {
+            let supported = "half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners or asymmetric";
+            return Err(unsupported_value("coordinate_transformation_mode", other, supported));
+        }
+    })
+}
+
+fn by_scales(shape: &[usize], chosen: &[usize], scales: &[f32]) -> Result<Vec<Axis>> {
+    let mut axes = unchanged(shape);
+    check_count(chosen, scales.len())?;
+    for (&axis, &scale) in chosen.iter().zip(scales) {
+        let to = (shape[axis] as f32 * scale).floor();
+        if !(scale > 0.0 && to.is_finite()) {
+            return Err(Error::malformed("scale is not possible").expected("above 0", scale));
+        }
+        axes[axis] = Axis { from: shape[axis], to: to as usize, scale };
+    }
+    Ok(axes)
+}
+
+/// `policy` says whether the aspect ratio is kept, with the sizes as upper or as lower bounds.
+fn by_sizes(shape: &[usize], chosen: &[usize], sizes: &[i64], policy: &str) -> Result<Vec<Axis>> {
+    let mut axes = unchanged(shape);
+    check_count(chosen, sizes.len())?;
+    let sizes = crate::onnx::tensor::sizes(sizes)?;
+    let ratio = |i: usize| sizes[i] as f32 / shape[chosen[i]] as f32;
+    let ratios = (0..chosen.len()).map(ratio);
+    let common = match policy {
+        "stretch" => None,
+        "not_larger" => Some(ratios.fold(f32::INFINITY, f32::min)),
+        "not_smaller" => Some(ratios.fold(0.0, f32::max)),
+        other => {
+            return Err(unsupported_value("keep_aspect_ratio_policy", other, "stretch, not_larger or not_smaller"));
+        }
+    };
+    for (i, &axis) in chosen.iter().enumerate() {
+        let from = shape[axis];
+        axes[axis] = match common {
+            None => Axis { from, to: sizes[i], scale: ratio(i) },
+            Some(scale) => Axis { from, to: (from as f32 * scale + 0.5).floor() as usize, scale },
+        };
+    }
+    Ok(axes)
+}
+
+fn unchanged(shape: &[usize]) -> Vec<Axis> {
+    shape.iter().map(|&size| Axis { from: size, to: size, scale: 1.0 }).collect()
+}
+
+fn check_count(chosen: &[usize], count: usize) -> Result<()> {
+    if chosen.len() == count {
+        return Ok(());
+    }
+    Err(Error::mismatch("scales or sizes do not match the axes").expected(chosen.len(), count))
+}
+
+fn interpolate(
+    node: &mut Node<'_>,
+    x: ValueId,
+    axes: &[Axis],
+    mode: Mode,
+    coordinates: Coordinates,
+) -> Result<ValueId> {
+    let changes = |axis: &Axis| axis.to != axis.from || axis.scale != 1.0;
+    if !axes.iter().any(changes) {
+        return Ok(x);
+    }
+    let split = axes.len().saturating_sub(2);
+    if axes.len() > 4 || axes[..split].iter().any(changes) {
+        return Err(Error::unsupported("only the last two axes of up to four can be resized").expected(
+            "[n,c,h,w] with scales [1,1,y,x]",
+            format_args!("{:?}", axes.iter().map(|axis| axis.scale).collect::<Vec<_>>()),
+        ));
+    }
+    // Leading axes of size 1 make any operand a plane.
+    let missing = vec![Axis { from: 1, to: 1, scale: 1.0 }; 4 - axes.len()];
+    let [n, c, h, w] = [&missing, axes].concat()[..] else { unreachable!("missing axes were added") };
+    let plane = node.reshape(x, [n.from, c.from, h.from, w.from])?;
+    let plane = node.channels_last(plane)?;
+    let map = |axis: Axis| AxisMap { mode, coordinates, scale: axis.scale };
+    let resize = op::Resize { maps: [map(h), map(w)], plane: [h.to, w.to] };
+    let y = node.emit(Op::Resize(resize), &[plane])?;
+    let y = node.channels_first(y)?;
+    node.reshape(y, axes.iter().map(|axis| axis.to).collect::<Vec<_>>())
+}

@@ -1,0 +1,125 @@
+//! Real networks, and what is left of them when a file breaks off.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sepconv_core::{ErrorKind, Graph, Node, Result};
+use sepconv_formats::Binding;
+use sepconv_formats::onnx::Onnx;
+
+/// The directory of test data, or `None` with a note that the test does nothing.
+fn data() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("SEPCONV_DATA").map_or(beside, PathBuf::from);
+    if data.join("models/onnx").is_dir() {
+        return Some(data);
+    }
+    eprintln!("skipped: no test data; set SEPCONV_DATA to its directory");
+    None
+}
+
+fn read(data: &Path, name: &str) -> Bytes {
+    std::fs::read(data.join("models/onnx").join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
+}
+
+fn graph(bytes: &Bytes, shapes: &[(&str, &[usize])]) -> Result<Graph> {
+    let shapes = shapes.iter().map(|(name, dims)| (name.to_string(), dims.to_vec())).collect();
+    Onnx::parse(bytes.clone())?.graph(&Binding { shapes, ..Binding::default() })
+}
+
+fn macs(graph: &Graph) -> u64 {
+    let cost = |node: &Node| {
+        let operands: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
+        node.op.macs(&operands, &graph.value(node.output).shape)
+    };
+    graph.nodes().iter().map(cost).sum()
+}
+
+/// Files, the input's shape, the outputs' and the multiply-accumulates of convolutions and fully connected layers.
+const NETWORKS: &[(&str, [usize; 4], &[&[usize]], u64)] = &[
+    ("efficientnet_lite0_224_flowers_f32.onnx", [1, 3, 224, 224], &[&[1, 5]], 383_913_952),
+    (
+        "efficientpose_rt_224_f32.onnx",
+        [1, 3, 224, 224],
+        &[&[1, 28, 28, 28], &[1, 16, 28, 28], &[1, 16, 28, 28], &[1, 16, 224, 224]],
+        432_431_872,
+    ),
+    ("mcunet_320kb_1mb_176_bn_f32.onnx", [1, 3, 176, 176], &[&[1, 1000]], 81_785_520),
+    ("mobilenet_v1_0.25_224_bn_f32.onnx", [1, 3, 224, 224], &[&[1, 1000]], 41_030_272),
+    ("mobilenet_v1_1.0_224_f32.onnx", [1, 3, 224, 224], &[&[1, 1001]], 568_741_376),
+    ("mobilenet_v2_1.0_224_f32.onnx", [1, 3, 224, 224], &[&[1, 1001]], 300_775_552),
+    ("mobilenet_v3_small_1.0_224_f32.onnx", [1, 3, 224, 224], &[&[1, 1001]], 56_511_424),
+    ("ppocr_det_mobilenetv3_f32.onnx", [1, 3, 640, 640], &[&[1, 1, 640, 640]], 1_911_763_200),
+    ("ultraface_rfb320_bn_f32.onnx", [1, 3, 240, 320], &[&[1, 4420, 2], &[1, 4420, 4]], 100_418_560),
+    ("ultraface_rfb320_folded_f32.onnx", [1, 3, 240, 320], &[&[1, 4420, 2], &[1, 4420, 4]], 100_418_560),
+];
+
+#[test]
+fn every_f32_network_becomes_a_graph() {
+    let Some(data) = data() else { return };
+    for (name, input, outputs, cost) in NETWORKS {
+        let onnx = Onnx::parse(read(&data, name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(onnx.inputs().len(), 1, "{name}: weights are not inputs");
+        let shapes = [(onnx.inputs()[0].name.clone(), input.to_vec())].into();
+        let graph = onnx.graph(&Binding { shapes, ..Binding::default() });
+        let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found: Vec<&[usize]> = graph.outputs().iter().map(|port| &graph.value(port.value).shape[..]).collect();
+        assert_eq!(found, *outputs, "{name}");
+        assert_eq!(macs(&graph), *cost, "{name}: multiply-accumulates");
+    }
+}
+
+#[test]
+fn open_sizes_are_asked_for() {
+    let Some(data) = data() else { return };
+    let bytes = read(&data, "ppocr_det_mobilenetv3_f32.onnx");
+    let error = graph(&bytes, &[]).expect_err("height and width are open");
+    assert_eq!(
+        error.to_string(),
+        "input leaves sizes open\n  --> input \"image\"\n   = expected one size for each axis, got f32 [?,3,?,?]\n   \
+         = help: give its shape, e.g. Options::shape(\"image\", [1,3,640,640]) or --shape image=1,3,640,640"
+    );
+    let error = graph(&bytes, &[("image", &[1, 4, 640, 640])]).expect_err("the file says three channels");
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    let error = graph(&bytes, &[("imaeg", &[1, 3, 640, 640])]).expect_err("no input has this name");
+    assert!(error.to_string().contains("one of [\"image\"], got \"imaeg\""), "{error}");
+}
+
+#[test]
+fn quantised_networks_are_refused() {
+    let Some(data) = data() else { return };
+    for name in [
+        "efficientnet_lite0_224_flowers_qdq.onnx",
+        "mobilenet_v1_1.0_224_qdq.onnx",
+        "mobilenet_v2_1.0_224_qdq.onnx",
+        "mobilenet_v3_small_1.0_224_qdq.onnx",
+        "person_detect_96_qdq.onnx",
+    ] {
+        let error = graph(&read(&data, name), &[]).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let text = error.to_string();
+        assert!(text.starts_with("int8 is not supported yet\n  --> node "), "{name}: {text}");
+        assert!(text.contains("help: "), "{name}: {text}");
+    }
+}
+
+#[test]
+fn files_that_break_off_are_malformed() {
+    let Some(data) = data() else { return };
+    for name in ["person_detect_96_qdq.onnx", "ultraface_rfb320_folded_f32.onnx", "ultraface_rfb320_bn_f32.onnx"] {
+        let bytes = read(&data, name);
+        for length in 0..bytes.len() {
+            let error = Onnx::parse(bytes.slice(..length)).err();
+            let error = error.unwrap_or_else(|| panic!("{name} cut to {length} bytes is accepted"));
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{name} cut to {length} bytes: {error}");
+        }
+    }
+}
+
+#[test]
+fn bytes_of_other_formats_are_malformed() {
+    for bytes in [&b""[..], b"\0", b"TFL3", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b"not a model at all", &[0xff; 64]] {
+        let error = Onnx::parse(bytes).expect_err("not a model");
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    }
+}
