@@ -149,10 +149,9 @@ fn broken_arrays_are_refused() {
 fn deflated(data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![];
     let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
-    let (mut entry, config) =
+    let (mut entry, _) =
         archive.new_file("x.npy").compression_method(rawzip::CompressionMethod::DEFLATE).start().unwrap();
     entry.write_all(&miniz_oxide::deflate::compress_to_vec(data, 6)).unwrap();
-    drop(config);
     entry.finish(rawzip::DataDescriptorOutput::new(rawzip::crc32(data), data.len() as u64)).unwrap();
     archive.finish().unwrap();
     bytes

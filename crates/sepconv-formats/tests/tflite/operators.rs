@@ -3,7 +3,7 @@
 
 use crate::writer::Field::{Bool, F32, Floats, I8, I32, Ints};
 use crate::writer::{Node, Table, Tensor, file};
-use sepconv_core::{Result, interpret};
+use sepconv_core::{Limits, Result, interpret};
 use sepconv_formats::Binding;
 use sepconv_formats::tflite::Tflite;
 
@@ -26,6 +26,7 @@ fn results(
     tensors.extend(vec![Tensor::open(&[]); count]);
     let node = Node { code, inputs, outputs: outputs.clone(), options };
     let bytes = file(&tensors, &[node], &open, &outputs);
+    damage(&bytes);
     let graph = Tflite::parse(bytes)?.graph(&Binding::default())?;
     let inputs: Result<Vec<_>> = shapes
         .into_iter()
@@ -36,6 +37,19 @@ fn results(
         })
         .collect();
     interpret(&graph, &inputs?)
+}
+
+/// Gives each byte of a file a few other values in turn. Whatever becomes of the file, nothing panics.
+fn damage(bytes: &[u8]) {
+    let limits = Limits { max_memory: 1 << 20, max_macs: 1 << 20, max_nodes: 100 };
+    let binding = Binding { limits, ..Binding::default() };
+    for place in 0..bytes.len() {
+        for value in [0, 1, 4, 0x7f, 0x80, 0xff] {
+            let mut damaged = bytes.to_vec();
+            damaged[place] = value;
+            let _ = Tflite::parse(damaged).and_then(|file| file.graph(&binding));
+        }
+    }
 }
 
 /// Asserts the shape and the elements of the only result, the latter within a millionth.
