@@ -111,13 +111,13 @@ impl Scheme for F32 {
     ) {
         let Target { out, residual, stride, columns } = target;
         assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
+        // Below, `min` says again what the assertion says, where the compiler understands it: it leaves no check behind.
         if let Some(residual) = residual {
-            for r in 0..MR {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let row = &residual[(r * stride).min(residual.len())..];
                 let row = &row[..columns.min(row.len())];
-                for v in 0..NV {
-                    let part = &row[(v * S::LANES).min(row.len())..];
-                    sums[r][v] = simd.add(sums[r][v], simd.load_part(part));
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.add(*sum, simd.load_part(&row[(v * S::LANES).min(row.len())..]));
                 }
             }
         }
@@ -125,14 +125,14 @@ impl Scheme for F32 {
         let clip = self.activation.bounds();
         let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for r in 0..MR {
+        for (r, sums) in sums.iter().enumerate() {
             let start = (r * stride).min(out.len());
             let row = &mut out[start..];
             let columns = columns.min(row.len());
             let row = &mut row[..columns];
-            for v in 0..NV {
+            for (v, sum) in sums.iter().enumerate() {
                 let start = (v * S::LANES).min(row.len());
-                simd.store_part(simd.min(high, simd.max(low, sums[r][v])), &mut row[start..]);
+                simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
             }
         }
         if clip.is_none() {
@@ -151,10 +151,10 @@ fn step<S: Simd, X: AsRef<[f32]>, const MR: usize, const NV: usize>(
     weights: &[f32],
 ) {
     let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-    for r in 0..MR {
-        let x = simd.splat(x[r].as_ref()[k]);
-        for v in 0..NV {
-            sums[r][v] = simd.mul_add(x, weights[v], sums[r][v]);
+    for (sums, x) in sums.iter_mut().zip(&x) {
+        let x = simd.splat(x.as_ref()[k]);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = simd.mul_add(x, weight, *sum);
         }
     }
 }

@@ -4,10 +4,7 @@ use super::Conv2d;
 use crate::rows::Rows;
 use crate::scheme::{Scheme, Target};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, Taps, Tile, split};
-
-/// Weights up to this many stay in the second-level cache while every pixel is computed; more are used panel by panel.
-const RESIDENT: usize = 128 << 10;
+use crate::tile::{Job, Patch, RESIDENT, Taps, Tile, split};
 
 pub(super) struct Convolution<'a, C: Scheme> {
     pub(super) scheme: C,

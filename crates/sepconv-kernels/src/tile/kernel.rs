@@ -110,11 +110,20 @@ pub(crate) fn split(pixels: usize, most: usize) -> impl Iterator<Item = (usize, 
     runs.into_iter().filter(|&(_, rows, blocks)| rows > 0 && blocks > 0)
 }
 
-/// Makes the list of tile widths, and from the same list the choice of the kernel that runs a job.
+/// From one list of `vectors: rows rows` makes the list of tile widths, the most rows of each with sixteen and with 32
+/// registers, and the choice of the kernel that runs a job.
 macro_rules! variants {
-    ($($vectors:literal),*) => {
+    ($($vectors:literal: $few:literal $many:literal),*) => {
         /// The widths of tiles, in vectors.
         const WIDTHS: &[usize] = &[$($vectors),*];
+
+        /// The most rows of a tile; none where no tile is as wide.
+        const fn most_rows(registers: usize, vectors: usize) -> usize {
+            match vectors {
+                $($vectors => if registers < 32 { $few } else { $many },)*
+                _ => 0,
+            }
+        }
 
         impl<C: crate::scheme::Scheme> Job<'_, C> {
             /// Runs the job on `rows` pixels with a tile `vectors` wide.
@@ -130,21 +139,20 @@ macro_rules! variants {
 }
 pub(crate) use variants;
 
-/// The choice of the kernel by rows. Those that would not fit in registers are not compiled.
+/// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
         impl<C: Scheme> Job<'_, C> {
             #[inline(always)]
             pub(crate) fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize) {
                 match rows {
-                    $($rows => if const { $rows <= super::most_rows(S::REGISTERS, NV) } {
-                        return simd.vectorize(Block::<C, $rows, NV>(self));
-                    },)*
-                    _ => {}
+                    $($rows if const { $rows <= super::most_rows(S::REGISTERS, NV) } => {
+                        simd.vectorize(Block::<C, $rows, NV>(self))
+                    })*
+                    _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),
                 }
-                unreachable!("no kernel has {rows} rows of {NV} vectors");
             }
         }
     };
 }
-rows!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+rows!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
