@@ -81,11 +81,6 @@ impl Planner<'_> {
         Choice { work, operands: self.node.inputs.clone(), kernel: kernel.to_owned(), why: why.to_owned() }
     }
 
-    /// Products in each result of a convolution: the size of one filter.
-    fn filter_len(&self) -> usize {
-        self.shape(self.node.inputs[1])[1..].iter().product()
-    }
-
     fn not_constant(&self, what: &str) -> Error {
         Error::unsupported(format!("{what} must be known before running"))
             .help("bind the input that they come from to a constant")
@@ -128,8 +123,7 @@ impl Planner<'_> {
             kind => {
                 let conv = conv.geometry(&x, &out);
                 let per_group = conv.output[2] / conv.groups;
-                let depth = self.filter_len();
-                let tile = Tile::choose(self.isa, conv.output[1], depth, per_group);
+                let tile = conv.tile(self.isa);
                 let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
                 let work = Work::Conv2d { tile, conv, packed, activation };
                 let kernel = format!("conv2d {}", tile.name(self.isa));
@@ -142,8 +136,7 @@ impl Planner<'_> {
     fn conv_transpose(&mut self, conv: &ConvTranspose) -> Result<Choice> {
         let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
         let (activation, conv) = (conv.activation, conv.geometry(x, out));
-        let depth = self.filter_len();
-        let tile = Tile::choose(self.isa, 1, depth, conv.output[2] / conv.groups);
+        let tile = conv.tile(self.isa);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
         let work = Work::ConvTranspose { tile, conv, packed, activation };
