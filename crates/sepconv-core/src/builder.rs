@@ -14,7 +14,9 @@ pub struct Builder {
     /// For each value: which node makes it.
     producers: Vec<Option<usize>>,
     limits: Limits,
-    macs: u64,
+    /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes of constants.
+    applied: usize,
+    work: u64,
     memory: usize,
 }
 
@@ -22,7 +24,7 @@ impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
         let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
-        Self { graph, producers: vec![], limits, macs: 0, memory: 0 }
+        Self { graph, producers: vec![], limits, applied: 0, work: 0, memory: 0 }
     }
 
     /// The value that `id` names.
@@ -65,24 +67,28 @@ impl Builder {
     /// # Errors
     /// When shapes or types contradict each other or a limit would be passed; the error names the node.
     pub fn node(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.try_node(name, &op, inputs).map_err(|error| error.at_node(name, op.name()))
+        self.apply(name, &op, inputs).map_err(|error| error.at_node(name, op.name()))
     }
 
-    fn try_node(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
+    /// As [`node`](Self::node), except that errors leave it to the caller to say where: a reader knows what its file calls the
+    /// operator.
+    ///
+    /// # Errors
+    /// When shapes or types contradict each other or a limit would be passed.
+    pub fn apply(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
-        let macs = op.macs(&operands, &shape);
         let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
-        self.check_cost(macs, &shape)?;
-        if let Some(constants) = constants {
-            let tensor = op.evaluate(&constants, &shape)?;
+        // The interpreter that folds is about as much slower than a kernel.
+        const FOLDING: u64 = 1000;
+        let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
+        self.check_cost(work, &shape)?;
+        let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
+        self.applied += 1;
+        self.work += work;
+        if let Some(tensor) = folded {
             return self.constant(name, tensor);
         }
-        if self.graph.nodes.len() >= self.limits.max_nodes {
-            return Err(Error::limit("graph has too many nodes")
-                .expected(format_args!("at most {}", self.limits.max_nodes), "more"));
-        }
-        self.macs += macs;
         let output = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
         self.producers[output.0] = Some(self.graph.nodes.len());
         self.graph.nodes.push(Node { name: name.to_owned(), op: op.clone(), inputs: inputs.to_vec(), output });
@@ -123,12 +129,17 @@ impl Builder {
         self.graph
     }
 
-    fn check_cost(&self, macs: u64, shape: &Shape) -> Result<()> {
-        if self.macs.checked_add(macs).is_none_or(|total| total > self.limits.max_macs) {
-            return Err(Error::limit("network costs too many multiply-accumulates")
+    fn check_cost(&self, work: u64, shape: &Shape) -> Result<()> {
+        if self.applied >= self.limits.max_nodes {
+            return Err(Error::limit("graph has too many nodes")
+                .expected(format_args!("at most {}", self.limits.max_nodes), "more")
+                .help("raise Limits::max_nodes if the file is trusted"));
+        }
+        if self.work.checked_add(work).is_none_or(|total| total > self.limits.max_macs) {
+            return Err(Error::limit("network costs too much arithmetic")
                 .expected(
-                    format_args!("at most {}", self.limits.max_macs),
-                    format_args!("{macs} more than {}", self.macs),
+                    format_args!("at most {} multiply-accumulates", self.limits.max_macs),
+                    format_args!("{work} more than {}", self.work),
                 )
                 .help("raise Limits::max_macs if the file is trusted"));
         }

@@ -155,6 +155,19 @@ fn shared_values_stay() {
     insta::assert_snapshot!(check(graph, 12));
 }
 
+/// Pictures that are scaled before they are transposed enter transposed too.
+#[test]
+fn inputs_enter_in_the_order_that_is_wanted_later() {
+    let mut net = Net::new(15);
+    let x = net.input(&[1, 3, 6, 6]);
+    let mean = net.constant(&[3, 1, 1]);
+    let centred = net.node(Op::binary(Binary::Sub), &[x, mean]);
+    let x = net.nhwc(centred);
+    let x = net.conv(x, 4, 3, 2, 1);
+    let x = net.nchw(x);
+    insta::assert_snapshot!(check(net.finish(&[x]), 16));
+}
+
 #[test]
 fn optimising_twice_changes_nothing() {
     let mut net = Net::new(13);

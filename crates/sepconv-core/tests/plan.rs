@@ -178,6 +178,28 @@ fn limits_are_enforced_before_allocating() {
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
 
+/// Folding runs the slow interpreter: a small file must not keep it busy for long.
+#[test]
+fn folding_is_limited() {
+    let mut builder = sepconv_core::Builder::new(Limits::default());
+    let x = builder.constant("x", Random(1).tensor(&[1, 256, 256, 16])).unwrap();
+    let w = builder.constant("w", Random(2).tensor(&[64, 5, 5, 16])).unwrap();
+    let b = builder.constant("b", Random(3).tensor(&[64])).unwrap();
+    let conv = sepconv_core::op::Conv2d { window: Window::new(5, 5), groups: 1, activation: Activation::Identity };
+    let error = builder.node("conv", Op::Conv2d(conv), &[x, w, b]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn slices_of_one_element_take_any_step() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 2, 3, 4]);
+    let slice =
+        Op::Slice { starts: vec![0, 1, 2, 0], steps: vec![1, isize::MIN, isize::MAX, 1], sizes: vec![1, 1, 1, 4] };
+    let y = net.node(slice, &[x]);
+    check(net.finish(&[y]), &[Random(5).tensor(&[1, 2, 3, 4])]);
+}
+
 #[test]
 fn wrong_inputs_are_refused() {
     let mut net = Net::new(1);

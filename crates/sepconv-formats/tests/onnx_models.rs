@@ -35,8 +35,10 @@ fn macs(graph: &Graph) -> u64 {
     graph.nodes().iter().map(cost).sum()
 }
 
-/// Files, the input's shape, the outputs' and the multiply-accumulates of convolutions and fully connected layers.
-const NETWORKS: &[(&str, [usize; 4], &[&[usize]], u64)] = &[
+/// A file, the input's shape, the outputs' and the multiply-accumulates of convolutions and fully connected layers.
+type Network = (&'static str, [usize; 4], &'static [&'static [usize]], u64);
+
+const NETWORKS: &[Network] = &[
     ("efficientnet_lite0_224_flowers_f32.onnx", [1, 3, 224, 224], &[&[1, 5]], 383_913_952),
     (
         "efficientpose_rt_224_f32.onnx",

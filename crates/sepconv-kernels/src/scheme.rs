@@ -49,16 +49,11 @@ pub(crate) struct Target<'a, T> {
 }
 
 impl<T> Target<'_, T> {
-    /// The part that starts `row` rows and `column` columns on, at most `columns` wide.
+    /// The tile that starts `start` numbers on and is `columns` wide.
     #[inline(always)]
-    pub(crate) fn part(&mut self, row: usize, column: usize, columns: usize) -> Target<'_, T> {
-        let start = row * self.stride + column;
-        Target {
-            out: &mut self.out[start..],
-            residual: self.residual.map(|residual| &residual[start..]),
-            stride: self.stride,
-            columns: columns.min(self.columns - column),
-        }
+    pub(crate) fn part(&mut self, start: usize, columns: usize) -> Target<'_, T> {
+        let residual = self.residual.map(|residual| &residual[start..]);
+        Target { out: &mut self.out[start..], residual, stride: self.stride, columns }
     }
 }
 
@@ -88,16 +83,22 @@ impl Scheme for F32 {
         x: [&[f32]; MR],
         weights: &[f32],
     ) {
-        let depth = x[0].len();
+        // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
+        let columns = NV * S::LANES;
+        let (fours, depth) = (x[0].len() / 4, x[0].len());
         let x = x.map(|row| &row[..depth]);
-        for (k, weights) in (0..depth).zip(weights.chunks_exact(NV * S::LANES)) {
-            let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-            for (sums, x) in sums.iter_mut().zip(x) {
-                let x = simd.splat(x[k]);
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = simd.mul_add(x, weight, *sum);
-                }
-            }
+        let (whole, rest) = weights.split_at(fours * 4 * columns);
+        let heads = x.map(|row| &row.as_chunks::<4>().0[..fours]);
+        for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
+            let x: [&[f32; 4]; MR] = array::from_fn(|r| &heads[r][k]);
+            step(simd, sums, x, 0, weights);
+            step(simd, sums, x, 1, &weights[columns..]);
+            step(simd, sums, x, 2, &weights[2 * columns..]);
+            step(simd, sums, x, 3, &weights[3 * columns..]);
+        }
+        let tails = x.map(|row| row.as_chunks::<4>().1);
+        for (k, weights) in rest.chunks_exact(columns).enumerate() {
+            step(simd, sums, tails, k, weights);
         }
     }
 
@@ -105,28 +106,55 @@ impl Scheme for F32 {
     fn finish<S: Simd, const MR: usize, const NV: usize>(
         self,
         simd: S,
-        sums: [[S::F32; NV]; MR],
+        mut sums: [[S::F32; NV]; MR],
         target: Target<'_, f32>,
     ) {
         let Target { out, residual, stride, columns } = target;
+        assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
+        // Below, `min` says again what the assertion says, where the compiler understands it: it leaves no check behind.
+        if let Some(residual) = residual {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let row = &residual[(r * stride).min(residual.len())..];
+                let row = &row[..columns.min(row.len())];
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.add(*sum, simd.load_part(&row[(v * S::LANES).min(row.len())..]));
+                }
+            }
+        }
         // Clips, the identity among them, cost two instructions in registers; the rest is done on the stored tile.
         let clip = self.activation.bounds();
         let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (r, sums) in sums.into_iter().enumerate() {
-            let out = &mut out[r * stride..][..columns];
-            let residual = residual.map(|residual| &residual[r * stride..][..columns]);
-            for (v, sum) in sums.into_iter().enumerate() {
-                let lanes = (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns);
-                let sum = match residual {
-                    Some(residual) => simd.add(sum, simd.load_part(&residual[lanes.clone()])),
-                    None => sum,
-                };
-                simd.store_part(simd.min(high, simd.max(low, sum)), &mut out[lanes]);
+        for (r, sums) in sums.iter().enumerate() {
+            let start = (r * stride).min(out.len());
+            let row = &mut out[start..];
+            let columns = columns.min(row.len());
+            let row = &mut row[..columns];
+            for (v, sum) in sums.iter().enumerate() {
+                let start = (v * S::LANES).min(row.len());
+                simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
             }
         }
         if clip.is_none() {
             simd.vectorize(ApplyRows { activation: self.activation, data: out, rows: MR, stride, columns });
+        }
+    }
+}
+
+/// Adds the products of step `k` to the sums.
+#[inline(always)]
+fn step<S: Simd, X: AsRef<[f32]>, const MR: usize, const NV: usize>(
+    simd: S,
+    sums: &mut [[S::F32; NV]; MR],
+    x: [X; MR],
+    k: usize,
+    weights: &[f32],
+) {
+    let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
+    for (sums, x) in sums.iter_mut().zip(&x) {
+        let x = simd.splat(x.as_ref()[k]);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = simd.mul_add(x, weight, *sum);
         }
     }
 }

@@ -42,16 +42,32 @@ impl Layout<'_> {
     /// An input that the graph wants in another order enters in that order.
     fn input(&mut self, port: &Port) -> Result<()> {
         let value = self.graph.value(port.value);
-        let wanted = self.graph.nodes.iter().find_map(|node| match &node.op {
-            Op::Transpose { order } if node.inputs[0] == port.value => Some(order.clone()),
-            _ => None,
-        });
+        let wanted = self.wanted_order(port.value);
         let order = wanted.unwrap_or_else(|| (0..value.shape.len()).collect());
         let shape = Shape::new(order.iter().map(|&axis| value.shape[axis]).collect::<Vec<_>>())?;
         let outer = order.iter().map(|&axis| port.order[axis]).collect();
         let base = self.builder.port_input(&port.name, shape, value.dtype, outer)?;
         self.seen[port.value.0] = Some(Seen { base, order: inverse(&order) });
         Ok(())
+    }
+
+    /// The order that the first transpose of an input asks for, directly or behind operators that do not care for axes.
+    fn wanted_order(&self, input: ValueId) -> Option<Vec<usize>> {
+        let rank = self.graph.value(input).shape.len();
+        let mut same = vec![input];
+        for node in &self.graph.nodes {
+            if !node.inputs.iter().any(|id| same.contains(id)) {
+                continue;
+            }
+            match &node.op {
+                Op::Transpose { order } => return Some(order.clone()),
+                Op::Unary(_) | Op::Binary { .. } if self.graph.value(node.output).shape.len() == rank => {
+                    same.push(node.output)
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     fn operand(&mut self, id: ValueId) -> Result<Seen> {

@@ -123,7 +123,7 @@ impl Planner<'_> {
             kind => {
                 let conv = conv.geometry(&x, &out);
                 let per_group = conv.output[2] / conv.groups;
-                let tile = Tile::choose(self.isa, conv.output[1], per_group);
+                let tile = conv.tile(self.isa);
                 let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
                 let work = Work::Conv2d { tile, conv, packed, activation };
                 let kernel = format!("conv2d {}", tile.name(self.isa));
@@ -136,7 +136,7 @@ impl Planner<'_> {
     fn conv_transpose(&mut self, conv: &ConvTranspose) -> Result<Choice> {
         let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
         let (activation, conv) = (conv.activation, conv.geometry(x, out));
-        let tile = Tile::choose(self.isa, 1, conv.output[2] / conv.groups);
+        let tile = conv.tile(self.isa);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
         let work = Work::ConvTranspose { tile, conv, packed, activation };
@@ -153,7 +153,7 @@ impl Planner<'_> {
     fn matrix(&mut self, activation: Activation) -> Result<Choice> {
         let (k, n) = (self.shape(self.node.inputs[0]).last(), self.shape(self.node.output).last());
         let m = self.shape(self.node.output).elements() / n;
-        let tile = Tile::choose(self.isa, m, n);
+        let tile = Tile::choose(self.isa, m, k, n);
         let packed = self.packed(pointwise::packed_len(self.isa, tile, k, n), Weights::Matrix(tile, k))?;
         let operands = [0, 3].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect();
         let kernel = format!("pointwise {}", tile.name(self.isa));

@@ -77,3 +77,104 @@ fn parse(key: &str, text: &str) -> Result<u64> {
 fn io(path: &str, error: &std::io::Error) -> Error {
     Error::io(format!("external data {path:?} cannot be read: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use sepconv_core::{ErrorKind, Tensor};
+
+    use super::*;
+    use crate::onnx::proto::StringStringEntryProto;
+    use crate::onnx::tensor::tensor;
+
+    /// `secret.bin` beside a directory `models` that holds `weights.bin`: two floats after four bytes of something else.
+    fn directory(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("sepconv-{name}-{}", std::process::id()));
+        fs::create_dir_all(root.join("models/part")).expect("a directory for the test");
+        let bytes: Vec<u8> = [0.0f32, 1.5, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        for file in ["secret.bin", "models/weights.bin", "models/part/weights.bin"] {
+            fs::write(root.join(file), &bytes).expect("a file for the test");
+        }
+        root
+    }
+
+    fn read(directory: Option<&Path>, entries: &[(&str, &str)]) -> Result<Tensor> {
+        let entry = |&(key, value): &(&str, &str)| StringStringEntryProto { key: key.into(), value: value.into() };
+        let external_data = entries.iter().map(entry).collect();
+        let proto = TensorProto { dims: vec![2], data_type: 1, data_location: 1, external_data, ..Default::default() };
+        tensor(&proto, External { directory, max_bytes: 8 })
+    }
+
+    #[test]
+    fn tensors_are_read_from_the_named_directory_only() {
+        let root = directory("named");
+        let models = root.join("models");
+        for location in ["weights.bin", "./weights.bin", "part/weights.bin"] {
+            let tensor = read(Some(&models), &[("location", location), ("offset", "4"), ("length", "8")]);
+            assert_eq!(tensor.expect(location).as_f32(), Some(&[1.5, -2.0][..]));
+        }
+        let error = read(None, &[("location", "weights.bin"), ("offset", "4")]).expect_err("nothing was named");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("help: name the directory"), "{error}");
+        fs::remove_dir_all(root).expect("the test's own directory");
+    }
+
+    #[test]
+    fn paths_that_lead_out_are_refused() {
+        let root = directory("outside");
+        let models = root.join("models");
+        let absolute = models.join("weights.bin").to_string_lossy().into_owned();
+        for location in [
+            "../secret.bin",
+            "part/../../secret.bin",
+            "part/../weights.bin",
+            "C:secret",
+            "..\\secret.bin",
+            "",
+            &absolute,
+        ] {
+            refused(&models, location);
+        }
+        fs::remove_dir_all(root).expect("the test's own directory");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_out_are_refused() {
+        let root = directory("links");
+        let models = root.join("models");
+        for (target, link, location) in [("../secret.bin", "link.bin", "link.bin"), ("..", "up", "up/secret.bin")] {
+            std::os::unix::fs::symlink(target, models.join(link)).expect("a link for the test");
+            refused(&models, location);
+        }
+        fs::remove_dir_all(root).expect("the test's own directory");
+    }
+
+    fn refused(directory: &Path, location: &str) {
+        let error = read(Some(directory), &[("location", location), ("offset", "4")]).expect_err(location);
+        assert!(error.to_string().starts_with("external data lies outside"), "{location}: {error}");
+    }
+
+    #[test]
+    fn lengths_are_checked_before_anything_is_allocated() {
+        let root = directory("lengths");
+        let models = root.join("models");
+        let cases: [&[(&str, &str)]; 6] = [
+            &[("location", "weights.bin")],
+            &[("location", "weights.bin"), ("offset", "8")],
+            &[("location", "weights.bin"), ("offset", "18446744073709551615"), ("length", "8")],
+            &[("location", "weights.bin"), ("offset", "4"), ("length", "4")],
+            &[("location", "weights.bin"), ("offset", "-4")],
+            &[("location", "part")],
+        ];
+        for entries in cases {
+            let error = read(Some(&models), entries).expect_err("the data does not fit");
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{entries:?}: {error}");
+        }
+        let missing = read(Some(&models), &[("location", "none.bin")]).expect_err("no such file");
+        assert_eq!(missing.kind(), ErrorKind::Io);
+        fs::remove_dir_all(root).expect("the test's own directory");
+    }
+}

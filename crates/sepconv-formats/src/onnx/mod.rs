@@ -5,12 +5,15 @@
 //! (an operator, an attribute, an input) is an error that names the node.
 
 mod attributes;
+mod census;
 mod external;
 mod graph;
 mod node;
 mod ops;
 mod proto;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -50,6 +53,7 @@ impl Onnx {
         if bytes.is_empty() {
             return Err(Error::malformed("file is empty").expected("an ONNX model", "0 bytes"));
         }
+        census::check(&bytes)?;
         let model = ModelProto::decode(bytes).map_err(|error| {
             Error::malformed("file is not an ONNX model, or a damaged one")
                 .expected("a protobuf ModelProto", format_args!("{error}"))

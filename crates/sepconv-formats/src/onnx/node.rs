@@ -132,7 +132,7 @@ impl<'a> Node<'a> {
 
     /// Adds an operator to the graph, under this node's name.
     pub(super) fn emit(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.builder.node(self.proto.title(), op, inputs)
+        self.builder.apply(self.proto.title(), &op, inputs)
     }
 
     pub(super) fn binary(&mut self, function: Binary, a: ValueId, b: ValueId) -> Result<ValueId> {

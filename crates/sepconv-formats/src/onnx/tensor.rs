@@ -87,6 +87,7 @@ fn name_of(data_type: i32) -> &'static str {
         17..=20 | 24 => " (8-bit float)",
         21 | 22 => " (4-bit integer)",
         23 => " (4-bit float)",
+        25 | 26 => " (2-bit integer)",
         _ => "",
     }
 }
@@ -209,7 +210,7 @@ mod tests {
             (0x7bff, 65504.0),
             (0x0400, 6.103_515_6e-5),
             (0x0001, 5.960_464_5e-8),
-            (0x83ff, -6.097_555_2e-5),
+            (0x83ff, -6.097_555e-5),
             (0x7c00, f32::INFINITY),
             (0xfc00, f32::NEG_INFINITY),
         ];

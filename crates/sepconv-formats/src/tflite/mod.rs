@@ -5,6 +5,7 @@ mod constant;
 mod flatbuffer;
 mod graph;
 mod metadata;
+mod node;
 mod ops;
 mod schema;
 

@@ -1,28 +1,88 @@
-//! stub until the tuned kernel is merged
-#![allow(missing_docs, clippy::too_many_arguments)]
-use crate::{Activation, Isa, Rows, Tile, Window};
+//! Transposed convolution: ONNX's ConvTranspose and TFLite's TRANSPOSE_CONV, which decoders grow planes with.
+
+mod kernel;
+mod reference;
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+
+pub use reference::reference;
+
+use crate::activation::Activation;
+use crate::rows::Rows;
+use crate::scheme::F32;
+use crate::simd::Isa;
+use crate::tile::{self, Tile};
+use crate::window::Window;
+
+/// A transposed convolution of one NHWC image: the gradient of the convolution whose window it names.
+///
+/// Input pixel `(iy, ix)` times tap `(ky, kx)` is added to output pixel `(iy·stride + ky·dilation - before, …)`, where that
+/// exists: the output's size is free, and `window.after` is not looked at. Weights are `[o, kh, kw, c / groups]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvTranspose {
+    /// The window of the convolution whose gradient this is.
     pub window: Window,
+    /// `[h, w, c]`
     pub input: [usize; 3],
+    /// `[oh, ow, o]`
     pub output: [usize; 3],
+    /// Groups that channels are divided in.
     pub groups: usize,
 }
-pub fn packed_len(_: Isa, _: Tile, conv: &ConvTranspose) -> usize {
-    conv.output[2] * (1 + conv.window.kernel[0] * conv.window.kernel[1] * conv.input[2] / conv.groups)
+
+impl ConvTranspose {
+    /// Input and output channels of a group.
+    fn channels(&self) -> [usize; 2] {
+        [self.input[2] / self.groups, self.output[2] / self.groups]
+    }
+
+    /// Products in an output number, were every tap to meet the input: `kh·kw·c / groups`.
+    fn depth(&self) -> usize {
+        self.window.kernel[0] * self.window.kernel[1] * self.channels()[0]
+    }
+
+    /// The tile that suits this convolution: a block of pixels lies in one row, a stride apart, a panel in one group.
+    pub fn tile(&self, isa: Isa) -> Tile {
+        Tile::choose(isa, self.output[1].div_ceil(self.window.stride[1]), self.depth(), self.channels()[1])
+    }
+
+    /// The input position that `tap` spreads to output position `out` along `axis`, if any does.
+    fn source(&self, axis: usize, out: usize, tap: usize) -> Option<usize> {
+        let distance = (out + self.window.before[axis]).checked_sub(tap * self.window.dilation[axis])?;
+        let stride = self.window.stride[axis];
+        (distance.is_multiple_of(stride) && distance / stride < self.input[axis]).then(|| distance / stride)
+    }
+
+    fn check(&self) {
+        let Self { window, input: [h, w, c], output: [_, ow, o], groups } = *self;
+        assert!(h > 0 && w > 0 && c > 0 && ow > 0 && o > 0 && groups > 0, "nothing is empty");
+        assert!(window.extent().is_some(), "kernel, stride and dilation are at least one");
+        assert!(c.is_multiple_of(groups) && o.is_multiple_of(groups), "channels divide into groups");
+    }
 }
-pub fn pack(_: Isa, _: Tile, _conv: &ConvTranspose, w: &[f32], b: &[f32], packed: &mut [f32]) {
-    packed[..w.len()].copy_from_slice(w);
-    packed[w.len()..].copy_from_slice(b);
+
+/// The floats that [`pack`] writes.
+pub fn packed_len(isa: Isa, tile: Tile, conv: &ConvTranspose) -> usize {
+    tile::packed_groups_len(isa, tile, conv.groups, conv.depth(), conv.channels()[1])
 }
-fn tap(o: usize, before: usize, k: usize, d: usize, s: usize, n: usize) -> Option<usize> {
-    let p = (o + before).checked_sub(k * d)?;
-    (p % s == 0 && p / s < n).then_some(p / s)
+
+/// Re-orders `weights` `[o, kh, kw, c / groups]` and `bias` `[o]` into panels, group after group.
+pub fn pack(isa: Isa, tile: Tile, conv: &ConvTranspose, weights: &[f32], bias: &[f32], packed: &mut [f32]) {
+    assert_eq!(bias.len(), conv.output[2], "bias is [o]");
+    tile::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
+
+/// Makes output rows `rows` into `out` `[rows, ow, o]`: `activation(bias + transposed convolution)`, vectorised over output
+/// channels. `x` gives rows of `[w, c]`.
+///
+/// Cost: at most `h·w·c / groups·kh·kw·o` multiply-adds. Numerics as in [`conv2d`](crate::conv2d::conv2d). Panics when sizes
+/// contradict each other.
+#[allow(clippy::too_many_arguments)]
 pub fn conv_transpose(
-    _: Isa,
-    _: Tile,
+    isa: Isa,
+    tile: Tile,
     conv: &ConvTranspose,
     x: Rows<'_>,
     packed: &[f32],
@@ -30,56 +90,12 @@ pub fn conv_transpose(
     rows: Range<usize>,
     out: &mut [f32],
 ) {
-    let (w, b) = packed.split_at(packed.len() - conv.output[2]);
-    let [h, iw, c] = conv.input;
-    let [_, ow, o] = conv.output;
-    let cg = c / conv.groups;
-    let og = o / conv.groups;
-    let [kh, kw] = conv.window.kernel;
-    let win = conv.window;
-    for (i, y) in rows.enumerate() {
-        for xx in 0..ow {
-            for f in 0..o {
-                let mut s = f64::from(b[f]);
-                for ky in 0..kh {
-                    let Some(sy) = tap(y, win.before[0], ky, win.dilation[0], win.stride[0], h) else { continue };
-                    let row = x.row(sy);
-                    for kx in 0..kw {
-                        let Some(sx) = tap(xx, win.before[1], kx, win.dilation[1], win.stride[1], iw) else { continue };
-                        for ci in 0..cg {
-                            s += f64::from(row[sx * c + f / og * cg + ci])
-                                * f64::from(w[((f * kh + ky) * kw + kx) * cg + ci]);
-                        }
-                    }
-                }
-                out[(i * ow + xx) * o + f] = activation.apply(s as f32);
-            }
-        }
-    }
-}
-pub fn reference(conv: &ConvTranspose, x: &[f32], w: &[f32], b: &[f32], activation: Activation, out: &mut [f32]) {
-    let [h, iw, c] = conv.input;
-    let [oh, ow, o] = conv.output;
-    let cg = c / conv.groups;
-    let og = o / conv.groups;
-    let [kh, kw] = conv.window.kernel;
-    let win = conv.window;
-    for y in 0..oh {
-        for xx in 0..ow {
-            for f in 0..o {
-                let mut s = f64::from(b[f]);
-                for ky in 0..kh {
-                    let Some(sy) = tap(y, win.before[0], ky, win.dilation[0], win.stride[0], h) else { continue };
-                    for kx in 0..kw {
-                        let Some(sx) = tap(xx, win.before[1], kx, win.dilation[1], win.stride[1], iw) else { continue };
-                        for ci in 0..cg {
-                            s += f64::from(x[(sy * iw + sx) * c + f / og * cg + ci])
-                                * f64::from(w[((f * kh + ky) * kw + kx) * cg + ci]);
-                        }
-                    }
-                }
-                out[(y * ow + xx) * o + f] = activation.apply(s as f32);
-            }
-        }
-    }
+    let [[_, w, c], [oh, ow, o]] = [conv.input, conv.output];
+    conv.check();
+    tile.check(isa);
+    assert_eq!(x.length(), w * c, "rows are [w, c]");
+    assert_eq!(packed.len(), packed_len(isa, tile, conv), "weights packed for this tile");
+    assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
+    assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
+    isa.run(kernel::Transposed { scheme: F32 { activation }, tile, conv: *conv, x, packed, rows, out });
 }

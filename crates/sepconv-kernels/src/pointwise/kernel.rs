@@ -1,7 +1,7 @@
 use crate::rows::Rows;
 use crate::scheme::{Scheme, Target};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, Tile, split};
+use crate::tile::{Job, Patch, RESIDENT, Taps, Tile, split};
 
 pub(super) struct Pointwise<'a, C: Scheme> {
     pub(super) scheme: C,
@@ -28,20 +28,14 @@ impl<C: Scheme> Kernel for Pointwise<'_, C> {
         let panel = packed.len() / n.div_ceil(columns);
         let rows = Rows::new(x, x.len());
         let mut target = Target { out, residual, stride: n, columns: n };
-        for pixels in split(0..m, tile.rows) {
-            let patch = Patch {
-                rows,
-                taps: 0..1,
-                y: 0,
-                dilation: 1,
-                x: pixels.start * k,
-                step: k,
-                runs: 1,
-                run_step: 0,
-                length: k,
-            };
-            let target = target.part(pixels.start, 0, n);
-            Job { scheme, patch, panels: packed, panel, target }.run(simd, pixels.len(), tile.vectors);
+        let at_once = if packed.len() <= RESIDENT { packed.len() } else { panel };
+        for (panels, first) in packed.chunks(at_once).zip((0..).step_by(columns)) {
+            for (pixel, block, blocks) in split(m, tile.rows) {
+                let horizontal = Taps::one(pixel * k);
+                let patch = Patch { rows, vertical: Taps::one(0), horizontal, runs: 1, step: k, length: k };
+                let target = target.part(pixel * n + first, n - first);
+                Job { scheme, patch, blocks, panels, panel, target }.run(simd, block, tile.vectors);
+            }
         }
     }
 }

@@ -11,8 +11,7 @@ pub use reference::reference;
 use crate::activation::Activation;
 use crate::scheme::F32;
 use crate::simd::Isa;
-use crate::tile::Tile;
-pub use crate::tile::{pack, packed_len};
+pub use crate::tile::{Tile, pack, packed_len};
 
 /// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m, n]`.
 ///

@@ -18,7 +18,12 @@ impl Simd for Scalar {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
+        // A function of its own, as with the other instruction sets, or a kernel made of kernels grows past compiling.
+        #[inline(never)]
+        fn enabled<K: Kernel>(token: Scalar, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        enabled(self, kernel)
     }
 
     #[inline(always)]

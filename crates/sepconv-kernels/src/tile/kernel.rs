@@ -1,83 +1,129 @@
 use core::array;
-use core::ops::Range;
 
 use crate::rows::Rows;
 use crate::scheme::{Scheme, Target};
 use crate::simd::{Kernel, Simd};
 
+/// Evenly spaced taps of a window along one axis, and where each of them reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taps {
+    /// The first tap, and from one to the next.
+    pub(crate) first: usize,
+    pub(crate) step: usize,
+    pub(crate) count: usize,
+    /// Where the first tap reads, and from one to the next.
+    pub(crate) at: usize,
+    pub(crate) stride: isize,
+}
+
+impl Taps {
+    /// The only tap, which reads from `at` on.
+    pub(crate) fn one(at: usize) -> Self {
+        Self { first: 0, step: 1, count: 1, at, stride: 0 }
+    }
+}
+
 /// Where the inputs of some output pixels lie: for every pixel, runs of numbers that are contiguous in a row.
-///
-/// Run `(tap, run)` of pixel `p` starts `x + p·step + run·run_step` into row `y + (tap - taps.start)·dilation`.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Patch<'a, T> {
     pub(crate) rows: Rows<'a, T>,
-    /// The vertical taps that meet the plane.
-    pub(crate) taps: Range<usize>,
-    /// The row of the first of them, and rows from one to the next.
-    pub(crate) y: usize,
-    pub(crate) dilation: usize,
-    /// Where the first pixel's first run starts, and numbers from one pixel to the next.
-    pub(crate) x: usize,
-    pub(crate) step: usize,
-    /// Runs in a row, and numbers from one to the next.
+    /// The rows, counted in rows.
+    pub(crate) vertical: Taps,
+    /// The runs in each row, counted in numbers, for the first pixel.
+    pub(crate) horizontal: Taps,
+    /// Runs that a row of the weights has.
     pub(crate) runs: usize,
-    pub(crate) run_step: usize,
+    /// Numbers from one pixel to the next.
+    pub(crate) step: usize,
     /// Numbers in a run.
     pub(crate) length: usize,
 }
 
-/// Some output pixels by some panels of output channels.
+/// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
 pub(crate) struct Job<'a, C: Scheme> {
     pub(crate) scheme: C,
+    /// The inputs of the first block.
     pub(crate) patch: Patch<'a, C::Element>,
+    pub(crate) blocks: usize,
     /// Whole panels of `panel` weights each.
     pub(crate) panels: &'a [C::Weight],
     pub(crate) panel: usize,
     pub(crate) target: Target<'a, C::Element>,
 }
 
-/// A job of `MR` pixels, `NV` vectors at a time.
-pub(crate) struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(pub(crate) Job<'a, C>);
+/// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
+struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(Job<'a, C>);
 
 impl<C: Scheme, const MR: usize, const NV: usize> Kernel for Block<'_, C, MR, NV> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Job { scheme, patch, panels, panel, mut target } = self.0;
+        let Job { scheme, mut patch, blocks, panels, panel, mut target } = self.0;
         let columns = NV * S::LANES;
-        let depth = patch.length.next_multiple_of(C::STEP) * columns;
-        for (index, panel) in panels.chunks_exact(panel).enumerate() {
-            let (header, weights) = panel.split_at(C::HEADER * columns);
-            let mut sums = [scheme.start::<S, NV>(simd, header); MR];
-            let mut y = patch.y;
-            for tap in patch.taps.clone() {
-                let row = patch.rows.row(y);
-                y += patch.dilation;
-                for run in 0..patch.runs {
-                    let row = &row[patch.x + run * patch.run_step..];
-                    let x: [_; MR] = array::from_fn(|p| &row[p * patch.step..][..patch.length]);
-                    let weights = &weights[(tap * patch.runs + run) * depth..][..depth];
-                    scheme.accumulate(simd, &mut sums, x, weights);
-                }
+        for block in 0..blocks {
+            for (index, panel) in panels.chunks_exact(panel).enumerate() {
+                let (header, weights) = panel.split_at(C::HEADER * columns);
+                let mut sums = [scheme.start::<S, NV>(simd, header); MR];
+                patch.accumulate(simd, scheme, &mut sums, weights);
+                let first = index * columns;
+                let width = columns.min(target.columns - first);
+                scheme.finish(simd, sums, target.part(block * MR * target.stride + first, width));
             }
-            scheme.finish(simd, sums, target.part(0, index * columns, columns));
+            patch.horizontal.at += MR * patch.step;
         }
     }
 }
 
-/// Spreads `range` evenly over pieces of at most `most`.
-pub(crate) fn split(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let (start, length) = (range.start, range.len());
-    let pieces = length.div_ceil(most);
-    (0..pieces).map(move |i| start + length * i / pieces..start + length * (i + 1) / pieces)
+impl<T: Copy> Patch<'_, T> {
+    /// Adds the products of every run to the sums.
+    #[inline(always)]
+    fn accumulate<S: Simd, C: Scheme<Element = T>, const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        scheme: C,
+        sums: &mut [[C::Sum<S>; NV]; MR],
+        weights: &[C::Weight],
+    ) {
+        let depth = self.length.next_multiple_of(C::STEP) * NV * S::LANES;
+        let (Taps { stride, .. }, mut y) = (self.vertical, self.vertical.at);
+        for tap in (self.vertical.first..).step_by(self.vertical.step).take(self.vertical.count) {
+            let row = self.rows.row(y);
+            y = y.wrapping_add_signed(stride);
+            let mut start = self.horizontal.at;
+            for run in (self.horizontal.first..).step_by(self.horizontal.step).take(self.horizontal.count) {
+                let row = &row[start..];
+                start = start.wrapping_add_signed(self.horizontal.stride);
+                let x: [_; MR] = array::from_fn(|p| &row[p * self.step..][..self.length]);
+                scheme.accumulate(simd, sums, x, &weights[(tap * self.runs + run) * depth..][..depth]);
+            }
+        }
+    }
 }
 
-/// Makes the list of tile widths, and from the same list the choice of the kernel that runs a job.
+/// Spreads `pixels` evenly over blocks of at most `most`: `(first pixel, rows of a block, blocks)`, for the larger and for the
+/// smaller of them.
+pub(crate) fn split(pixels: usize, most: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let blocks = pixels.div_ceil(most).max(1);
+    let (rows, larger) = (pixels / blocks, pixels % blocks);
+    let runs = [(0, rows + 1, larger), (larger * (rows + 1), rows, blocks - larger)];
+    runs.into_iter().filter(|&(_, rows, blocks)| rows > 0 && blocks > 0)
+}
+
+/// From one list of `vectors: rows rows` makes the list of tile widths, the most rows of each with sixteen and with 32
+/// registers, and the choice of the kernel that runs a job.
 macro_rules! variants {
-    ($($vectors:literal),*) => {
+    ($($vectors:literal: $few:literal $many:literal),*) => {
         /// The widths of tiles, in vectors.
         const WIDTHS: &[usize] = &[$($vectors),*];
+
+        /// The most rows of a tile; none where no tile is as wide.
+        const fn most_rows(registers: usize, vectors: usize) -> usize {
+            match vectors {
+                $($vectors => if registers < 32 { $few } else { $many },)*
+                _ => 0,
+            }
+        }
 
         impl<C: crate::scheme::Scheme> Job<'_, C> {
             /// Runs the job on `rows` pixels with a tile `vectors` wide.
@@ -93,21 +139,20 @@ macro_rules! variants {
 }
 pub(crate) use variants;
 
-/// The choice of the kernel by rows. Those that would not fit in registers are not compiled.
+/// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
         impl<C: Scheme> Job<'_, C> {
             #[inline(always)]
             pub(crate) fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize) {
                 match rows {
-                    $($rows => if const { $rows <= super::most_rows(S::REGISTERS, NV) } {
-                        return simd.vectorize(Block::<C, $rows, NV>(self));
-                    },)*
-                    _ => {}
+                    $($rows if const { $rows <= super::most_rows(S::REGISTERS, NV) } => {
+                        simd.vectorize(Block::<C, $rows, NV>(self))
+                    })*
+                    _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),
                 }
-                unreachable!("no kernel has {rows} rows of {NV} vectors");
             }
         }
     };
 }
-rows!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+rows!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);

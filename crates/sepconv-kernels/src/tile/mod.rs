@@ -6,8 +6,9 @@ mod pack;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use kernel::{Job, Patch, split, variants};
+pub(crate) use kernel::{Job, Patch, Taps, split, variants};
 pub use pack::{pack, packed_len};
+pub(crate) use pack::{pack_groups, packed_groups_len};
 
 use crate::simd::Isa;
 
@@ -24,7 +25,7 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Every tile that has a kernel on `isa`: for each width, as many rows as fit in registers.
+    /// Every tile that has a kernel on `isa`: for each width, the most rows.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
         WIDTHS.iter().map(move |&vectors| Self { rows: most_rows(isa.registers(), vectors), vectors })
     }
@@ -45,18 +46,20 @@ impl Tile {
         Name(self.rows, self.columns(isa))
     }
 
-    /// The tile that suits `m` pixels of `n` output channels: least arithmetic in vain, then fewest loads.
-    pub fn choose(isa: Isa, m: usize, n: usize) -> Self {
-        let cost = |tile: &Self| {
-            let vectors = n.div_ceil(tile.columns(isa)).saturating_mul(tile.vectors);
-            let blocks = m.div_ceil(tile.rows);
-            let panels = vectors / tile.vectors;
-            // A tile with few sums waits for the latency of each: eight are in flight.
-            let sums = m.div_ceil(blocks.max(1)) * tile.vectors;
-            let arithmetic = vectors.saturating_mul(m).saturating_mul(8) / sums.clamp(1, 8);
-            (arithmetic, m.saturating_mul(panels).saturating_add(blocks * vectors))
+    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest cycles by a rough
+    /// model, fitted to what the bench measures.
+    pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
+        let cycles = |tile: &Self| {
+            let panels = n.div_ceil(tile.columns(isa)) as f64;
+            let blocks = m.div_ceil(tile.rows).max(1) as f64;
+            let (rows, vectors) = (m as f64 / blocks, tile.vectors as f64);
+            // Two multiply-adds in a cycle, but fewer than ten sums wait for each other; loads are not quite free.
+            let step = (rows * vectors / 2.0).max(5.0) + (rows + vectors) / 5.0;
+            // Each result is clipped and stored.
+            blocks * panels * (step * k as f64 + 2.0 * rows * vectors)
         };
-        Self::variants(isa).min_by_key(cost).unwrap_or(Self { rows: 1, vectors: 1 })
+        let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
+        least.unwrap_or(Self { rows: 1, vectors: 1 })
     }
 
     pub(crate) fn check(self, isa: Isa) {
@@ -66,19 +69,9 @@ impl Tile {
     }
 }
 
-/// The most rows of a tile `vectors` wide: the sums, a vector of weights for each column and one input fit in registers.
-const fn most_rows(registers: usize, vectors: usize) -> usize {
-    let rows = (registers - 1) / vectors - 1;
-    if rows == 0 {
-        1
-    } else if rows > MOST_ROWS {
-        MOST_ROWS
-    } else {
-        rows
-    }
-}
+/// Packed weights up to this many stay in the second-level cache while pixels pass by; of more, one panel at a time does.
+pub(crate) const RESIDENT: usize = 128 << 10;
 
-/// The most rows of any tile: wider ones would only lengthen the code.
-const MOST_ROWS: usize = 14;
-
-variants!(1, 2, 3, 4, 5, 8);
+// Sums, one row of weights and the inputs in flight share the registers: the second number is for sixteen of them, the third
+// for 32.
+variants!(1: 12 12, 2: 6 12, 3: 3 9, 4: 2 6, 5: 1 5, 8: 1 2);

@@ -12,13 +12,14 @@ pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
     let (x, weights, bias) = (node.input(0)?, node.input(1)?, node.optional(2));
     let spatial = window::spatial_axes(node, x)?;
     same_rank(node, x, weights)?;
+    let groups = groups(node)?;
+    check_channels(&node.shape(x), &node.shape(weights), groups)?;
     let x = window::to_plane(node, x)?;
     let weights = window::to_plane(node, weights)?;
     let [filters, kh, kw, _] = plane(node, weights);
     let (window, padding) = window::window(node, spatial, Some([kh, kw]))?;
     let [_, h, w, _] = plane(node, x);
     let window = window::same(window, padding, [h, w])?;
-    let groups = groups(node)?;
     let bias = bias.map_or_else(|| node.filled(0.0, &[filters]), Ok)?;
     let conv = op::Conv2d { window, groups, activation: Activation::Identity };
     let y = node.emit(Op::Conv2d(conv), &[x, weights, bias])?;
@@ -48,6 +49,25 @@ fn same_rank(node: &Node<'_>, x: ValueId, weights: ValueId) -> Result<()> {
         return Ok(());
     }
     Err(Error::mismatch("weights do not have the operand's number of axes").expected(node.rank(x), node.shape(weights)))
+}
+
+/// Core would notice too, but speaks of its own order of axes.
+fn check_channels(x: &[usize], weights: &[usize], groups: usize) -> Result<()> {
+    let (channels, filters) = (x[1], weights[0]);
+    if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
+        return Err(Error::mismatch("groups do not divide the channels").expected(
+            format_args!("a divisor of {channels} input and {filters} output channels"),
+            format_args!("group={groups}"),
+        ));
+    }
+    let expected = [&[filters, channels / groups], &weights[2..]].concat();
+    if weights == expected {
+        return Ok(());
+    }
+    let kind = if groups == channels && groups > 1 { "depthwise weights" } else { "weights" };
+    Err(Error::mismatch(format!("{kind} do not match the input channels"))
+        .expected(format_args!("weights {expected:?}"), format_args!("{weights:?}"))
+        .help(format!("group={groups} for {channels} input channels leaves {} per filter", channels / groups)))
 }
 
 fn groups(node: &Node<'_>) -> Result<usize> {

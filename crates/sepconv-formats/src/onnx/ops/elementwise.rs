@@ -5,7 +5,7 @@ use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::Node;
+use crate::onnx::node::{self, Node};
 
 pub(super) fn unary(node: &mut Node<'_>, function: Unary) -> Result<ValueId> {
     let x = node.input(0)?;
@@ -17,12 +17,21 @@ pub(super) fn activation(node: &mut Node<'_>, activation: Activation) -> Result<
 }
 
 pub(super) fn binary(node: &mut Node<'_>, function: Binary) -> Result<ValueId> {
-    let (a, b) = (node.input(0)?, node.input(1)?);
-    if node.opset < 7 {
-        // Says that shapes may differ, which core always allows. Aligning elsewhere than at the last axis (`axis`) is left unread.
-        node.attributes.flag("broadcast", false)?;
-    }
+    let (a, b) = operands(node)?;
     node.binary(function, a, b)
+}
+
+/// Before opset 7 shapes differed only where `broadcast` said so, and the second operand began at `axis` of the first.
+fn operands(node: &mut Node<'_>) -> Result<(ValueId, ValueId)> {
+    let (a, b) = (node.input(0)?, node.input(1)?);
+    if node.opset >= 7 || !node.attributes.flag("broadcast", false)? {
+        return Ok((a, b));
+    }
+    let Some(axis) = node.attributes.int("axis")? else { return Ok((a, b)) };
+    let shape = node.shape(b);
+    let behind = node.rank(a).saturating_sub(node::axis(axis, node.rank(a))? + shape.len());
+    let aligned = node.reshape(b, [&shape[..], &vec![1; behind]].concat())?;
+    Ok((a, aligned))
 }
 
 /// The function of the first two operands, of that and the third, and so on.
@@ -39,10 +48,7 @@ pub(super) fn mean(node: &mut Node<'_>) -> Result<ValueId> {
 
 /// Integer exponents are read as floats where the base is one.
 pub(super) fn pow(node: &mut Node<'_>) -> Result<ValueId> {
-    let (base, mut exponent) = (node.input(0)?, node.input(1)?);
-    if node.opset < 7 {
-        node.attributes.flag("broadcast", false)?;
-    }
+    let (base, mut exponent) = operands(node)?;
     if node.dtype(base) == DType::F32
         && let Some(tensor) = node.constant_of(exponent).filter(|tensor| tensor.dtype() == DType::I64).cloned()
     {

@@ -59,14 +59,17 @@ fn part(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Result<Par
     let length = size as i64;
     let from_end = |index: i64| if index < 0 { index.saturating_add(length) } else { index };
     // Backwards the first element is at most the last one, and the end may lie before the first.
-    let (start, end) = if step > 0 {
-        (from_end(start).clamp(0, length), from_end(end).clamp(0, length))
+    let (start, way) = if step > 0 {
+        let start = from_end(start).clamp(0, length);
+        (start, from_end(end).clamp(0, length) - start)
     } else {
-        (from_end(start).clamp(-1, length - 1), from_end(end).clamp(-1, length - 1))
+        let start = from_end(start).clamp(0, (length - 1).max(0));
+        (start, start - from_end(end).clamp(-1, length - 1))
     };
-    let way = if step > 0 { end - start } else { start - end };
-    let size = usize::try_from(way).unwrap_or(0).div_ceil(step.unsigned_abs());
-    Ok(Part { axis, start: if size == 0 { 0 } else { start as usize }, step, size })
+    let count = usize::try_from(way).unwrap_or(0).div_ceil(step.unsigned_abs()).min(size);
+    let start = if count == 0 { 0 } else { start as usize };
+    // A step that is never made may be as large as it likes.
+    Ok(Part { axis, start, step: if count > 1 { step } else { 1 }, size: count })
 }
 
 /// Sizes are an attribute up to opset 12, an input from 13 on; without them the parts are equal, and the last may be smaller.
@@ -120,4 +123,31 @@ pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
     let indices = Tensor::i64(indices.shape().to_vec(), normal.collect::<Result<Vec<_>>>()?)?;
     let indices = node.constant(indices)?;
     node.emit(Op::Gather { axis }, &[x, indices])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_count_from_the_end_and_stop_at_the_edges() {
+        let cases = [
+            ((0, i64::MAX, 1), (0, 5)),
+            ((-3, -1, 1), (2, 2)),
+            ((i64::MIN, i64::MAX, 2), (0, 3)),
+            ((4, 1, 1), (0, 0)),
+            ((-1, i64::MIN, -1), (4, 5)),
+            ((i64::MAX, 0, -2), (4, 2)),
+            // Backwards a start before the first element is the first element, unlike in NumPy.
+            ((-100, i64::MIN, -2), (0, 1)),
+        ];
+        for ((start, end, step), expected) in cases {
+            let part = part(0, 5, start, end, step).expect("a slice of five elements");
+            assert_eq!((part.start, part.size), expected, "{start}:{end}:{step}");
+        }
+        for step in [-1, 1] {
+            assert_eq!(part(0, 0, 0, i64::MIN, step).expect("a slice of nothing").size, 0);
+        }
+        assert!(part(0, 5, 0, 5, 0).is_err());
+    }
 }

@@ -6,7 +6,7 @@ use sepconv_kernels::reduce::Reduction;
 use crate::onnx::node::{self, Node};
 
 /// Axes are an attribute up to opset 12 (ReduceSum) or 17, an input from then on. None or an empty list means all of them,
-/// unless `noop_with_empty_axes` says that it means none.
+/// unless `noop_with_empty_axes` says that it means none: then only what the reduction does to each element is left.
 pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
     let x = node.input(0)?;
     let keep_axes = node.attributes.flag("keepdims", true)?;
@@ -14,10 +14,7 @@ pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueI
     let rank = node.rank(x);
     let list = node.ints("axes", 1)?.unwrap_or_default();
     let mut axes = node::axes(&list, rank)?;
-    if axes.is_empty() && none_when_empty {
-        return Ok(x);
-    }
-    if axes.is_empty() {
+    if axes.is_empty() && !none_when_empty {
         axes = (0..rank).collect();
     }
     axes.sort_unstable();

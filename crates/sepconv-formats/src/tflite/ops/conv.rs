@@ -4,7 +4,7 @@ use sepconv_kernels::Window;
 
 use super::plane::{Padding, window};
 use super::size;
-use crate::tflite::graph::Node;
+use crate::tflite::node::Node;
 
 /// The convolutions; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {

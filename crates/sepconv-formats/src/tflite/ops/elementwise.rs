@@ -2,7 +2,8 @@ use sepconv_core::{DType, Error, Op, Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
-use crate::tflite::graph::Node;
+use crate::tflite::graph::quantized;
+use crate::tflite::node::Node;
 
 /// Functions of single elements; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
@@ -25,6 +26,7 @@ pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
         "SQUARED_DIFFERENCE" => squared_difference(node),
         "ADD_N" => add_n(node),
         "DEQUANTIZE" => dequantize(node),
+        "QUANTIZE" => Err(quantized()),
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@ mod slice;
 
 use sepconv_core::{Error, Result, ValueId};
 
-use super::graph::Node;
+use super::node::Node;
 
 /// The results of a node. An operator that is not in the tables is refused.
 pub(super) fn import(node: &mut Node) -> Result<Vec<ValueId>> {

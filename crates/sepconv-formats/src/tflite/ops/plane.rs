@@ -5,7 +5,7 @@ use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
 use super::size;
-use crate::tflite::graph::Node;
+use crate::tflite::node::Node;
 
 /// What works on planes channel by channel; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {

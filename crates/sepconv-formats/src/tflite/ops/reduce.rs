@@ -3,7 +3,7 @@ use sepconv_kernels::elementwise::Binary;
 use sepconv_kernels::reduce::Reduction;
 
 use super::axes;
-use crate::tflite::graph::Node;
+use crate::tflite::node::Node;
 
 /// What makes one number of many; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {

@@ -2,7 +2,7 @@ use sepconv_core::op::Fill;
 use sepconv_core::{Data, Error, Op, Result, Shape, Tensor, ValueId};
 
 use super::{axes, axis, size};
-use crate::tflite::graph::Node;
+use crate::tflite::node::Node;
 
 /// What moves elements but computes none; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {

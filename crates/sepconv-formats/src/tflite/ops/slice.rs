@@ -2,7 +2,7 @@ use sepconv_core::{Error, Op, Result, Shape, ValueId};
 
 use super::shape::reshaped;
 use super::{axis, size};
-use crate::tflite::graph::Node;
+use crate::tflite::node::Node;
 
 /// What takes one part of an operand; `None` for an operator of another family.
 pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {

@@ -1,0 +1,172 @@
+use std::ops::RangeInclusive;
+
+use sepconv_core::{Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_kernels::Activation;
+
+use super::flatbuffer::{Scalar, Table};
+use super::graph::Importer;
+
+/// A node that is being imported, seen by its operator.
+pub(super) struct Node<'i, 'a> {
+    pub(super) importer: &'i mut Importer<'a>,
+    /// The name of its operator.
+    pub(super) kind: &'static str,
+    /// The name of its first result.
+    pub(super) name: String,
+    /// The tensors it takes; -1 stands for one that is left out.
+    pub(super) inputs: Vec<i32>,
+    /// How many results it has.
+    pub(super) results: usize,
+    /// The operator's own options.
+    pub(super) options: Option<Table<'a>>,
+}
+
+impl Node<'_, '_> {
+    /// All operands of an operator that takes `N`.
+    pub(super) fn operands<const N: usize>(&mut self) -> Result<[ValueId; N]> {
+        self.expect_operands(N..=N)?;
+        let values = self.all()?;
+        values.try_into().map_err(|_| Error::malformed("wrong number of operands"))
+    }
+
+    /// All operands.
+    pub(super) fn all(&mut self) -> Result<Vec<ValueId>> {
+        (0..self.inputs.len()).map(|i| self.operand(i)).collect()
+    }
+
+    /// Checks the number of operands.
+    pub(super) fn expect_operands(&self, range: RangeInclusive<usize>) -> Result<()> {
+        if range.contains(&self.inputs.len()) {
+            return Ok(());
+        }
+        Err(Error::malformed("wrong number of operands").expected(format_args!("{range:?}"), self.inputs.len()))
+    }
+
+    /// Checks the number of results.
+    pub(super) fn expect_results(&self, count: usize) -> Result<()> {
+        if count == self.results {
+            return Ok(());
+        }
+        Err(Error::malformed("operator has the wrong number of results").expected(count, self.results))
+    }
+
+    /// The operand at `index`.
+    pub(super) fn operand(&mut self, index: usize) -> Result<ValueId> {
+        let missing = || Error::malformed("operand is missing").expected(format_args!("operand {index}"), "none");
+        self.optional(index)?.ok_or_else(missing)
+    }
+
+    /// The operand at `index`, if there is one.
+    pub(super) fn optional(&mut self, index: usize) -> Result<Option<ValueId>> {
+        match self.inputs.get(index) {
+            None | Some(-1) => Ok(None),
+            Some(&tensor) => self.importer.value(tensor).map(Some),
+        }
+    }
+
+    /// The integers of the operand at `index`, which must be known before running.
+    pub(super) fn integers(&mut self, index: usize) -> Result<Vec<i64>> {
+        let value = self.operand(index)?;
+        let constant = self.importer.builder.constant_of(value);
+        let integers = constant.and_then(|tensor| tensor.as_i64()).map(<[i64]>::to_vec);
+        integers.ok_or_else(|| {
+            let value = self.importer.builder.value(value);
+            Error::unsupported("operand must be constant integers")
+                .expected("constant i64", format_args!("computed {} {:?}", value.dtype, value.name))
+        })
+    }
+
+    /// The one integer of the operand at `index`.
+    pub(super) fn integer(&mut self, index: usize) -> Result<i64> {
+        match self.integers(index)?[..] {
+            [value] => Ok(value),
+            ref values => Err(Error::malformed("operand must be one integer").expected(1, values.len())),
+        }
+    }
+
+    /// A field of the operator's options.
+    pub(super) fn option<T: Scalar>(&self, field: usize, default: T) -> Result<T> {
+        self.options.map_or(Ok(default), |options| options.scalar(field, default))
+    }
+
+    /// A field of the operator's options that is a list of integers.
+    pub(super) fn option_list(&self, field: usize) -> Result<Vec<i64>> {
+        let Some(options) = self.options else { return Ok(vec![]) };
+        let list = options.scalars::<i32>(field)?;
+        if list.len() > Shape::MAX_RANK {
+            return Err(Error::malformed("option is too long")
+                .expected(format_args!("at most {}", Shape::MAX_RANK), list.len()));
+        }
+        Ok(list.iter().map(i64::from).collect())
+    }
+
+    /// A field of the operator's options that is a size.
+    pub(super) fn option_size(&self, field: usize, default: i32) -> Result<usize> {
+        let size = self.option(field, default)?;
+        usize::try_from(size).map_err(|_| Error::malformed("option is negative").expected("a size of at least 0", size))
+    }
+
+    /// The activation that a field of the operator's options names.
+    pub(super) fn option_activation(&self, field: usize) -> Result<Activation> {
+        Ok(match self.option(field, 0i8)? {
+            0 => Activation::Identity,
+            1 => Activation::Relu,
+            2 => Activation::Clip { low: -1.0, high: 1.0 },
+            3 => Activation::RELU6,
+            4 => Activation::Tanh,
+            other => {
+                return Err(Error::unsupported("fused activation is not supported")
+                    .expected("none, ReLU, ReLU6, ReLU between -1 and 1 or tanh", format_args!("number {other}")));
+            }
+        })
+    }
+
+    /// The shape of a value.
+    pub(super) fn shape(&self, value: ValueId) -> Shape {
+        self.importer.builder.shape(value).clone()
+    }
+
+    /// The elements of a value, where they are known already.
+    pub(super) fn constant_of(&self, value: ValueId) -> Option<&Tensor> {
+        self.importer.builder.constant_of(value).map(|tensor| &**tensor)
+    }
+
+    /// The sizes of a value with four axes.
+    pub(super) fn plane(&self, value: ValueId) -> Result<[usize; 4]> {
+        let shape = self.importer.builder.shape(value);
+        (**shape).try_into().map_err(|_| Error::mismatch("operand has the wrong rank").expected("4 axes", shape))
+    }
+
+    /// Adds an operator to the graph.
+    pub(super) fn apply(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
+        self.importer.builder.node(&self.name, op, inputs)
+    }
+
+    /// Adds an activation to the graph, unless it does nothing.
+    pub(super) fn activate(&mut self, value: ValueId, activation: Activation) -> Result<ValueId> {
+        match activation {
+            Activation::Identity => Ok(value),
+            activation => self.apply(Op::activation(activation), &[value]),
+        }
+    }
+
+    /// Adds a constant to the graph.
+    pub(super) fn constant(&mut self, tensor: Tensor) -> Result<ValueId> {
+        self.importer.builder.constant(&self.name, tensor)
+    }
+
+    /// The bias at operand `index`, or zeros.
+    pub(super) fn bias(&mut self, index: usize, len: usize) -> Result<ValueId> {
+        if let Some(bias) = self.optional(index)? {
+            return Ok(bias);
+        }
+        // The length comes from weights that may themselves be an input of any size.
+        let (bytes, most) = (len.saturating_mul(4), self.importer.limits.max_memory);
+        if bytes > most {
+            return Err(
+                Error::limit("bias takes too much memory").expected(format_args!("at most {most} bytes"), bytes)
+            );
+        }
+        self.constant(Tensor::zeros(Shape::new([len])?))
+    }
+}

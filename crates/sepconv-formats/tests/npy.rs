@@ -1,0 +1,208 @@
+//! NumPy's files: what is written is read again, what NumPy writes is read, and what is broken is refused.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use sepconv_core::{Data, ErrorKind, Limits, Shape, Tensor};
+use sepconv_formats::npy;
+
+/// A folder of its own for a test, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sepconv-{test}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The bytes of a version 1 file with this header.
+fn array(header: &str, data: &[u8]) -> Vec<u8> {
+    let len = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &len[..], header.as_bytes(), data].concat()
+}
+
+fn parse(bytes: &[u8]) -> sepconv_core::Result<Tensor> {
+    npy::parse(bytes, "x", &Limits::default()).map(|mut tensors| tensors.remove(0).1)
+}
+
+fn header(kind: &str, shape: &str) -> String {
+    format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n")
+}
+
+#[test]
+fn tensors_survive_a_round_trip() {
+    let folder = Folder::new("npy-round-trip");
+    let tensors = [
+        Tensor::f32([2, 3], [1.0, -0.0, f32::INFINITY, f32::MIN_POSITIVE, 3.5, -7.25]).unwrap(),
+        Tensor::i64([2], [i64::MIN, i64::MAX]).unwrap(),
+        Tensor::f32([], [4.0]).unwrap(),
+        Tensor::f32([0, 5], []).unwrap(),
+    ];
+    for tensor in &tensors {
+        let path = folder.0.join("one.npy");
+        npy::write(&path, &[("ignored", tensor)]).unwrap();
+        assert_eq!(npy::read(&path, &Limits::default()).unwrap(), [("one".to_owned(), tensor.clone())]);
+        let path = folder.0.join("one.npz");
+        npy::write(&path, &[("a/b", tensor)]).unwrap();
+        assert_eq!(npy::read(&path, &Limits::default()).unwrap(), [("a/b".to_owned(), tensor.clone())]);
+    }
+    let named: Vec<(&str, &Tensor)> = ["a", "b", "c", "d"].into_iter().zip(&tensors).collect();
+    let path = folder.0.join("several.out");
+    npy::write(&path, &named).unwrap();
+    let read = npy::read(&path, &Limits::default()).unwrap();
+    assert_eq!(read.iter().map(|(name, tensor)| (&**name, tensor)).collect::<Vec<_>>(), named);
+    let mut files = folder.files();
+    files.sort();
+    assert_eq!(files, ["one.npy", "one.npz", "several.out"], "nothing is left beside the files");
+}
+
+#[test]
+fn headers_are_as_numpy_writes_them() {
+    let folder = Folder::new("npy-header");
+    let path = folder.0.join("x.npy");
+    npy::write(&path, &[("x", &Tensor::f32([3], [1.0, 2.0, 3.0]).unwrap())]).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes.len(), 128 + 12);
+    let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }";
+    assert_eq!(bytes[..128], array(&format!("{text:<117}\n"), &[]));
+}
+
+#[test]
+fn every_number_type_is_read_in_both_byte_orders() {
+    let float = |kind, data: &[u8]| parse(&array(&header(kind, "(1,)"), data)).unwrap().as_f32().unwrap()[0];
+    assert_eq!(float("<f2", &[0, 0xc0]), -2.0);
+    assert_eq!(float("<f4", &1.5f32.to_le_bytes()), 1.5);
+    assert_eq!(float(">f4", &1.5f32.to_be_bytes()), 1.5);
+    assert_eq!(float("<f8", &0.1f64.to_le_bytes()), 0.1);
+    let integer = |kind, data: &[u8]| parse(&array(&header(kind, "(1,)"), data)).unwrap().as_i64().unwrap()[0];
+    assert_eq!((integer("|b1", &[1]), integer("|u1", &[255]), integer("|i1", &[255])), (1, 255, -1));
+    assert_eq!((integer("<u2", &[0, 255]), integer(">i2", &[255, 0])), (0xff00, -256));
+    assert_eq!((integer("<u4", &[255; 4]), integer("<i4", &[255; 4])), (u32::MAX.into(), -1));
+    assert_eq!((integer("<i8", &[255; 8]), integer("<u8", &[1, 0, 0, 0, 0, 0, 0, 0])), (-1, 1));
+    for kind in ["<c8", "<U1", "|O", "<f16", "f4", "", "<f", "é4"] {
+        assert!(parse(&array(&header(kind, "(1,)"), &[0; 4])).is_err(), "{kind}");
+    }
+    assert!(parse(&array(&header("<u8", "(1,)"), &[255; 8])).is_err(), "beyond i64");
+}
+
+#[test]
+fn columns_first_becomes_rows_first() {
+    let header = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }";
+    let tensor = parse(&array(header, &[1, 4, 2, 5, 3, 6])).unwrap();
+    assert_eq!(tensor, Tensor::i64([2, 3], [1, 2, 3, 4, 5, 6]).unwrap());
+}
+
+#[test]
+fn broken_arrays_are_refused() {
+    let sound = array(&header("<f4", "(2, 1)"), &[0; 8]);
+    assert!(parse(&sound).is_ok());
+    for len in 0..sound.len() {
+        assert_eq!(parse(&sound[..len]).unwrap_err().kind(), ErrorKind::Malformed, "{len} bytes");
+    }
+    for place in 0..sound.len() - 8 {
+        for value in [0, b'(', b'9', b'\'', 0xff] {
+            let mut damaged = sound.clone();
+            damaged[place] = value;
+            let _ = parse(&damaged);
+        }
+    }
+    for shape in [
+        "(3,)",
+        "2",
+        "(-2,)",
+        "(2, 1",
+        "(2 1)",
+        "(99999999999999999999,)",
+        "(1,1,1,1,1,1,1,1,2)",
+        "(4294967296, 4294967296)",
+    ] {
+        assert!(parse(&array(&header("<f4", shape), &[0; 8])).is_err(), "{shape}");
+    }
+    assert!(
+        parse(&array("{'descr': '<f4', 'shape': (2,)}", &[0; 8])).unwrap_err().to_string().contains("fortran_order")
+    );
+    assert!(parse(&array("{'descr': '<f4', 'fortran_order': 0, 'shape': (2,)}", &[0; 8])).is_err());
+    let mut long = array(&header("<f4", "(2, 1)"), &[0; 8]);
+    long[6] = 2;
+    long.splice(8..10, u32::MAX.to_le_bytes());
+    assert_eq!(parse(&long).unwrap_err().kind(), ErrorKind::Malformed);
+    let large = array(&header("|u1", "(2000,)"), &[0; 2000]);
+    let limits = Limits { max_memory: 10_000, ..Limits::default() };
+    assert_eq!(npy::parse(&large, "x", &limits).unwrap_err().kind(), ErrorKind::Limit);
+}
+
+/// A `.npz` file with one array, deflated as NumPy's `savez_compressed` does.
+fn deflated(data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    let (mut entry, _) =
+        archive.new_file("x.npy").compression_method(rawzip::CompressionMethod::DEFLATE).start().unwrap();
+    entry.write_all(&miniz_oxide::deflate::compress_to_vec(data, 6)).unwrap();
+    entry.finish(rawzip::DataDescriptorOutput::new(rawzip::crc32(data), data.len() as u64)).unwrap();
+    archive.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn archives_are_inflated_within_limits() {
+    let array = array(&header("|u1", "(40000,)"), &[7; 40_000]);
+    let archive = deflated(&array);
+    assert!(archive.len() < 1000);
+    assert_eq!(parse(&archive).unwrap(), Tensor::i64([40_000], vec![7; 40_000]).unwrap());
+    let limits = Limits { max_memory: 30_000, ..Limits::default() };
+    assert_eq!(npy::parse(&archive, "", &limits).unwrap_err().kind(), ErrorKind::Limit);
+    for len in 0..archive.len() {
+        assert!(npy::parse(&archive[..len], "", &limits).is_err(), "{len} bytes");
+    }
+    for place in 0..archive.len() {
+        let mut damaged = archive.clone();
+        damaged[place] ^= 0x55;
+        let _ = npy::parse(&damaged, "", &limits);
+    }
+    // One wrong byte of the checksum.
+    let crc = rawzip::crc32(&array).to_le_bytes();
+    let places = (0..archive.len() - 4).filter(|&i| archive[i..i + 4] == crc);
+    let mut wrong = archive.clone();
+    places.for_each(|place| wrong[place] ^= 1);
+    assert!(parse(&wrong).unwrap_err().to_string().contains("x.npy"));
+}
+
+#[test]
+fn bare_floats_must_fill_their_shape() {
+    let bytes: Vec<u8> = [1f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensor = npy::read_raw(&bytes, Shape::new([2, 1]).unwrap()).unwrap();
+    assert_eq!(tensor.data(), &Data::F32(vec![1.0, 2.0]));
+    for dims in [vec![], vec![3], vec![0]] {
+        assert_eq!(npy::read_raw(&bytes, Shape::new(dims).unwrap()).unwrap_err().kind(), ErrorKind::Mismatch);
+    }
+}
+
+#[test]
+fn a_failed_write_leaves_what_was_there() {
+    let folder = Folder::new("npy-failed-write");
+    let (one, other) = (Tensor::f32([1], [1.0]).unwrap(), Tensor::f32([1], [2.0]).unwrap());
+    let path = folder.0.join("x.npz");
+    npy::write(&path, &[("x", &one)]).unwrap();
+    let error = npy::write(&path, &[("x", &one), ("x", &other)]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert_eq!(npy::read(&path, &Limits::default()).unwrap()[0].1, one);
+    assert_eq!(folder.files(), ["x.npz"]);
+    let nowhere = folder.0.join("absent/x.npy");
+    assert_eq!(npy::write(&nowhere, &[("x", &one)]).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(npy::write(Path::new("/"), &[("x", &one)]).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(npy::read(&nowhere, &Limits::default()).unwrap_err().kind(), ErrorKind::Io);
+}

@@ -1,0 +1,171 @@
+//! Writes small TensorFlow Lite files, sound or not, so that tests can say what is in them.
+
+/// Fields by number.
+pub(crate) type Table = Vec<(usize, Field)>;
+
+/// What a field of a FlatBuffers table holds.
+#[derive(Clone)]
+pub(crate) enum Field {
+    I8(i8),
+    I32(i32),
+    F32(f32),
+    Bool(bool),
+    Ints(Vec<i32>),
+    Floats(Vec<f32>),
+    Bytes(Vec<u8>),
+    Table(Table),
+    Tables(Vec<Table>),
+}
+use Field::{Bool, Bytes, F32, Floats, I8, I32, Ints};
+
+/// The bytes of a buffer with this root table: parents before their children, a vtable before each table.
+pub(crate) fn buffer(identifier: &[u8; 4], root: &Table) -> Vec<u8> {
+    let mut out = vec![0; 4];
+    out.extend(identifier);
+    let start = table(&mut out, root);
+    patch(&mut out, 0, start);
+    out
+}
+
+fn patch(out: &mut [u8], slot: usize, target: usize) {
+    out[slot..slot + 4].copy_from_slice(&((target - slot) as u32).to_le_bytes());
+}
+
+fn table(out: &mut Vec<u8>, fields: &Table) -> usize {
+    let count = fields.iter().map(|(field, _)| field + 1).max().unwrap_or(0);
+    out.resize(out.len().next_multiple_of(4), 0);
+    let vtable = out.len();
+    out.extend(((4 + 2 * count) as u16).to_le_bytes());
+    out.extend(((4 + 4 * fields.len()) as u16).to_le_bytes());
+    for field in 0..count {
+        let slot = fields.iter().position(|(number, _)| *number == field);
+        out.extend((slot.map_or(0, |slot| 4 + 4 * slot) as u16).to_le_bytes());
+    }
+    out.resize(out.len().next_multiple_of(4), 0);
+    let start = out.len();
+    out.extend(((start - vtable) as i32).to_le_bytes());
+    out.resize(start + 4 + 4 * fields.len(), 0);
+    for (index, (_, field)) in fields.iter().enumerate() {
+        let slot = start + 4 + 4 * index;
+        let scalar = match field {
+            I8(value) => i32::from(*value).to_le_bytes(),
+            Bool(value) => i32::from(*value).to_le_bytes(),
+            I32(value) => value.to_le_bytes(),
+            F32(value) => value.to_le_bytes(),
+            other => {
+                let target = child(out, other);
+                patch(out, slot, target);
+                continue;
+            }
+        };
+        out[slot..slot + 4].copy_from_slice(&scalar);
+    }
+    start
+}
+
+fn child(out: &mut Vec<u8>, field: &Field) -> usize {
+    let vector = |out: &mut Vec<u8>, len: usize, bytes: Vec<u8>| {
+        out.resize(out.len().next_multiple_of(4), 0);
+        let start = out.len();
+        out.extend((len as u32).to_le_bytes());
+        out.extend(bytes);
+        start
+    };
+    match field {
+        Field::Table(fields) => table(out, fields),
+        Field::Tables(tables) => {
+            let start = vector(out, tables.len(), vec![0; 4 * tables.len()]);
+            for (index, fields) in tables.iter().enumerate() {
+                let target = table(out, fields);
+                patch(out, start + 4 + 4 * index, target);
+            }
+            start
+        }
+        Ints(values) => vector(out, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Floats(values) => vector(out, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        // A zero follows, as strings demand.
+        Bytes(bytes) => vector(out, bytes.len(), [bytes, &[0][..]].concat()),
+        _ => unreachable!("scalars lie within their table"),
+    }
+}
+
+/// A tensor of a file.
+#[derive(Clone)]
+pub(crate) struct Tensor {
+    pub(crate) shape: Vec<i32>,
+    /// Its number in the schema.
+    pub(crate) kind: i8,
+    /// Its elements, where the file holds them.
+    pub(crate) data: Option<Vec<u8>>,
+    /// More fields.
+    pub(crate) more: Table,
+}
+
+impl Tensor {
+    /// Floats that are given or computed.
+    pub(crate) fn open(shape: &[i32]) -> Self {
+        Self { shape: shape.to_vec(), kind: 0, data: None, more: vec![] }
+    }
+
+    /// Constant floats.
+    pub(crate) fn floats(shape: &[i32], data: &[f32]) -> Self {
+        let data = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { data: Some(data), ..Self::open(shape) }
+    }
+
+    /// A list of constant integers.
+    pub(crate) fn ints(data: &[i32]) -> Self {
+        let bytes = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { kind: 2, data: Some(bytes), ..Self::open(&[data.len() as i32]) }
+    }
+}
+
+/// A node of a file.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) code: i32,
+    pub(crate) inputs: Vec<i32>,
+    pub(crate) outputs: Vec<i32>,
+    /// The number of the table in the schema's union, and the table.
+    pub(crate) options: (i8, Table),
+}
+
+/// The bytes of a file with these tensors and nodes.
+pub(crate) fn file(tensors: &[Tensor], nodes: &[Node], inputs: &[i32], outputs: &[i32]) -> Vec<u8> {
+    let mut buffers = vec![vec![]];
+    let mut tables = vec![];
+    for (index, tensor) in tensors.iter().enumerate() {
+        let mut fields =
+            vec![(0, Ints(tensor.shape.clone())), (1, I8(tensor.kind)), (3, Bytes(format!("t{index}").into_bytes()))];
+        if let Some(data) = &tensor.data {
+            fields.push((2, I32(buffers.len() as i32)));
+            buffers.push(vec![(0, Bytes(data.clone()))]);
+        }
+        fields.retain(|(number, _)| tensor.more.iter().all(|(other, _)| other != number));
+        fields.extend(tensor.more.iter().cloned());
+        tables.push(fields);
+    }
+    let codes = nodes.iter().map(|node| vec![(0, I8(node.code.min(127) as i8)), (2, I32(1)), (3, I32(node.code))]);
+    let operators = nodes.iter().enumerate().map(|(index, node)| {
+        vec![
+            (0, I32(index as i32)),
+            (1, Ints(node.inputs.clone())),
+            (2, Ints(node.outputs.clone())),
+            (3, I8(node.options.0)),
+            (4, Field::Table(node.options.1.clone())),
+        ]
+    });
+    let graph = vec![
+        (0, Field::Tables(tables)),
+        (1, Ints(inputs.to_vec())),
+        (2, Ints(outputs.to_vec())),
+        (3, Field::Tables(operators.collect())),
+    ];
+    let model = vec![
+        (0, I32(3)),
+        (1, Field::Tables(codes.collect())),
+        (2, Field::Tables(vec![graph])),
+        (4, Field::Tables(buffers)),
+    ];
+    buffer(b"TFL3", &model)
+}
