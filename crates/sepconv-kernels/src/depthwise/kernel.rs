@@ -84,12 +84,10 @@ impl Strip<'_> {
         let channels = self.dw.output[2];
         let lanes = S::LANES.min(channels - self.channel);
         let bounds = activation.bounds();
-        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let clip = [simd.splat(low), simd.splat(high)];
         if lanes == S::LANES {
-            self.tiles::<S, K, STRIDE, R>(simd, S::LANES, clip, out);
+            self.tiles::<S, K, STRIDE, R>(simd, S::LANES, bounds, out);
         } else {
-            self.tiles::<S, K, STRIDE, R>(simd, lanes, clip, out);
+            self.tiles::<S, K, STRIDE, R>(simd, lanes, bounds, out);
         }
         if bounds.is_none() {
             for pixel in out.chunks_exact_mut(channels) {
@@ -99,25 +97,44 @@ impl Strip<'_> {
         }
     }
 
+    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, and of 4. The last tile may overlap
+    /// the one before it.
     #[inline(always)]
     fn tiles<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(
         &self,
         simd: S,
         lanes: usize,
-        clip: [S::F32; 2],
+        bounds: Option<(f32, f32)>,
         out: &mut [f32],
     ) {
         let ow = self.dw.output[1];
         let mut x = 0;
         while x < ow {
-            if ow - x > 4 {
-                self.tile::<S, K, STRIDE, R, 7>(simd, x, lanes, clip, out);
+            let left = ow - x;
+            if ow >= 7 && left > 4 && self.mostly_inside::<K, STRIDE, 7>(x.min(ow - 7)) {
+                self.tile::<S, K, STRIDE, R, 7>(simd, x.min(ow - 7), lanes, bounds, out);
                 x += 7;
-            } else {
-                self.tile::<S, K, STRIDE, R, 4>(simd, x, lanes, clip, out);
+            } else if ow >= 4 && self.mostly_inside::<K, STRIDE, 4>(x.min(ow - 4)) {
+                self.tile::<S, K, STRIDE, R, 4>(simd, x.min(ow - 4), lanes, bounds, out);
                 x += 4;
+            } else {
+                self.tile::<S, K, STRIDE, R, 1>(simd, x, lanes, bounds, out);
+                x += 1;
             }
         }
+    }
+
+    /// The columns of a tile of `P` pixels from `x` that lie in the plane.
+    #[inline(always)]
+    fn inside<const K: usize, const STRIDE: usize, const P: usize>(&self, x: usize) -> Range<usize> {
+        inside(x * STRIDE, self.dw.window.before[1], self.dw.input[1], (P - 1) * STRIDE + K)
+    }
+
+    /// Whether no more columns of a tile are outside the plane than [`edge`] allows.
+    #[inline(always)]
+    fn mostly_inside<const K: usize, const STRIDE: usize, const P: usize>(&self, x: usize) -> bool {
+        let inside = self.inside::<K, STRIDE, P>(x);
+        inside.start <= edge(K, P) && inside.end >= (P - 1) * STRIDE + K - edge(K, P)
     }
 
     /// `P` pixels of `R` rows from pixel `x`.
@@ -127,80 +144,73 @@ impl Strip<'_> {
         simd: S,
         x: usize,
         lanes: usize,
-        clip: [S::F32; 2],
+        bounds: Option<(f32, f32)>,
         out: &mut [f32],
     ) {
-        let ([_, w, _], [_, ow, _], left) = (self.dw.input, self.dw.output, self.dw.window.before[1]);
-        let columns = (P - 1) * STRIDE + K;
-        let inside = inside(x * STRIDE, left, w, columns);
-        if inside == (0..columns) && x + P <= ow {
-            let sums = self.sums::<S, K, STRIDE, R, P>(simd, x, lanes, 0..columns);
-            self.store(simd, sums, x, P, lanes, clip, out);
-        } else {
-            let sums = self.sums::<S, K, STRIDE, R, P>(simd, x, lanes, inside);
-            self.store(simd, sums, x, P.min(ow - x), lanes, clip, out);
-        }
-    }
-
-    #[inline(always)]
-    fn sums<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        x: usize,
-        lanes: usize,
-        inside: Range<usize>,
-    ) -> [[S::F32; P]; R] {
-        let c = self.dw.input[2];
+        let ([_, w, c], [_, ow, _]) = (self.dw.input, self.dw.output);
         let first = (x * STRIDE) as isize - self.dw.window.before[1] as isize;
-        let first = first * c as isize + self.channel as isize;
+        let inside = self.inside::<K, STRIDE, P>(x);
+        // Changes nothing, but tells the compiler which columns need no test.
+        let inside = inside.start.min(edge(K, P))..inside.end.max((P - 1) * STRIDE + K - edge(K, P));
+        let columns = Columns::new(w * c, first * c as isize + self.channel as isize, c, lanes, inside);
+
         let (bias, weights) = self.packed.split_at(S::LANES);
         let weights = |ky: usize| &weights[ky * K * S::LANES..][..K * S::LANES];
         let mut sums = [[simd.load(bias); P]; R];
         for t in self.taps.clone() {
-            let columns = Columns::new(self.lines[t], first, c, lanes, inside.clone());
+            let line = self.lines[t];
             let (upper, lower) = sums.split_at_mut(1);
             if R == 1 || t < STRIDE {
-                add_line::<S, K, STRIDE, P, 1>(simd, &columns, [weights(t)], [&mut upper[0]]);
+                add_line::<S, K, STRIDE, P, 1>(simd, &columns, line, [weights(t)], [&mut upper[0]]);
             } else if t < K {
                 let weights = [weights(t), weights(t - STRIDE)];
-                add_line::<S, K, STRIDE, P, 2>(simd, &columns, weights, [&mut upper[0], &mut lower[0]]);
+                add_line::<S, K, STRIDE, P, 2>(simd, &columns, line, weights, [&mut upper[0], &mut lower[0]]);
             } else {
-                add_line::<S, K, STRIDE, P, 1>(simd, &columns, [weights(t - STRIDE)], [&mut lower[0]]);
+                add_line::<S, K, STRIDE, P, 1>(simd, &columns, line, [weights(t - STRIDE)], [&mut lower[0]]);
             }
         }
-        sums
-    }
 
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn store<S: Simd, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        sums: [[S::F32; P]; R],
-        x: usize,
-        pixels: usize,
-        lanes: usize,
-        clip: [S::F32; 2],
-        out: &mut [f32],
-    ) {
-        let [_, ow, c] = self.dw.output;
-        for (r, sums) in sums.into_iter().enumerate() {
-            let out = &mut out[(r * ow + x) * c + self.channel..];
-            for (p, sum) in sums.into_iter().enumerate() {
-                if p < pixels {
-                    let result = simd.min(clip[1], simd.max(clip[0], sum));
-                    simd.store_part(result, &mut out[p * c..][..lanes]);
-                }
+        if let Some((low, high)) = bounds {
+            for sum in sums.as_flattened_mut() {
+                *sum = simd.min(simd.splat(high), simd.max(simd.splat(low), *sum));
+            }
+        }
+        let pixels = Columns::new(ow * c, (x * c + self.channel) as isize, c, lanes, 0..P);
+        for (r, sums) in sums.iter().enumerate() {
+            let line = &mut out[r * ow * c..][..ow * c];
+            for (p, sum) in sums.iter().enumerate() {
+                pixels.store(simd, *sum, line, p);
             }
         }
     }
+}
+
+/// How many columns at either end of a tile may be outside the plane. With same-padding a tile of several pixels never has more;
+/// a single pixel is ready for anything.
+const fn edge(kernel: usize, pixels: usize) -> usize {
+    if pixels > 1 { kernel / 2 } else { kernel }
+}
+
+/// Repeats `body` with constants `0..n`: the compiler's own unrolling gives up on the larger kernels, and sums that it indexes
+/// at run time are not in registers.
+macro_rules! unroll {
+    ($i:ident in 0..$n:expr, $body:block) => {
+        unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
+    };
+    (@ $i:ident $n:expr, $body:block, $($value:literal)*) => {
+        $(if $value < $n {
+            let $i: usize = $value;
+            $body
+        })*
+    };
 }
 
 /// Adds what the columns of one input row contribute to the tiles of `R` output rows, each with its row of weights.
 #[inline(always)]
 fn add_line<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize>(
     simd: S,
-    columns: &Columns<'_>,
+    columns: &Columns,
+    line: &[f32],
     weights: [&[f32]; R],
     sums: [&mut [S::F32; P]; R],
 ) {
@@ -210,17 +220,18 @@ fn add_line<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const 
             *tap = simd.load(weights);
         }
     }
-    for j in 0..(P - 1) * STRIDE + K {
-        let Some(x) = columns.load(simd, j) else { continue };
-        for r in 0..R {
-            for kx in 0..K {
-                if j >= kx && (j - kx).is_multiple_of(STRIDE) && (j - kx) / STRIDE < P {
-                    let p = (j - kx) / STRIDE;
-                    sums[r][p] = simd.mul_add(x, taps[r][kx], sums[r][p]);
+    unroll!(j in 0..(P - 1) * STRIDE + K, {
+        if let Some(x) = columns.load(simd, line, j) {
+            for r in 0..R {
+                for (kx, tap) in taps[r].iter().enumerate() {
+                    if j >= kx && (j - kx) % STRIDE == 0 && (j - kx) / STRIDE < P {
+                        let p = (j - kx) / STRIDE;
+                        sums[r][p] = simd.mul_add(x, *tap, sums[r][p]);
+                    }
                 }
             }
         }
-    }
+    });
 }
 
 impl Run<'_> {
