@@ -10,6 +10,13 @@ use sepconv_kernels::{Activation, Isa, Rows, Window};
 
 /// `(network, plane, channels, kernel, stride)`; each layer once, named by the first network that has it.
 const LAYERS: &[(&str, usize, usize, usize, usize)] = &[
+    ("L1", 14, 16, 3, 1),
+    ("L1", 14, 16, 3, 2),
+    ("L1", 7, 64, 3, 1),
+    ("L1", 28, 16, 3, 1),
+    ("L1", 14, 16, 5, 1),
+    ("L1", 14, 16, 5, 2),
+    ("L1", 14, 16, 7, 1),
     ("V1", 112, 32, 3, 1),
     ("V1", 112, 64, 3, 2),
     ("V1", 56, 128, 3, 1),
