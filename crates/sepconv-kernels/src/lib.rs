@@ -13,21 +13,27 @@
 extern crate std;
 
 mod activation;
+pub mod conv2d;
+pub mod conv_transpose;
 pub mod depthwise;
 pub mod elementwise;
 pub mod layout;
 pub mod matmul;
+pub mod pointwise;
 pub mod pool;
 pub mod reduce;
 pub mod resize;
 mod rows;
+mod scheme;
 pub mod simd;
 pub mod softmax;
 #[cfg(test)]
 mod testing;
+mod tile;
 mod window;
 
 pub use activation::Activation;
 pub use rows::Rows;
 pub use simd::Isa;
+pub use tile::Tile;
 pub use window::Window;

@@ -3,20 +3,20 @@
 /// A whole plane keeps all; a fused block keeps the last few in a ring, where row `y` lives at slot `y % capacity`. Kernels
 /// that slide a window over rows read through this view, so the same kernel serves both.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    data: &'a [f32],
+pub struct Rows<'a, T = f32> {
+    data: &'a [T],
     length: usize,
     capacity: usize,
 }
 
-impl<'a> Rows<'a> {
-    /// Views `data` as slots of `length` floats each. Panics when `data` is not a whole number of them.
-    pub fn new(data: &'a [f32], length: usize) -> Self {
-        assert!(length > 0 && data.len().is_multiple_of(length), "{} floats are no rows of {length}", data.len());
+impl<'a, T> Rows<'a, T> {
+    /// Views `data` as slots of `length` numbers each. Panics when `data` is not a whole number of them.
+    pub fn new(data: &'a [T], length: usize) -> Self {
+        assert!(length > 0 && data.len().is_multiple_of(length), "{} numbers are no rows of {length}", data.len());
         Self { data, length, capacity: data.len() / length }
     }
 
-    /// The floats in a row.
+    /// The numbers in a row.
     #[inline]
     pub fn length(&self) -> usize {
         self.length
@@ -24,7 +24,7 @@ impl<'a> Rows<'a> {
 
     /// Row `y` of the plane. In a ring the caller keeps the rows it will ask for.
     #[inline]
-    pub fn row(&self, y: usize) -> &'a [f32] {
+    pub fn row(&self, y: usize) -> &'a [T] {
         let slot = if y < self.capacity { y } else { y % self.capacity };
         &self.data[slot * self.length..][..self.length]
     }

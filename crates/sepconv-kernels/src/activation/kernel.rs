@@ -1,5 +1,5 @@
 use super::Activation;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 
 /// `activation(x)` in every lane.
 #[inline(always)]
@@ -29,6 +29,26 @@ pub(crate) fn apply_all<S: Simd>(simd: S, activation: Activation, data: &mut [f3
     }
     let rest = chunks.into_remainder();
     simd.store_part(apply(simd, activation, simd.load_part(rest)), rest);
+}
+
+/// Applies `activation` to `columns` numbers in each of `rows` rows of `data`, `stride` apart.
+pub(crate) struct ApplyRows<'a> {
+    pub(crate) activation: Activation,
+    pub(crate) data: &'a mut [f32],
+    pub(crate) rows: usize,
+    pub(crate) stride: usize,
+    pub(crate) columns: usize,
+}
+
+impl Kernel for ApplyRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for row in 0..self.rows {
+            apply_all(simd, self.activation, &mut self.data[row * self.stride..][..self.columns]);
+        }
+    }
 }
 
 /// `e^x` within two units in the last place; zero below -87.7 and infinity above 88.4, a little before they are due.

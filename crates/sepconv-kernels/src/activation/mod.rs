@@ -2,7 +2,7 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use kernel::{apply, apply_all, exp};
+pub(crate) use kernel::{ApplyRows, apply, apply_all, exp};
 
 /// A function of one number that a kernel applies to its result before storing it.
 ///
@@ -84,3 +84,20 @@ impl Activation {
         }
     }
 }
+
+/// Samples of every activation, for the tests of the kernels that apply them.
+#[cfg(test)]
+pub(crate) const ALL: [Activation; 12] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::RELU6,
+    Activation::Clip { low: -1.5, high: 2.25 },
+    Activation::LeakyRelu { slope: 0.01 },
+    Activation::LeakyRelu { slope: -2.0 },
+    Activation::HardSigmoid { alpha: 0.2, beta: 0.5 },
+    Activation::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 },
+    Activation::HardSwish,
+    Activation::Sigmoid,
+    Activation::Silu,
+    Activation::Tanh,
+];

@@ -1,6 +1,6 @@
 use std::vec::Vec;
 
-use super::{Activation, apply_all, exp};
+use super::{ALL, Activation, apply_all, exp};
 use crate::simd::{Isa, Kernel, Simd};
 
 struct Apply<'a>(Activation, &'a mut [f32]);
@@ -24,21 +24,6 @@ impl Kernel for Exp<'_> {
         }
     }
 }
-
-const ALL: [Activation; 12] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::RELU6,
-    Activation::Clip { low: -1.5, high: 2.25 },
-    Activation::LeakyRelu { slope: 0.01 },
-    Activation::LeakyRelu { slope: -2.0 },
-    Activation::HardSigmoid { alpha: 0.2, beta: 0.5 },
-    Activation::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 },
-    Activation::HardSwish,
-    Activation::Sigmoid,
-    Activation::Silu,
-    Activation::Tanh,
-];
 
 /// -100 to 100 in steps of 1/1024, every power of two of either sign, and the special values.
 fn inputs() -> Vec<f32> {

@@ -29,6 +29,7 @@ fn mask(n: usize) -> __m256i {
 impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = LANES;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
@@ -53,6 +54,9 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn load_part(self, from: &[f32]) -> __m256 {
+        if from.len() >= LANES {
+            return self.load(from);
+        }
         // SAFETY: see above.
         unsafe { _mm256_maskload_ps(from.as_ptr(), mask(from.len())) }
     }
@@ -64,6 +68,10 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn store_part(self, x: __m256, to: &mut [f32]) {
+        // Masked stores are slow on AMD.
+        if to.len() >= LANES {
+            return self.store(x, to);
+        }
         // SAFETY: see above.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), mask(to.len()), x) }
     }

@@ -26,6 +26,7 @@ fn mask(n: usize) -> __mmask16 {
 impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = LANES;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {

@@ -63,6 +63,17 @@ impl Isa {
         }
     }
 
+    /// Vectors that fit in registers.
+    pub fn registers(self) -> usize {
+        match self {
+            Self::Scalar(_) => Scalar::REGISTERS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Avx2::REGISTERS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Avx512::REGISTERS,
+        }
+    }
+
     /// Runs `kernel` compiled for this instruction set.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {

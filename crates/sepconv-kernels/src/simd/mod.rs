@@ -44,6 +44,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F32: Copy + Send + Sync;
     /// Floats in a vector.
     const LANES: usize;
+    /// Vectors that fit in registers.
+    const REGISTERS: usize;
 
     /// Runs `kernel` with this token's instructions enabled.
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;

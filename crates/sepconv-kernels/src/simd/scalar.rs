@@ -14,10 +14,16 @@ fn map(a: F32, b: F32, f: impl Fn(f32, f32) -> f32) -> F32 {
 impl Simd for Scalar {
     type F32 = F32;
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
+        // A function of its own, as with the other instruction sets, or a kernel made of kernels grows past compiling.
+        #[inline(never)]
+        fn enabled<K: Kernel>(token: Scalar, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        enabled(self, kernel)
     }
 
     #[inline(always)]

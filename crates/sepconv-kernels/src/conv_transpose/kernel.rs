@@ -1,0 +1,91 @@
+use core::ops::Range;
+
+use super::ConvTranspose;
+use crate::rows::Rows;
+use crate::scheme::{Scheme, Target};
+use crate::simd::{Kernel, Simd};
+use crate::tile::{Job, Patch, Taps, Tile, split};
+
+pub(super) struct Transposed<'a, C: Scheme> {
+    pub(super) scheme: C,
+    pub(super) tile: Tile,
+    pub(super) conv: ConvTranspose,
+    pub(super) x: Rows<'a, C::Element>,
+    pub(super) packed: &'a [C::Weight],
+    pub(super) rows: Range<usize>,
+    pub(super) out: &'a mut [C::Element],
+}
+
+impl<C: Scheme> Kernel for Transposed<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { scheme, tile, conv, x, packed, rows, out } = self;
+        let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
+        let [group_in, group_out] = conv.channels();
+        let weights = packed.len() / conv.groups;
+        let panel = weights / group_out.div_ceil(tile.vectors * S::LANES);
+        // Pixels a stride apart meet the same taps, one input pixel further on: they make a tile, short of the borders.
+        let mut target = Target { out, residual: None, stride: stride * o, columns: o };
+        for (index, oy) in rows.enumerate() {
+            let vertical = conv.taps(0, oy);
+            for phase in 0..stride.min(ow) {
+                for (pixel, rows, blocks) in conv.blocks(phase, tile) {
+                    let ox = phase + pixel * stride;
+                    let patch = conv.patch(x, vertical, conv.taps(1, ox));
+                    for (group, panels) in packed.chunks_exact(weights).enumerate() {
+                        let mut patch = patch;
+                        patch.horizontal.at += group * group_in;
+                        let target = target.part((index * ow + ox) * o + group * group_out, group_out);
+                        Job { scheme, patch, blocks, panels, panel, target }.run(simd, rows, tile.vectors);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ConvTranspose {
+    /// Divides the pixels `phase`, `phase + stride`, … of a row into blocks that meet the same taps: `(first, rows, blocks)`,
+    /// counted in strides.
+    fn blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
+        let stride = self.window.stride[1];
+        let pixels = (self.output[1] - phase).div_ceil(stride);
+        let met = move |pixel: usize| {
+            let taps = self.taps(1, phase + pixel * stride);
+            (taps.first, taps.count)
+        };
+        let mut pixel = 0;
+        core::iter::from_fn(move || {
+            let start = pixel;
+            pixel += 1;
+            while pixel < pixels && met(pixel) == met(start) {
+                pixel += 1;
+            }
+            (start < pixels).then_some((start, pixel - start))
+        })
+        .flat_map(move |(start, length)| {
+            split(length, tile.rows).map(move |(first, rows, blocks)| (start + first, rows, blocks))
+        })
+    }
+
+    /// The taps along `axis` that meet output position `out`, each reading further back by the same distance.
+    fn taps(&self, axis: usize, out: usize) -> Taps {
+        let mut taps = (0..self.window.kernel[axis]).filter_map(|tap| Some((tap, self.source(axis, out, tap)?)));
+        let Some((first, at)) = taps.next() else { return Taps { count: 0, ..Taps::one(0) } };
+        match taps.next() {
+            None => Taps { first, ..Taps::one(at) },
+            Some((second, next)) => {
+                let count = 2 + taps.count();
+                Taps { first, step: second - first, count, at, stride: next as isize - at as isize }
+            }
+        }
+    }
+
+    fn patch<'a, T>(&self, rows: Rows<'a, T>, vertical: Taps, horizontal: Taps) -> Patch<'a, T> {
+        let c = self.input[2];
+        let horizontal = Taps { at: horizontal.at * c, stride: horizontal.stride * c as isize, ..horizontal };
+        Patch { rows, vertical, horizontal, runs: self.window.kernel[1], step: c, length: self.channels()[0] }
+    }
+}

@@ -1,0 +1,42 @@
+//! Pointwise (1×1) convolution, which is also the fully connected layer: `out[m][n] = activation(bias[n] + sum over k of
+//! x[m][k]·w[n][k] + residual[m][n])`.
+
+mod kernel;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub use reference::reference;
+
+use crate::activation::Activation;
+use crate::scheme::F32;
+use crate::simd::Isa;
+pub use crate::tile::{Tile, pack, packed_len};
+
+/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m, n]`.
+///
+/// Bias, then products in the order of `k`, then `residual` `[m, n]` are added in single precision, with one rounding per
+/// product where the instruction set multiplies and adds at once; then the activation is applied. How the pixels are divided
+/// among calls does not change a bit of the result.
+///
+/// Cost: `m·k·n` multiply-adds; reads `4·(m·k + k·n)` bytes, writes `4·m·n`. Panics when lengths contradict each other.
+#[allow(clippy::too_many_arguments)]
+pub fn pointwise(
+    isa: Isa,
+    tile: Tile,
+    k: usize,
+    n: usize,
+    x: &[f32],
+    packed: &[f32],
+    residual: Option<&[f32]>,
+    activation: Activation,
+    out: &mut [f32],
+) {
+    assert!(k > 0 && n > 0, "a pixel has channels");
+    assert!(out.len().is_multiple_of(n), "out is [m, n]");
+    assert_eq!(x.len(), out.len() / n * k, "x is [m, k]");
+    assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
+    assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
+    tile.check(isa);
+    isa.run(kernel::Pointwise { scheme: F32 { activation }, tile, k, n, x, packed, residual, out });
+}

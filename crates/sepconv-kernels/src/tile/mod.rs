@@ -1,0 +1,77 @@
+//! The register tile that pointwise, standard and transposed convolution share: some output pixels by some vectors of output
+//! channels, summed in registers while the inputs are read in place and the weights from packed panels.
+
+mod kernel;
+mod pack;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub(crate) use kernel::{Job, Patch, Taps, split, variants};
+pub use pack::{pack, packed_len};
+pub(crate) use pack::{pack_groups, packed_groups_len};
+
+use crate::simd::Isa;
+
+/// A register tile: `rows` output pixels by `vectors` vectors of output channels.
+///
+/// Where the pixels are no multiple of `rows` they are spread evenly over tiles of at most that many, so only channels are
+/// ever computed in vain: those that round up to whole tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tile {
+    /// The most output pixels.
+    pub rows: usize,
+    /// Vectors of output channels; the panels that weights are packed in are as wide.
+    pub vectors: usize,
+}
+
+impl Tile {
+    /// Every tile that has a kernel on `isa`: for each width, the most rows.
+    pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
+        WIDTHS.iter().map(move |&vectors| Self { rows: most_rows(isa.registers(), vectors), vectors })
+    }
+
+    /// Output channels in the tile.
+    pub fn columns(self, isa: Isa) -> usize {
+        self.vectors * isa.lanes()
+    }
+
+    /// The name of the tile in numbers of pixels and channels: `14x32`.
+    pub fn name(self, isa: Isa) -> impl core::fmt::Display {
+        struct Name(usize, usize);
+        impl core::fmt::Display for Name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, "{}x{}", self.0, self.1)
+            }
+        }
+        Name(self.rows, self.columns(isa))
+    }
+
+    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest cycles by a rough
+    /// model, fitted to what the bench measures.
+    pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
+        let cycles = |tile: &Self| {
+            let panels = n.div_ceil(tile.columns(isa)) as f64;
+            let blocks = m.div_ceil(tile.rows).max(1) as f64;
+            let (rows, vectors) = (m as f64 / blocks, tile.vectors as f64);
+            // Two multiply-adds in a cycle, but fewer than ten sums wait for each other; loads are not quite free.
+            let step = (rows * vectors / 2.0).max(5.0) + (rows + vectors) / 5.0;
+            // Each result is clipped and stored.
+            blocks * panels * (step * k as f64 + 2.0 * rows * vectors)
+        };
+        let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
+        least.unwrap_or(Self { rows: 1, vectors: 1 })
+    }
+
+    pub(crate) fn check(self, isa: Isa) {
+        let known =
+            WIDTHS.contains(&self.vectors) && (1..=most_rows(isa.registers(), self.vectors)).contains(&self.rows);
+        assert!(known, "no {isa} kernel for {self:?}");
+    }
+}
+
+/// Packed weights up to this many stay in the second-level cache while pixels pass by; of more, one panel at a time does.
+pub(crate) const RESIDENT: usize = 128 << 10;
+
+// Sums, one row of weights and the inputs in flight share the registers: the second number is for sixteen of them, the third
+// for 32.
+variants!(1: 12 12, 2: 6 12, 3: 3 9, 4: 2 6, 5: 1 5, 8: 1 2);
