@@ -84,12 +84,10 @@ impl Strip<'_> {
         let channels = self.dw.output[2];
         let lanes = S::LANES.min(channels - self.channel);
         let bounds = activation.bounds();
-        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let clip = [simd.splat(low), simd.splat(high)];
         if lanes == S::LANES {
-            self.tiles::<S, K, STRIDE, R>(simd, S::LANES, clip, out);
+            self.tiles::<S, K, STRIDE, R, true>(simd, bounds, out);
         } else {
-            self.tiles::<S, K, STRIDE, R>(simd, lanes, clip, out);
+            self.tiles::<S, K, STRIDE, R, false>(simd, bounds, out);
         }
         if bounds.is_none() {
             for pixel in out.chunks_exact_mut(channels) {
@@ -99,128 +97,204 @@ impl Strip<'_> {
         }
     }
 
+    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, and of 4. The last tile may overlap
+    /// the one before it.
     #[inline(always)]
-    fn tiles<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(
+    fn tiles<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const WHOLE: bool>(
         &self,
         simd: S,
-        lanes: usize,
-        clip: [S::F32; 2],
+        bounds: Option<(f32, f32)>,
         out: &mut [f32],
     ) {
-        let ow = self.dw.output[1];
+        let ([_, w, c], [_, ow, _]) = (self.dw.input, self.dw.output);
+        // As a constant it makes ordinary loads and stores of masked ones.
+        let lanes = if WHOLE { S::LANES } else { c - self.channel };
+        let mut held = [[simd.splat(0.0); K]; K];
+        for (ky, held) in held.iter_mut().enumerate() {
+            *held = weights(simd, self.packed, ky);
+        }
+        let tiles = Tiles::<S, K> {
+            strip: self,
+            columns: Columns::new(w * c, self.channel, c, lanes, w),
+            pixels: Columns::new(ow * c, self.channel, c, lanes, ow),
+            bounds: bounds.filter(|bounds| *bounds != (f32::NEG_INFINITY, f32::INFINITY)),
+            bias: simd.load(self.packed),
+            held,
+        };
         let mut x = 0;
         while x < ow {
-            if ow - x > 4 {
-                self.tile::<S, K, STRIDE, R, 7>(simd, x, lanes, clip, out);
+            let left = ow - x;
+            if left > 4 && ow >= 7 && tiles.tile::<STRIDE, R, 7>(simd, x.min(ow - 7), out) {
                 x += 7;
-            } else {
-                self.tile::<S, K, STRIDE, R, 4>(simd, x, lanes, clip, out);
+            } else if ow >= 4 && tiles.tile::<STRIDE, R, 4>(simd, x.min(ow - 4), out) {
                 x += 4;
-            }
-        }
-    }
-
-    /// `P` pixels of `R` rows from pixel `x`.
-    #[inline(always)]
-    fn tile<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        x: usize,
-        lanes: usize,
-        clip: [S::F32; 2],
-        out: &mut [f32],
-    ) {
-        let ([_, w, _], [_, ow, _], left) = (self.dw.input, self.dw.output, self.dw.window.before[1]);
-        let columns = (P - 1) * STRIDE + K;
-        let inside = inside(x * STRIDE, left, w, columns);
-        if inside == (0..columns) && x + P <= ow {
-            let sums = self.sums::<S, K, STRIDE, R, P>(simd, x, lanes, 0..columns);
-            self.store(simd, sums, x, P, lanes, clip, out);
-        } else {
-            let sums = self.sums::<S, K, STRIDE, R, P>(simd, x, lanes, inside);
-            self.store(simd, sums, x, P.min(ow - x), lanes, clip, out);
-        }
-    }
-
-    #[inline(always)]
-    fn sums<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        x: usize,
-        lanes: usize,
-        inside: Range<usize>,
-    ) -> [[S::F32; P]; R] {
-        let c = self.dw.input[2];
-        let first = (x * STRIDE) as isize - self.dw.window.before[1] as isize;
-        let first = first * c as isize + self.channel as isize;
-        let (bias, weights) = self.packed.split_at(S::LANES);
-        let weights = |ky: usize| &weights[ky * K * S::LANES..][..K * S::LANES];
-        let mut sums = [[simd.load(bias); P]; R];
-        for t in self.taps.clone() {
-            let columns = Columns::new(self.lines[t], first, c, lanes, inside.clone());
-            let (upper, lower) = sums.split_at_mut(1);
-            if R == 1 || t < STRIDE {
-                add_line::<S, K, STRIDE, P, 1>(simd, &columns, [weights(t)], [&mut upper[0]]);
-            } else if t < K {
-                let weights = [weights(t), weights(t - STRIDE)];
-                add_line::<S, K, STRIDE, P, 2>(simd, &columns, weights, [&mut upper[0], &mut lower[0]]);
             } else {
-                add_line::<S, K, STRIDE, P, 1>(simd, &columns, [weights(t - STRIDE)], [&mut lower[0]]);
-            }
-        }
-        sums
-    }
-
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn store<S: Simd, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        sums: [[S::F32; P]; R],
-        x: usize,
-        pixels: usize,
-        lanes: usize,
-        clip: [S::F32; 2],
-        out: &mut [f32],
-    ) {
-        let [_, ow, c] = self.dw.output;
-        for (r, sums) in sums.into_iter().enumerate() {
-            let out = &mut out[(r * ow + x) * c + self.channel..];
-            for (p, sum) in sums.into_iter().enumerate() {
-                if p < pixels {
-                    let result = simd.min(clip[1], simd.max(clip[0], sum));
-                    simd.store_part(result, &mut out[p * c..][..lanes]);
-                }
+                tiles.tile::<STRIDE, R, 1>(simd, x, out);
+                x += 1;
             }
         }
     }
 }
 
-/// Adds what the columns of one input row contribute to the tiles of `R` output rows, each with its row of weights.
-#[inline(always)]
-fn add_line<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize>(
-    simd: S,
-    columns: &Columns<'_>,
-    weights: [&[f32]; R],
-    sums: [&mut [S::F32; P]; R],
-) {
-    let mut taps = [[simd.splat(0.0); K]; R];
-    for (taps, weights) in taps.iter_mut().zip(weights) {
-        for (tap, weights) in taps.iter_mut().zip(weights.chunks_exact(S::LANES)) {
-            *tap = simd.load(weights);
+/// What the tiles of a strip have in common.
+struct Tiles<'a, S: Simd, const K: usize> {
+    strip: &'a Strip<'a>,
+    columns: Columns,
+    pixels: Columns,
+    bounds: Option<(f32, f32)>,
+    bias: S::F32,
+    /// The weights, where they are so few that they stay in registers from tile to tile.
+    held: [[S::F32; K]; K],
+}
+
+impl<S: Simd, const K: usize> Tiles<'_, S, K> {
+    /// Computes `P` pixels of `R` rows from pixel `x`, unless more of its columns are outside the plane than [`edge`] allows.
+    #[inline(always)]
+    fn tile<const STRIDE: usize, const R: usize, const P: usize>(&self, simd: S, x: usize, out: &mut [f32]) -> bool {
+        let dw = self.strip.dw;
+        let count = (P - 1) * STRIDE + K;
+        let inside = inside(x * STRIDE, dw.window.before[1], dw.input[1], count);
+        if inside.start > edge(K, P) || inside.end < count - edge(K, P) {
+            return false;
+        }
+        let sums = self.sums::<STRIDE, R, P>(simd, x, inside);
+        self.store(simd, sums, x, out);
+        true
+    }
+
+    #[inline(always)]
+    fn sums<const STRIDE: usize, const R: usize, const P: usize>(
+        &self,
+        simd: S,
+        x: usize,
+        inside: Range<usize>,
+    ) -> [[S::F32; P]; R] {
+        let mut sums = [[self.bias; P]; R];
+        let columns = self.columns.renumbered(x * STRIDE, self.strip.dw.window.before[1], inside.clone());
+        let mut add = |t: usize| self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
+        if K == 3 {
+            // With `t` known, weights are registers.
+            for t in 0..5 {
+                if t < (R - 1) * STRIDE + K && self.strip.taps.contains(&t) {
+                    add(t);
+                }
+            }
+        } else {
+            for t in self.strip.taps.clone() {
+                add(t);
+            }
+        }
+        sums
+    }
+
+    /// Adds what line `t` contributes to a tile.
+    #[inline(always)]
+    fn add_line<const STRIDE: usize, const R: usize, const P: usize>(
+        &self,
+        simd: S,
+        t: usize,
+        columns: &Columns,
+        inside: Range<usize>,
+        sums: &mut [[S::F32; P]; R],
+    ) {
+        let line = self.strip.lines[t];
+        let columns = InPlane { columns, inside, line };
+        let (upper, lower) = sums.split_at_mut(1);
+        if R == 1 || t < STRIDE {
+            add_columns::<S, K, STRIDE, P, 1>(simd, columns, [self.weights(simd, t)], [&mut upper[0]]);
+        } else if t < K {
+            let weights = [self.weights(simd, t), self.weights(simd, t - STRIDE)];
+            add_columns::<S, K, STRIDE, P, 2>(simd, columns, weights, [&mut upper[0], &mut lower[0]]);
+        } else {
+            add_columns::<S, K, STRIDE, P, 1>(simd, columns, [self.weights(simd, t - STRIDE)], [&mut lower[0]]);
         }
     }
-    for j in 0..(P - 1) * STRIDE + K {
-        let Some(x) = columns.load(simd, j) else { continue };
-        for r in 0..R {
-            for kx in 0..K {
-                if j >= kx && (j - kx).is_multiple_of(STRIDE) && (j - kx) / STRIDE < P {
-                    let p = (j - kx) / STRIDE;
-                    sums[r][p] = simd.mul_add(x, taps[r][kx], sums[r][p]);
-                }
+
+    /// Row `ky` of the weights.
+    #[inline(always)]
+    fn weights(&self, simd: S, ky: usize) -> [S::F32; K] {
+        if K <= 3 { self.held[ky] } else { weights(simd, self.strip.packed, ky) }
+    }
+
+    #[inline(always)]
+    fn store<const R: usize, const P: usize>(&self, simd: S, mut sums: [[S::F32; P]; R], x: usize, out: &mut [f32]) {
+        if let Some((low, high)) = self.bounds {
+            for sum in sums.as_flattened_mut() {
+                *sum = simd.min(simd.splat(high), simd.max(simd.splat(low), *sum));
+            }
+        }
+        let [_, ow, c] = self.strip.dw.output;
+        let pixels = self.pixels.renumbered(x, 0, 0..P);
+        for (r, sums) in sums.iter().enumerate() {
+            let line = &mut out[r * ow * c..][..ow * c];
+            for (p, sum) in sums.iter().enumerate() {
+                pixels.store(simd, *sum, line, p);
             }
         }
     }
+}
+
+/// Row `ky` of packed weights.
+#[inline(always)]
+fn weights<S: Simd, const K: usize>(simd: S, packed: &[f32], ky: usize) -> [S::F32; K] {
+    let packed = &packed[(1 + ky * K) * S::LANES..][..K * S::LANES];
+    let mut weights = [simd.splat(0.0); K];
+    for (weights, packed) in weights.iter_mut().zip(packed.chunks_exact(S::LANES)) {
+        *weights = simd.load(packed);
+    }
+    weights
+}
+
+/// The columns of a tile in one input row; those not `inside` are outside the plane.
+struct InPlane<'a> {
+    columns: &'a Columns,
+    inside: Range<usize>,
+    line: &'a [f32],
+}
+
+/// Repeats `body` with constants `0..n`: the compiler's own unrolling gives up on the larger kernels, and sums that it indexes
+/// at run time are not in registers.
+macro_rules! unroll {
+    ($i:ident in 0..$n:expr, $body:block) => {
+        unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
+    };
+    (@ $i:ident $n:expr, $body:block, $($value:literal)*) => {
+        $(if $value < $n {
+            let $i: usize = $value;
+            $body
+        })*
+    };
+}
+
+/// Adds what the columns of one input row contribute to the tiles of `R` output rows, each with its row of weights.
+#[inline(always)]
+fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize>(
+    simd: S,
+    from: InPlane<'_>,
+    weights: [[S::F32; K]; R],
+    sums: [&mut [S::F32; P]; R],
+) {
+    let count = (P - 1) * STRIDE + K;
+    unroll!(j in 0..count, {
+        let sure = j >= edge(K, P) && j < count - edge(K, P);
+        if sure || from.inside.contains(&j) {
+            let x = from.columns.load(simd, from.line, j);
+            for r in 0..R {
+                for (kx, weight) in weights[r].iter().enumerate() {
+                    if j >= kx && (j - kx).is_multiple_of(STRIDE) && (j - kx) / STRIDE < P {
+                        let p = (j - kx) / STRIDE;
+                        sums[r][p] = simd.mul_add(x, *weight, sums[r][p]);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// How many columns at either end of a tile may be outside the plane. With same-padding a tile of several pixels never has more;
+/// a single pixel is ready for anything.
+const fn edge(kernel: usize, pixels: usize) -> usize {
+    if pixels > 1 { kernel / 2 } else { kernel }
 }
 
 impl Run<'_> {

@@ -1,7 +1,7 @@
 //! Depthwise convolution: one filter per channel (MobileNet, arXiv 1704.04861, section 3.1).
 //!
 //! `out[y, x, o] = f(bias[o] + Σ weights[o, ky, kx] · in[y·sy + ky·dy - top, x·sx + kx·dx - left, o / multiplier])`, where `f` is
-//! an [`Activation`](crate::Activation) and taps outside the plane contribute nothing.
+//! an [`Activation`] and taps outside the plane contribute nothing.
 //!
 //! **Cost.** `oh·ow·c·multiplier·kh·kw` multiply-adds. A vector of channels keeps its accumulators for a tile of output
 //! pixels in registers, and an input vector that is loaded feeds every pixel of the tile that it meets: 0.3 to 0.8 loads
@@ -64,7 +64,7 @@ impl Depthwise {
 ///
 /// `x` has rows of `w·c` floats and must hold those that the windows of `rows` meet. `packed` comes from [`pack`] for the same
 /// `isa`. Panics where sizes contradict each other or `variant` does not [fit](Variant::fits).
-#[allow(clippy::too_many_arguments)] // As many as the operation has operands.
+#[expect(clippy::too_many_arguments, reason = "as many as the operation has operands")]
 pub fn depthwise(
     isa: Isa,
     variant: Variant,

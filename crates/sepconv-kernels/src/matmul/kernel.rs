@@ -23,9 +23,9 @@ impl Kernel for Run<'_> {
             for j in (0..n).step_by(S::LANES) {
                 let lanes = S::LANES.min(n - j);
                 let mut sums = [simd.splat(0.0); ROWS];
-                let b = Columns::new(self.b, j as isize, n, lanes, 0..k);
+                let b = Columns::new(self.b.len(), j, n, lanes, k);
                 for l in 0..k {
-                    let Some(b) = b.load(simd, l) else { continue };
+                    let b = b.load(simd, self.b, l);
                     for (r, sum) in sums.iter_mut().enumerate() {
                         // Rows beyond the last repeat it; their sums are not stored.
                         let a = self.a[(i + r).min(m - 1) * k + l];

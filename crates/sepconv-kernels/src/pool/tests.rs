@@ -1,1 +1,107 @@
+use std::vec;
+use std::vec::Vec;
 
+use super::{Pool, PoolKind, global_average, global_average_reference, pool, reference};
+use crate::testing::Lcg;
+use crate::{Isa, Rows, Window};
+
+const KINDS: [PoolKind; 3] =
+    [PoolKind::Max, PoolKind::Average { count_padding: false }, PoolKind::Average { count_padding: true }];
+
+fn shapes() -> Vec<Pool> {
+    let mut shapes = Vec::new();
+    for (i, kernel) in [[2, 2], [3, 3], [3, 2], [1, 4]].into_iter().enumerate() {
+        for stride in 1..=3 {
+            for dilation in 1..=2 {
+                for (before, after) in [([0, 0], [0, 0]), ([1, 0], [0, 1]), ([1, 1], [1, 1])] {
+                    let window = Window { kernel, stride: [stride; 2], dilation: [dilation; 2], before, after };
+                    let channels = [1, 7, 16, 35][i];
+                    // The output as it is, and with one more row and column, as `ceil_mode` may ask.
+                    for extra in 0..=1 {
+                        let output = window.output([7, 9]).map(|[h, w]| [h + extra, w + extra, channels]);
+                        let make = |output| KINDS.map(|kind| Pool { window, input: [7, 9, channels], output, kind });
+                        shapes.extend(output.into_iter().flat_map(make));
+                    }
+                }
+            }
+        }
+    }
+    shapes
+}
+
+fn run(isa: Isa, shape: &Pool, x: &[f32]) -> Vec<f32> {
+    let mut out = vec![f32::NAN; shape.output.iter().product()];
+    pool(isa, shape, Rows::new(x, shape.input[1] * shape.input[2]), 0..shape.output[0], &mut out);
+    out
+}
+
+#[test]
+fn whole_numbers_are_exact() {
+    let mut lcg = Lcg(1);
+    for shape in shapes() {
+        let x = lcg.integers(shape.input.iter().product());
+        let mut expected = vec![f32::NAN; shape.output.iter().product()];
+        reference(&shape, &x, &mut expected);
+        for isa in Isa::available() {
+            assert_eq!(run(isa, &shape, &x), expected, "{isa} {shape:?}");
+        }
+    }
+}
+
+#[test]
+fn padding_counts_only_when_asked_and_never_beyond_the_pads() {
+    let window = Window { stride: [2; 2], before: [1; 2], after: [0; 2], ..Window::new(2, 2) };
+    let shape =
+        |count_padding| Pool { window, input: [4, 4, 1], output: [3, 3, 1], kind: PoolKind::Average { count_padding } };
+    let x = [4.0; 16];
+    let inside = [4.0; 9];
+    // Corners at the top left hold 1 cell and 3 of padding; those at the other end hang over the plane, where nothing counts.
+    let padded = [1.0, 2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 4.0, 4.0];
+    for isa in Isa::available() {
+        assert_eq!(run(isa, &shape(false), &x), inside, "{isa}");
+        assert_eq!(run(isa, &shape(true), &x), padded, "{isa}");
+    }
+}
+
+#[test]
+fn a_ring_of_rows_serves_as_well() {
+    let mut lcg = Lcg(2);
+    let window = Window { stride: [2, 1], before: [1, 1], after: [1, 1], ..Window::new(3, 3) };
+    let shape = Pool { window, input: [9, 5, 19], output: [5, 5, 19], kind: PoolKind::Max };
+    let row = 5 * 19;
+    let x = lcg.reals(9 * row);
+    for isa in Isa::available() {
+        let expected = run(isa, &shape, &x);
+        for y in 0..5usize {
+            let mut ring = vec![f32::NAN; 3 * row];
+            for from in (2 * y).saturating_sub(1)..(2 * y + 2).min(9) {
+                ring[from % 3 * row..][..row].copy_from_slice(&x[from * row..][..row]);
+            }
+            let mut out = vec![f32::NAN; row];
+            pool(isa, &shape, Rows::new(&ring, row), y..y + 1, &mut out);
+            assert_eq!(out, expected[y * row..][..row], "{isa} row {y}");
+        }
+    }
+}
+
+#[test]
+fn global_average_is_the_mean() {
+    let mut lcg = Lcg(3);
+    for isa in Isa::available() {
+        for (pixels, c) in [(1, 1), (49, 17), (50, 64), (1000, 5), (12_544, 3)] {
+            let x = lcg.integers(pixels * c);
+            let (mut got, mut expected) = (vec![f32::NAN; c], vec![f32::NAN; c]);
+            global_average(isa, c, &x, &mut got);
+            global_average_reference(c, &x, &mut expected);
+            assert_eq!(got, expected, "{isa} {pixels} pixels of {c} channels");
+
+            let x: Vec<f32> = lcg.reals(pixels * c).iter().map(|x| x + 10.0).collect();
+            global_average(isa, c, &x, &mut got);
+            global_average_reference(c, &x, &mut expected);
+            let bound = 11.0 * (64.0 + pixels as f32 / 64.0) * f32::EPSILON / 2.0;
+            for (got, want) in got.iter().zip(&expected) {
+                assert!((got - want).abs() <= bound, "{isa} {pixels} pixels: expected {want}, got {got}");
+            }
+        }
+    }
+}

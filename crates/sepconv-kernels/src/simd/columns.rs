@@ -2,44 +2,64 @@ use core::ops::Range;
 
 use super::Simd;
 
-/// Vectors that lie a fixed pitch apart along a row of floats, some of which may fall outside the row.
+/// Vectors that lie a fixed pitch apart along a row of floats: one vector of channels of neighbouring pixels.
 ///
-/// The row is checked once, here; reading a vector then costs no more than a load. A kernel that slides a window along a
-/// row of pixels reads its columns through this view: a column outside the plane reads as `None`, and in the interior,
-/// where `inside` is a constant that covers all columns, that test disappears.
+/// The pattern is checked once, for every row of a given length; reading or writing a vector then costs no more than the
+/// access.
 #[derive(Clone, Debug)]
-pub struct Columns<'a> {
-    row: &'a [f32],
-    first: isize,
+pub struct Columns {
+    length: usize,
+    first: usize,
     pitch: usize,
     lanes: usize,
     inside: Range<usize>,
 }
 
-impl<'a> Columns<'a> {
-    /// Column `j` is the `lanes` floats at `first + j·pitch`; those in `inside` exist. Panics when one of them does not.
+impl Columns {
+    /// In a row of `length` floats, column `j` of `count` is the `lanes` floats at `first + j·pitch`. Panics when the row is too
+    /// short for that.
     #[inline(always)]
-    pub fn new(row: &'a [f32], first: isize, pitch: usize, lanes: usize, inside: Range<usize>) -> Self {
-        if inside.start < inside.end {
-            let at = |j: usize| first.checked_add_unsigned(j.checked_mul(pitch)?);
-            let ends = (at(inside.start), at(inside.end - 1));
-            let (Some(start), Some(end)) = ends else { panic!("columns beyond all memory") };
-            assert!(start >= 0 && end >= start, "columns before the row");
-            assert!(row.len() >= lanes && end as usize <= row.len() - lanes, "columns beyond the row");
-        }
-        Self { row, first, pitch, lanes, inside }
+    pub fn new(length: usize, first: usize, pitch: usize, lanes: usize, count: usize) -> Self {
+        let end = |last: usize| last.checked_mul(pitch)?.checked_add(first)?.checked_add(lanes);
+        assert!(count == 0 || end(count - 1).is_some_and(|end| end <= length), "columns beyond their row");
+        Self { length, first, pitch, lanes, inside: 0..count }
     }
 
-    /// Column `j`, its missing lanes zero, where it is inside.
+    /// The columns numbered anew: column `j` of the result is `j + origin - before` of these, and those `inside` exist. Panics
+    /// when one of them does not.
     #[inline(always)]
-    pub fn load<S: Simd>(&self, simd: S, j: usize) -> Option<S::F32> {
-        if j < self.inside.start || j >= self.inside.end {
-            return None;
-        }
-        let at = (self.first + (j * self.pitch) as isize) as usize;
-        // SAFETY: `new` checked, without overflow, that the first and the last column inside lie in the row; `at` grows
-        // with `j`, so that all between them do too.
-        let column = unsafe { core::slice::from_raw_parts(self.row.as_ptr().add(at), self.lanes) };
-        Some(simd.load_part(column))
+    pub fn renumbered(&self, origin: usize, before: usize, inside: Range<usize>) -> Self {
+        // What comes before column 0 wraps; `inside` ensures that no place there is ever used.
+        let shift = origin.wrapping_sub(before);
+        let (start, end) = (inside.start.wrapping_add(shift), inside.end.wrapping_add(shift));
+        let exist = self.inside.start <= start && start <= end && end <= self.inside.end;
+        assert!(exist && inside.start <= inside.end, "columns beyond their row");
+        Self { first: self.first.wrapping_add(shift.wrapping_mul(self.pitch)), inside, ..*self }
+    }
+
+    /// Where column `j` begins: with `lanes` floats from there it lies in `row`, as `new` found for the last column and
+    /// `renumbered` maintains.
+    #[inline(always)]
+    fn place(&self, row: &[f32], j: usize) -> usize {
+        assert!(self.inside.start <= j && j < self.inside.end && self.length <= row.len(), "a column beyond its row");
+        self.first.wrapping_add(j.wrapping_mul(self.pitch))
+    }
+
+    /// Column `j` of `row`, missing lanes zero. Panics when there is none, or the row is shorter than the pattern's.
+    #[inline(always)]
+    pub fn load<S: Simd>(&self, simd: S, row: &[f32], j: usize) -> S::F32 {
+        let place = self.place(row, j);
+        // SAFETY: see `place`.
+        let column = unsafe { row.get_unchecked(place..place + self.lanes) };
+        simd.load_part(column)
+    }
+
+    /// Writes column `j` of `row`. Panics when there is none, or the row is shorter than the pattern's.
+    #[inline(always)]
+    pub fn store<S: Simd>(&self, simd: S, x: S::F32, row: &mut [f32], j: usize) {
+        let place = self.place(row, j);
+        // SAFETY: see `place`.
+        let column = unsafe { row.get_unchecked_mut(place..place + self.lanes) };
+        simd.store_part(x, column);
     }
 }

@@ -59,8 +59,8 @@ fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
     let inner = x.len() / n;
     for i in (0..inner).step_by(S::LANES) {
         let lanes = S::LANES.min(inner - i);
-        let columns = Columns::new(x, i as isize, inner, lanes, 0..n);
-        let column = |j: usize| columns.load(simd, j).unwrap_or(simd.splat(0.0));
+        let columns = Columns::new(x.len(), i, inner, lanes, n);
+        let column = |j: usize| columns.load(simd, x, j);
         let mut shift = simd.splat(f32::NEG_INFINITY);
         for j in 0..n {
             shift = simd.max(column(j), shift);

@@ -2,9 +2,9 @@
 //!
 //! **Cost.** Per value two exponentials' worth of arithmetic at most, and three reads: greatest, sum, result.
 //!
-//! **Numerics.** The greatest is subtracted first, so nothing overflows; results are within a relative 1e-6 of the
-//! definition wherever they are not denormal (logarithms: within 1e-6 times the greatest magnitude involved). An axis holding
-//! a NaN gives NaN, as does one whose greatest is infinite.
+//! **Numerics.** The greatest is subtracted first, so nothing overflows. Results are within a relative `1e-6 + d·2⁻²⁴` of the
+//! definition, `d` being the distance of the value from the greatest, wherever they are not denormal; logarithms within 1e-6 times
+//! the greatest magnitude involved. An axis holding a NaN or `+∞` gives NaN.
 mod kernel;
 mod reference;
 #[cfg(test)]
