@@ -43,6 +43,9 @@ impl Builder {
     }
 
     /// Declares an input of the graph, with its axes in the file's order.
+    ///
+    /// # Errors
+    /// When it alone would pass the limit of memory.
     pub fn input(&mut self, name: &str, shape: Shape, dtype: DType) -> Result<ValueId> {
         let order = (0..shape.len()).collect();
         self.port_input(name, shape, dtype, order)
@@ -50,6 +53,7 @@ impl Builder {
 
     /// Declares an input whose axes are those of the file in another order; see [`Port::order`].
     pub(crate) fn port_input(&mut self, name: &str, shape: Shape, dtype: DType, order: Vec<usize>) -> Result<ValueId> {
+        self.check_memory(&shape).map_err(|error| error.at(alloc::format!("input {name:?}")))?;
         let value = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
         self.graph.inputs.push(Port { name: name.to_owned(), value, order });
         Ok(value)
@@ -78,11 +82,14 @@ impl Builder {
     pub fn apply(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
+        self.check_memory(&shape)?;
+        // Scratch grows with what a window covers, and that with padding and dilation, of which the result's shape says nothing.
+        op.padded(&operands)?.iter().try_for_each(|plane| self.check_memory(plane))?;
         let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
         // The interpreter that folds is about as much slower than a kernel.
         const FOLDING: u64 = 1000;
         let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
-        self.check_cost(work, &shape)?;
+        self.check_cost(work)?;
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
         self.applied += 1;
         self.work += work;
@@ -129,7 +136,7 @@ impl Builder {
         self.graph
     }
 
-    fn check_cost(&self, work: u64, shape: &Shape) -> Result<()> {
+    fn check_cost(&self, work: u64) -> Result<()> {
         if self.applied >= self.limits.max_nodes {
             return Err(Error::limit("graph has too many nodes")
                 .expected(format_args!("at most {}", self.limits.max_nodes), "more")
@@ -143,6 +150,11 @@ impl Builder {
                 )
                 .help("raise Limits::max_macs if the file is trusted"));
         }
+        Ok(())
+    }
+
+    /// What is computed may not be larger than all memory; elements count as the widest there are.
+    fn check_memory(&self, shape: &Shape) -> Result<()> {
         let bytes = shape.elements() * size_of::<i64>();
         if bytes > self.limits.max_memory {
             return Err(memory_error(bytes, self.limits.max_memory));

@@ -25,7 +25,8 @@ impl Shape {
         let product = shape.iter().filter(|&&d| d != 0).try_fold(8usize, |product, &d| product.checked_mul(d));
         match product {
             Some(bytes) if isize::try_from(bytes).is_ok() => Ok(shape),
-            _ => Err(Error::limit("tensor is larger than the address space").at(alloc::format!("shape {shape}"))),
+            _ => Err(Error::limit("tensor is larger than the address space")
+                .expected(format_args!("at most {} bytes", isize::MAX), format_args!("the shape {shape}"))),
         }
     }
 

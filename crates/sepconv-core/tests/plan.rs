@@ -4,8 +4,8 @@ mod common;
 
 use common::{Backwards, Net, Random, difference};
 use sepconv_core::{
-    ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
-    op::{Fill, Pool},
+    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
+    op::{Conv2d, ConvTranspose, Fill, Pool},
     passes::optimise,
 };
 use sepconv_kernels::{
@@ -173,9 +173,55 @@ fn limits_are_enforced_before_allocating() {
 
     let mut builder = sepconv_core::Builder::new(limits);
     let huge = Shape::new([1 << 20, 1 << 10]).unwrap();
-    let x = builder.input("x", Shape::new([1, 1]).unwrap(), sepconv_core::DType::F32).unwrap();
-    let error = builder.node("huge", Op::Broadcast { shape: huge }, &[x]).unwrap_err();
+    let x = builder.input("x", Shape::new([1, 1]).unwrap(), DType::F32).unwrap();
+    let error = builder.node("huge", Op::Broadcast { shape: huge.clone() }, &[x]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
+    let error = builder.input("huge", huge, DType::F32).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("input \"huge\""), "{error}");
+}
+
+/// The result of a window may be small however much it covers: padding, dilation and what a transposed convolution cuts off again
+/// count too.
+#[test]
+fn what_windows_cover_is_limited() {
+    let far = 1 << 20;
+    let mut window = Window::new(2, 2);
+    (window.dilation, window.before, window.after) = ([far; 2], [far / 2; 2], [far / 2; 2]);
+    let mut conv = Conv2d { window, groups: 1, activation: Activation::Identity };
+    let mut net = Net::new(1);
+    let (x, w, b) = (net.input(&[1, 4, 4, 3]), net.constant(&[2, 2, 2, 3]), net.constant(&[2]));
+    let kind = |net: &mut Net, op: Op, inputs: &[_]| net.try_node(op, inputs).unwrap_err().kind();
+    assert_eq!(kind(&mut net, Op::Conv2d(conv.clone()), &[x, w, b]), ErrorKind::Limit);
+    let pool = Pool { window, kind: PoolKind::Max, ceil: false };
+    assert_eq!(kind(&mut net, Op::Pool(pool), &[x]), ErrorKind::Limit);
+    let transposed = ConvTranspose { window, groups: 1, extra: [0; 2], activation: Activation::Identity };
+    assert_eq!(kind(&mut net, Op::ConvTranspose(transposed), &[x, w, b]), ErrorKind::Limit);
+    for (before, after) in [(usize::MAX, 1), (usize::MAX / 2, usize::MAX / 2), (1 << 40, 0)] {
+        (conv.window.before, conv.window.after) = ([before; 2], [after; 2]);
+        assert!(net.try_node(Op::Conv2d(conv.clone()), &[x, w, b]).is_err(), "{before} and {after}");
+    }
+    // More padding than the window is wide is legal while it fits in memory.
+    (conv.window.dilation, conv.window.before, conv.window.after) = ([1; 2], [9; 2], [9; 2]);
+    let y = net.node(Op::Conv2d(conv), &[x, w, b]);
+    check(net.finish(&[y]), &[Random(6).tensor(&[1, 4, 4, 3])]);
+}
+
+/// Nothing can be seen on them; kernels would find no row to read.
+#[test]
+fn empty_planes_are_refused() {
+    for dims in [[1, 0, 4, 3], [1, 4, 0, 3]] {
+        let mut net = Net::new(1);
+        let (x, w, b) = (net.input(&dims), net.constant(&[2, 1, 1, 3]), net.constant(&[2]));
+        let window = Window { before: [1; 2], after: [1; 2], ..Window::new(1, 1) };
+        let conv = Conv2d { window, groups: 1, activation: Activation::Identity };
+        assert!(net.try_node(Op::Conv2d(conv), &[x, w, b]).is_err());
+        let window = Window { before: [1; 2], after: [1; 2], ..Window::new(2, 2) };
+        assert!(net.try_node(Op::Pool(Pool { window, kind: PoolKind::Max, ceil: true }), &[x]).is_err());
+    }
+    let mut net = Net::new(1);
+    let (x, w, b) = (net.input(&[2, 0]), net.constant(&[3, 0]), net.constant(&[3]));
+    assert!(net.try_node(Op::Dense { activation: Activation::Identity }, &[x, w, b]).is_err());
 }
 
 /// Folding runs the slow interpreter: a small file must not keep it busy for long.

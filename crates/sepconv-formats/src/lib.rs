@@ -4,33 +4,33 @@
 //! formats become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
+mod binding;
+mod dims;
+mod element;
 pub mod npy;
 pub mod onnx;
+mod padding;
 pub mod tflite;
 mod zip;
 
-use std::collections::BTreeMap;
+pub use binding::{Binding, Signature};
 
-use sepconv_core::{DType, Limits, Tensor};
+use sepconv_core::Error;
 
-/// An input or output as a file declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// Its name.
-    pub name: String,
-    /// The type of its elements.
-    pub dtype: DType,
-    /// Its sizes in the file's own order; `None` where the file leaves one open.
-    pub dims: Vec<Option<usize>>,
+/// The error for networks that compute with integers.
+fn quantized() -> Error {
+    Error::unsupported("int8 is not supported yet")
+        .help("use the float32 or float16 file of this network: quantisation is the last step of making an int8 one")
 }
 
-/// What a caller fixes before a file becomes a graph.
-#[derive(Clone, Debug, Default)]
-pub struct Binding {
-    /// Shapes of inputs, in the file's own order, for inputs that leave sizes open (an open first axis alone is taken as a batch of one).
-    pub shapes: BTreeMap<String, Vec<usize>>,
-    /// Inputs that are constants to this caller: shapes, axes, indices.
-    pub constants: BTreeMap<String, Tensor>,
-    /// What the file may ask for.
-    pub limits: Limits,
+/// The error for an operand, called `what`, that only a run of the network gives.
+fn not_known(what: &str, operand: &str) -> Error {
+    Error::unsupported(format!("{what} must be known when the network is loaded"))
+        .expected("a constant", format_args!("{operand:?}, computed while running"))
+        .help("bind the input that it depends on to a constant")
+}
+
+/// The error for an operand that the operator needs.
+fn lacks_input(what: impl std::fmt::Display) -> Error {
+    Error::malformed("node lacks an input").expected(what, "none")
 }

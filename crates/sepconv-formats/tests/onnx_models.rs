@@ -1,22 +1,14 @@
 //! Real networks, and what is left of them when a file breaks off.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 
 use bytes::Bytes;
+use common::folder;
 use sepconv_core::{ErrorKind, Graph, Node, Result};
 use sepconv_formats::Binding;
 use sepconv_formats::onnx::Onnx;
-
-/// The directory of test data, or `None` with a note that the test does nothing.
-fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = std::env::var_os("SEPCONV_DATA").map_or(beside, PathBuf::from);
-    if data.join("models/onnx").is_dir() {
-        return Some(data);
-    }
-    eprintln!("skipped: no test data; set SEPCONV_DATA to its directory");
-    None
-}
 
 fn read(data: &Path, name: &str) -> Bytes {
     std::fs::read(data.join("models/onnx").join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
@@ -58,7 +50,7 @@ const NETWORKS: &[Network] = &[
 
 #[test]
 fn every_f32_network_becomes_a_graph() {
-    let Some(data) = data() else { return };
+    let Some(data) = folder("SEPCONV_DATA") else { return };
     for (name, input, outputs, cost) in NETWORKS {
         let onnx = Onnx::parse(read(&data, name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(onnx.inputs().len(), 1, "{name}: weights are not inputs");
@@ -73,7 +65,7 @@ fn every_f32_network_becomes_a_graph() {
 
 #[test]
 fn open_sizes_are_asked_for() {
-    let Some(data) = data() else { return };
+    let Some(data) = folder("SEPCONV_DATA") else { return };
     let bytes = read(&data, "ppocr_det_mobilenetv3_f32.onnx");
     let error = graph(&bytes, &[]).expect_err("height and width are open");
     assert_eq!(
@@ -89,7 +81,7 @@ fn open_sizes_are_asked_for() {
 
 #[test]
 fn quantised_networks_are_refused() {
-    let Some(data) = data() else { return };
+    let Some(data) = folder("SEPCONV_DATA") else { return };
     for name in [
         "efficientnet_lite0_224_flowers_qdq.onnx",
         "mobilenet_v1_1.0_224_qdq.onnx",
@@ -101,13 +93,13 @@ fn quantised_networks_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let text = error.to_string();
         assert!(text.starts_with("int8 is not supported yet\n  --> node "), "{name}: {text}");
-        assert!(text.contains("help: "), "{name}: {text}");
+        assert!(text.contains("help: use the float32 or float16 file of this network"), "{name}: {text}");
     }
 }
 
 #[test]
 fn files_that_break_off_are_malformed() {
-    let Some(data) = data() else { return };
+    let Some(data) = folder("SEPCONV_DATA") else { return };
     for name in ["person_detect_96_qdq.onnx", "ultraface_rfb320_folded_f32.onnx", "ultraface_rfb320_bn_f32.onnx"] {
         let bytes = read(&data, name);
         for length in 0..bytes.len() {

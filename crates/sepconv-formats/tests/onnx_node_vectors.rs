@@ -3,6 +3,8 @@
 //! `onnx_node_vectors.txt` names every case whose operators are read. A case that is excluded there says why, and must fail: when
 //! it begins to pass, the list must say so. The vectors are those of the Python package `onnx` 1.20.1, folder `backend/test/data`.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -136,21 +138,15 @@ fn nodes(model: &[u8]) -> Vec<Node> {
     Model::decode(model).ok().and_then(|model| model.graph).map(|graph| graph.nodes).unwrap_or_default()
 }
 
-/// Every case by name, or `None` with a note that the test does nothing.
+/// Every case by name.
 fn cases() -> Option<BTreeMap<String, PathBuf>> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/onnx-vectors");
-    let root = std::env::var_os("SEPCONV_ONNX_VECTORS").map_or(built, PathBuf::from);
+    let root = common::folder("SEPCONV_ONNX_VECTORS")?;
     let mut cases = BTreeMap::new();
     for folder in ["node", "pytorch-operator", "pytorch-converted"] {
-        let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
-            eprintln!(
-                "skipped: no ONNX test vectors; set SEPCONV_ONNX_VECTORS to onnx/backend/test/data of onnx 1.20.1"
-            );
-            return None;
-        };
-        for entry in entries.filter_map(|entry| entry.ok()) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            assert!(cases.insert(name.clone(), entry.path()).is_none(), "two cases are called {name}");
+        for entry in std::fs::read_dir(root.join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}")) {
+            let path = entry.unwrap_or_else(|error| panic!("{folder}: {error}")).path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            assert!(cases.insert(name.clone(), path).is_none(), "two cases are called {name}");
         }
     }
     Some(cases)

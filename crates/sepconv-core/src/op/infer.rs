@@ -34,9 +34,10 @@ impl Op {
                 x.clone()
             }
             Self::Resize(super::Resize { plane, .. }) => {
-                let [n, h, w, c] = nhwc(x)?;
-                if plane.contains(&0) || h == 0 || w == 0 {
-                    return Err(Error::mismatch("resize from or to an empty plane").at(format_plane([h, w], *plane)));
+                let [n, _, _, c] = nhwc(x)?;
+                if plane.contains(&0) {
+                    return Err(Error::mismatch("resize to an empty plane")
+                        .expected("sizes from 1", format_args!("{}x{}", plane[0], plane[1])));
                 }
                 Shape::new([n, plane[0], plane[1], c])?
             }
@@ -65,6 +66,28 @@ impl Op {
             }
         };
         Ok((shape, dtype))
+    }
+
+    /// What the operator's window slides over: a plane `[h,w,c]` with its padding, for a transposed convolution the result before
+    /// it is cropped. `None` for operators without a window.
+    ///
+    /// # Errors
+    /// When there is no such plane.
+    pub(crate) fn padded(&self, inputs: &[&Value]) -> Result<Option<Shape>> {
+        let (window, x) = match self {
+            Self::Conv2d(conv) => (&conv.window, &inputs[0].shape),
+            Self::Pool(pool) => (&pool.window, &inputs[0].shape),
+            Self::ConvTranspose(conv) => {
+                let [_, h, w, _] = nhwc(&inputs[0].shape)?;
+                let [h, w] = conv.whole([h, w]).ok_or_else(|| no_output(&conv.window, [h, w]))?;
+                return Shape::new([h, w, inputs[1].shape[0]]).map(Some);
+            }
+            _ => return Ok(None),
+        };
+        let [_, h, w, c] = nhwc(x)?;
+        let axis = |axis: usize, size: usize| size.checked_add(window.before[axis])?.checked_add(window.after[axis]);
+        let (h, w) = axis(0, h).zip(axis(1, w)).ok_or_else(|| no_output(window, [h, w]))?;
+        Shape::new([h, w, c]).map(Some)
     }
 
     /// How many operands the operator takes.
@@ -142,14 +165,23 @@ impl ConvTranspose {
         }
         expect_shape("bias", shapes[2], &[o])?;
         let window = &self.window;
-        let extent = window.extent().ok_or_else(|| no_output(window, [h, w]))?;
-        let size = |axis: usize, input: usize| {
-            let full = input.checked_sub(1)?.checked_mul(window.stride[axis])?.checked_add(extent[axis])?;
-            let full = full.checked_add(self.extra[axis])?;
-            full.checked_sub(window.before[axis].checked_add(window.after[axis])?).filter(|&size| size > 0)
+        let whole = self.whole([h, w]).ok_or_else(|| no_output(window, [h, w]))?;
+        let size = |axis: usize| {
+            let cropped = window.before[axis].checked_add(window.after[axis])?;
+            whole[axis].checked_sub(cropped).filter(|&size| size > 0)
         };
-        let plane = size(0, h).zip(size(1, w)).ok_or_else(|| no_output(window, [h, w]))?;
+        let plane = size(0).zip(size(1)).ok_or_else(|| no_output(window, [h, w]))?;
         Shape::new([n, plane.0, plane.1, o])
+    }
+
+    /// The result's plane for one of the input, padding not yet cut off.
+    fn whole(&self, plane: [usize; 2]) -> Option<[usize; 2]> {
+        let extent = self.window.extent()?;
+        let size = |axis: usize| {
+            let last = plane[axis].checked_sub(1)?.checked_mul(self.window.stride[axis])?;
+            last.checked_add(extent[axis])?.checked_add(self.extra[axis])
+        };
+        Some([size(0)?, size(1)?])
     }
 }
 
@@ -192,8 +224,12 @@ fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
     ))
 }
 
+/// The sizes of planes in NHWC, none of which is empty.
 fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
-    (**shape).try_into().map_err(|_| Error::mismatch("operand is not a plane").expected("4 axes (NHWC)", shape))
+    match **shape {
+        [n, h, w, c] if h > 0 && w > 0 => Ok([n, h, w, c]),
+        _ => Err(Error::mismatch("operand is not a plane").expected("4 axes (NHWC), height and width from 1", shape)),
+    }
 }
 
 fn filters(shape: &Shape) -> Result<[usize; 4]> {
@@ -222,17 +258,13 @@ fn expect_rank(name: &str, len: usize, shape: &Shape) -> Result<()> {
         .expected(format_args!("{} entries for {shape}", shape.len()), len))
 }
 
-fn format_plane(from: [usize; 2], to: [usize; 2]) -> alloc::string::String {
-    alloc::format!("{}x{} to {}x{}", from[0], from[1], to[0], to[1])
-}
-
 fn dense(shapes: &[&Shape]) -> Result<Shape> {
     let (x, weights) = (shapes[0], shapes[1]);
     let [n, k] = (**weights)
         .try_into()
         .map_err(|_| Error::mismatch("weights have the wrong rank").expected("2 axes", weights))?;
-    if x.is_empty() || x.last() != k {
-        return Err(Error::mismatch("weights do not match the input").expected(format_args!("[..,{k}]"), x));
+    if x.is_empty() || x.last() != k || k == 0 {
+        return Err(Error::mismatch("weights do not match the input").expected(format_args!("[..,{}]", k.max(1)), x));
     }
     expect_shape("bias", shapes[2], &[n])?;
     Shape::new([&x[..x.len() - 1], &[n]].concat())

@@ -154,6 +154,8 @@ impl<'g> Search<'g> {
             match &node.op {
                 Op::Binary { function: Binary::Mul, .. } if node.inputs.contains(&x) => return Some(nodes),
                 Op::Conv2d(_) | Op::Dense { .. } | Op::Unary(_) | Op::Reshape { .. } => {}
+                // A hard-sigmoid whose constants are not exactly 3 and 1/6 stays spelled out.
+                Op::Binary { .. } if node.inputs.iter().any(|&id| self.graph.value(id).constant.is_some()) => {}
                 _ => return None,
             }
         }

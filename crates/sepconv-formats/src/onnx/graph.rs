@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
-use sepconv_core::{Builder, DType, Error, Graph, Result, Shape, Tensor, ValueId};
+use sepconv_core::{Builder, Error, Graph, Result, ValueId};
 
 use super::external::External;
 use super::node::Node;
 use super::ops::{self, Import};
 use super::proto::{GraphProto, NodeProto};
 use super::{Onnx, tensor};
-use crate::{Binding, Signature};
+use crate::Binding;
 
 /// Where a value comes from.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ enum Source {
 
 pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
     let Some(proto) = &onnx.model.graph else { return Err(Error::malformed("file has no graph")) };
-    check_names(onnx, binding)?;
+    binding.check_names(onnx.inputs())?;
     let sources = sources(onnx, proto)?;
     let order = order(proto, &sources)?;
     // Before any weight is read: an operator that is not supported should cost nothing.
@@ -30,7 +30,10 @@ pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
     let external = External { directory: onnx.directory.as_deref(), max_bytes: binding.limits.max_memory };
     let builder = Builder::new(binding.limits);
     let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
-    importer.inputs(binding)?;
+    for input in onnx.inputs() {
+        let value = binding.declare(input, &mut importer.builder)?;
+        importer.values.insert(&input.name, value);
+    }
     for (&i, import) in order.iter().zip(imports) {
         importer.node(i, import).map_err(|error| place(error, &proto.node[i]))?;
     }
@@ -52,23 +55,6 @@ struct Importer<'a> {
 }
 
 impl<'a> Importer<'a> {
-    fn inputs(&mut self, binding: &Binding) -> Result<()> {
-        for signature in self.onnx.inputs() {
-            let value = match binding.constants.get(&signature.name) {
-                Some(tensor) => {
-                    check_constant(signature, tensor)?;
-                    self.builder.constant(&signature.name, tensor.clone())?
-                }
-                None => {
-                    let shape = shape(signature, binding).map_err(|e| e.at(format!("input {:?}", signature.name)))?;
-                    self.builder.input(&signature.name, shape, signature.dtype)?
-                }
-            };
-            self.values.insert(&signature.name, value);
-        }
-        Ok(())
-    }
-
     fn node(&mut self, i: usize, import: Import) -> Result<()> {
         let proto = &self.proto.node[i];
         let inputs = proto.input.iter().map(|name| match name.as_str() {
@@ -182,65 +168,4 @@ enum Visit {
     New,
     Open,
     Done,
-}
-
-/// Every name that is bound must be an input.
-fn check_names(onnx: &Onnx, binding: &Binding) -> Result<()> {
-    let is_input = |name: &str| onnx.inputs().iter().any(|input| input.name == name);
-    match binding.shapes.keys().chain(binding.constants.keys()).find(|name| !is_input(name)) {
-        Some(name) => {
-            let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
-            Err(Error::argument("no input has this name")
-                .expected(format_args!("one of {names:?}"), format_args!("{name:?}")))
-        }
-        None => Ok(()),
-    }
-}
-
-fn check_constant(signature: &Signature, tensor: &Tensor) -> Result<()> {
-    let fits = tensor.dtype() == signature.dtype && agrees(signature, tensor.shape());
-    if fits {
-        return Ok(());
-    }
-    Err(Error::argument("constant does not fit the input that it is bound to")
-        .at(format!("input {:?}", signature.name))
-        .expected(describe(signature), format_args!("{} {}", tensor.dtype(), tensor.shape())))
-}
-
-/// Whether sizes that the file gives are those of `shape`.
-fn agrees(signature: &Signature, shape: &[usize]) -> bool {
-    signature.dims.len() == shape.len()
-        && signature.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
-}
-
-/// The shape of an input: the bound one, or the file's with an open batch of one.
-fn shape(signature: &Signature, binding: &Binding) -> Result<Shape> {
-    if let Some(bound) = binding.shapes.get(&signature.name) {
-        if !agrees(signature, bound) {
-            return Err(Error::argument("shape does not fit the input that it is bound to")
-                .expected(describe(signature), format_args!("{bound:?}")));
-        }
-        return Shape::new(&bound[..]);
-    }
-    let one_batch = signature.dims.iter().enumerate().map(|(axis, dim)| dim.or((axis == 0).then_some(1)));
-    match one_batch.collect::<Option<Vec<usize>>>() {
-        Some(dims) => Shape::new(dims),
-        None => Err(open_shape(signature)),
-    }
-}
-
-fn open_shape(signature: &Signature) -> Error {
-    let open = |axis: usize| if axis == 0 { 1 } else { 640 };
-    let example = signature.dims.iter().enumerate().map(|(axis, dim)| dim.unwrap_or(open(axis)).to_string());
-    let example = example.collect::<Vec<_>>().join(",");
-    let name = &signature.name;
-    Error::argument("input leaves sizes open")
-        .expected("one size for each axis", describe(signature))
-        .help(format!("give its shape, e.g. Options::shape({name:?}, [{example}]) or --shape {name}={example}"))
-}
-
-fn describe(signature: &Signature) -> String {
-    let dims = signature.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()));
-    let dtype: DType = signature.dtype;
-    format!("{dtype} [{}]", dims.collect::<Vec<_>>().join(","))
 }

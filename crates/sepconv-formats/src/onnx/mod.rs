@@ -25,7 +25,6 @@ use sepconv_core::{Error, Graph, Result, Tensor};
 use crate::{Binding, Signature};
 use external::External;
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
-use tensor::Element;
 
 /// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.
 ///
@@ -135,13 +134,13 @@ fn is_default_domain(domain: &str) -> bool {
 
 fn signature(value: &ValueInfoProto) -> Result<Signature> {
     let place = || format!("value {:?}", value.name);
-    let Some(tensor) = value.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref()) else {
+    let Some(declared) = value.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref()) else {
         return Err(Error::unsupported("inputs and outputs other than tensors are not supported").at(place()));
     };
-    let dims = tensor.shape.iter().flat_map(|shape| &shape.dim).map(|dim| match dim.value {
+    let dims = declared.shape.iter().flat_map(|shape| &shape.dim).map(|dim| match dim.value {
         Some(Dimension::Value(size)) => usize::try_from(size).ok(),
         Some(Dimension::Parameter(_)) | None => None,
     });
-    let dtype = Element::new(tensor.elem_type).map_err(|error| error.at(place()))?.dtype();
+    let dtype = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?.dtype();
     Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect() })
 }

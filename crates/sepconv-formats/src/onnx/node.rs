@@ -8,6 +8,7 @@ use super::attributes::Attributes;
 use super::external::External;
 use super::proto::{NodeProto, TensorProto};
 use super::tensor;
+use crate::{lacks_input, not_known};
 
 /// A node while it is imported: its operands and attributes, and the graph that grows.
 pub(super) struct Node<'a> {
@@ -64,10 +65,7 @@ impl<'a> Node<'a> {
 
     /// Operand `i`, which must be there.
     pub(super) fn input(&self, i: usize) -> Result<ValueId> {
-        self.optional(i).ok_or_else(|| {
-            Error::malformed("node lacks an input")
-                .expected(format_args!("input {i}"), format_args!("{:?}", self.proto.input))
-        })
+        self.optional(i).ok_or_else(|| lacks_input(format_args!("input {i}")))
     }
 
     /// Operand `i`, where it is there.
@@ -102,9 +100,7 @@ impl<'a> Node<'a> {
         let Some(value) = self.optional(i) else { return Ok(None) };
         match self.constant_of(value) {
             Some(tensor) => Ok(Some(tensor.clone())),
-            None => Err(Error::unsupported(format!("{what} must be known when the network is loaded"))
-                .expected("a constant", format_args!("{:?}, computed while running", self.proto.input[i]))
-                .help("bind the input that it depends on to a constant")),
+            None => Err(not_known(what, &self.proto.input[i])),
         }
     }
 
@@ -189,31 +185,4 @@ impl<'a> Node<'a> {
     pub(super) fn tensor(&self, proto: &TensorProto) -> Result<Tensor> {
         tensor::tensor(proto, self.external)
     }
-}
-
-/// An axis as ONNX counts it, negative ones from the end, among `rank`.
-pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
-    let from_end = || usize::try_from(axis.unsigned_abs()).ok().and_then(|back| rank.checked_sub(back));
-    let index = if axis < 0 { from_end() } else { usize::try_from(axis).ok().filter(|&index| index < rank) };
-    index.ok_or_else(|| {
-        Error::mismatch("axis is out of range").expected(format_args!("-{rank} to {}", rank.saturating_sub(1)), axis)
-    })
-}
-
-/// Several axes, none of them twice, in the order given.
-pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>> {
-    let mut axes = Vec::new();
-    for &entry in list {
-        let index = axis(entry, rank)?;
-        if axes.contains(&index) {
-            return Err(Error::malformed("axis is given twice").at(format!("axes {list:?}")));
-        }
-        axes.push(index);
-    }
-    Ok(axes)
-}
-
-/// An axis that separates those before it from those from it on; it may lie behind the last.
-pub(super) fn split_axis(given: i64, rank: usize) -> Result<usize> {
-    if usize::try_from(given) == Ok(rank) { Ok(rank) } else { axis(given, rank) }
 }

@@ -104,7 +104,7 @@ fn graphs_that_contradict_themselves_are_malformed() {
             vec![weight("w", &[3], &[0.0])],
             "tensor data does not fill its shape",
         ),
-        (vec![node("Add", &["x", "w"], &["y"])], vec![weight("w", &[-1], &[])], "tensor has a negative size"),
+        (vec![node("Add", &["x", "w"], &["y"])], vec![weight("w", &[-1], &[])], "size is negative"),
     ];
     for (nodes, weights, what) in cases {
         let text = refused(ErrorKind::Malformed, network(&[2], nodes, weights));

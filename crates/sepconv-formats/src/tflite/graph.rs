@@ -1,10 +1,10 @@
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Shape, ValueId};
+use sepconv_core::{Builder, Error, Graph, Limits, Result, ValueId};
 
 use super::constant::{constant, shape_of};
 use super::node::Node;
 use super::ops;
-use super::schema::{Model, Operator, SubGraph, TensorInfo};
-use crate::{Binding, Signature};
+use super::schema::{Model, Operator, SubGraph, TensorInfo, is_narrow};
+use crate::{Binding, Signature, quantized};
 
 /// Inputs or outputs that a network may have; each costs memory of its own before a limit applies.
 const MAX_PORTS: usize = 1024;
@@ -28,9 +28,7 @@ fn signature(tensor: &TensorInfo) -> Result<Signature> {
         true => fixed.iter().zip(open.iter()).map(|(&size, open)| (open != -1).then_some(size)).collect(),
         false => fixed.iter().copied().map(Some).collect(),
     };
-    let kind = tensor.kind()?;
-    let dtype = if kind.is_float() { DType::F32 } else { DType::I64 };
-    Ok(Signature { name, dtype, dims })
+    Ok(Signature { name, dtype: tensor.element()?.dtype(), dims })
 }
 
 fn tensor_index(index: i32) -> Result<usize> {
@@ -74,34 +72,16 @@ impl<'a> Importer<'a> {
     }
 
     fn inputs(&mut self, signatures: &[Signature], binding: &Binding) -> Result<()> {
-        for name in binding.shapes.keys().chain(binding.constants.keys()) {
-            if !signatures.iter().any(|signature| signature.name == *name) {
-                let names: Vec<&str> = signatures.iter().map(|signature| &*signature.name).collect();
-                return Err(
-                    Error::argument("network has no such input").expected(format_args!("one of {names:?}"), name)
-                );
-            }
-        }
+        binding.check_names(signatures)?;
         for (signature, index) in signatures.iter().zip(self.graph.inputs()?.iter()) {
             let index = tensor_index(index)?;
-            self.input(signature, index, binding).map_err(|error| error.at(format!("input {:?}", signature.name)))?;
+            if is_narrow(self.graph.tensor(index)?.element()?) && !binding.constants.contains_key(&signature.name) {
+                return Err(quantized().at(signature.place()));
+            }
+            let value = binding.declare(signature, &mut self.builder)?;
+            self.define(index, value).map_err(|error| error.at(signature.place()))?;
         }
         Ok(())
-    }
-
-    fn input(&mut self, signature: &Signature, index: usize, binding: &Binding) -> Result<()> {
-        let Signature { name, dtype, .. } = signature;
-        if let Some(tensor) = binding.constants.get(name) {
-            bound(signature, Some(tensor.shape()))?;
-            let value = self.builder.constant(name, tensor.clone())?;
-            return self.define(index, value);
-        }
-        if self.graph.tensor(index)?.kind()?.is_narrow() {
-            return Err(quantized());
-        }
-        let shape = bound(signature, binding.shapes.get(name).map(Vec::as_slice))?;
-        let value = self.builder.input(name, shape, *dtype)?;
-        self.define(index, value)
     }
 
     /// Says what a tensor of the file is.
@@ -143,8 +123,7 @@ impl<'a> Importer<'a> {
 
     fn operator(&mut self, index: usize, operator: Operator<'a>) -> Result<()> {
         let (kind, name) = self.heading(operator).map_err(|error| error.at(format!("operator {index}")))?;
-        let place = format!("operator {index}, {name:?} ({kind})");
-        self.node(operator, kind, name).map_err(|error| error.at(place))
+        self.node(operator, kind, &name).map_err(|error| error.at_node(&name, kind))
     }
 
     /// The name of an operator's kind, and of its first result, which is what people know the node by.
@@ -155,7 +134,7 @@ impl<'a> Importer<'a> {
         Ok((kind, name.into_owned()))
     }
 
-    fn node(&mut self, operator: Operator<'a>, kind: &'static str, name: String) -> Result<()> {
+    fn node(&mut self, operator: Operator<'a>, kind: &'static str, name: &str) -> Result<()> {
         self.count(operator)?;
         if kind == "CUSTOM" {
             let code = self.model.operator_code(operator.code()?)?;
@@ -163,12 +142,12 @@ impl<'a> Importer<'a> {
         }
         let outputs = operator.outputs()?;
         for output in outputs.iter() {
-            if self.graph.tensor(tensor_index(output)?)?.kind()?.is_narrow() {
+            if is_narrow(self.graph.tensor(tensor_index(output)?)?.element()?) {
                 return Err(quantized());
             }
         }
         let (inputs, options) = (operator.inputs()?.iter().collect(), operator.options()?);
-        let mut node = Node { importer: self, kind, name, inputs, results: outputs.len(), options };
+        let mut node = Node { importer: self, kind, name: name.to_owned(), inputs, results: outputs.len(), options };
         let values = ops::import(&mut node)?;
         node.expect_results(values.len())?;
         outputs.iter().zip(values).try_for_each(|(output, value)| self.define(tensor_index(output)?, value))
@@ -185,36 +164,4 @@ impl<'a> Importer<'a> {
         }
         Ok(())
     }
-}
-
-/// The shape of an input, given the one that the caller binds it to; an open batch is one.
-fn bound(signature: &Signature, shape: Option<&[usize]>) -> Result<Shape> {
-    let dims = &signature.dims;
-    if let Some(shape) = shape {
-        let agrees =
-            shape.len() == dims.len() && dims.iter().zip(shape).all(|(dim, &size)| dim.is_none_or(|dim| dim == size));
-        if !agrees {
-            return Err(Error::argument("shape does not fit the input that it is bound to")
-                .expected(describe(signature), format_args!("{shape:?}")));
-        }
-        return Shape::new(shape);
-    }
-    let size = |(axis, &dim): (usize, &Option<usize>)| dim.or((axis == 0).then_some(1));
-    let sizes: Option<Vec<usize>> = dims.iter().enumerate().map(size).collect();
-    Shape::new(sizes.ok_or_else(|| {
-        Error::argument("input leaves sizes open")
-            .expected("one size for each axis", describe(signature))
-            .help(format!("give the shape of {:?}", signature.name))
-    })?)
-}
-
-/// Sizes as they are printed, open ones as `?`.
-fn describe(signature: &Signature) -> String {
-    let sizes: Vec<String> = signature.dims.iter().map(|dim| dim.map_or("?".into(), |dim| dim.to_string())).collect();
-    format!("[{}]", sizes.join(","))
-}
-
-/// The error for networks of integers.
-pub(super) fn quantized() -> Error {
-    Error::unsupported("int8 is not supported yet").help("use the float32 or float16 version of the model")
 }

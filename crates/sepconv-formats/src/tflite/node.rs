@@ -5,6 +5,7 @@ use sepconv_kernels::Activation;
 
 use super::flatbuffer::{Scalar, Table};
 use super::graph::Importer;
+use crate::{lacks_input, not_known};
 
 /// A node that is being imported, seen by its operator.
 pub(super) struct Node<'i, 'a> {
@@ -52,8 +53,7 @@ impl Node<'_, '_> {
 
     /// The operand at `index`.
     pub(super) fn operand(&mut self, index: usize) -> Result<ValueId> {
-        let missing = || Error::malformed("operand is missing").expected(format_args!("operand {index}"), "none");
-        self.optional(index)?.ok_or_else(missing)
+        self.optional(index)?.ok_or_else(|| lacks_input(format_args!("input {index}")))
     }
 
     /// The operand at `index`, if there is one.
@@ -67,13 +67,12 @@ impl Node<'_, '_> {
     /// The integers of the operand at `index`, which must be known before running.
     pub(super) fn integers(&mut self, index: usize) -> Result<Vec<i64>> {
         let value = self.operand(index)?;
-        let constant = self.importer.builder.constant_of(value);
-        let integers = constant.and_then(|tensor| tensor.as_i64()).map(<[i64]>::to_vec);
-        integers.ok_or_else(|| {
-            let value = self.importer.builder.value(value);
-            Error::unsupported("operand must be constant integers")
-                .expected("constant i64", format_args!("computed {} {:?}", value.dtype, value.name))
-        })
+        let what = format!("input {index}");
+        let Some(constant) = self.constant_of(value) else {
+            return Err(not_known(&what, &self.importer.builder.value(value).name));
+        };
+        let integers = constant.as_i64().map(<[i64]>::to_vec);
+        integers.ok_or_else(|| Error::malformed(format!("{what} are not integers")))
     }
 
     /// The one integer of the operand at `index`.
@@ -139,7 +138,7 @@ impl Node<'_, '_> {
 
     /// Adds an operator to the graph.
     pub(super) fn apply(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.importer.builder.node(&self.name, op, inputs)
+        self.importer.builder.apply(&self.name, &op, inputs)
     }
 
     /// Adds an activation to the graph, unless it does nothing.
@@ -160,13 +159,7 @@ impl Node<'_, '_> {
         if let Some(bias) = self.optional(index)? {
             return Ok(bias);
         }
-        // The length comes from weights that may themselves be an input of any size.
-        let (bytes, most) = (len.saturating_mul(4), self.importer.limits.max_memory);
-        if bytes > most {
-            return Err(
-                Error::limit("bias takes too much memory").expected(format_args!("at most {most} bytes"), bytes)
-            );
-        }
-        self.constant(Tensor::zeros(Shape::new([len])?))
+        let zero = self.constant(Tensor::f32([], [0.0])?)?;
+        self.apply(Op::Broadcast { shape: Shape::new([len])? }, &[zero])
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sepconv_core::{Error, Result};
 
 use super::flatbuffer::{Scalars, Table, Tables};
+use crate::element::Element;
 
 /// What the bytes from the fifth on say in a file of this format.
 pub(super) const IDENTIFIER: &[u8] = b"TFL3";
@@ -197,8 +198,8 @@ impl<'a> TensorInfo<'a> {
     }
 
     /// The type of its elements.
-    pub(super) fn kind(&self) -> Result<TensorKind> {
-        TensorKind::from_code(self.0.scalar(1, 0i8)?)
+    pub(super) fn element(&self) -> Result<Element> {
+        element(self.0.scalar(1, 0i8)?)
     }
 
     /// Index of the buffer that holds its elements; that buffer is empty for tensors that are computed.
@@ -241,58 +242,25 @@ pub(super) struct Quantization<'a> {
     pub(super) axis: i32,
 }
 
-/// The element types that are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TensorKind {
-    F32,
-    F16,
-    F64,
-    I32,
-    I64,
-    Bool,
-    I8,
-    U8,
-    I16,
+/// The type that the schema numbers so.
+fn element(code: i8) -> Result<Element> {
+    Ok(match code {
+        0 => Element::F32,
+        1 => Element::F16,
+        2 => Element::I32,
+        3 => Element::U8,
+        4 => Element::I64,
+        6 => Element::Bool,
+        7 => Element::I16,
+        9 => Element::I8,
+        10 => Element::F64,
+        other => return Err(Element::unknown(format_args!("TensorType {other}"))),
+    })
 }
 
-impl TensorKind {
-    fn from_code(code: i8) -> Result<Self> {
-        Ok(match code {
-            0 => Self::F32,
-            1 => Self::F16,
-            2 => Self::I32,
-            3 => Self::U8,
-            4 => Self::I64,
-            6 => Self::Bool,
-            7 => Self::I16,
-            9 => Self::I8,
-            10 => Self::F64,
-            _ => {
-                return Err(Error::unsupported("tensor has an element type that sepconv does not read")
-                    .expected("float, integer or boolean elements", format_args!("type number {code}")));
-            }
-        })
-    }
-
-    /// Whether it is a real number.
-    pub(super) fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
-    }
-
-    /// Whether it is an integer that may stand for a real number.
-    pub(super) fn is_narrow(self) -> bool {
-        matches!(self, Self::I8 | Self::U8 | Self::I16)
-    }
-
-    /// Bytes of one element.
-    pub(super) fn width(self) -> usize {
-        match self {
-            Self::Bool | Self::I8 | Self::U8 => 1,
-            Self::F16 | Self::I16 => 2,
-            Self::F32 | Self::I32 => 4,
-            Self::F64 | Self::I64 => 8,
-        }
-    }
+/// Whether elements are integers that may stand for real numbers.
+pub(super) fn is_narrow(element: Element) -> bool {
+    matches!(element, Element::I8 | Element::U8 | Element::I16)
 }
 
 #[cfg(test)]

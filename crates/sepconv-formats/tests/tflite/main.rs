@@ -1,5 +1,7 @@
 //! The TensorFlow Lite reader: what each operator means, what becomes of malformed files, and real networks.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod malformed;
 mod models;
 mod operators;

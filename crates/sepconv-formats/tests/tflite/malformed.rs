@@ -59,19 +59,15 @@ fn tensors_must_exist_be_known_and_be_computed_once() {
     refused(
         with_node(|node| node.inputs = vec![0, 7]),
         Malformed,
-        &["tensor does not exist", "below 3, got 7", "operator 0"],
+        &["tensor does not exist", "below 3, got 7", "node \"t2\" (ADD)"],
     );
     refused(with_node(|node| node.inputs = vec![0, -2]), Malformed, &["tensor index is negative"]);
     refused(with_node(|node| node.inputs = vec![0, 2]), Malformed, &["used before it is computed", "tensor 2 \"t2\""]);
     refused(with_node(|node| node.outputs = vec![0]), Malformed, &["computed twice", "tensor 0"]);
     refused(with_node(|node| node.outputs = vec![]), Malformed, &["operator has no result"]);
     refused(with_node(|node| node.outputs = vec![2, 1]), Malformed, &["wrong number of results"]);
-    refused(
-        with_node(|node| node.inputs = vec![0]),
-        Malformed,
-        &["wrong number of operands", "operator 0, \"t2\" (ADD)"],
-    );
-    refused(with_node(|node| node.inputs = vec![0, -1]), Malformed, &["operand is missing"]);
+    refused(with_node(|node| node.inputs = vec![0]), Malformed, &["wrong number of operands", "node \"t2\" (ADD)"]);
+    refused(with_node(|node| node.inputs = vec![0, -1]), Malformed, &["node lacks an input", "expected input 1"]);
     let variable = with_tensor(1, |tensor| (tensor.data, tensor.more) = (None, vec![(5, Bool(true))]));
     refused(variable, Malformed, &["used before it is computed", "help: the network keeps state"]);
 }
@@ -82,12 +78,12 @@ fn data_must_fill_their_tensor() {
     refused(
         with_tensor(1, |tensor| tensor.shape = vec![3]),
         Malformed,
-        &["buffer does not fill its tensor", "12 bytes for [3], got 8"],
+        &["tensor data does not fill its shape", "3 elements of 4 bytes for [3], got 8 bytes"],
     );
-    refused(with_tensor(1, |tensor| tensor.shape = vec![-2]), Malformed, &["negative size"]);
+    refused(with_tensor(1, |tensor| tensor.shape = vec![-2]), Malformed, &["size is negative"]);
     refused(with_tensor(1, |tensor| tensor.shape = vec![i32::MAX; 4]), Limit, &["larger than the address space"]);
     refused(with_tensor(1, |tensor| tensor.shape = vec![1; 9]), Unsupported, &["too many axes"]);
-    refused(with_tensor(1, |tensor| tensor.kind = 8), Unsupported, &["element type", "type number 8"]);
+    refused(with_tensor(1, |tensor| tensor.kind = 8), Unsupported, &["element type", "TensorType 8"]);
     refused(with_tensor(1, |tensor| tensor.more = vec![(2, I32(9))]), Malformed, &["buffer does not exist", "got 9"]);
     refused(with_tensor(1, |tensor| tensor.more = vec![(6, Field::Table(vec![]))]), Unsupported, &["stored sparsely"]);
     let scales = |axis| vec![(4, Field::Table(vec![(2, Field::Floats(vec![1.0; 3])), (6, I32(axis))]))];
@@ -122,20 +118,12 @@ fn buffers_behind_the_tables_must_lie_within_the_file() {
 #[test]
 fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
-    refused(
-        with_node(|node| node.code = 48),
-        Unsupported,
-        &["operator TOPK_V2 is not supported", "operator 0, \"t2\" (TOPK_V2)"],
-    );
-    refused(with_node(|node| node.code = 206), Unsupported, &["STABLEHLO_COMPOSITE"]);
-    refused(with_node(|node| node.code = 32), Unsupported, &["custom operator", "operator 0"]);
+    refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
+    refused(with_node(|node| node.code = 206), Unsupported, &["operator is not supported", "(STABLEHLO_COMPOSITE)"]);
+    refused(with_node(|node| node.code = 32), Unsupported, &["custom operator", "(CUSTOM)"]);
     refused(with_node(|node| node.code = 5000), Unsupported, &["built-in operator is unknown", "got 5000"]);
     refused(with_node(|node| node.code = 114), Unsupported, &["int8 is not supported yet", "(QUANTIZE)"]);
-    refused(
-        with_tensor(2, |tensor| tensor.kind = 9),
-        Unsupported,
-        &["int8 is not supported yet", "operator 0, \"t2\" (ADD)"],
-    );
+    refused(with_tensor(2, |tensor| tensor.kind = 9), Unsupported, &["int8 is not supported yet", "node \"t2\" (ADD)"]);
     refused(with_tensor(0, |tensor| tensor.kind = 3), Unsupported, &["int8 is not supported yet", "input \"t0\""]);
 }
 
@@ -154,17 +142,17 @@ fn windows_must_be_possible() {
         vec![(0, I8(padding)), (1, I32(stride)), (2, I32(stride)), (4, I32(dilation)), (5, I32(dilation))]
     };
     assert!(import(conv(options(0, 1, 1), weights())).is_ok());
-    refused(conv(options(0, 0, 1), weights()), Malformed, &["window is impossible", "operator 0, \"t2\" (CONV_2D)"]);
-    refused(conv(options(0, 1, 0), weights()), Malformed, &["window is impossible"]);
+    refused(conv(options(0, 0, 1), weights()), Malformed, &["window is not possible", "node \"t2\" (CONV_2D)"]);
+    refused(conv(options(0, 1, 0), weights()), Malformed, &["window is not possible"]);
     refused(conv(options(0, -1, 1), weights()), Malformed, &["option is negative"]);
     refused(conv(options(2, 1, 1), weights()), Malformed, &["neither SAME nor VALID"]);
     let wide = || Tensor::floats(&[1, 5, 5, 1], &[1.0; 25]);
     refused(conv(options(1, 1, 1), wide()), Mismatch, &["window does not fit"]);
-    assert!(import(conv(options(0, 1, i32::MAX), wide())).is_ok());
+    refused(conv(options(0, 1, i32::MAX), wide()), Limit, &["node \"t2\" (CONV_2D)"]);
     let empty = Tensor { data: Some(vec![]), ..Tensor::open(&[i32::MAX, 0, 1, 1]) };
-    refused(conv(options(0, 1, 1), empty), Malformed, &["window is impossible"]);
+    refused(conv(options(0, 1, 1), empty), Malformed, &["window is not possible"]);
     let empty = Tensor { data: Some(vec![]), ..Tensor::open(&[i32::MAX, 1, 1, 0]) };
-    refused(conv(options(0, 1, 1), empty), Limit, &["bias takes too much memory"]);
+    refused(conv(options(0, 1, 1), empty), Limit, &["node \"t2\" (CONV_2D)"]);
 }
 
 #[test]
@@ -192,7 +180,7 @@ fn open_sizes_other_than_the_batch_must_be_bound() {
     let file = Tflite::parse(file(&tensors, &[node], &[0], &[2])).unwrap();
     let error = file.graph(&Binding::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Argument);
-    assert!(error.to_string().contains("got [?,?]") && error.to_string().contains("input \"t0\""), "{error}");
+    assert!(error.to_string().contains("got f32 [?,?]") && error.to_string().contains("input \"t0\""), "{error}");
     let mut binding = Binding::default();
     binding.shapes.insert("t0".into(), vec![3, 2]);
     let graph = file.graph(&binding).unwrap();

@@ -2,8 +2,11 @@
 
 use sepconv_core::{DType, Data, Error, Op, Result, Shape, Tensor, ValueId};
 
+use crate::dims::sizes;
+use crate::element::Element;
+use crate::lacks_input;
 use crate::onnx::node::Node;
-use crate::onnx::tensor::{Element, sizes};
+use crate::onnx::tensor::element;
 
 /// A tensor, in any of the attributes that may hold one.
 pub(super) fn constant(node: &mut Node<'_>) -> Result<ValueId> {
@@ -57,15 +60,13 @@ pub(super) fn size(node: &mut Node<'_>) -> Result<ValueId> {
 /// Between floats nothing happens, as all of them are f32 here. Between floats and integers the operand must be known.
 pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
     let to = node.attributes.int("to")?.ok_or_else(|| Error::malformed("node lacks the attribute \"to\""))?;
-    let to = Element::new(i32::try_from(to).unwrap_or(0))?;
+    let to = element(i32::try_from(to).unwrap_or(0))?;
     node.attributes.ignore(&["saturate", "round_mode"]);
     let x = node.input(0)?;
     if node.dtype(x) == DType::F32 && to.dtype() == DType::F32 {
         return Ok(x);
     }
-    let tensor = node
-        .known(0, "operand of a cast from or to integers")?
-        .ok_or_else(|| Error::malformed("node lacks an input"))?;
+    let tensor = node.known(0, "operand of a cast from or to integers")?.ok_or_else(|| lacks_input("input 0"))?;
     let cast = match (tensor.data(), to.dtype()) {
         (_, DType::F32) => to_f32(&tensor)?,
         (Data::I64(values), _) => Tensor::i64(tensor.shape().to_vec(), wrap(to, values.iter().copied()))?,
@@ -81,8 +82,7 @@ pub(super) fn cast_like(node: &mut Node<'_>) -> Result<ValueId> {
     match (node.dtype(x), node.dtype(like)) {
         (DType::F32, DType::F32) => Ok(x),
         (DType::I64, DType::F32) => {
-            let tensor =
-                node.known(0, "operand of a cast to floats")?.ok_or_else(|| Error::malformed("node lacks an input"))?;
+            let tensor = node.known(0, "operand of a cast to floats")?.ok_or_else(|| lacks_input("input 0"))?;
             node.constant(to_f32(&tensor)?)
         }
         (_, DType::I64) => Err(Error::unsupported("CastLike to an integer type is not supported").help("use Cast")),

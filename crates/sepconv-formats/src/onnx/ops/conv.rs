@@ -3,9 +3,10 @@
 use sepconv_core::{Error, Op, Result, ValueId, op};
 use sepconv_kernels::{Activation, Window};
 
-use super::window::{self, Padding};
+use super::window;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
+use crate::padding::{Padding, invalid};
 
 /// Weights are `[o,c/groups,kh,kw]` in the file and `[o,kh,kw,c/groups]` in core.
 pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
@@ -19,7 +20,7 @@ pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
     let [filters, kh, kw, _] = plane(node, weights);
     let (window, padding) = window::window(node, spatial, Some([kh, kw]))?;
     let [_, h, w, _] = plane(node, x);
-    let window = window::same(window, padding, [h, w])?;
+    let window = padding.apply(window, [h, w])?;
     let bias = bias.map_or_else(|| node.filled(0.0, &[filters]), Ok)?;
     let conv = op::Conv2d { window, groups, activation: Activation::Identity };
     let y = node.emit(Op::Conv2d(conv), &[x, weights, bias])?;
@@ -111,16 +112,16 @@ fn output_padding(
     let mut extra = numbers("output_padding", 0)?.unwrap_or([0; 2]);
     let same = (padding != Padding::Explicit).then(|| {
         let scale = |axis: usize| plane[axis].checked_mul(window.stride[axis]);
-        scale(0).zip(scale(1)).map(|(h, w)| [h, w]).ok_or_else(|| window::invalid(&window))
+        scale(0).zip(scale(1)).map(|(h, w)| [h, w]).ok_or_else(|| invalid(&window))
     });
     let Some(target) = numbers("output_shape", 1)?.map(Ok).or(same).transpose()? else { return Ok((window, extra)) };
-    let extent = window.extent().ok_or_else(|| window::invalid(&window))?;
+    let extent = window.extent().ok_or_else(|| invalid(&window))?;
     for axis in 0..2 {
         let start = plane[axis].checked_sub(1).and_then(|hops| hops.checked_mul(window.stride[axis]));
         let full = start.and_then(|start| start.checked_add(extent[axis])?.checked_add(extra[axis]));
-        let full = full.ok_or_else(|| window::invalid(&window))?;
+        let full = full.ok_or_else(|| invalid(&window))?;
         let total = full.saturating_sub(target[axis]);
-        (window.before[axis], window.after[axis]) = window::halves(total, padding);
+        (window.before[axis], window.after[axis]) = padding.halves(total);
         extra[axis] += target[axis].saturating_sub(full);
     }
     Ok((window, extra))

@@ -4,8 +4,9 @@ use sepconv_core::{DType, Op, Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
+use crate::dims;
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::{self, Node};
+use crate::onnx::node::Node;
 
 pub(super) fn unary(node: &mut Node<'_>, function: Unary) -> Result<ValueId> {
     let x = node.input(0)?;
@@ -29,7 +30,7 @@ fn operands(node: &mut Node<'_>) -> Result<(ValueId, ValueId)> {
     }
     let Some(axis) = node.attributes.int("axis")? else { return Ok((a, b)) };
     let shape = node.shape(b);
-    let behind = node.rank(a).saturating_sub(node::axis(axis, node.rank(a))? + shape.len());
+    let behind = node.rank(a).saturating_sub(dims::axis(axis, node.rank(a))? + shape.len());
     let aligned = node.reshape(b, [&shape[..], &vec![1; behind]].concat())?;
     Ok((a, aligned))
 }

@@ -2,8 +2,10 @@
 
 use sepconv_core::{Error, Op, Result, Tensor, ValueId};
 
-use crate::onnx::node::{self, Node};
-use crate::onnx::tensor::sizes;
+use crate::dims;
+use crate::dims::sizes;
+use crate::lacks_input;
+use crate::onnx::node::Node;
 
 /// A part of one axis: `size` elements from `start` on, `step` apart.
 struct Part {
@@ -32,11 +34,11 @@ fn emit(node: &mut Node<'_>, x: ValueId, parts: impl Iterator<Item = Part>) -> R
 pub(super) fn slice(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
-    let missing = |what| Error::malformed("node lacks an input").expected(what, "none");
+    let missing = |what| lacks_input(what);
     let starts = node.ints("starts", 1)?.ok_or_else(|| missing("starts"))?;
     let ends = node.ints("ends", 2)?.ok_or_else(|| missing("ends"))?;
     let axes = match node.ints("axes", 3)? {
-        Some(list) => node::axes(&list, shape.len())?,
+        Some(list) => dims::axes(&list, shape.len())?,
         None => (0..starts.len()).collect(),
     };
     let steps = node.known_ints(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
@@ -76,7 +78,7 @@ fn part(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Result<Par
 pub(super) fn split(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
-    let axis = node::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
+    let axis = dims::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
     let outputs = node.output_count();
     let count = node.attributes.int_or("num_outputs", outputs as i64)?;
     let given = match node.attributes.ints("split")? {
@@ -109,12 +111,11 @@ pub(super) fn split(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
-    let axis = node::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
-    let indices =
-        node.known(1, "indices")?.ok_or_else(|| Error::malformed("node lacks an input").expected("indices", "none"))?;
+    let axis = dims::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
+    let indices = node.known(1, "indices")?.ok_or_else(|| lacks_input("indices"))?;
     let list = indices.as_i64().ok_or_else(|| Error::malformed("indices are not integers"))?;
     let normal = list.iter().map(|&index| {
-        let index = node::axis(index, shape[axis]);
+        let index = dims::axis(index, shape[axis]);
         index.map(|index| index as i64).map_err(|_| {
             Error::mismatch("index is out of range")
                 .expected(format_args!("indices into {}", shape[axis]), format_args!("{list:?}"))

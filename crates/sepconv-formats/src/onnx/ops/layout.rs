@@ -2,18 +2,18 @@
 
 use sepconv_core::{Error, Op, Result, Shape, ValueId};
 
+use crate::dims;
+use crate::dims::sizes;
+use crate::lacks_input;
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::{self, Node};
-use crate::onnx::tensor::sizes;
+use crate::onnx::node::Node;
 
 /// A size of 0 is that of the operand unless `allowzero`; one of -1 is whatever is left.
 pub(super) fn reshape(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let zero_is_zero = node.attributes.flag("allowzero", false)?;
     let from = node.shape(x);
-    let wanted = node
-        .known_ints(1, "shape")?
-        .ok_or_else(|| Error::malformed("node lacks an input").expected("a shape", "none"))?;
+    let wanted = node.known_ints(1, "shape")?.ok_or_else(|| lacks_input("a shape"))?;
     let impossible = || {
         Error::mismatch("reshape is not possible")
             .expected(format_args!("sizes for {from}"), format_args!("{wanted:?}"))
@@ -38,7 +38,7 @@ pub(super) fn reshape(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn flatten(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
-    let axis = node::split_axis(node.attributes.int_or("axis", 1)?, shape.len())?;
+    let axis = dims::split_axis(node.attributes.int_or("axis", 1)?, shape.len())?;
     let (rows, columns) = shape.split_at(axis);
     node.reshape(x, [rows.iter().product::<usize>(), columns.iter().product()])
 }
@@ -48,7 +48,7 @@ pub(super) fn squeeze(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
     let axes = match node.ints("axes", 1)? {
-        Some(list) => node::axes(&list, shape.len())?,
+        Some(list) => dims::axes(&list, shape.len())?,
         None => (0..shape.len()).filter(|&axis| shape[axis] == 1).collect(),
     };
     if let Some(axis) = axes.iter().find(|&&axis| shape[axis] != 1) {
@@ -67,7 +67,7 @@ pub(super) fn unsqueeze(node: &mut Node<'_>) -> Result<ValueId> {
     if list.len() > Shape::MAX_RANK {
         return Err(Error::unsupported("tensor has too many axes").expected(Shape::MAX_RANK, list.len()));
     }
-    let mut axes = node::axes(&list, dims.len() + list.len())?;
+    let mut axes = dims::axes(&list, dims.len() + list.len())?;
     axes.sort_unstable();
     axes.into_iter().for_each(|axis| dims.insert(axis, 1));
     node.reshape(x, dims)
@@ -86,7 +86,7 @@ pub(super) fn transpose(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
     let inputs = node.all_inputs()?;
     let given = node.attributes.int("axis")?.ok_or_else(|| Error::malformed("node lacks the attribute \"axis\""))?;
-    let axis = node::axis(given, node.rank(inputs[0]))?;
+    let axis = dims::axis(given, node.rank(inputs[0]))?;
     node.emit(Op::Concat { axis }, &inputs)
 }
 

@@ -21,6 +21,7 @@ use sepconv_kernels::reduce::Reduction;
 use super::is_default_domain;
 use super::node::Node;
 use super::proto::NodeProto;
+use crate::quantized;
 
 /// Adds what a node means to the graph and returns its first output; more go through [`Node::add_output`].
 pub(super) type Import = fn(&mut Node<'_>) -> Result<ValueId>;
@@ -119,8 +120,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
 /// The import of a node's operator.
 pub(super) fn find(node: &NodeProto) -> Result<Import> {
     if is_quantised(node) {
-        return Err(Error::unsupported("int8 is not supported yet")
-            .help("use the float32 file of this network: quantisation is the last step of making an int8 one"));
+        return Err(quantized());
     }
     if !is_default_domain(&node.domain) {
         return Err(Error::unsupported("operator is not ONNX's own")

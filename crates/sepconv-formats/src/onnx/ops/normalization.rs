@@ -4,8 +4,9 @@ use sepconv_core::{Error, Op, Result, ValueId};
 use sepconv_kernels::elementwise::{Binary, Unary};
 use sepconv_kernels::reduce::Reduction;
 
+use crate::dims;
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::{self, Node};
+use crate::onnx::node::Node;
 
 /// `(x - mean) / sqrt(variance + epsilon) · scale + shift` per channel, with statistics from training.
 pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
@@ -70,7 +71,7 @@ pub(super) fn layer(node: &mut Node<'_>) -> Result<ValueId> {
     let axis = node.attributes.int_or("axis", -1)?;
     node.attributes.ignore(&["stash_type"]);
     let rank = node.rank(x);
-    let axes = (node::axis(axis, rank)?..rank).collect();
+    let axes = (dims::axis(axis, rank)?..rank).collect();
     let normalised = Normalised::new(node, x, axes, epsilon)?;
     node.add_output(normalised.mean);
     if node.output_count() > 2 {

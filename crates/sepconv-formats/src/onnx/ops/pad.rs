@@ -4,17 +4,19 @@ use sepconv_core::op::Fill;
 use sepconv_core::{Data, Error, Op, Result, ValueId};
 
 use super::index;
+use crate::dims;
+use crate::lacks_input;
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::{self, Node};
+use crate::onnx::node::Node;
 
 /// Pads are an attribute up to opset 10, an input from 11 on. Negative ones crop.
 pub(super) fn pad(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let fill = fill(node)?;
     let shape = node.shape(x);
-    let pads = node.ints("pads", 1)?.ok_or_else(|| Error::malformed("node lacks an input").expected("pads", "none"))?;
+    let pads = node.ints("pads", 1)?.ok_or_else(|| lacks_input("pads"))?;
     let axes = match node.known_ints(3, "axes")? {
-        Some(list) => node::axes(&list, shape.len())?,
+        Some(list) => dims::axes(&list, shape.len())?,
         None => (0..shape.len()).collect(),
     };
     if pads.len() != 2 * axes.len() {

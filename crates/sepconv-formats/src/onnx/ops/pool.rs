@@ -25,7 +25,7 @@ fn pool(node: &mut Node<'_>, kind: PoolKind) -> Result<ValueId> {
     let (window, padding) = window::window(node, spatial, None)?;
     let x = window::to_plane(node, x)?;
     let shape = node.shape(x);
-    let window = window::same(window, padding, [shape[1], shape[2]])?;
+    let window = padding.apply(window, [shape[1], shape[2]])?;
     let y = node.emit(Op::Pool(op::Pool { window, kind, ceil }), &[x])?;
     window::from_plane(node, y, spatial)
 }

@@ -3,7 +3,8 @@
 use sepconv_core::{Op, Result, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
-use crate::onnx::node::{self, Node};
+use crate::dims;
+use crate::onnx::node::Node;
 
 /// Axes are an attribute up to opset 12 (ReduceSum) or 17, an input from then on. None or an empty list means all of them,
 /// unless `noop_with_empty_axes` says that it means none: then only what the reduction does to each element is left.
@@ -13,7 +14,7 @@ pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueI
     let none_when_empty = node.attributes.flag("noop_with_empty_axes", false)?;
     let rank = node.rank(x);
     let list = node.ints("axes", 1)?.unwrap_or_default();
-    let mut axes = node::axes(&list, rank)?;
+    let mut axes = dims::axes(&list, rank)?;
     if axes.is_empty() && !none_when_empty {
         axes = (0..rank).collect();
     }
@@ -27,10 +28,10 @@ pub(super) fn softmax(node: &mut Node<'_>, log: bool) -> Result<ValueId> {
     let shape = node.shape(x);
     let given = node.attributes.int_or("axis", if node.opset < 13 { 1 } else { -1 })?;
     if node.opset >= 13 {
-        let axis = node::axis(given, shape.len())?;
+        let axis = dims::axis(given, shape.len())?;
         return node.emit(Op::Softmax { axis, log }, &[x]);
     }
-    let (before, after) = shape.split_at(node::split_axis(given, shape.len())?);
+    let (before, after) = shape.split_at(dims::split_axis(given, shape.len())?);
     if let ([_, ..], [_]) = (before, after) {
         return node.emit(Op::Softmax { axis: before.len(), log }, &[x]);
     }

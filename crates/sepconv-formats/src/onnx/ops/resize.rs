@@ -3,8 +3,9 @@
 use sepconv_core::{Error, Op, Result, ValueId, op};
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
+use crate::dims;
 use crate::onnx::attributes::unsupported_value;
-use crate::onnx::node::{self, Node};
+use crate::onnx::node::Node;
 
 /// The size of one axis before and after, and the ratio that coordinates use.
 #[derive(Clone, Copy, PartialEq)]
@@ -30,7 +31,7 @@ pub(super) fn resize(node: &mut Node<'_>) -> Result<ValueId> {
     node.optional(1);
     let shape = node.shape(x);
     let chosen = match node.attributes.ints("axes")? {
-        Some(list) => node::axes(list, shape.len())?,
+        Some(list) => dims::axes(list, shape.len())?,
         None => (0..shape.len()).collect(),
     };
     let scales = node.known_floats(2, "scales")?.filter(|scales| !scales.is_empty());
@@ -118,7 +119,7 @@ fn by_scales(shape: &[usize], chosen: &[usize], scales: &[f32]) -> Result<Vec<Ax
 fn by_sizes(shape: &[usize], chosen: &[usize], sizes: &[i64], policy: &str) -> Result<Vec<Axis>> {
     let mut axes = unchanged(shape);
     check_count(chosen, sizes.len())?;
-    let sizes = crate::onnx::tensor::sizes(sizes)?;
+    let sizes = dims::sizes(sizes)?;
     let ratio = |i: usize| sizes[i] as f32 / shape[chosen[i]] as f32;
     let ratios = (0..chosen.len()).map(ratio);
     let common = match policy {

@@ -5,6 +5,7 @@ use sepconv_kernels::Window;
 
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
+use crate::padding::Padding;
 
 /// How many of the operand's axes a window slides over: 1 or 2.
 pub(super) fn spatial_axes(node: &Node<'_>, x: ValueId) -> Result<usize> {
@@ -34,18 +35,7 @@ pub(super) fn from_plane(node: &mut Node<'_>, x: ValueId, spatial: usize) -> Res
     }
 }
 
-/// What `auto_pad` asks for.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Padding {
-    /// The attribute `pads`.
-    Explicit,
-    /// As many outputs as inputs divided by the stride; an odd row or column is added at the end.
-    SameUpper,
-    /// The same; an odd row or column is added at the start.
-    SameLower,
-}
-
-/// The window that a node's attributes describe, with the padding as written; [`same`] fills it in for the other two.
+/// The window that a node's attributes describe, with the padding as written; [`Padding::apply`] fills in the rest.
 pub(super) fn window(node: &Node<'_>, spatial: usize, kernel: Option<[usize; 2]>) -> Result<(Window, Padding)> {
     let kernel_shape = match node.attributes.ints("kernel_shape")? {
         Some(list) => Some(pair("kernel_shape", checked_len("kernel_shape", list, spatial)?, 1)?),
@@ -78,34 +68,6 @@ pub(super) fn window(node: &Node<'_>, spatial: usize, kernel: Option<[usize; 2]>
         return Err(Error::malformed("auto_pad and pads contradict each other"));
     }
     Ok((window, padding))
-}
-
-/// Pads a window so that it meets a plane `stride` apart, as often as fits.
-pub(super) fn same(mut window: Window, padding: Padding, plane: [usize; 2]) -> Result<Window> {
-    if padding == Padding::Explicit {
-        return Ok(window);
-    }
-    let extent = window.extent().ok_or_else(|| invalid(&window))?;
-    for axis in 0..2 {
-        let last = plane[axis].div_ceil(window.stride[axis]).saturating_sub(1);
-        let reach = last.checked_mul(window.stride[axis]).and_then(|start| start.checked_add(extent[axis]));
-        let total = reach.ok_or_else(|| invalid(&window))?.saturating_sub(plane[axis]);
-        (window.before[axis], window.after[axis]) = halves(total, padding);
-    }
-    Ok(window)
-}
-
-/// Padding before and after that adds up to `total`.
-pub(super) fn halves(total: usize, padding: Padding) -> (usize, usize) {
-    match padding {
-        Padding::SameUpper => (total / 2, total - total / 2),
-        _ => (total - total / 2, total / 2),
-    }
-}
-
-pub(super) fn invalid(window: &Window) -> Error {
-    Error::malformed("window is not possible")
-        .expected("a kernel, stride and dilation from 1 that fit in memory", format_args!("{window:?}"))
 }
 
 /// One or two numbers of an attribute as `[vertical, horizontal]`; one alone is horizontal and `neutral` goes before it.

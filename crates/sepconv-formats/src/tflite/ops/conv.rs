@@ -2,8 +2,8 @@ use sepconv_core::op::{Conv2d, ConvTranspose};
 use sepconv_core::{Error, Op, Result, Shape, ValueId};
 use sepconv_kernels::Window;
 
-use super::plane::{Padding, window};
-use super::size;
+use super::plane::{padding, window};
+use crate::dims::size;
 use crate::tflite::node::Node;
 
 /// The convolutions; `None` for an operator of another family.
@@ -26,7 +26,7 @@ fn conv2d(node: &mut Node) -> Result<ValueId> {
     let groups = c.checked_div(per_group).filter(|groups| groups * per_group == c).unwrap_or(1);
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
     let dilation = [node.option_size(5, 1)?, node.option_size(4, 1)?];
-    let window = window([kh, kw], stride, dilation, Padding::option(node, 0)?, [h, w])?;
+    let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(3)?;
     let bias = node.bias(2, o)?;
     node.apply(Op::Conv2d(Conv2d { window, groups, activation }), &[x, weights, bias])
@@ -46,7 +46,7 @@ fn depthwise(node: &mut Node) -> Result<ValueId> {
     }
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
     let dilation = [node.option_size(6, 1)?, node.option_size(5, 1)?];
-    let window = window([kh, kw], stride, dilation, Padding::option(node, 0)?, [h, w])?;
+    let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(4)?;
     let weights = node.apply(Op::Transpose { order: vec![3, 1, 2, 0] }, &[weights])?;
     let bias = node.bias(2, o)?;
@@ -65,7 +65,7 @@ fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     };
     let plane = [size(out_h)?, size(out_w)?];
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
-    let mut window = window([kh, kw], stride, [1; 2], Padding::option(node, 0)?, plane)?;
+    let mut window = window([kh, kw], stride, [1; 2], padding(node)?, plane)?;
     let mut extra = [0; 2];
     for (axis, input) in [h, w].into_iter().enumerate() {
         (window.after[axis], extra[axis]) = end(&window, axis, input, plane[axis]).ok_or_else(|| {

@@ -2,7 +2,7 @@ use sepconv_core::{DType, Error, Op, Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
-use crate::tflite::graph::quantized;
+use crate::quantized;
 use crate::tflite::node::Node;
 
 /// Functions of single elements; `None` for an operator of another family.

@@ -4,7 +4,8 @@ use sepconv_kernels::Window;
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
-use super::size;
+use crate::dims::size;
+use crate::padding::Padding;
 use crate::tflite::node::Node;
 
 /// What works on planes channel by channel; `None` for an operator of another family.
@@ -18,27 +19,16 @@ pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
     })
 }
 
-/// How a window meets the border.
-#[derive(Clone, Copy)]
-pub(super) enum Padding {
-    /// As many windows as fit at the stride when the plane is padded, the odd pixel of padding at the end.
-    Same,
-    /// None.
-    Valid,
-}
-
-impl Padding {
-    /// From a field of the operator's options.
-    pub(super) fn option(node: &Node, field: usize) -> Result<Self> {
-        match node.option(field, 0i8)? {
-            0 => Ok(Self::Same),
-            1 => Ok(Self::Valid),
-            other => Err(Error::malformed("padding is neither SAME nor VALID").expected("0 or 1", other)),
-        }
+/// `SAME` or `VALID`: the first field of the options of every operator with a window.
+pub(super) fn padding(node: &Node) -> Result<Padding> {
+    match node.option(0, 0i8)? {
+        0 => Ok(Padding::SameUpper),
+        1 => Ok(Padding::Explicit),
+        other => Err(Error::malformed("padding is neither SAME nor VALID").expected("0 or 1", other)),
     }
 }
 
-/// A window with explicit padding on `plane`.
+/// A window on `plane`.
 pub(super) fn window(
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -46,23 +36,7 @@ pub(super) fn window(
     padding: Padding,
     plane: [usize; 2],
 ) -> Result<Window> {
-    let mut window = Window { kernel, stride, dilation, before: [0; 2], after: [0; 2] };
-    let Some(extent) = window.extent() else {
-        return Err(Error::malformed("window is impossible").expected(
-            "kernel, stride and dilation of at least 1",
-            format_args!("{kernel:?}, {stride:?} and {dilation:?}"),
-        ));
-    };
-    if let Padding::Same = padding {
-        for axis in 0..2 {
-            // The last window begins less than a stride before the end of the plane, so nothing here overflows but the sum.
-            let last = plane[axis].saturating_sub(1) / stride[axis] * stride[axis];
-            let total = last.saturating_add(extent[axis]).saturating_sub(plane[axis]);
-            window.before[axis] = total / 2;
-            window.after[axis] = total - total / 2;
-        }
-    }
-    Ok(window)
+    padding.apply(Window { kernel, stride, dilation, before: [0; 2], after: [0; 2] }, plane)
 }
 
 fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
@@ -70,7 +44,7 @@ fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
     let [_, h, w, _] = node.plane(x)?;
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
     let kernel = [node.option_size(4, 0)?, node.option_size(3, 0)?];
-    let window = window(kernel, stride, [1; 2], Padding::option(node, 0)?, [h, w])?;
+    let window = window(kernel, stride, [1; 2], padding(node)?, [h, w])?;
     let activation = node.option_activation(5)?;
     let pooled = node.apply(Op::Pool(Pool { window, kind, ceil: false }), &[x])?;
     node.activate(pooled, activation)

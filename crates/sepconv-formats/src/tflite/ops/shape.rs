@@ -1,7 +1,8 @@
 use sepconv_core::op::Fill;
 use sepconv_core::{Data, Error, Op, Result, Shape, Tensor, ValueId};
 
-use super::{axes, axis, size};
+use super::axes;
+use crate::dims::{axis, size, sizes};
 use crate::tflite::node::Node;
 
 /// What moves elements but computes none; `None` for an operator of another family.
@@ -37,8 +38,10 @@ fn reshape(node: &mut Node) -> Result<ValueId> {
         Some(_) => node.integers(1)?,
         None => node.option_list(0)?,
     };
-    let wrong =
-        || Error::mismatch("new shape does not fit the operand").expected(node.shape(x), format_args!("{sizes:?}"));
+    let wrong = || {
+        Error::mismatch("reshape is not possible")
+            .expected(format_args!("sizes for {}", node.shape(x)), format_args!("{sizes:?}"))
+    };
     let known: Option<usize> = sizes
         .iter()
         .filter(|&&size| size != -1)
@@ -62,7 +65,8 @@ fn squeeze(node: &mut Node) -> Result<ValueId> {
     let shape = node.shape(x);
     let named = axes(&node.option_list(0)?, shape.len())?;
     if let Some(&axis) = named.iter().find(|&&axis| shape[axis] != 1) {
-        return Err(Error::mismatch("squeezed axis is not of size 1").at(format!("axis {axis} of {shape}")));
+        return Err(Error::mismatch("only axes of size 1 can be removed")
+            .expected(1, format_args!("{} (axis {axis} of {shape})", shape[axis])));
     }
     let keep = |axis: &usize| if named.is_empty() { shape[*axis] != 1 } else { !named.contains(axis) };
     let dims = (0..shape.len()).filter(keep).map(|axis| shape[axis]).collect();
@@ -136,9 +140,7 @@ fn padded(node: &mut Node, fill: Fill) -> Result<ValueId> {
     let x = node.operand(0)?;
     let (amounts, rank) = (node.integers(1)?, node.shape(x).len());
     if amounts.len() != 2 * rank {
-        return Err(
-            Error::mismatch("paddings do not fit the operand").expected(format_args!("{rank} pairs"), amounts.len())
-        );
+        return Err(Error::mismatch("pads do not match the axes").expected(2 * rank, amounts.len()));
     }
     let side = |side: usize| amounts.iter().skip(side).step_by(2).map(|&amount| size(amount)).collect();
     let (before, after): (Result<Vec<usize>>, Result<Vec<usize>>) = (side(0), side(1));
@@ -148,8 +150,8 @@ fn padded(node: &mut Node, fill: Fill) -> Result<ValueId> {
 fn broadcast_to(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.operand(0)?;
-    let dims: Result<Vec<usize>> = node.integers(1)?.into_iter().map(size).collect();
-    node.apply(Op::Broadcast { shape: Shape::new(dims?)? }, &[x])
+    let dims = sizes(&node.integers(1)?)?;
+    node.apply(Op::Broadcast { shape: Shape::new(dims)? }, &[x])
 }
 
 /// Shapes are known while importing.

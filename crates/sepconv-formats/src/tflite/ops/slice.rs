@@ -1,7 +1,7 @@
 use sepconv_core::{Error, Op, Result, Shape, ValueId};
 
 use super::shape::reshaped;
-use super::{axis, size};
+use crate::dims::{axis, size, sizes};
 use crate::tflite::node::Node;
 
 /// What takes one part of an operand; `None` for an operator of another family.
@@ -27,10 +27,10 @@ pub(super) fn import_many(node: &mut Node) -> Option<Result<Vec<ValueId>>> {
 fn slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=3)?;
     let x = node.operand(0)?;
-    let (begin, sizes, shape) = (node.integers(1)?, node.integers(2)?, node.shape(x));
-    expect_rank(&shape, &[begin.len(), sizes.len()])?;
-    let starts: Vec<usize> = begin.into_iter().map(size).collect::<Result<_>>()?;
-    let sizes = sizes.into_iter().enumerate().map(|(axis, count)| match count {
+    let (begin, counts, shape) = (node.integers(1)?, node.integers(2)?, node.shape(x));
+    expect_rank(&shape, &[begin.len(), counts.len()])?;
+    let starts = sizes(&begin)?;
+    let sizes = counts.into_iter().enumerate().map(|(axis, count)| match count {
         -1 => Ok(shape[axis].saturating_sub(starts[axis])),
         count => size(count),
     });
@@ -46,7 +46,7 @@ fn strided_slice(node: &mut Node) -> Result<ValueId> {
     let (begins, ends, steps) = (node.integers(1)?, node.integers(2)?, node.integers(3)?);
     let shape = node.shape(x);
     if begins.len() > shape.len() || ends.len() != begins.len() || steps.len() != begins.len() {
-        return Err(Error::mismatch("slice does not fit the operand").expected(
+        return Err(Error::malformed("slice contradicts itself").expected(
             format_args!("at most {} begins, ends and strides", shape.len()),
             format_args!("{}, {} and {}", begins.len(), ends.len(), steps.len()),
         ));
@@ -106,7 +106,7 @@ impl Ranges {
         }
         let (least, most, first, last) = match step {
             1.. => (0, len, 0, len),
-            0 => return Err(Error::malformed("slice has a stride of zero").at(format!("axis {axis}"))),
+            0 => return Err(Error::malformed("slice has a step of zero or one too large").at(format!("axis {axis}"))),
             _ => (-1, len - 1, len - 1, -1),
         };
         let begin = begin.map_or(first, |begin| from_end(begin).clamp(least, most));
@@ -129,7 +129,7 @@ fn split(node: &mut Node) -> Result<Vec<ValueId>> {
     let count = node.option_size(0, 0)?;
     let part = shape[axis].checked_div(count).filter(|part| part * count == shape[axis] && *part > 0);
     let part = part.ok_or_else(|| {
-        Error::mismatch("operand does not split evenly")
+        Error::mismatch("split does not divide the axis")
             .expected(format_args!("{count} parts along axis {axis}"), &shape)
     })?;
     parts(node, x, axis, std::iter::repeat_n(part, count))
@@ -146,7 +146,7 @@ fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
     let open = sizes.iter().filter(|&&size| size == -1).count() as i64;
     let rest = known.and_then(|known| usize::try_from((shape[axis] as i64).checked_sub(known)?).ok());
     let rest = rest.filter(|&rest| open == 1 || (open == 0 && rest == 0)).ok_or_else(|| {
-        Error::mismatch("parts do not make up the operand")
+        Error::mismatch("split does not divide the axis")
             .expected(format_args!("{shape} along axis {axis}"), format_args!("{sizes:?}"))
     })?;
     let sizes: Vec<usize> =
@@ -188,8 +188,7 @@ fn expect_rank(shape: &Shape, lens: &[usize]) -> Result<()> {
     match lens.iter().find(|&&len| len != shape.len()) {
         None => Ok(()),
         Some(len) => {
-            Err(Error::mismatch("slice does not fit the operand")
-                .expected(format_args!("{} numbers", shape.len()), len))
+            Err(Error::malformed("slice contradicts itself").expected(format_args!("{} numbers", shape.len()), len))
         }
     }
 }

@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+
+use sepconv_core::{Builder, DType, Error, Limits, Result, Shape, Tensor, ValueId};
+
+/// An input or output as a file declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Its name.
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Its sizes in the file's own order; `None` where the file leaves one open.
+    pub dims: Vec<Option<usize>>,
+}
+
+/// What a caller fixes before a file becomes a graph.
+#[derive(Clone, Debug, Default)]
+pub struct Binding {
+    /// Shapes of inputs, in the file's own order, for inputs that leave sizes open (an open first axis alone is taken as a batch of one).
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// Inputs that are constants to this caller: shapes, axes, indices.
+    pub constants: BTreeMap<String, Tensor>,
+    /// What the file may ask for.
+    pub limits: Limits,
+}
+
+impl Binding {
+    /// Every name that is bound must be that of an input.
+    pub(crate) fn check_names(&self, inputs: &[Signature]) -> Result<()> {
+        let is_input = |name: &str| inputs.iter().any(|input| input.name == name);
+        let Some(unknown) = self.shapes.keys().chain(self.constants.keys()).find(|name| !is_input(name)) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        Err(Error::argument("no input has this name")
+            .expected(format_args!("one of {names:?}"), format_args!("{unknown:?}")))
+    }
+
+    /// Makes an input part of a graph: as the constant that it is bound to, or as an input of the shape that it is bound to.
+    pub(crate) fn declare(&self, input: &Signature, builder: &mut Builder) -> Result<ValueId> {
+        let declared = match self.constants.get(&input.name) {
+            Some(tensor) => input.accept(tensor).and_then(|()| builder.constant(&input.name, tensor.clone())),
+            None => {
+                let shape = input.bound(self.shapes.get(&input.name));
+                shape.and_then(|shape| builder.input(&input.name, shape, input.dtype))
+            }
+        };
+        declared.map_err(|error| error.at(input.place()))
+    }
+}
+
+impl Signature {
+    /// Where it is, for errors.
+    pub(crate) fn place(&self) -> String {
+        format!("input {:?}", self.name)
+    }
+
+    /// Checks a constant that it is bound to.
+    fn accept(&self, tensor: &Tensor) -> Result<()> {
+        if tensor.dtype() == self.dtype && self.agrees(tensor.shape()) {
+            return Ok(());
+        }
+        Err(Error::argument("constant does not fit the input that it is bound to")
+            .expected(self.describe(), format_args!("{} {}", tensor.dtype(), tensor.shape())))
+    }
+
+    /// Its shape: the one that it is bound to, or the file's with an open batch of one.
+    fn bound(&self, shape: Option<&Vec<usize>>) -> Result<Shape> {
+        if let Some(shape) = shape {
+            if !self.agrees(shape) {
+                return Err(Error::argument("shape does not fit the input that it is bound to")
+                    .expected(self.describe(), format_args!("{shape:?}")));
+            }
+            return Shape::new(&shape[..]);
+        }
+        let one_batch = self.dims.iter().enumerate().map(|(axis, dim)| dim.or((axis == 0).then_some(1)));
+        match one_batch.collect::<Option<Vec<usize>>>() {
+            Some(dims) => Shape::new(dims),
+            None => Err(self.open()),
+        }
+    }
+
+    /// Whether the sizes that the file fixes are those of `shape`.
+    fn agrees(&self, shape: &[usize]) -> bool {
+        self.dims.len() == shape.len() && self.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
+    }
+
+    fn open(&self) -> Error {
+        let open = |axis: usize| if axis == 0 { 1 } else { 640 };
+        let example = self.dims.iter().enumerate().map(|(axis, dim)| dim.unwrap_or(open(axis)).to_string());
+        let (name, example) = (&self.name, example.collect::<Vec<_>>().join(","));
+        Error::argument("input leaves sizes open")
+            .expected("one size for each axis", self.describe())
+            .help(format!("give its shape, e.g. Options::shape({name:?}, [{example}]) or --shape {name}={example}"))
+    }
+
+    /// Type and sizes as they are printed, open ones as `?`.
+    fn describe(&self) -> String {
+        let dims: Vec<String> =
+            self.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string())).collect();
+        format!("{} [{}]", self.dtype, dims.join(","))
+    }
+}

@@ -1,0 +1,171 @@
+use std::fmt;
+
+use half::{bf16, f16};
+use sepconv_core::{DType, Data, Error, Result, Shape, Tensor};
+
+/// The types of elements that are read. Every float is widened to f32, every integer and boolean to i64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    F16,
+    BF16,
+    F32,
+    F64,
+    Bool,
+    I8,
+    U8,
+    I16,
+    U16,
+    I32,
+    U32,
+    I64,
+    U64,
+}
+
+impl Element {
+    /// The error for a type that is none of these.
+    pub(crate) fn unknown(got: impl fmt::Display) -> Error {
+        Error::unsupported("element type is not supported")
+            .expected("floats of 16 to 64 bits, integers of 8 to 64 bits or booleans", got)
+    }
+
+    /// What it is widened to.
+    pub(crate) fn dtype(self) -> DType {
+        match self {
+            Self::F16 | Self::BF16 | Self::F32 | Self::F64 => DType::F32,
+            _ => DType::I64,
+        }
+    }
+
+    /// Bytes that an element takes in a file.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::Bool | Self::I8 | Self::U8 => 1,
+            Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+
+    /// `value` as this type would hold it, where it is an integer type: too wide ones wrap, as in C.
+    pub(crate) fn wrap(self, value: i64) -> i64 {
+        match self {
+            Self::Bool => i64::from(value != 0),
+            Self::I8 => i64::from(value as i8),
+            Self::U8 => i64::from(value as u8),
+            Self::I16 => i64::from(value as i16),
+            Self::U16 => i64::from(value as u16),
+            Self::I32 => i64::from(value as i32),
+            Self::U32 => i64::from(value as u32),
+            _ => value,
+        }
+    }
+
+    /// A half-precision float from its bits.
+    pub(crate) fn widen(self, bits: u16) -> f32 {
+        if self == Self::BF16 { bf16::from_bits(bits).to_f32() } else { f16::from_bits(bits).to_f32() }
+    }
+
+    /// Little-endian bytes that must fill `shape`. Nothing is allocated before they are known to.
+    pub(crate) fn tensor(self, bytes: &[u8], shape: Shape) -> Result<Tensor> {
+        if shape.elements().checked_mul(self.size()) != Some(bytes.len()) {
+            return Err(Error::malformed("tensor data does not fill its shape").expected(
+                format_args!("{} elements of {} bytes for {shape}", shape.elements(), self.size()),
+                format_args!("{} bytes", bytes.len()),
+            ));
+        }
+        Tensor::new(shape, self.decode(bytes)?)
+    }
+
+    fn decode(self, bytes: &[u8]) -> Result<Data> {
+        Ok(match self {
+            Self::F16 | Self::BF16 => floats(bytes, |half| self.widen(u16::from_le_bytes(half))),
+            Self::F32 => floats(bytes, f32::from_le_bytes),
+            Self::F64 => floats(bytes, |wide| f64::from_le_bytes(wide) as f32),
+            Self::Bool => integers(bytes, |[byte]: [u8; 1]| byte != 0),
+            Self::I8 => integers(bytes, i8::from_le_bytes),
+            Self::U8 => integers(bytes, u8::from_le_bytes),
+            Self::I16 => integers(bytes, i16::from_le_bytes),
+            Self::U16 => integers(bytes, u16::from_le_bytes),
+            Self::I32 => integers(bytes, i32::from_le_bytes),
+            Self::U32 => integers(bytes, u32::from_le_bytes),
+            Self::I64 => integers(bytes, i64::from_le_bytes),
+            Self::U64 => unsigned(chunks(bytes).map(u64::from_le_bytes))?,
+        })
+    }
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks().0.iter().copied()
+}
+
+fn floats<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Data {
+    Data::F32(chunks(bytes).map(read).collect())
+}
+
+fn integers<const N: usize, T: Into<i64>>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Data {
+    Data::I64(chunks(bytes).map(|element| read(element).into()).collect())
+}
+
+/// Unsigned integers that i64 holds.
+pub(crate) fn unsigned(values: impl Iterator<Item = u64>) -> Result<Data> {
+    let values: std::result::Result<Vec<i64>, _> = values.map(i64::try_from).collect();
+    values.map(Data::I64).map_err(|_| Error::unsupported("integer above 2^63 - 1 is not supported"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_widened_exactly() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0x83ff, -6.097_555e-5),
+            (0x7c00, f32::INFINITY),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (bits, value) in cases {
+            assert_eq!(Element::F16.widen(bits), value, "{bits:#06x}");
+        }
+        assert!(Element::F16.widen(0x7e00).is_nan());
+        assert!(Element::F16.widen(0x8000).is_sign_negative());
+        assert_eq!(Element::BF16.widen(0xc049), -3.140_625);
+    }
+
+    #[test]
+    fn integers_are_widened_with_their_sign() {
+        let first = |element: Element| {
+            let shape = Shape::new([1]).expect("a small shape");
+            element.tensor(&[0xfe; 8][..element.size()], shape).map(|tensor| tensor.as_i64().map(|list| list[0]))
+        };
+        let cases = [
+            (Element::Bool, 1),
+            (Element::I8, -2),
+            (Element::U8, 0xfe),
+            (Element::I16, -0x102),
+            (Element::U16, 0xfefe),
+            (Element::I32, -0x101_0102),
+            (Element::U32, 0xfefe_fefe),
+            (Element::I64, -0x101_0101_0101_0102),
+        ];
+        for (element, value) in cases {
+            assert_eq!(first(element), Ok(Some(value)), "{element:?}");
+        }
+        assert!(first(Element::U64).is_err(), "beyond i64");
+    }
+
+    #[test]
+    fn bytes_must_fill_the_shape() {
+        for len in [0, 7, 9] {
+            let shape = Shape::new([2, 1]).expect("a small shape");
+            let error = Element::F32.tensor(&[0; 9][..len], shape).expect_err("another number of bytes");
+            assert!(error.to_string().contains("2 elements of 4 bytes for [2,1]"), "{error}");
+        }
+    }
+}
