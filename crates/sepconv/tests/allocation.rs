@@ -1,0 +1,44 @@
+//! After the first call, running a network allocates nothing.
+
+mod common;
+
+use allocation_counter::measure;
+use common::data;
+use sepconv::{Model, Options, Tensor};
+
+fn models() -> Vec<Model> {
+    let own = Model::from_bytes("colours.onnx", include_bytes!("../../../examples/colours.onnx")).unwrap();
+    let real = data().map(|data| {
+        [
+            "onnx/mobilenet_v2_1.0_224_f32.onnx",
+            "onnx/mobilenet_v3_small_1.0_224_f32.onnx",
+            "onnx/efficientpose_rt_224_f32.onnx",
+        ]
+        .map(|file| Model::open(data.join("models").join(file)).unwrap())
+    });
+    [own].into_iter().chain(real.into_iter().flatten()).collect()
+}
+
+/// Allocations of `runs` runs, after the first.
+fn allocations(model: &Model, threads: usize, runs: usize) -> u64 {
+    let mut runner = model.compile(&Options::default().threads(threads)).unwrap();
+    let input = Tensor::zeros(runner.inputs()[0].shape.clone());
+    runner.run(&input).unwrap();
+    let counted = measure(|| (0..runs).for_each(|_| _ = runner.run(&input).unwrap()));
+    counted.count_total
+}
+
+#[test]
+fn one_thread_allocates_nothing() {
+    for model in models() {
+        assert_eq!(allocations(&model, 1, 10), 0, "{}", model.name());
+    }
+}
+
+/// The queue of the thread pool grows by a block now and then; the engine itself adds nothing.
+#[test]
+fn threads_allocate_less_than_once_in_thirty_runs() {
+    for model in models() {
+        assert!(allocations(&model, 2, 60) <= 2, "{}", model.name());
+    }
+}
