@@ -12,7 +12,7 @@ use sepconv_kernels::{
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Pairing, Work},
+    work::{Depthwise, Matrix, Pairing, Work},
 };
 use crate::{
     Error, Op, Result, Shape, ValueId,
@@ -115,7 +115,7 @@ impl Planner<'_> {
                 let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;
-                let work = Work::Depthwise { variant, conv, packed, activation };
+                let work = Work::Depthwise(Depthwise { variant, conv, packed, activation });
                 let kernel = format!("depthwise {}", variant.name());
                 let why = format!("{} channels, weights of a vector stay in registers", conv.output[2]);
                 Ok(Choice { work, operands, kernel, why })
@@ -158,10 +158,8 @@ impl Planner<'_> {
         let operands = [0, 3].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect();
         let kernel = format!("pointwise {}", tile.name(self.isa));
         let why = format!("{m} x {k} x {n}, {}", in_vain(n, tile.columns(self.isa)));
-        let work = match m {
-            1 => Work::Vector { tile, k, packed, activation },
-            _ => Work::Pointwise { tile, k, n, packed, activation },
-        };
+        let matrix = Matrix { tile, k, n, packed, activation };
+        let work = if m == 1 { Work::Vector(matrix) } else { Work::Pointwise(matrix) };
         Ok(Choice { work, operands, kernel, why })
     }
 

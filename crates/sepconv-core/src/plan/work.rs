@@ -7,6 +7,7 @@ use sepconv_kernels::{
     layout, matmul, pointwise, pool, reduce, resize, softmax,
 };
 
+use super::fused::Fused;
 use crate::op::Move;
 
 /// A kernel with everything it needs to know: what a step of a plan does.
@@ -35,12 +36,8 @@ pub(crate) enum Work {
         packed: Range<usize>,
         activation: Activation,
     },
-    Depthwise {
-        variant: depthwise::Variant,
-        conv: depthwise::Depthwise,
-        packed: Range<usize>,
-        activation: Activation,
-    },
+    Depthwise(Depthwise),
+    Fused(Fused),
     ConvTranspose {
         tile: Tile,
         conv: conv_transpose::ConvTranspose,
@@ -87,6 +84,25 @@ pub(crate) enum Work {
     },
 }
 
+/// A product with a packed `[k, n]` matrix of weights.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    pub(crate) tile: Tile,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) packed: Range<usize>,
+    pub(crate) activation: Activation,
+}
+
+/// A depthwise convolution with packed weights.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    pub(crate) variant: depthwise::Variant,
+    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) packed: Range<usize>,
+    pub(crate) activation: Activation,
+}
+
 /// How the operands of a binary function meet.
 #[derive(Debug)]
 pub(crate) enum Pairing {
@@ -119,17 +135,17 @@ impl Work {
         let first = units.start * unit;
         let [a, b] = x.slices;
         match self {
-            Self::Pointwise { tile, k, n, packed, activation } => {
-                let a = &a[first / n * k..][..out.len() / n * k];
-                let residual = residual(b, first, out.len());
-                pointwise::pointwise(isa, *tile, *k, *n, a, &x.weights[packed.clone()], residual, *activation, out);
+            Self::Pointwise(matrix) => {
+                let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
+                matrix.run(isa, x.weights, a, residual(b, first, out.len()), out);
             }
-            Self::Vector { tile, k, packed, activation } => {
-                let panel = pointwise::packed_len(isa, *tile, *k, 1);
-                let packed = &x.weights[packed.clone()][units.start * panel..];
-                let packed = &packed[..pointwise::packed_len(isa, *tile, *k, out.len())];
+            Self::Vector(matrix) => {
+                let Matrix { tile, k, activation, .. } = *matrix;
+                let panel = pointwise::packed_len(isa, tile, k, 1);
+                let packed = &x.weights[matrix.packed.clone()][units.start * panel..];
+                let packed = &packed[..pointwise::packed_len(isa, tile, k, out.len())];
                 let residual = residual(b, first, out.len());
-                pointwise::pointwise(isa, *tile, *k, out.len(), a, packed, residual, *activation, out);
+                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, out);
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
@@ -163,7 +179,8 @@ impl Work {
                 }
             }
             Self::Conv2d { .. }
-            | Self::Depthwise { .. }
+            | Self::Depthwise(_)
+            | Self::Fused(_)
             | Self::ConvTranspose { .. }
             | Self::Pool(_)
             | Self::Resize { .. } => {
@@ -199,18 +216,8 @@ impl Work {
                     let packed = &x.weights[packed.clone()];
                     conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
                 }
-                Self::Depthwise { variant, conv, packed, activation } => {
-                    depthwise::depthwise(
-                        isa,
-                        *variant,
-                        conv,
-                        source,
-                        &x.weights[packed.clone()],
-                        *activation,
-                        rows,
-                        here,
-                    );
-                }
+                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
+                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
                 Self::ConvTranspose { tile, conv, packed, activation } => {
                     conv_transpose::conv_transpose(
                         isa,
@@ -236,7 +243,8 @@ impl Work {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
-            Self::Depthwise { conv, .. } => (conv.input, conv.output),
+            Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
+            Self::Fused(fused) => fused.planes(),
             Self::ConvTranspose { conv, .. } => (conv.input, conv.output),
             Self::Pool(pool) => (pool.input, pool.output),
             Self::Resize { input, output, .. } => (*input, *output),
@@ -249,10 +257,11 @@ impl Work {
         /// Elementwise work is cut no finer than this.
         const BLOCK: usize = 4096;
         match self {
-            Self::Pointwise { tile, n, .. } => tile.rows * n,
-            Self::Vector { tile, .. } => tile.columns(isa),
+            Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
+            Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Conv2d { .. }
-            | Self::Depthwise { .. }
+            | Self::Depthwise(_)
+            | Self::Fused(_)
             | Self::ConvTranspose { .. }
             | Self::Pool(_)
             | Self::Resize { .. } => {
@@ -273,8 +282,25 @@ impl Work {
     pub(crate) fn scratch_len(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            Self::Fused(fused) => fused.scratch_len(),
             _ => 0,
         }
+    }
+}
+
+impl Matrix {
+    /// Multiplies rows of `k` floats into rows of `n`.
+    pub(super) fn run(&self, isa: Isa, weights: &[f32], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+        let packed = &weights[self.packed.clone()];
+        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
+    }
+}
+
+impl Depthwise {
+    /// Makes the output rows `rows`.
+    pub(super) fn run(&self, isa: Isa, weights: &[f32], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
+        let packed = &weights[self.packed.clone()];
+        depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
     }
 }
 

@@ -1,0 +1,186 @@
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use sepconv_kernels::{Isa, Rows};
+
+use super::work::{Depthwise, Matrix, Work};
+use crate::{
+    Graph, Node, Op,
+    op::ConvKind,
+    passes::Block,
+};
+
+/// A depthwise convolution with the pointwise ones around it, a few rows at a time: what lies between them stays in cache.
+///
+/// Rows of the expansion go into a ring that holds as many as the depthwise window needs, rows of the depthwise result into a
+/// strip; the kernels are those that run the layers one by one, so every bit is the same. Where threads meet, the few rows of the
+/// expansion that both need are computed twice.
+#[derive(Debug)]
+pub(crate) struct Fused {
+    expand: Option<Matrix>,
+    depthwise: Depthwise,
+    project: Option<Matrix>,
+    /// Output rows in a strip.
+    strip: usize,
+}
+
+/// Floats that the strips of a block should fit in: a part of any core's second-level cache, leaving room for weights.
+const CACHE: usize = 96 << 10;
+
+/// Blocks whose inner tensors are smaller stay in the second-level cache anyway; then long products beat short strips.
+const WORTH: usize = 128 << 10;
+
+impl Fused {
+    /// Joins what was chosen for the layers of a [`group`](groups).
+    pub(super) fn new(works: Vec<Work>) -> Option<Self> {
+        let (mut expand, mut depthwise, mut project) = (None, None, None);
+        for work in works {
+            match work {
+                Work::Pointwise(matrix) if depthwise.is_none() => expand = Some(matrix),
+                Work::Pointwise(matrix) => project = Some(matrix),
+                Work::Depthwise(layer) => depthwise = Some(layer),
+                _ => return None,
+            }
+        }
+        let mut fused = Self { expand, depthwise: depthwise?, project, strip: 1 };
+        let rows = fused.depthwise.conv.output[0];
+        while fused.strip < rows.min(8) {
+            fused.strip += 1;
+            if fused.scratch_len() > CACHE {
+                fused.strip -= 1;
+                break;
+            }
+        }
+        Some(fused)
+    }
+
+    /// Output rows in a strip.
+    pub(super) fn strip(&self) -> usize {
+        self.strip
+    }
+
+    /// The sizes `[h, w, c]` of an input and an output image.
+    pub(super) fn planes(&self) -> ([usize; 3], [usize; 3]) {
+        let ([h, w, c], [oh, ow, o]) = (self.depthwise.conv.input, self.depthwise.conv.output);
+        let input = self.expand.as_ref().map_or(c, |expand| expand.k);
+        let output = self.project.as_ref().map_or(o, |project| project.n);
+        ([h, w, input], [oh, ow, output])
+    }
+
+    /// Rows of the expansion that the window of a strip covers.
+    fn ring_rows(&self) -> usize {
+        let window = &self.depthwise.conv.window;
+        let extent = (window.kernel[0] - 1) * window.dilation[0] + 1;
+        ((self.strip - 1) * window.stride[0] + extent).min(self.depthwise.conv.input[0])
+    }
+
+    fn ring_len(&self) -> usize {
+        let [_, w, c] = self.depthwise.conv.input;
+        if self.expand.is_some() { self.ring_rows() * w * c } else { 0 }
+    }
+
+    /// Floats of scratch: the ring and the strip.
+    pub(super) fn scratch_len(&self) -> usize {
+        let [_, ow, o] = self.depthwise.conv.output;
+        self.ring_len() + if self.project.is_some() { self.strip * ow * o } else { 0 }
+    }
+
+    /// Makes the output rows `rows` of one image `x`.
+    #[expect(clippy::too_many_arguments, reason = "as many as a step has operands")]
+    pub(super) fn run(
+        &self,
+        isa: Isa,
+        weights: &[f32],
+        x: &[f32],
+        residual: Option<&[f32]>,
+        rows: Range<usize>,
+        out: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let ([_, w, c], [_, ow, o]) = self.planes();
+        let (ring, rest) = scratch.split_at_mut(self.ring_len());
+        let mut expanded = 0;
+        for (i, out) in out.chunks_mut(self.strip * ow * o).enumerate() {
+            let first = rows.start + i * self.strip;
+            let strip = first..first + out.len() / (ow * o);
+            let source = match &self.expand {
+                Some(expand) => {
+                    let needed = self.input_rows(&strip);
+                    let missing = needed.start.max(expanded)..needed.end;
+                    expanded = needed.end.max(expanded);
+                    self.fill(isa, weights, expand, x, missing, ring);
+                    Rows::new(&*ring, ring.len() / self.ring_rows())
+                }
+                None => Rows::new(x, w * c),
+            };
+            match &self.project {
+                Some(project) => {
+                    let middle = &mut rest[..strip.len() * ow * project.k];
+                    self.depthwise.run(isa, weights, source, strip, middle);
+                    let residual = residual.map(|residual| &residual[i * self.strip * ow * o..][..out.len()]);
+                    project.run(isa, weights, middle, residual, out);
+                }
+                None => self.depthwise.run(isa, weights, source, strip, out),
+            }
+        }
+    }
+
+    /// The input rows that the windows of some output rows meet.
+    fn input_rows(&self, rows: &Range<usize>) -> Range<usize> {
+        let (window, h) = (&self.depthwise.conv.window, self.depthwise.conv.input[0]);
+        let extent = (window.kernel[0] - 1) * window.dilation[0] + 1;
+        let start = (rows.start * window.stride[0]).saturating_sub(window.before[0]);
+        let end = ((rows.end - 1) * window.stride[0] + extent).saturating_sub(window.before[0]);
+        start.min(h)..end.min(h)
+    }
+
+    /// Expands the input rows `rows` into their places in the ring, neighbours at once.
+    fn fill(&self, isa: Isa, weights: &[f32], expand: &Matrix, x: &[f32], rows: Range<usize>, ring: &mut [f32]) {
+        let (width, slots) = (self.depthwise.conv.input[1], self.ring_rows());
+        let mut y = rows.start;
+        while y < rows.end {
+            let slot = y % slots;
+            let count = (rows.end - y).min(slots - slot);
+            let from = &x[y * width * expand.k..][..count * width * expand.k];
+            let to = &mut ring[slot * width * expand.n..][..count * width * expand.n];
+            expand.run(isa, weights, from, None, to);
+            y += count;
+        }
+    }
+}
+
+/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, the layers around a
+/// depthwise convolution together where what lies between them is large.
+pub(super) fn groups(graph: &Graph, blocks: &[Block]) -> Vec<Vec<usize>> {
+    let together: Vec<Vec<usize>> = blocks.iter().filter_map(|block| group(graph, block)).collect();
+    // A group runs where its last node stands: nobody else reads what its other nodes make.
+    let lead = |i: usize| together.iter().find(|group| group.contains(&i));
+    (0..graph.nodes.len())
+        .filter_map(|i| match lead(i) {
+            None => Some(vec![i]),
+            Some(group) => (group.last() == Some(&i)).then(|| group.clone()),
+        })
+        .collect()
+}
+
+fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
+    let node = |i: usize| &graph.nodes[i];
+    let at = block.nodes.iter().position(|&i| kind(graph, node(i)) == Some(ConvKind::Depthwise))?;
+    let depthwise = block.nodes[at];
+    let pointwise = |i: &usize| kind(graph, node(*i)) == Some(ConvKind::Pointwise);
+    let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise);
+    let project = block.nodes.get(at + 1).copied().filter(pointwise);
+    let project = project.filter(|&i| node(i).inputs[0] == node(depthwise).output);
+    let elements = |i: usize| graph.value(node(i).output).shape.elements();
+    let inner = expand.map_or(0, elements) + if project.is_some() { elements(depthwise) } else { 0 };
+    let images = graph.value(node(depthwise).output).shape[0].max(1);
+    (inner / images > WORTH).then(|| expand.into_iter().chain([depthwise]).chain(project).collect())
+}
+
+fn kind(graph: &Graph, node: &Node) -> Option<ConvKind> {
+    match &node.op {
+        Op::Conv2d(conv) => Some(conv.kind(graph.value(node.inputs[0]).shape.last())),
+        _ => None,
+    }
+}
