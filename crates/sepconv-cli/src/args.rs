@@ -18,9 +18,21 @@ pub(crate) struct CompileArgs {
     /// The shape of an input whose sizes the file leaves open; once for each such input
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
     shape: Vec<(String, Vec<usize>)>,
+
+    /// The folder that an ONNX file may keep weights in as files of their own; without it none is read
+    #[arg(long, value_name = "FOLDER")]
+    external_data: Option<PathBuf>,
 }
 
 impl CompileArgs {
+    pub(crate) fn open(&self, model: &Path) -> Result<Model> {
+        let model = Model::open(model)?;
+        Ok(match &self.external_data {
+            Some(folder) => model.with_external_data(folder),
+            None => model,
+        })
+    }
+
     pub(crate) fn options(&self) -> Options {
         let options = self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads));
         self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
@@ -55,7 +67,7 @@ pub(crate) struct ClassifierArgs {
 
 impl ClassifierArgs {
     pub(crate) fn classifier(&self) -> Result<Classifier> {
-        let classifier = Classifier::new(&Model::open(&self.model)?, &self.compile.options())?;
+        let classifier = Classifier::new(&self.compile.open(&self.model)?, &self.compile.options())?;
         Ok(match &self.preprocess {
             Some(preprocess) => classifier.with_preprocess(preprocess.clone()),
             None => classifier,

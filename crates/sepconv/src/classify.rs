@@ -41,8 +41,8 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Compiles a network of one image input whose first output is a score for each class. Pre-processing and labels are the
-    /// file's, or for the former the [default](Model::preprocess).
+    /// Compiles a network of one image input whose first output is a score for each class. Pre-processing is the
+    /// file's or the [default](Model::preprocess); labels are the file's, where there is one for each class.
     ///
     /// # Errors
     /// Those of [`Model::compile`], and when the network is not of this kind.
@@ -66,7 +66,7 @@ impl Classifier {
                 .expected("a first output [1,classes]", format_args!("{}", output.shape)));
         }
         let preprocess = model.preprocess()?;
-        let labels = model.labels().map(|labels| labels.for_outputs(classes)).transpose()?;
+        let labels = model.labels().and_then(|labels| labels.for_outputs(classes).ok());
         Ok(Self {
             tables: preprocess.tables(),
             scores: Vec::with_capacity(classes),

@@ -58,6 +58,15 @@ impl Model {
         Ok(Self { name, file })
     }
 
+    /// Allows an ONNX file to keep weights in files of their own, as long as they are in `folder`. Without it none is read.
+    pub fn with_external_data(self, folder: impl AsRef<Path>) -> Self {
+        let file = match self.file {
+            ModelFile::Onnx(file) => ModelFile::Onnx(file.external_data(folder.as_ref())),
+            file @ ModelFile::Tflite(_) => file,
+        };
+        Self { file, ..self }
+    }
+
     /// The name of the file.
     pub fn name(&self) -> &str {
         &self.name

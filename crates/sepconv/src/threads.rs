@@ -32,7 +32,8 @@ impl Threads {
     }
 }
 
-/// Both pieces at once, on the pool that the caller is in.
+/// Both pieces at once, on the pool that the caller is in. A join costs 1.1 to 1.5 µs while layers follow each other closely, 5 to 6
+/// µs after 10 µs without one; CONTRIBUTING.md compares crates.
 struct Forked {
     threads: usize,
 }

@@ -22,12 +22,27 @@ fn torch(px: f32, channel: usize) -> f32 {
 
 const CASES: &[Case] = &[
     Case { file: "onnx/efficientnet_lite0_224_flowers_f32.onnx", side: 224, pixel: |px, _| px / 255.0, softmax: true },
-    Case { file: "onnx/mcunet_320kb_1mb_176_bn_f32.onnx", side: 176, pixel: |px, _| (px - 127.5) / 127.5, softmax: false },
+    Case {
+        file: "onnx/mcunet_320kb_1mb_176_bn_f32.onnx",
+        side: 176,
+        pixel: |px, _| (px - 127.5) / 127.5,
+        softmax: false,
+    },
     Case { file: "onnx/mobilenet_v1_0.25_224_bn_f32.onnx", side: 224, pixel: torch, softmax: false },
     Case { file: "onnx/mobilenet_v1_1.0_224_f32.onnx", side: 224, pixel: |px, _| (px - 128.0) / 128.0, softmax: true },
     Case { file: "onnx/mobilenet_v2_1.0_224_f32.onnx", side: 224, pixel: |px, _| (px - 128.0) / 128.0, softmax: true },
-    Case { file: "onnx/mobilenet_v3_small_1.0_224_f32.onnx", side: 224, pixel: |px, _| (px - 128.0) / 127.0, softmax: true },
-    Case { file: "tflite/mobilenet_v1_0.25_224_f32.tflite", side: 224, pixel: |px, _| (px - 127.5) / 127.5, softmax: true },
+    Case {
+        file: "onnx/mobilenet_v3_small_1.0_224_f32.onnx",
+        side: 224,
+        pixel: |px, _| (px - 128.0) / 127.0,
+        softmax: true,
+    },
+    Case {
+        file: "tflite/mobilenet_v1_0.25_224_f32.tflite",
+        side: 224,
+        pixel: |px, _| (px - 127.5) / 127.5,
+        softmax: true,
+    },
 ];
 
 /// Softmax outputs within 1e-4, logits within 1e-3 of their size, the same class for every image: with one thread and with two.
@@ -48,7 +63,10 @@ fn outputs_equal_the_golden_ones() {
                 let most = expected.iter().fold(0f32, |most, x| most.max(x.abs()));
                 let bound = if case.softmax { 1e-4 } else { 1e-3 * most };
                 let worst = expected.iter().zip(got).map(|(e, g)| (e - g).abs()).fold(0f32, f32::max);
-                assert!(worst <= bound, "{name}, image {i}, {threads} thread(s): differs by {worst}, allowed is {bound}");
+                assert!(
+                    worst <= bound,
+                    "{name}, image {i}, {threads} thread(s): differs by {worst}, allowed is {bound}"
+                );
                 assert_eq!(best(got), best(expected), "{name}, image {i}");
             }
         }
@@ -62,8 +80,7 @@ fn input(case: &Case, image: &[f32]) -> Tensor {
         return Tensor::f32([1, side, side, 3], pixels).unwrap();
     }
     let plane = side * side;
-    let pixels: Vec<f32> =
-        (0..3 * plane).map(|i| (case.pixel)(image[i % plane * 3 + i / plane], i / plane)).collect();
+    let pixels: Vec<f32> = (0..3 * plane).map(|i| (case.pixel)(image[i % plane * 3 + i / plane], i / plane)).collect();
     Tensor::f32([1, 3, side, side], pixels).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{DType, Data, Error, Limits, Model, Runner, Tensor, TensorInfo, npy};
+use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, npy};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
@@ -67,7 +67,7 @@ enum Numbers<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut runner = Model::open(&args.model)?.compile(&args.compile.options())?;
+    let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
     let load_ms = milliseconds(start);
 
     let inputs = match &args.input {

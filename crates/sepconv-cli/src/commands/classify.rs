@@ -65,7 +65,8 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
     let pictures = expand(&args.pictures)?;
     let mut classifier = args.classifier.classifier()?;
     if let Some(labels) = &args.labels {
-        classifier = classifier.with_labels(Labels::open(labels)?)?;
+        let in_file = |error: Error| error.in_file(&labels.display().to_string());
+        classifier = classifier.with_labels(Labels::open(labels)?).map_err(in_file)?;
     }
     let failed = if args.json {
         print_json(&args, &pictures, &mut classifier, out)?

@@ -111,7 +111,7 @@ impl Totals {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    let model = Model::open(&args.model)?;
+    let model = args.compile.open(&args.model)?;
     let runner = model.compile(&args.compile.options())?;
     // What a network of something else than pictures states or defaults to means nothing.
     let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use sepconv::{Error, Limits, Model, Result, Tensor, TensorInfo, npy};
+use sepconv::{Error, Limits, Result, Tensor, TensorInfo, npy};
 
 use crate::args::CompileArgs;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn execute(args: Args) -> std::result::Result<(), Failure> {
-    let mut runner = Model::open(&args.model)?.compile(&args.compile.options())?;
+    let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
     let outputs = runner.outputs().to_vec();
     if outputs.len() > 1 && args.output.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::argument("network has several outputs, which a .npz file can hold")

@@ -34,7 +34,9 @@ impl Run<'_> {
         let mut out = self.out;
         let mut y = self.rows.start;
         while y < self.rows.end {
-            let at_once = ROWS.min(self.rows.end - y);
+            // Two rows' sums need more registers than the older instruction sets have.
+            let most = if S::REGISTERS >= 32 { ROWS } else { 1 };
+            let at_once = most.min(self.rows.end - y);
             let (now, later) = out.split_at_mut(at_once * ow * c);
             let top = self.dw.window.before[0];
             let taps = inside(y * STRIDE, top, h, (at_once - 1) * STRIDE + K);
@@ -43,8 +45,8 @@ impl Run<'_> {
                 *line = self.x.row(y * STRIDE + t - top);
             }
             for (v, packed) in self.packed.chunks_exact(S::LANES * (K * K + 1)).enumerate() {
-                let channel = v * S::LANES;
-                let strip = Strip { dw: self.dw, lines: &lines, taps: taps.clone(), packed, channel };
+                let (channel, taps) = (v * S::LANES, taps.clone());
+                let strip = Strip { dw: self.dw, lines: &lines, taps, packed, channel };
                 if at_once == 2 {
                     strip.run::<S, K, STRIDE, ROWS>(simd, self.activation, now);
                 } else {
@@ -171,17 +173,16 @@ impl<S: Simd, const K: usize> Tiles<'_, S, K> {
     ) -> [[S::F32; P]; R] {
         let mut sums = [[self.bias; P]; R];
         let columns = self.columns.renumbered(x * STRIDE, self.strip.dw.window.before[1], inside.clone());
-        let mut add = |t: usize| self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
         if K == 3 {
             // With `t` known, weights are registers.
             for t in 0..5 {
                 if t < (R - 1) * STRIDE + K && self.strip.taps.contains(&t) {
-                    add(t);
+                    self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
                 }
             }
         } else {
             for t in self.strip.taps.clone() {
-                add(t);
+                self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
             }
         }
         sums
@@ -295,44 +296,4 @@ fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, con
 /// a single pixel is ready for anything.
 const fn edge(kernel: usize, pixels: usize) -> usize {
     if pixels > 1 { kernel / 2 } else { kernel }
-}
-
-impl Run<'_> {
-    /// Any window: one channel vector of one pixel at a time.
-    #[inline(always)]
-    pub(super) fn general<S: Simd>(self, simd: S) {
-        let ([h, w, c], [_, ow, channels], window) = (self.dw.input, self.dw.output, &self.dw.window);
-        let (kw, taps, multiplier) = (window.kernel[1], self.dw.taps(), self.dw.multiplier());
-        let pixels = self.out.chunks_exact_mut(channels);
-        let places = self.rows.flat_map(|y| (0..ow).map(move |x| (y, x)));
-        for (out, (y, x)) in pixels.zip(places) {
-            let groups = self.packed.chunks_exact(S::LANES * (taps + 1));
-            for ((v, out), packed) in out.chunks_mut(S::LANES).enumerate().zip(groups) {
-                let mut sum = simd.load(packed);
-                for ky in window.taps(0, y, h) {
-                    let line = self.x.row(window.source(0, y, ky));
-                    for kx in window.taps(1, x, w) {
-                        let weights = simd.load(&packed[(1 + ky * kw + kx) * S::LANES..]);
-                        let pixel = &line[window.source(1, x, kx) * c..][..c];
-                        let x = spread(simd, pixel, v * S::LANES, out.len(), multiplier);
-                        sum = simd.mul_add(x, weights, sum);
-                    }
-                }
-                simd.store_part(activation::apply(simd, self.activation, sum), out);
-            }
-        }
-    }
-}
-
-/// The inputs of `lanes` output channels from `first`: each input channel serves `multiplier` of them.
-#[inline(always)]
-fn spread<S: Simd>(simd: S, pixel: &[f32], first: usize, lanes: usize, multiplier: usize) -> S::F32 {
-    if multiplier == 1 {
-        return simd.load_part(&pixel[first..][..lanes]);
-    }
-    let mut spread = [0.0; 16];
-    for (lane, to) in spread[..lanes].iter_mut().enumerate() {
-        *to = pixel[(first + lane) / multiplier];
-    }
-    simd.load(&spread)
 }

@@ -3,14 +3,17 @@
 //! `out[y, x, o] = f(bias[o] + Σ weights[o, ky, kx] · in[y·sy + ky·dy - top, x·sx + kx·dx - left, o / multiplier])`, where `f` is
 //! an [`Activation`] and taps outside the plane contribute nothing.
 //!
-//! **Cost.** `oh·ow·c·multiplier·kh·kw` multiply-adds. A vector of channels keeps its accumulators for a tile of output
-//! pixels in registers, and an input vector that is loaded feeds every pixel of the tile that it meets: 0.3 to 0.8 loads
-//! per multiply-add, where one accumulator would take two. 3×3 at stride 1 computes two output rows at once, so that each
-//! input row is fetched twice instead of three times.
+//! **Cost.** `oh·ow·c·multiplier·kh·kw` multiply-adds; each input row is fetched about `kh/sy` times, from the nearest cache when
+//! few rows are computed per call. The kernels with a fixed window keep, for one vector of channels, the sums of a tile of 7 pixels
+//! (two rows of them with 32 registers) in registers, and an input vector that is loaded feeds every sum that it meets: for 3×3 at
+//! stride 1, 0.3 loads per multiply-add, where one sum at a time would take two. A clip adds two operations per result, so that
+//! ReLU6 after 3×3 leaves 9 of 11 operations for the convolution. Planes larger than the second-level cache are bound by the memory
+//! beyond it. Vectors of input that begin on a cache line are read fastest: align the buffers to 64 bytes.
 //!
 //! **Numerics.** Each result is the bias plus its taps, row by row and column by column, in single precision: a bound is
 //! `(taps + 1)·2⁻²⁴` times the sum of the absolute products. The order depends on nothing else, so a row is the same bits
 //! whether it is computed alone or within a plane.
+mod general;
 mod kernel;
 mod pack;
 mod reference;

@@ -3,7 +3,7 @@ use super::Depthwise;
 /// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
 /// benches go by. A line here makes a kernel.
 macro_rules! variants {
-    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, $rows:literal rows at once;)*) => {
+    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once;)*) => {
         /// A way to compute a depthwise convolution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Variant {
@@ -47,12 +47,12 @@ macro_rules! variants {
 }
 
 variants! {
-    K3S1 = "k3s1": kernel 3, stride 1, 2 rows at once;
-    K3S2 = "k3s2": kernel 3, stride 2, 1 rows at once;
-    K5S1 = "k5s1": kernel 5, stride 1, 1 rows at once;
-    K5S2 = "k5s2": kernel 5, stride 2, 1 rows at once;
-    K7S1 = "k7s1": kernel 7, stride 1, 1 rows at once;
-    K7S2 = "k7s2": kernel 7, stride 2, 1 rows at once;
+    K3S1 = "k3s1": kernel 3, stride 1, up to 2 rows at once;
+    K3S2 = "k3s2": kernel 3, stride 2, up to 2 rows at once;
+    K5S1 = "k5s1": kernel 5, stride 1, up to 2 rows at once;
+    K5S2 = "k5s2": kernel 5, stride 2, up to 2 rows at once;
+    K7S1 = "k7s1": kernel 7, stride 1, up to 1 rows at once;
+    K7S2 = "k7s2": kernel 7, stride 2, up to 1 rows at once;
 }
 
 impl Variant {

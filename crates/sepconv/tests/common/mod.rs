@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sepconv::Tensor;
 
 /// The folder of models and photographs, or a printed reason why the test that asks does nothing.
-pub fn data() -> Option<PathBuf> {
+pub(crate) fn data() -> Option<PathBuf> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os("SEPCONV_DATA").map_or(usual, PathBuf::from);
     if folder.is_dir() {
@@ -18,8 +18,7 @@ pub fn data() -> Option<PathBuf> {
 }
 
 /// The shape and elements of a .npy file, as floats.
-pub fn read_array(path: &Path) -> (Vec<usize>, Vec<f32>) {
-    
+pub(crate) fn read_array(path: &Path) -> (Vec<usize>, Vec<f32>) {
     let (_, tensor): (String, Tensor) = sepconv::npy::read(path, &sepconv::Limits::default()).unwrap().remove(0);
     let elements = match (tensor.as_f32(), tensor.as_i64()) {
         (Some(x), _) => x.to_vec(),

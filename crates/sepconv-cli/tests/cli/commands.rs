@@ -1,0 +1,181 @@
+//! The five commands on a network of the project's own making, as users and scripts start them.
+
+use std::fs;
+
+use crate::program::{example, finish, folder, paint, program, sepconv};
+use sepconv::{Limits, Tensor, npy};
+use serde_json::json;
+
+#[test]
+fn classify_names_colours() {
+    let folder = folder("classify_names_colours");
+    paint(&folder.join("a.png"), [220, 30, 20]);
+    paint(&folder.join("b.png"), [10, 20, 250]);
+    fs::write(folder.join("notes.txt"), "not looked at").unwrap();
+    let args = ["classify", folder.to_str().unwrap(), "--model", &example("colours.onnx"), "--top", "1", "--labels"];
+    let outcome = sepconv(args.into_iter().chain([example("colours.txt").as_str()]));
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    let lines: Vec<_> = outcome.out.lines().collect();
+    assert_eq!(
+        lines[0],
+        "preprocess torch: (px/255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225] \
+         (usual for this format; the file states none, --preprocess changes it)"
+    );
+    assert!(lines[2].ends_with("a.png") && lines[3].ends_with(" %      2  red"), "{}", outcome.out);
+    assert!(lines[5].ends_with("b.png") && lines[6].ends_with(" %      4  blue"), "{}", outcome.out);
+}
+
+#[test]
+fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
+    let folder = folder("classify_json");
+    paint(&folder.join("good.png"), [10, 140, 5]);
+    fs::write(folder.join("bad.jpg"), "no picture").unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let args = ["classify", &path("bad.jpg"), &path("gone.png"), &path("good.png"), "--top", "2", "--json", "--model"];
+    let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.err.starts_with("error: not a picture\n  --> ") && outcome.err.contains("gone.png"),
+        "{}",
+        outcome.err
+    );
+    let json = outcome.json();
+    assert_eq!(json["preprocess"]["name"], "torch");
+    assert_eq!(json["preprocess"]["source"], "default");
+    let images = json["images"].as_array().unwrap();
+    assert_eq!(images.len(), 3);
+    assert!(images[0]["error"].as_str().unwrap().starts_with("not a picture"));
+    assert!(images[1]["error"].is_string());
+    assert_eq!((&images[2]["file"], &images[2]["softmax_added"]), (&json!(path("good.png")), &json!(false)));
+    let best = &images[2]["predictions"][0];
+    assert_eq!((&best["class"], &best["output"], &best["label"]), (&json!(3), &json!(3), &json!(null)));
+    assert!(best["score"].as_f64().unwrap() > 0.5 && images[2]["predictions"].as_array().unwrap().len() == 2);
+}
+
+#[test]
+fn evaluate_counts_right_answers() {
+    let folder = folder("evaluate_counts");
+    for (name, colour) in
+        [("r.png", [220, 30, 20]), ("g.png", [10, 140, 5]), ("b.png", [10, 20, 250]), ("x.png", [0; 3])]
+    {
+        paint(&folder.join(name), colour);
+    }
+    let labels = folder.join("labels.txt");
+    fs::write(&labels, "r.png 2\ng.png 3\nb.png 2\n").unwrap();
+    let args = |extra: &[&str]| {
+        let usual = ["evaluate", "--images", folder.to_str().unwrap(), "--labels", labels.to_str().unwrap(), "--model"];
+        let model = example("colours.onnx");
+        sepconv(usual.into_iter().chain([model.as_str()]).chain(extra.iter().copied()))
+    };
+    let json = args(&["--json"]).json();
+    let counts = ["images", "top1", "top5", "failed", "unlabelled"].map(|key| json[key].as_u64().unwrap());
+    assert_eq!(counts, [3, 2, 3, 0, 1]);
+    assert!(json["images_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(json["preprocess"]["name"], "torch");
+
+    let text = args(&["--preprocess", "raw"]);
+    assert_eq!(text.code, Some(0));
+    assert!(text.out.starts_with("preprocess  raw: px (as asked)\ntop-1       "), "{}", text.out);
+    // Numbers that the network was not made for: every picture looks white to it.
+    assert!(text.err.ends_with("      3/3 top-1 0.0 %\n"), "{}", text.err);
+
+    fs::write(&labels, "r.png 2\ngone.png 1\n").unwrap();
+    let partial = args(&["--json"]);
+    assert_eq!((partial.code, &partial.json()["images"], &partial.json()["failed"]), (Some(1), &json!(1), &json!(1)));
+
+    fs::write(&labels, "r.png 6\n").unwrap();
+    let impossible = args(&[]);
+    assert_eq!(impossible.code, Some(1));
+    assert!(
+        impossible.err.starts_with("error: labels name a class that the network does not have"),
+        "{}",
+        impossible.err
+    );
+}
+
+#[test]
+fn inspect_tells_what_layers_cost() {
+    let outcome = sepconv(["inspect", &example("colours.onnx"), "--json", "--threads", "1"]);
+    let json = outcome.json();
+    assert_eq!(json["format"], "ONNX");
+    assert_eq!(json["inputs"], json!([{"name": "image", "shape": [1, 3, 33, 33], "dtype": "f32"}]));
+    assert_eq!(json["outputs"], json!([{"name": "scores", "shape": [1, 6], "dtype": "f32"}]));
+    let layers = json["layers"].as_array().unwrap();
+    assert_eq!((&layers[0]["name"], &layers[0]["output"]), (&json!("depthwise"), &json!([1, 16, 16, 3])));
+    // 3x3 taps for each of 16x16x3 results, then 3 for each of 16x16x6.
+    assert_eq!((&layers[0]["macs"], &layers[1]["macs"]), (&json!(6912), &json!(4608)));
+    assert_eq!(json["totals"]["macs"], 6912 + 4608);
+    let parameters: u64 = layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum();
+    assert_eq!(json["totals"]["parameters"], parameters);
+    // What 3x16x16 and 6x16x16 results take at least.
+    assert!(json["totals"]["arena_bytes"].as_u64().unwrap() >= 9 * 16 * 16 * 4);
+    assert!(layers[0].get("kernel").is_none());
+
+    let plan = sepconv(["inspect", &example("colours.onnx"), "--json", "--plan"]).json();
+    assert!(plan["layers"][0]["kernel"].as_str().unwrap().starts_with("depthwise"), "{plan}");
+
+    let text = sepconv(["inspect", &example("colours.onnx"), "--plan"]).out;
+    for part in
+        ["colours.onnx (ONNX)\ninput       image [1,3,33,33] f32 NCHW\n", "plan for ", "MACs        11.5 k (11520)"]
+    {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn bench_times_every_run_and_shows_the_answer() {
+    let args = ["bench", &example("colours.onnx"), "--runs", "7", "--warmup", "1", "--threads", "1", "--json"];
+    let (first, second) = (sepconv(args).json(), sepconv(args).json());
+    assert_eq!(first["ms"].as_array().unwrap().len(), 7);
+    let number = |key: &str| first[key].as_f64().unwrap();
+    assert!(number("min_ms") <= number("median_ms") && number("median_ms") <= number("p95_ms"));
+    assert!(number("load_ms") > 0.0 && number("gflops") > 0.0);
+    assert_eq!(first["output"], second["output"], "the seeded input is the same every time");
+    let sum: f64 = first["output"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+}
+
+#[test]
+fn bench_and_run_read_the_same_tensors() {
+    let folder = folder("bench_and_run");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let values: Vec<f32> = (0..3 * 33 * 33).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
+    let tensor = Tensor::f32([1, 3, 33, 33], values.clone()).unwrap();
+    npy::write(&folder.join("x.npy"), &[("image", &tensor)]).unwrap();
+    npy::write(&folder.join("x.npz"), &[("image", &tensor)]).unwrap();
+    fs::write(folder.join("x.bin"), values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
+    let bench = |input: &str| {
+        sepconv(["bench", &example("colours.onnx"), "--runs", "1", "--input", &path(input), "--json"]).json()["output"]
+            .clone()
+    };
+    assert_eq!(bench("x.npy"), bench("x.bin"));
+    assert_eq!(bench("x.npy"), bench("x.npz"));
+
+    for (input, output) in [("x.npy", "y.npy"), ("x.npz", "y.npz")] {
+        let outcome = sepconv(["run", &example("colours.onnx"), "--input", &path(input), "-o", &path(output)]);
+        assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (Some(0), "", ""));
+        let results = npy::read(&folder.join(output), &Limits::default()).unwrap();
+        let [(name, result)] = &results[..] else { panic!("{results:?}") };
+        assert_eq!((name.as_str(), &result.shape()[..]), (if output == "y.npz" { "scores" } else { "y" }, &[1, 6][..]));
+        let floats: Vec<f64> = bench(input).as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+        assert!(result.as_f32().unwrap().iter().zip(floats).all(|(&a, b)| f64::from(a) == f64::from(b as f32)));
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 5, "nothing else is left in the folder");
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_class() {
+    let folder = folder("every_isa");
+    paint(&folder.join("a.png"), [240, 230, 30]);
+    for isa in ["scalar", "avx2", "avx512"] {
+        let mut command = program();
+        command.env("SEPCONV_ISA", isa).arg("classify").arg(folder.join("a.png"));
+        command.args(["--json", "--top", "1", "--model", &example("colours.onnx")]);
+        let outcome = finish(&mut command);
+        if outcome.code == Some(2) {
+            println!("skipped: {}", outcome.err);
+            continue;
+        }
+        assert_eq!(outcome.json()["images"][0]["predictions"][0]["class"], 5, "{isa}");
+    }
+}

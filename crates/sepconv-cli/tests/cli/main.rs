@@ -1,0 +1,6 @@
+//! The program as users and scripts start it.
+
+mod commands;
+mod errors;
+mod photographs;
+mod program;

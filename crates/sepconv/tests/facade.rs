@@ -1,0 +1,92 @@
+//! The calls that programs make, on the network of `examples/colours.onnx`.
+
+use sepconv::{Classifier, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor};
+
+const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
+const NAMES: &str = include_str!("../../../examples/colours.txt");
+
+fn model() -> Model {
+    Model::from_bytes("colours.onnx", COLOURS).unwrap()
+}
+
+fn painted(colour: [u8; 3]) -> Image {
+    Image::from_rgb(33, 33, colour.repeat(33 * 33)).unwrap()
+}
+
+#[test]
+fn a_model_tells_what_it_is() {
+    let model = model();
+    assert_eq!((model.name(), model.format()), ("colours.onnx", Format::Onnx));
+    let [input] = model.inputs() else { panic!("{:?}", model.inputs()) };
+    assert_eq!((input.name.as_str(), &input.dims[..]), ("image", &[Some(1), Some(3), Some(33), Some(33)][..]));
+    assert_eq!(model.outputs()[0].name, "scores");
+    assert_eq!((model.stated_preprocess(), model.labels()), (Ok(None), None));
+    let preprocess = model.preprocess().unwrap();
+    assert_eq!((preprocess.name(), preprocess.source()), ("torch", Source::Default));
+}
+
+#[test]
+fn a_classifier_names_each_colour() {
+    let mut classifier =
+        Classifier::new(&model(), &Options::default()).unwrap().with_labels(Labels::parse(NAMES).unwrap()).unwrap();
+    for (colour, name) in
+        [([0, 0, 0], "black"), ([255, 255, 255], "white"), ([220, 30, 20], "red"), ([10, 20, 250], "blue")]
+    {
+        let predictions = classifier.classify_exact(&painted(colour), 2).unwrap();
+        assert_eq!((predictions.len(), predictions[0].label.as_deref()), (2, Some(name)));
+        assert!(predictions[0].score >= predictions[1].score && !classifier.softmax_added());
+    }
+    // The same colour in another size: fitted first.
+    let wide = Image::from_rgb(90, 40, [10, 20, 250].repeat(3600)).unwrap();
+    assert_eq!(classifier.classify(&wide, 1).unwrap()[0].class, Some(4));
+    assert_eq!(classifier.classify_exact(&wide, 1).unwrap_err().kind(), ErrorKind::Argument);
+
+    let mut raw = classifier.with_preprocess(Preprocess::raw());
+    assert_eq!(raw.preprocess().source(), Source::Argument);
+    assert_eq!(raw.classify_exact(&painted([220, 30, 20]), 9).unwrap().len(), 6);
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_errors_and_leave_the_runner_usable() {
+    let mut runner = model().compile(&Options::default().threads(1)).unwrap();
+    let right = Tensor::zeros(runner.inputs()[0].shape.clone());
+    let before = runner.run(&right).unwrap().clone();
+    assert_eq!(&before.shape()[..], [1, 6]);
+    let wrong = Tensor::f32([1, 33, 33, 3], vec![0.0; 33 * 33 * 3]).unwrap();
+    let integers = Tensor::i64([1, 3, 33, 33], vec![0; 33 * 33 * 3]).unwrap();
+    for inputs in [&[&wrong][..], &[&integers], &[], &[&right, &right]] {
+        assert!(runner.run_all(inputs).is_err(), "{} inputs", inputs.len());
+    }
+    assert_eq!(runner.run(&right).unwrap(), &before);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let noise: Vec<f32> = (0..3 * 33 * 33).map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0).collect();
+    let input = Tensor::f32([1, 3, 33, 33], noise).unwrap();
+    let outputs = [1, 2, 3, 4].map(|threads| {
+        let mut runner = model().compile(&Options::default().threads(threads)).unwrap();
+        assert_eq!(runner.plan().threads(), threads);
+        runner.run(&input).unwrap().clone()
+    });
+    assert!(outputs.iter().all(|output| *output == outputs[0]));
+}
+
+#[test]
+fn bytes_that_are_no_model_are_errors_that_name_the_file() {
+    for bytes in [&b""[..], b"TFL3", b"\0\0\0\0TFL3", b"not a model at all"] {
+        let error = Model::from_bytes("some.file", bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+        assert!(error.to_string().contains("some.file"), "{error}");
+    }
+}
+
+#[test]
+fn options_that_cannot_be_are_refused() {
+    for threads in [0, Options::MAX_THREADS + 1] {
+        assert_eq!(model().compile(&Options::default().threads(threads)).unwrap_err().kind(), ErrorKind::Argument);
+    }
+    assert_eq!(model().compile(&Options::default().isa("mmx")).unwrap_err().kind(), ErrorKind::Argument);
+    assert!(model().compile(&Options::default().shape("image", [1, 3, 7])).is_err());
+    assert!(model().compile(&Options::default().shape("nothing", [1])).is_err());
+}
