@@ -268,6 +268,14 @@ fn folding_is_limited() {
     let conv = sepconv_core::op::Conv2d { window: Window::new(5, 5), groups: 1, activation: Activation::Identity };
     let error = builder.node("conv", Op::Conv2d(conv), &[x, w, b]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
+    // One pixel, yet every number of the result looks at every tap.
+    let x = builder.constant("x", Random(1).tensor(&[1, 1, 1, 1])).unwrap();
+    let w = builder.constant("w", Random(2).tensor(&[1, 512, 512, 1])).unwrap();
+    let b = builder.constant("b", Random(3).tensor(&[1])).unwrap();
+    let (window, activation) = (Window::new(512, 512), Activation::Identity);
+    let transposed = ConvTranspose { window, groups: 1, extra: [0; 2], activation };
+    let error = builder.node("transposed", Op::ConvTranspose(transposed), &[x, w, b]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
 }
 
 #[test]
