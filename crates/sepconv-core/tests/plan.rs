@@ -5,7 +5,7 @@ mod common;
 use common::{Backwards, Net, Random, difference};
 use sepconv_core::{
     DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
-    op::{Conv2d, ConvTranspose, Fill, Pool},
+    op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
     passes::optimise,
 };
 use sepconv_kernels::{
@@ -13,6 +13,7 @@ use sepconv_kernels::{
     elementwise::{Binary, Unary},
     pool::PoolKind,
     reduce::Reduction,
+    resize::{AxisMap, Coordinates, Mode},
 };
 
 /// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised. Results
@@ -207,6 +208,39 @@ fn what_windows_cover_is_limited() {
     check(net.finish(&[y]), &[Random(6).tensor(&[1, 4, 4, 3])]);
 }
 
+/// A mean of nothing is not a number, as it is for the interpreter.
+#[test]
+fn reductions_of_empty_planes_run() {
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 0, 4, 3]);
+    let y = net.node(Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true }, &[x]);
+    let mut runner = Runner::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap());
+    let output = runner.run(&[&Tensor::f32([1, 0, 4, 3], []).unwrap()], &Serial).unwrap()[0].clone();
+    assert!(output.as_f32().unwrap().iter().all(|x| x.is_nan()), "{output:?}");
+}
+
+/// Small results, or few operands, that would need much on the way.
+#[test]
+fn what_planning_needs_is_limited() {
+    let limits = Limits { max_memory: 1 << 20, ..Limits::default() };
+    let mut builder = sepconv_core::Builder::new(limits);
+    let x = builder.input("x", Shape::new([1, 1, 1, 1]).unwrap(), DType::F32).unwrap();
+    let indices = builder.constant("indices", Tensor::i64([1 << 14], vec![0; 1 << 14]).unwrap()).unwrap();
+    let gather = builder.node("gather", Op::Gather { axis: 0 }, &[x, indices]).unwrap_err();
+    let map = AxisMap { mode: Mode::Linear, coordinates: Coordinates::HalfPixel, scale: 2.0 };
+    let resize = Op::Resize(Resize { maps: [map; 2], plane: [1 << 16, 1] });
+    let resize = builder.node("resize", resize, &[x]).unwrap_err();
+    let slice = Op::Slice { starts: vec![0, 0, 0, usize::MAX], steps: vec![1; 4], sizes: vec![1, 1, 1, 0] };
+    let slice = builder.node("slice", slice, &[x]).unwrap_err();
+    let kinds = [gather, resize, slice].map(|error| error.kind());
+    assert_eq!(kinds, [ErrorKind::Limit, ErrorKind::Limit, ErrorKind::Mismatch]);
+
+    let x = builder.input("y", Shape::new([1, 1 << 14]).unwrap(), DType::F32).unwrap();
+    (0..100).for_each(|i| builder.output(&format!("{i}"), x));
+    let error = Plan::new(&builder.finish(), Isa::best(), 1, &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
 /// Nothing can be seen on them; kernels would find no row to read.
 #[test]
 fn empty_planes_are_refused() {
@@ -233,6 +267,14 @@ fn folding_is_limited() {
     let b = builder.constant("b", Random(3).tensor(&[64])).unwrap();
     let conv = sepconv_core::op::Conv2d { window: Window::new(5, 5), groups: 1, activation: Activation::Identity };
     let error = builder.node("conv", Op::Conv2d(conv), &[x, w, b]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    // One pixel, yet every number of the result looks at every tap.
+    let x = builder.constant("x", Random(1).tensor(&[1, 1, 1, 1])).unwrap();
+    let w = builder.constant("w", Random(2).tensor(&[1, 512, 512, 1])).unwrap();
+    let b = builder.constant("b", Random(3).tensor(&[1])).unwrap();
+    let (window, activation) = (Window::new(512, 512), Activation::Identity);
+    let transposed = ConvTranspose { window, groups: 1, extra: [0; 2], activation };
+    let error = builder.node("transposed", Op::ConvTranspose(transposed), &[x, w, b]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
 

@@ -13,6 +13,17 @@ pub struct Signature {
     pub dims: Vec<Option<usize>>,
 }
 
+/// Inputs or outputs that a network may have; each costs memory of its own before a limit applies.
+const MAX_PORTS: usize = 1024;
+
+/// Fails for a network with too many inputs or outputs.
+pub(crate) fn check_ports(count: usize) -> Result<()> {
+    if count <= MAX_PORTS {
+        return Ok(());
+    }
+    Err(Error::limit("network has too many inputs or outputs").expected(format_args!("at most {MAX_PORTS}"), count))
+}
+
 /// What a caller fixes before a file becomes a graph.
 #[derive(Clone, Debug, Default)]
 pub struct Binding {

@@ -7,9 +7,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use half::f16;
 use sepconv_core::{DType, Data, Error, Limits, Op, Result, Shape, Tensor};
 
+use crate::element::Element;
 use crate::zip;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -120,7 +120,7 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     };
     let descr = field("'descr':")?;
     let kind = descr.strip_prefix('\'').and_then(|rest| rest.split_once('\'')).map(|(kind, _)| kind);
-    let kind = kind.ok_or_else(|| bad("descr", descr))?;
+    let (big, element) = kind.and_then(element).ok_or_else(|| bad("descr", descr))?;
     let order = field("'fortran_order':")?;
     let fortran = order.starts_with("True");
     if !fortran && !order.starts_with("False") {
@@ -130,21 +130,20 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     let mut dims = sizes.strip_prefix('(').and_then(|rest| rest.split_once(')')).and_then(|(sizes, _)| numbers(sizes));
     let dims = dims.take().ok_or_else(|| bad("shape", sizes))?;
     let shape = Shape::new(dims)?;
-    let width = kind.get(2..).and_then(|width| width.parse().ok()).unwrap_or(0);
-    if width == 0 || shape.elements().checked_mul(width) != Some(data.len()) {
-        return Err(Error::malformed("data of an array does not fill its shape")
-            .expected(format_args!("{shape} elements of {width} bytes"), format_args!("{} bytes", data.len())));
-    }
     let bytes = shape.elements() * size_of::<i64>();
     if bytes > limit {
         return Err(Error::limit("array takes too much memory").expected(format_args!("at most {limit} bytes"), bytes));
     }
-    let data = elements(kind, data).ok_or_else(|| bad("type", kind))?;
+    let tensor = match big {
+        true => element.tensor(&little_endian(data, element.size()), shape)?,
+        false => element.tensor(data, shape)?,
+    };
     if !fortran {
-        return Tensor::new(shape, data);
+        return Ok(tensor);
     }
+    let shape = tensor.shape().clone();
     let reversed = Shape::new(shape.iter().rev().copied().collect::<Vec<_>>())?;
-    Op::Transpose { order: (0..shape.len()).rev().collect() }.evaluate(&[&Tensor::new(reversed, data)?], &shape)
+    Op::Transpose { order: (0..shape.len()).rev().collect() }.evaluate(&[&tensor.reshape(reversed)?], &shape)
 }
 
 /// The header's text, and the data behind it.
@@ -173,37 +172,35 @@ fn excerpt(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// Elements of a type like `<f4`: byte order, kind and width. `None` for a type that is not read or a number beyond `i64`.
-fn elements(kind: &str, data: &[u8]) -> Option<Data> {
+/// A type like `<f4`: whether its elements are big-endian, and what they are.
+fn element(kind: &str) -> Option<(bool, Element)> {
     let (order, kind) = kind.split_at_checked(1)?;
     let big = match order {
         "<" | "|" | "=" => false,
         ">" => true,
         _ => return None,
     };
-    fn each<const N: usize, T>(data: &[u8], big: bool, from: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {
-        data.as_chunks().0.iter().map(move |&bytes| {
-            let mut bytes: [u8; N] = bytes;
-            if big {
-                bytes.reverse();
-            }
-            from(bytes)
-        })
-    }
-    Some(match kind {
-        "f2" => Data::F32(each(data, big, |bytes| f16::from_le_bytes(bytes).to_f32()).collect()),
-        "f4" => Data::F32(each(data, big, f32::from_le_bytes).collect()),
-        "f8" => Data::F32(each(data, big, |bytes| f64::from_le_bytes(bytes) as f32).collect()),
-        "b1" | "u1" => Data::I64(data.iter().map(|&byte| byte.into()).collect()),
-        "i1" => Data::I64(data.iter().map(|&byte| byte.cast_signed().into()).collect()),
-        "u2" => Data::I64(each(data, big, |bytes| u16::from_le_bytes(bytes).into()).collect()),
-        "i2" => Data::I64(each(data, big, |bytes| i16::from_le_bytes(bytes).into()).collect()),
-        "u4" => Data::I64(each(data, big, |bytes| u32::from_le_bytes(bytes).into()).collect()),
-        "i4" => Data::I64(each(data, big, |bytes| i32::from_le_bytes(bytes).into()).collect()),
-        "u8" => Data::I64(each(data, big, |bytes| u64::from_le_bytes(bytes).try_into().ok()).collect::<Option<_>>()?),
-        "i8" => Data::I64(each(data, big, i64::from_le_bytes).collect()),
+    let element = match kind {
+        "f2" => Element::F16,
+        "f4" => Element::F32,
+        "f8" => Element::F64,
+        "b1" => Element::Bool,
+        "i1" => Element::I8,
+        "u1" => Element::U8,
+        "i2" => Element::I16,
+        "u2" => Element::U16,
+        "i4" => Element::I32,
+        "u4" => Element::U32,
+        "i8" => Element::I64,
+        "u8" => Element::U64,
         _ => return None,
-    })
+    };
+    Some((big, element))
+}
+
+/// The bytes of each element in the other order.
+fn little_endian(data: &[u8], size: usize) -> Vec<u8> {
+    data.chunks(size).flat_map(|element| element.iter().rev()).copied().collect()
 }
 
 /// The bytes of a `.npy` file.

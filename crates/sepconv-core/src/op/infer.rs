@@ -1,5 +1,8 @@
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Display;
+
+use sepconv_kernels::{Window, resize::Taps};
 
 use super::{Conv2d, ConvTranspose, Op, Pool};
 use crate::{DType, Error, Result, Shape, Value};
@@ -68,26 +71,30 @@ impl Op {
         Ok((shape, dtype))
     }
 
-    /// What the operator's window slides over: a plane `[h,w,c]` with its padding, for a transposed convolution the result before
-    /// it is cropped. `None` for operators without a window.
+    /// What planning or running needs besides operands and result, as a tensor of at least that size: the plane `[h,w,c]` that a
+    /// window slides over, with its padding (of a transposed convolution the result before it is cropped); the taps of a resize;
+    /// the moves of a gather.
     ///
     /// # Errors
-    /// When there is no such plane.
-    pub(crate) fn padded(&self, inputs: &[&Value]) -> Result<Option<Shape>> {
-        let (window, x) = match self {
-            Self::Conv2d(conv) => (&conv.window, &inputs[0].shape),
-            Self::Pool(pool) => (&pool.window, &inputs[0].shape),
+    /// When it is larger than the address space.
+    pub(crate) fn workspace(&self, inputs: &[&Value]) -> Result<Option<Shape>> {
+        /// Numbers of 8 bytes that a [`Move`](super::Move) takes, its lists included.
+        const MOVE: usize = 32;
+        const TAPS: usize = size_of::<Taps>().div_ceil(8);
+        let x = &inputs[0].shape;
+        let dims = match self {
+            Self::Conv2d(conv) => padded(&conv.window, x)?,
+            Self::Pool(pool) => padded(&pool.window, x)?,
             Self::ConvTranspose(conv) => {
-                let [_, h, w, _] = nhwc(&inputs[0].shape)?;
+                let [_, h, w, _] = nhwc(x)?;
                 let [h, w] = conv.whole([h, w]).ok_or_else(|| no_output(&conv.window, [h, w]))?;
-                return Shape::new([h, w, inputs[1].shape[0]]).map(Some);
+                vec![h, w, inputs[1].shape[0]]
             }
+            Self::Resize(resize) => vec![resize.plane[0].saturating_add(resize.plane[1]), TAPS],
+            Self::Gather { .. } => vec![inputs[1].shape.elements(), MOVE],
             _ => return Ok(None),
         };
-        let [_, h, w, c] = nhwc(x)?;
-        let axis = |axis: usize, size: usize| size.checked_add(window.before[axis])?.checked_add(window.after[axis]);
-        let (h, w) = axis(0, h).zip(axis(1, w)).ok_or_else(|| no_output(window, [h, w]))?;
-        Shape::new([h, w, c]).map(Some)
+        Shape::new(dims).map(Some)
     }
 
     /// How many operands the operator takes.
@@ -207,7 +214,15 @@ impl Pool {
     }
 }
 
-fn no_output(window: &sepconv_kernels::Window, plane: [usize; 2]) -> Error {
+/// `[h,w,c]` with the window's padding.
+fn padded(window: &Window, x: &Shape) -> Result<Vec<usize>> {
+    let [_, h, w, c] = nhwc(x)?;
+    let size = |axis: usize, size: usize| size.checked_add(window.before[axis])?.checked_add(window.after[axis]);
+    let (rows, columns) = size(0, h).zip(size(1, w)).ok_or_else(|| no_output(window, [h, w]))?;
+    Ok(vec![rows, columns, c])
+}
+
+fn no_output(window: &Window, plane: [usize; 2]) -> Error {
     Error::mismatch("window does not fit on the padded plane").expected(
         "a kernel, stride and dilation of at least 1 and an extent within the padded plane",
         format_args!("{window:?} on {}x{}", plane[0], plane[1]),
@@ -335,10 +350,16 @@ fn slice(x: &Shape, starts: &[usize], steps: &[isize], sizes: &[usize]) -> Resul
         expect_rank(name, len, x)?;
     }
     for (axis, &size) in x.iter().enumerate() {
-        let Some(hops) = sizes[axis].checked_sub(1) else { continue };
-        let last = isize::try_from(hops).ok().and_then(|hops| hops.checked_mul(steps[axis]));
-        let last = last.and_then(|offset| starts[axis].checked_add_signed(offset));
-        if starts[axis] >= size || last.is_none_or(|last| last >= size) {
+        let inside = match sizes[axis].checked_sub(1) {
+            // Nothing is taken, from somewhere up to the end.
+            None => starts[axis] <= size,
+            Some(hops) => {
+                let last = isize::try_from(hops).ok().and_then(|hops| hops.checked_mul(steps[axis]));
+                let last = last.and_then(|offset| starts[axis].checked_add_signed(offset));
+                starts[axis] < size && last.is_some_and(|last| last < size)
+            }
+        };
+        if !inside {
             return Err(Error::mismatch("slice leaves the operand").expected(
                 format_args!("indices below {size} along axis {axis}"),
                 format_args!("{} elements from {} by {}", sizes[axis], starts[axis], steps[axis]),

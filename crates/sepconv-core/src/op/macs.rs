@@ -1,4 +1,4 @@
-use super::Op;
+use super::{ConvTranspose, Op, Pool};
 use crate::{Shape, Value};
 
 impl Op {
@@ -23,11 +23,13 @@ impl Op {
     }
 
     /// What one evaluation costs to run, in the same unit, for limits: every element read or written counts, and every tap of
-    /// a pooling window.
+    /// a pooling window, and of a transposed one whether or not it meets the input.
     pub(crate) fn work(&self, inputs: &[&Value], out: &Shape) -> u64 {
         let elements = inputs.iter().map(|value| value.shape.elements() as u64).fold(0, u64::saturating_add);
         let per_result = match self {
-            Self::Pool(pool) => (pool.window.kernel[0] as u64).saturating_mul(pool.window.kernel[1] as u64),
+            Self::Pool(Pool { window, .. }) | Self::ConvTranspose(ConvTranspose { window, .. }) => {
+                (window.kernel[0] as u64).saturating_mul(window.kernel[1] as u64)
+            }
             _ => 1,
         };
         let touched = elements.saturating_add((out.elements() as u64).saturating_mul(per_result));

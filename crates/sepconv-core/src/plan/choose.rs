@@ -38,7 +38,9 @@ impl Planner<'_> {
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
             Op::Pool(pool) => self.plain(Work::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
-            Op::Reduce { reduction: Reduction::Mean, axes, .. } if axes[..] == [1, 2] && x.len() == 4 => {
+            Op::Reduce { reduction: Reduction::Mean, axes, .. }
+                if axes[..] == [1, 2] && x.len() == 4 && x.elements() > 0 =>
+            {
                 let work = Work::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
                 self.plain(work, "global_average", "vectors of channels")
             }

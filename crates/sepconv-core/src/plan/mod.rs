@@ -100,7 +100,7 @@ impl Plan {
     /// Chooses a kernel for every node, packs the weights and lays out the arena.
     ///
     /// # Errors
-    /// When weights and activations would pass `limits.max_memory`, or a node needs what only constants may be (weights,
+    /// When weights, activations and outputs would pass `limits.max_memory`, or a node needs what only constants may be (weights,
     /// integers).
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
@@ -119,7 +119,9 @@ impl Plan {
             steps.push(step);
         }
         let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
-        let floats = reserve.len().saturating_add(arena.len).saturating_add(scratch);
+        // A runner keeps outputs apart, one for each port.
+        let outputs = graph.outputs.iter().map(|port| graph.value(port.value).shape.elements());
+        let floats = [reserve.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
         let bytes = floats.saturating_mul(size_of::<f32>());
         if bytes > limits.max_memory {
             return Err(memory_error(bytes, limits.max_memory));

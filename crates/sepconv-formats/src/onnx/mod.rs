@@ -22,6 +22,7 @@ use bytes::Bytes;
 use prost::Message;
 use sepconv_core::{Error, Graph, Result, Tensor};
 
+use crate::binding::check_ports;
 use crate::{Binding, Signature};
 use external::External;
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
@@ -63,7 +64,9 @@ impl Onnx {
         let opset = opset(&model)?;
         let weights: HashSet<&str> = graph.initializer.iter().map(|weight| weight.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|value| !weights.contains(value.name.as_str()));
-        let inputs = inputs.map(signature).collect::<Result<_>>()?;
+        let inputs = inputs.map(signature).collect::<Result<Vec<_>>>()?;
+        check_ports(inputs.len())?;
+        check_ports(graph.output.len())?;
         let outputs = graph.output.iter().map(signature).collect::<Result<Vec<_>>>()?;
         if outputs.is_empty() {
             return Err(Error::malformed("network has no outputs, or its file breaks off early"));

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use prost::Message;
-use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, interpret, passes};
+use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, Runner, Serial, Tensor, interpret, passes};
 
 use sepconv_kernels::Isa;
 
@@ -208,9 +208,9 @@ fn files_of_nothing_but_empty_parts_are_refused() {
 /// Numbers that overflow, wrap or divide by zero where arithmetic is careless.
 const UGLY: [i64; 13] = [i64::MIN, -(1 << 32), -2, -1, 0, 1, 2, 3, 255, (1 << 31) - 1, 1 << 32, i64::MAX - 1, i64::MAX];
 
-#[test]
-fn ugly_numbers_give_an_error_or_a_plan() {
-    let nodes = [
+/// A node of each operator that has numbers, on operands called `x`, `w`, `one`, `four` and `eight`.
+fn nodes_with_numbers() -> Vec<NodeProto> {
+    vec![
         node("Conv", &["x", "w"], &["y"])
             .ints("strides", &[1, 1])
             .ints("dilations", &[1, 1])
@@ -246,29 +246,70 @@ fn ugly_numbers_give_an_error_or_a_plan() {
         node("LayerNormalization", &["x", "one"], &["y"]).int("axis", 1),
         node("GroupNormalization", &["x", "one", "one"], &["y"]).int("num_groups", 1),
         node("Cast", &["four"], &["y"]).int("to", 1),
+    ]
+}
+
+/// Limits that keep what a test can cost small.
+const SMALL: Limits = Limits { max_memory: 1 << 24, max_macs: 1 << 24, max_nodes: 100 };
+
+/// Imports, plans and runs a network of one node, and interprets it. Whether it could be run; panics are told with the node.
+fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> bool {
+    let about = format!("{node:?} on {dims:?}, {four:?}, {eight:?}");
+    let weights = vec![
+        weight("w", &[1, 1, 2, 2], &[1.0; 4]),
+        weight("one", &[1], &[1.0]),
+        ints("four", &[4], &four),
+        ints("eight", &[8], &eight),
     ];
-    let limits = Limits { max_memory: 1 << 24, max_macs: 1 << 24, max_nodes: 100 };
-    let mut accepted = 0;
-    for node in &nodes {
-        for variant in variants(node) {
-            let (node, four, eight) = variant;
-            let weights = vec![
-                weight("w", &[1, 1, 2, 2], &[1.0; 4]),
-                weight("one", &[1], &[1.0]),
-                ints("four", &[4], &four),
-                ints("eight", &[8], &eight),
-            ];
-            let about = format!("{node:?} {four:?} {eight:?}");
-            let result = catch_unwind(|| {
-                let graph = network(&[1, 1, 4, 4], vec![node], weights);
-                let graph = load(graph, 18)?.graph(&Binding { limits, ..Binding::default() })?;
-                Plan::new(&passes::optimise(graph)?, Isa::best(), 1, &limits)
-            });
-            accepted += usize::from(result.unwrap_or_else(|_| panic!("panic on {about}")).is_ok());
-        }
-    }
+    let result = catch_unwind(|| {
+        let graph = network(dims, vec![node], weights);
+        let graph = load(graph, 18)?.graph(&Binding { limits: SMALL, ..Binding::default() })?;
+        let shape = graph.value(graph.inputs()[0].value).shape.clone();
+        let input = Tensor::zeros(shape);
+        let expected = interpret(&graph, std::slice::from_ref(&input))?;
+        let mut runner = Runner::new(Plan::new(&passes::optimise(graph)?, Isa::best(), 1, &SMALL)?);
+        let got = runner.run(&[&input], &Serial)?;
+        assert!(expected.iter().map(Tensor::shape).eq(got.iter().map(Tensor::shape)));
+        Result::Ok(())
+    });
+    result.unwrap_or_else(|_| panic!("panic on {about}")).is_ok()
+}
+
+#[test]
+fn ugly_numbers_give_an_error_or_an_answer() {
+    let nodes = nodes_with_numbers();
+    let variants = nodes.iter().flat_map(variants);
+    let accepted = variants.filter(|(node, four, eight)| survives(&[1, 1, 4, 4], node.clone(), *four, *eight)).count();
     // Not everything is refused: otherwise nothing behind the first check would be tested.
     assert!(accepted > nodes.len(), "only {accepted} variants are accepted");
+}
+
+#[test]
+fn empty_tensors_give_an_error_or_an_answer() {
+    let mut accepted = 0;
+    for (operator, _) in ops::OPERATORS {
+        for inputs in [&["x"][..], &["x", "x"], &["x", "w"], &["x", "four"], &["x", "one", "one", "one", "one"]] {
+            for dims in [[0, 1, 4, 4], [1, 0, 4, 4], [1, 1, 0, 4], [1, 1, 4, 0], [0, 0, 0, 0]] {
+                accepted += usize::from(survives(&dims, node(operator, inputs, &["y"]), [1, 1, 0, 0], [0; 8]));
+            }
+        }
+    }
+    for node in nodes_with_numbers() {
+        for dims in [[0, 1, 4, 4], [1, 0, 4, 4], [1, 1, 0, 4], [1, 1, 4, 0]] {
+            accepted += usize::from(survives(&dims, node.clone(), dims, [1; 8]));
+        }
+    }
+    assert!(accepted > ops::OPERATORS.len(), "only {accepted} networks are accepted");
+}
+
+#[test]
+fn ports_are_limited() {
+    let mut graph = network(&[1], vec![node("Relu", &["x"], &["y"])], vec![]);
+    graph.output = vec![value("y", &[]); 1024];
+    assert_eq!(import(graph.clone()).expect("a sound network").outputs().len(), 1024);
+    graph.output.push(value("y", &[]));
+    let text = refused(ErrorKind::Limit, graph);
+    assert!(text.starts_with("network has too many inputs or outputs"), "{text}");
 }
 
 /// A node with one of its numbers replaced by an ugly one, and the operands that hold numbers likewise.

@@ -4,19 +4,15 @@ use super::constant::{constant, shape_of};
 use super::node::Node;
 use super::ops;
 use super::schema::{Model, Operator, SubGraph, TensorInfo, is_narrow};
+use crate::binding::check_ports;
 use crate::{Binding, Signature, quantized};
 
-/// Inputs or outputs that a network may have; each costs memory of its own before a limit applies.
-const MAX_PORTS: usize = 1024;
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
 const OPERANDS_PER_NODE: usize = 16;
 
 /// The inputs or outputs of a network as the file declares them.
 pub(super) fn signatures(graph: &SubGraph, tensors: impl ExactSizeIterator<Item = i32>) -> Result<Vec<Signature>> {
-    if tensors.len() > MAX_PORTS {
-        return Err(Error::unsupported("network has too many inputs or outputs")
-            .expected(format_args!("at most {MAX_PORTS}"), tensors.len()));
-    }
+    check_ports(tensors.len())?;
     tensors.map(|index| signature(&graph.tensor(tensor_index(index)?)?)).collect()
 }
 

@@ -52,7 +52,7 @@ impl Tflite {
     ///
     /// # Errors
     /// When the file is malformed, needs what sepconv does not do (int8 activations among it), or passes a limit of `binding`; the
-    /// error names the operator by index, name and kind.
+    /// error names the node by its first result, and its operator.
     pub fn graph(&self, binding: &Binding) -> Result<Graph> {
         Importer::import(Model::read(&self.bytes)?, &self.inputs, binding)
     }

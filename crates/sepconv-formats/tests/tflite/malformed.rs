@@ -162,7 +162,7 @@ fn many_nodes_cannot_share_one_long_list() {
     refused(file(&tensors, &nodes, &[0], &[2]), ErrorKind::Limit, &["too many nodes", "at most 100, got 101"]);
     let long = Node { code: 106, inputs: vec![0; 1601], ..node };
     refused(file(&tensors, &[long], &[0], &[2]), ErrorKind::Limit, &["too many operands", "at most 1600"]);
-    refused(file(&tensors, &[], &[0; 1025], &[]), ErrorKind::Unsupported, &["too many inputs or outputs"]);
+    refused(file(&tensors, &[], &[0; 1025], &[]), ErrorKind::Limit, &["too many inputs or outputs"]);
 }
 
 #[test]

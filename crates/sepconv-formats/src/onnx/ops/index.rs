@@ -115,11 +115,11 @@ pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
     let indices = node.known(1, "indices")?.ok_or_else(|| lacks_input("indices"))?;
     let list = indices.as_i64().ok_or_else(|| Error::malformed("indices are not integers"))?;
     let normal = list.iter().map(|&index| {
-        let index = dims::axis(index, shape[axis]);
-        index.map(|index| index as i64).map_err(|_| {
+        let place = dims::axis(index, shape[axis]).map_err(|_| {
             Error::mismatch("index is out of range")
-                .expected(format_args!("indices into {}", shape[axis]), format_args!("{list:?}"))
-        })
+                .expected(format_args!("an index into {} along axis {axis}", shape[axis]), index)
+        })?;
+        Ok(place as i64)
     });
     let indices = Tensor::i64(indices.shape().to_vec(), normal.collect::<Result<Vec<_>>>()?)?;
     let indices = node.constant(indices)?;
