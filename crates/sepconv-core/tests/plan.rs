@@ -111,6 +111,66 @@ fn random_node(
     })
 }
 
+/// A block whose inner tensors are large runs a few rows at a time. Every bit is that of the layers run one by one, which is how they
+/// run when the inner tensors are asked for too.
+#[test]
+fn fused_blocks_equal_their_layers() {
+    for (kernel, stride, batch, expand, gate) in [
+        (3, 1, 1, true, false),
+        (3, 2, 2, true, false),
+        (5, 1, 1, true, false),
+        (5, 2, 1, true, true),
+        (7, 1, 1, false, false),
+        (5, 1, 2, false, false),
+    ] {
+        let dims = [batch, 41, 38, if expand { 12 } else { 150 }];
+        let build = |with_inner: bool| {
+            let mut net = Net::new(kernel as u64);
+            let x = net.input(&dims);
+            let mut inner = vec![];
+            let mut y = x;
+            if expand {
+                y = net.conv(y, 150, 1, 1, 1);
+                y = net.activation(y, Activation::RELU6);
+                inner.push(y);
+            }
+            y = net.conv(y, 150, kernel, stride, 150);
+            y = net.activation(y, Activation::Silu);
+            inner.push(y);
+            if gate {
+                let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true };
+                let mean = net.node(mean, &[y]);
+                let scale = net.conv(mean, 150, 1, 1, 1);
+                y = net.node(Op::binary(Binary::Mul), &[y, scale]);
+                y = net.conv(y, 12, 1, 1, 1);
+            } else {
+                y = net.conv(y, 12, 1, 1, 1);
+                if expand && stride == 1 {
+                    y = net.node(Op::binary(Binary::Add), &[x, y]);
+                }
+            }
+            inner.truncate(if with_inner { 2 } else { 0 });
+            inner.insert(0, y);
+            optimise(net.finish(&inner)).unwrap()
+        };
+        let (together, apart) = (build(false), build(true));
+        let input = Random(7).tensor(&dims);
+        for isa in Isa::available() {
+            for threads in [1, 2, 3, 7] {
+                let run = |graph: &Graph| {
+                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+                    let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
+                    (Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
+                };
+                let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
+                assert!(few < many, "{few} steps instead of {many}");
+                assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");
+                assert!(threads > 1 || small < large, "fusing saves memory: {small} of {large} bytes");
+            }
+        }
+    }
+}
+
 #[test]
 fn broadcasts_of_every_kind() {
     let full = [2, 3, 4, 5];

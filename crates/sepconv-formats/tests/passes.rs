@@ -126,7 +126,7 @@ fn no_transpose_and_no_batch_normalisation_is_left() {
         assert!(!has(&optimised, norm), "{name}: batch normalisation after\n{optimised}");
         let plan = Plan::new(&optimised, Isa::best(), 1, &Limits::default());
         let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(!plan.steps().iter().any(|step| step.op.starts_with("transpose")), "{name}:\n{plan}");
+        assert!(!plan.layers().iter().any(|layer| layer.op.starts_with("transpose")), "{name}:\n{plan}");
     }
 }
 

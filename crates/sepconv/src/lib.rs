@@ -26,7 +26,7 @@ mod preprocess;
 mod runner;
 mod threads;
 
-pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Limits, Op, Plan, Result, Shape, Step, Tensor};
+pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
 pub use sepconv_formats::{Signature, npy};
 
 pub use classify::{Classifier, Prediction};

@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use sepconv::{Format, ImageInput, Layout, Model, Plan, Preprocess, Runner, Step, TensorInfo};
+use sepconv::{Format, ImageInput, Layer, Layout, Model, Plan, Preprocess, Runner, TensorInfo};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
@@ -55,11 +55,12 @@ struct LayerJson<'a> {
     macs: u64,
     activation_bytes: usize,
     #[serde(flatten)]
-    plan: Option<StepJson<'a>>,
+    plan: Option<PlanJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct StepJson<'a> {
+struct PlanJson<'a> {
+    step: usize,
     kernel: &'a str,
     why: &'a str,
     block: Option<usize>,
@@ -83,16 +84,22 @@ impl<'a> TensorJson<'a> {
 }
 
 impl<'a> LayerJson<'a> {
-    fn new(step: &'a Step, with_plan: bool) -> Self {
-        let plan = || StepJson { kernel: &step.kernel, why: &step.why, block: step.block, threads: step.parts };
+    fn new(layer: &'a Layer, with_plan: bool) -> Self {
+        let plan = || PlanJson {
+            step: layer.step,
+            kernel: &layer.kernel,
+            why: &layer.why,
+            block: layer.block,
+            threads: layer.parts,
+        };
         Self {
-            name: &step.name,
-            op: &step.op,
-            inputs: step.inputs.iter().map(|shape| &shape[..]).collect(),
-            output: &step.output,
-            parameters: step.parameters,
-            macs: step.macs,
-            activation_bytes: step.bytes,
+            name: &layer.name,
+            op: &layer.op,
+            inputs: layer.inputs.iter().map(|shape| &shape[..]).collect(),
+            output: &layer.output,
+            parameters: layer.parameters,
+            macs: layer.macs,
+            activation_bytes: layer.bytes,
             plan: with_plan.then(plan),
         }
     }
@@ -103,7 +110,7 @@ impl Totals {
         Self {
             parameters: plan.parameters(),
             macs: plan.macs(),
-            activation_bytes: plan.steps().iter().map(|step| step.bytes).sum(),
+            activation_bytes: plan.layers().iter().map(|layer| layer.bytes).sum(),
             arena_bytes: plan.arena_bytes(),
             weight_bytes: plan.weight_bytes(),
         }
@@ -153,7 +160,7 @@ fn print_json(
         preprocess: preprocess.map(Into::into),
         isa: plan.isa().to_string(),
         threads: plan.threads(),
-        layers: plan.steps().iter().map(|step| LayerJson::new(step, args.plan)).collect(),
+        layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
         totals: Totals::new(plan),
     };
     report::json(out, &output)
@@ -212,14 +219,14 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("activations", Align::Right),
     ];
     let rows: Vec<_> = plan
-        .steps()
+        .layers()
         .iter()
         .enumerate()
-        .map(|(number, step)| {
-            let name = shorten(&step.name, 32);
-            let parameters = if step.parameters == 0 { String::new() } else { count(step.parameters as u64) };
-            let macs = if step.macs == 0 { String::new() } else { count(step.macs) };
-            [number.to_string(), name, step.op.clone(), dims(&step.output), parameters, macs, bytes(step.bytes)]
+        .map(|(number, layer)| {
+            let name = shorten(&layer.name, 32);
+            let parameters = if layer.parameters == 0 { String::new() } else { count(layer.parameters as u64) };
+            let macs = if layer.macs == 0 { String::new() } else { count(layer.macs) };
+            [number.to_string(), name, layer.op.clone(), dims(&layer.output), parameters, macs, bytes(layer.bytes)]
         })
         .collect();
     Ok(report::table(out, headings, &rows)?)
@@ -228,6 +235,7 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
 fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
     let headings = [
         ("#", Align::Right),
+        ("step", Align::Right),
         ("operator", Align::Left),
         ("kernel", Align::Left),
         ("threads", Align::Right),
@@ -235,12 +243,21 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("why", Align::Left),
     ];
     let rows: Vec<_> = plan
-        .steps()
+        .layers()
         .iter()
         .enumerate()
-        .map(|(number, step)| {
-            let block = step.block.map_or_else(String::new, |block| format!("{block} {}", plan.blocks()[block].kind));
-            [number.to_string(), step.op.clone(), step.kernel.clone(), step.parts.to_string(), block, step.why.clone()]
+        .map(|(number, layer)| {
+            let block = layer.block.map_or_else(String::new, |block| format!("{block} {}", plan.blocks()[block].kind));
+            let step = layer.step.to_string();
+            [
+                number.to_string(),
+                step,
+                layer.op.clone(),
+                layer.kernel.clone(),
+                layer.parts.to_string(),
+                block,
+                layer.why.clone(),
+            ]
         })
         .collect();
     Ok(report::table(out, headings, &rows)?)

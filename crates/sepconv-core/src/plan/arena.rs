@@ -13,8 +13,9 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) fn new(graph: &Graph) -> Self {
-        let lives = Lives::new(graph);
+    /// `groups` are the nodes of each step, in the order in which steps run; inside a group only the last result is kept.
+    pub(super) fn new(graph: &Graph, groups: &[Vec<usize>]) -> Self {
+        let lives = Lives::new(graph, groups);
         let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
         let mut starts = vec![0; lives.buffers.len()];
         let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
@@ -47,7 +48,7 @@ impl Arena {
     }
 }
 
-/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, node `i` is step
+/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group `i` is step
 /// `i + 1`, and the step after the last copies the outputs out.
 struct Lives {
     buffer_of: Vec<Option<usize>>,
@@ -55,18 +56,20 @@ struct Lives {
 }
 
 impl Lives {
-    fn new(graph: &Graph) -> Self {
+    fn new(graph: &Graph, groups: &[Vec<usize>]) -> Self {
         let mut last_use = vec![0; graph.values.len()];
-        for (i, node) in graph.nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|id| last_use[id.0] = i + 1);
+        for (i, group) in groups.iter().enumerate() {
+            let operands = group.iter().flat_map(|&node| &graph.nodes[node].inputs);
+            operands.for_each(|id| last_use[id.0] = i + 1);
         }
-        graph.outputs.iter().for_each(|port| last_use[port.value.0] = graph.nodes.len() + 1);
+        graph.outputs.iter().for_each(|port| last_use[port.value.0] = groups.len() + 1);
 
         let mut lives = Self { buffer_of: vec![None; graph.values.len()], buffers: vec![] };
         for port in &graph.inputs {
             lives.allocate(graph, port.value, 0, &last_use);
         }
-        for (i, node) in graph.nodes.iter().enumerate() {
+        for (i, group) in groups.iter().enumerate() {
+            let node = &graph.nodes[group[group.len() - 1]];
             match lives.shared(graph, node, i + 1) {
                 Some(buffer) => {
                     lives.buffer_of[node.output.0] = Some(buffer);

@@ -1,15 +1,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::{fmt, ops::Range};
 
 use sepconv_kernels::{Isa, Rows};
 
 use super::work::{Depthwise, Matrix, Work};
-use crate::{
-    Graph, Node, Op,
-    op::ConvKind,
-    passes::Block,
-};
+use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
 
 /// A depthwise convolution with the pointwise ones around it, a few rows at a time: what lies between them stays in cache.
 ///
@@ -33,17 +29,18 @@ const WORTH: usize = 128 << 10;
 
 impl Fused {
     /// Joins what was chosen for the layers of a [`group`](groups).
-    pub(super) fn new(works: Vec<Work>) -> Option<Self> {
+    pub(super) fn new(works: Vec<Work>) -> Self {
         let (mut expand, mut depthwise, mut project) = (None, None, None);
         for work in works {
             match work {
-                Work::Pointwise(matrix) if depthwise.is_none() => expand = Some(matrix),
-                Work::Pointwise(matrix) => project = Some(matrix),
+                Work::Pointwise(matrix) | Work::Vector(matrix) if depthwise.is_none() => expand = Some(matrix),
+                Work::Pointwise(matrix) | Work::Vector(matrix) => project = Some(matrix),
                 Work::Depthwise(layer) => depthwise = Some(layer),
-                _ => return None,
+                _ => unreachable!("groups are of depthwise and pointwise layers"),
             }
         }
-        let mut fused = Self { expand, depthwise: depthwise?, project, strip: 1 };
+        let depthwise = depthwise.expect("a group is around a depthwise convolution");
+        let mut fused = Self { expand, depthwise, project, strip: 1 };
         let rows = fused.depthwise.conv.output[0];
         while fused.strip < rows.min(8) {
             fused.strip += 1;
@@ -52,12 +49,7 @@ impl Fused {
                 break;
             }
         }
-        Some(fused)
-    }
-
-    /// Output rows in a strip.
-    pub(super) fn strip(&self) -> usize {
-        self.strip
+        fused
     }
 
     /// The sizes `[h, w, c]` of an input and an output image.
@@ -147,6 +139,14 @@ impl Fused {
             expand.run(isa, weights, from, None, to);
             y += count;
         }
+    }
+}
+
+impl fmt::Display for Fused {
+    /// Why the layers run together.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.scratch_len() * size_of::<f32>();
+        write!(f, "{} row(s) at a time through {} kB that stay in cache", self.strip, bytes.div_ceil(1000))
     }
 }
 

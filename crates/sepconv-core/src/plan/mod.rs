@@ -3,7 +3,9 @@
 mod aligned;
 mod arena;
 mod choose;
+mod fused;
 mod pack;
+mod planner;
 mod run;
 mod work;
 
@@ -19,10 +21,12 @@ pub use run::Runner;
 use self::{
     aligned::{Aligned, Reserve},
     arena::Arena,
+    fused::groups,
+    planner::Planner,
     work::Work,
 };
 use crate::{
-    DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, ValueId,
+    DType, Error, Graph, Limits, Op, Port, Result, Shape, Tensor,
     builder::memory_error,
     interpret::inverse,
     op::Move,
@@ -33,6 +37,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Plan {
     steps: Vec<Step>,
+    layers: Vec<Layer>,
     blocks: Vec<Block>,
     weights: Aligned,
     arena: usize,
@@ -43,9 +48,9 @@ pub struct Plan {
     threads: usize,
 }
 
-/// One kernel call of a plan, as people see it.
+/// A node of the network in a plan, as people see it.
 #[derive(Debug)]
-pub struct Step {
+pub struct Layer {
     /// The node's name in the file.
     pub name: String,
     /// The operator with its parameters in short.
@@ -56,6 +61,8 @@ pub struct Step {
     pub why: String,
     /// The block that the node belongs to, as an index into [`Plan::blocks`].
     pub block: Option<usize>,
+    /// The step that runs it; layers of one step run together, a few rows at a time.
+    pub step: usize,
     /// The shapes of the activations that are read.
     pub inputs: Vec<Shape>,
     /// The shape of the result.
@@ -64,13 +71,20 @@ pub struct Step {
     pub parameters: usize,
     /// Multiply-accumulates.
     pub macs: u64,
-    /// Bytes of activations read and written.
+    /// Bytes of activations read from memory and written to it; what passes between layers of one step is not counted.
     pub bytes: usize,
     /// How many threads share it.
     pub parts: usize,
+}
+
+/// What a runner does at a time.
+#[derive(Debug)]
+struct Step {
     work: Work,
     operands: Vec<Place>,
     out: Range<usize>,
+    /// How many threads share it.
+    parts: usize,
 }
 
 /// Where an operand is found.
@@ -104,19 +118,25 @@ impl Plan {
     /// integers).
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
-        let arena = Arena::new(graph);
         let blocks = blocks(graph);
-        let mut reserve = Reserve::default();
-        let mut steps = Vec::with_capacity(graph.nodes.len());
-        let mut packs = Vec::new();
-        for (i, node) in graph.nodes.iter().enumerate() {
+        let groups = groups(graph, &blocks);
+        let arena = Arena::new(graph, &groups);
+        let (mut steps, mut layers) = (Vec::with_capacity(groups.len()), Vec::with_capacity(graph.nodes.len()));
+        let (mut reserve, mut packs) = (Reserve::default(), Vec::new());
+        for group in &groups {
+            let last = &graph.nodes[group[group.len() - 1]];
             // A reshape moves nothing: both values live in the same place.
-            let out = arena.range(node.output).filter(|_| !matches!(node.op, Op::Reshape { .. }));
+            let out = arena.range(last.output).filter(|_| !matches!(last.op, Op::Reshape { .. }));
             let Some(out) = out.filter(|out| !out.is_empty()) else { continue };
-            let mut planner = Planner { graph, node, isa, arena: &arena, reserve: &mut reserve, packs: &mut packs };
-            let mut step = planner.step(out, threads).map_err(|error| error.at_node(&node.name, node.op.name()))?;
-            step.block = blocks.iter().position(|block| block.nodes.contains(&i));
+            let mut planner =
+                Planner { graph, node: last, isa, arena: &arena, reserve: &mut reserve, packs: &mut packs };
+            let (step, mut made) = planner.step(group, out, threads)?;
+            for (layer, node) in made.iter_mut().zip(group) {
+                layer.step = steps.len();
+                layer.block = blocks.iter().position(|block| block.nodes.contains(node));
+            }
             steps.push(step);
+            layers.append(&mut made);
         }
         let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
         // A runner keeps outputs apart, one for each port.
@@ -129,15 +149,15 @@ impl Plan {
         let weights = pack::pack(graph, isa, &packs, reserve.len());
         let inputs = graph.inputs.iter().map(|port| Entry::new(graph, port, &arena)).collect::<Result<_>>()?;
         let outputs = graph.outputs.iter().map(|port| Exit::new(graph, port, &arena)).collect::<Result<_>>()?;
-        Ok(Self { steps, blocks, weights, arena: arena.len, scratch, inputs, outputs, isa, threads })
+        Ok(Self { steps, layers, blocks, weights, arena: arena.len, scratch, inputs, outputs, isa, threads })
     }
 
-    /// The steps, in the order in which they run.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The layers, in the order in which they run.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
-    /// The patterns that the steps belong to.
+    /// The patterns that the layers belong to.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
@@ -152,14 +172,14 @@ impl Plan {
         self.weights.len() * size_of::<f32>()
     }
 
-    /// Weights and biases of all steps.
+    /// Weights and biases of all layers.
     pub fn parameters(&self) -> usize {
-        self.steps.iter().map(|step| step.parameters).sum()
+        self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
-    /// Multiply-accumulates of all steps.
+    /// Multiply-accumulates of all layers.
     pub fn macs(&self) -> u64 {
-        self.steps.iter().map(|step| step.macs).sum()
+        self.layers.iter().map(|layer| layer.macs).sum()
     }
 
     /// The instruction set that it was made for.
@@ -182,81 +202,16 @@ impl Step {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan for {} on {} thread(s), arena {} bytes", self.isa, self.threads, self.arena_bytes())?;
-        for (i, step) in self.steps.iter().enumerate() {
-            write!(f, "{i:>3} {:24} {:20} -> {:18} {}", step.op, step.kernel, step.output, step.why)?;
-            if let Some(block) = step.block {
+        for layer in &self.layers {
+            let Layer { step, op, kernel, output, why, .. } = layer;
+            write!(f, "{step:>3} {op:24} {kernel:20} -> {output:18} {why}")?;
+            if let Some(block) = layer.block {
                 write!(f, "  [block {block}: {}]", self.blocks[block].kind)?;
             }
             writeln!(f)?;
         }
         Ok(())
     }
-}
-
-/// What is known while one node becomes a step.
-struct Planner<'a> {
-    graph: &'a Graph,
-    node: &'a Node,
-    isa: Isa,
-    arena: &'a Arena,
-    reserve: &'a mut Reserve,
-    packs: &'a mut Vec<pack::Pack>,
-}
-
-impl Planner<'_> {
-    fn step(&mut self, out: Range<usize>, threads: usize) -> Result<Step> {
-        let (graph, node) = (self.graph, self.node);
-        let output = graph.value(node.output);
-        let values: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
-        if values.iter().any(|value| value.constant.is_none() && value.dtype == DType::I64) {
-            return Err(Error::unsupported("integers are computed while the network runs")
-                .help("bind the input that they come from to a constant"));
-        }
-        let choice = self.choose(&out)?;
-        let activations: Vec<_> = choice.operands.iter().map(|&id| graph.value(id)).collect();
-        let floats: usize = activations.iter().map(|value| value.shape.elements()).sum::<usize>() + out.len();
-        let macs = node.op.macs(&values, &output.shape);
-        let weights = node.inputs.iter().filter(|id| !choice.operands.contains(id));
-        let parameters = weights.map(|&id| graph.value(id).shape.elements()).sum();
-        let units = out.len().div_ceil(choice.work.unit(self.isa, out.len()));
-        let operands = choice.operands.iter().map(|&id| self.place(id)).collect();
-        Ok(Step {
-            name: node.name.clone(),
-            op: alloc::format!("{}", node.op),
-            kernel: choice.kernel,
-            why: choice.why,
-            block: None,
-            inputs: activations.iter().map(|value| value.shape.clone()).collect(),
-            output: output.shape.clone(),
-            parameters,
-            macs,
-            bytes: floats * size_of::<f32>(),
-            parts: parts(macs, floats, units, threads),
-            work: choice.work,
-            operands,
-            out,
-        })
-    }
-
-    /// Where an operand is found; a constant gets a place among the weights.
-    fn place(&mut self, id: ValueId) -> Place {
-        match self.arena.range(id) {
-            Some(range) => Place::Arena(range),
-            None => {
-                let range = self.reserve.take(self.graph.value(id).shape.elements());
-                self.packs.push(pack::Pack::Copy { id, range: range.clone() });
-                Place::Weights(range)
-            }
-        }
-    }
-}
-
-/// How many threads share a step: no more than it has units, and only where a share outweighs waking a thread, which takes about
-/// a microsecond or what a core multiplies in that time.
-fn parts(macs: u64, floats: usize, units: usize, threads: usize) -> usize {
-    const SHARE: u64 = 50_000;
-    let work = macs.saturating_add(4 * floats as u64);
-    threads.min(units).min(usize::try_from(work / SHARE).unwrap_or(usize::MAX)).max(1)
 }
 
 impl Entry {

@@ -16,20 +16,9 @@ use crate::op::Move;
 /// range of units can be made by itself: that is how threads share it. The last unit may be shorter.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Pointwise {
-        tile: Tile,
-        k: usize,
-        n: usize,
-        packed: Range<usize>,
-        activation: Activation,
-    },
-    /// A pointwise layer on one row, cut between output panels of `tile`.
-    Vector {
-        tile: Tile,
-        k: usize,
-        packed: Range<usize>,
-        activation: Activation,
-    },
+    Pointwise(Matrix),
+    /// A pointwise layer on one row, cut between panels of outputs.
+    Vector(Matrix),
     Conv2d {
         tile: Tile,
         conv: conv2d::Conv2d,
