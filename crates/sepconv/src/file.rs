@@ -7,7 +7,7 @@ use sepconv_core::{Error, Result};
 /// The largest file that is read into memory.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// The whole of a regular file.
+/// The whole of a file, or of what a pipe gives.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display().to_string();
     let refused = |error: io::Error| Error::io(format!("file cannot be read: {error}")).in_file(&name);
@@ -29,8 +29,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The whole of a regular file that holds text.
+/// The whole of a file that holds text, without the byte order mark that some editors put before it.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?)
+    let mut bytes = read(path)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes)
         .map_err(|_| Error::malformed("file is not UTF-8 text").in_file(&path.display().to_string()))
 }
