@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use sepconv_core::{Error, Graph, Plan, Result, passes::optimise};
+use sepconv_core::{Error, ErrorKind, Graph, Plan, Result, passes::optimise};
 use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
 use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
@@ -169,6 +169,10 @@ impl ModelFile {
         if bytes.is_empty() {
             return Err(Error::malformed("file is empty"));
         }
-        Ok(Self::Onnx(Onnx::parse(bytes)?))
+        let parsed = Onnx::parse(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Malformed => error.help("networks are read from .onnx and .tflite files"),
+            _ => error,
+        });
+        Ok(Self::Onnx(parsed?))
     }
 }
