@@ -234,12 +234,17 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("block", Align::Left),
         ("why", Align::Left),
     ];
+    // What kind of block it is stands beside its first step.
+    let mut named = None;
     let rows: Vec<_> = plan
         .steps()
         .iter()
         .enumerate()
         .map(|(number, step)| {
-            let block = step.block.map_or_else(String::new, |block| format!("{block} {}", plan.blocks()[block].kind));
+            let block = step.block.map_or_else(String::new, |block| match named.replace(block) {
+                Some(before) if before == block => block.to_string(),
+                _ => format!("{block} {}", plan.blocks()[block].kind),
+            });
             [number.to_string(), step.op.clone(), step.kernel.clone(), step.parts.to_string(), block, step.why.clone()]
         })
         .collect();
