@@ -88,7 +88,8 @@ pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
     };
-    let mut pictures: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(is_picture).collect();
+    let paths = entries.into_iter().map(|entry| entry.path());
+    let mut pictures: Vec<_> = paths.filter(|path| is_picture(path) && !path.is_dir()).collect();
     pictures.sort();
     Ok(pictures)
 }

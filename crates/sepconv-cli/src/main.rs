@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// Run, measure and explain phone-sized vision networks (.onnx, .tflite).
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "sepconv", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

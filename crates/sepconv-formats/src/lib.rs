@@ -7,6 +7,7 @@
 mod binding;
 mod dims;
 mod element;
+pub mod file;
 pub mod npy;
 pub mod onnx;
 mod padding;

@@ -3,14 +3,13 @@
 //! The format is <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Ours because the crates that read it bring
 //! a parser of Python literals and C libraries for compression along.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
 use sepconv_core::{DType, Data, Error, Limits, Op, Result, Shape, Tensor};
 
 use crate::element::Element;
-use crate::zip;
+use crate::{file, zip};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 const ZIP_MAGIC: &[u8] = b"PK";
@@ -24,17 +23,9 @@ const MAX_HEADER: usize = 1 << 16;
 /// # Errors
 /// When the file cannot be read or is neither, when it holds other elements, or when it takes more than `limits.max_memory`.
 pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
-    let file = path.display().to_string();
-    let refused = |error: std::io::Error| Error::io(format!("cannot read the file: {error}")).in_file(&file);
-    let size = fs::metadata(path).map_err(refused)?.len();
-    if size > limits.max_memory as u64 {
-        return Err(Error::limit("file is too large")
-            .expected(format_args!("at most {} bytes", limits.max_memory), size)
-            .in_file(&file));
-    }
-    let bytes = fs::read(path).map_err(refused)?;
+    let bytes = file::read(path, limits.max_memory as u64)?;
     let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    parse(&bytes, &name, limits).map_err(|error| error.in_file(&file))
+    parse(&bytes, &name, limits).map_err(|error| error.in_file(&path.display().to_string()))
 }
 
 /// Reads the bytes of a `.npy` file, whose one tensor is called `name`, or of a `.npz` file.
@@ -83,23 +74,7 @@ pub fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
         [(_, tensor)] if path.extension().is_none_or(|extension| extension != "npz") => npy(tensor),
         tensors => npz(tensors)?,
     };
-    let refused = |error: std::io::Error| {
-        Error::io(format!("cannot write the file: {error}")).in_file(&path.display().to_string())
-    };
-    let name =
-        path.file_name().ok_or_else(|| Error::argument("path names no file").in_file(&path.display().to_string()))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written = fs::File::create_new(&beside)
-        .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // The first error is the one to tell; the file that is left over harms nobody.
-        let _ = fs::remove_file(&beside);
-        refused(error)
-    })
+    file::write(path, &bytes)
 }
 
 fn memory(tensor: &Tensor) -> usize {

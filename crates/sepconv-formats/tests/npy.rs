@@ -206,3 +206,33 @@ fn a_failed_write_leaves_what_was_there() {
     assert_eq!(npy::write(Path::new("/"), &[("x", &one)]).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(npy::read(&nowhere, &Limits::default()).unwrap_err().kind(), ErrorKind::Io);
 }
+
+/// A link keeps pointing where it did, at the new contents; a device is written to, not replaced.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_are_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let folder = std::env::temp_dir().join(format!("sepconv-links-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (target, link) = (folder.join("target.npy"), folder.join("link.npy"));
+    std::fs::write(&target, "old").unwrap();
+    symlink(&target, &link).unwrap();
+    let tensor = Tensor::f32([2], [1.0, 2.0]).unwrap();
+    npy::write(&link, &[("x", &tensor)]).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(npy::read(&target, &Limits::default()).unwrap()[0].1, tensor);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    npy::write(Path::new("/dev/null"), &[("x", &tensor)]).unwrap();
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}
+
+/// A device that never ends is cut off at the limit.
+#[cfg(unix)]
+#[test]
+fn what_never_ends_is_refused_at_the_limit() {
+    let limits = Limits { max_memory: 1 << 20, ..Limits::default() };
+    let error = npy::read(Path::new("/dev/zero"), &limits).unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error}");
+}

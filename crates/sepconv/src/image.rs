@@ -1,7 +1,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use ::image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use fast_image_resize as fir;
 use sepconv_core::{Error, Result};
 
@@ -43,7 +43,7 @@ impl Image {
     /// Reads and [decodes](Self::decode) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::decode(&file::read(path)?).map_err(|error| error.in_file(&path.display().to_string()))
+        Self::decode(&file::read(path, file::MAX_BYTES)?).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
     /// Decodes PNG, JPEG, BMP or WebP, told apart by content, and turns the picture upright where its EXIF data says how.
@@ -57,6 +57,9 @@ impl Image {
             .map_err(|error| Error::io(format!("picture cannot be read: {error}")))?;
         if reader.format().is_none() {
             return Err(Error::malformed("not a picture").help("PNG, JPEG, BMP and WebP are understood"));
+        }
+        if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_ends(bytes) {
+            return Err(Error::malformed("picture is damaged: it breaks off before its end"));
         }
         let mut limits = Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
@@ -149,6 +152,23 @@ impl Image {
     }
 }
 
+/// Whether a JPEG file has its end-of-image marker (ITU-T T.81, B.1.1). Without it the decoder would paint what is missing gray.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    // In what is coded, 0xff is followed by 0 or is a restart marker.
+    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+    while let Some(at) = rest.windows(2).position(is_marker) {
+        if rest[at + 1] == 0xd9 {
+            return true;
+        }
+        // The length of a segment counts its own two bytes. Entropy-coded data follows some; it is searched for the next marker.
+        let Some(&[high, low]) = rest.get(at + 2..at + 4) else { return false };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        rest = rest.get(at + 2 + length..).unwrap_or_default();
+    }
+    false
+}
+
 /// `round(side * 256 / 224)`
 fn with_margin(side: usize) -> usize {
     let (scale, part) = MARGIN;
@@ -162,6 +182,6 @@ fn describe(error: ::image::ImageError) -> Error {
             .help(format!("sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded", MAX_BYTES >> 20)),
         ImageError::Unsupported(error) => Error::unsupported(format!("picture is not understood: {error}"))
             .help("PNG, JPEG, BMP and WebP are understood"),
-        error => Error::malformed(format!("picture is damaged: {error}")),
+        error => Error::malformed(format!("picture is damaged: {}", error.to_string().trim_end())),
     }
 }

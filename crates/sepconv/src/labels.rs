@@ -29,7 +29,7 @@ impl Labels {
     /// Reads and [parses](Self::parse) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::parse(&file::read_text(path)?).map_err(|error| error.in_file(&path.display().to_string()))
+        Self::parse(&read_text(path)?).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
     /// One name a line, in the order of the outputs; or `index wnid name` lines, separated by tabs, in any order.
@@ -112,7 +112,7 @@ impl Truth {
     /// Reads and [parses](Self::parse) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::parse(&file::read_text(path)?).map_err(|error| error.in_file(&path.display().to_string()))
+        Self::parse(&read_text(path)?).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
     /// Lines of a file's name and the index of its class, counted from 0 without a background class, separated by spaces or tabs.
@@ -154,6 +154,16 @@ impl Truth {
         files.sort_unstable();
         files
     }
+}
+
+/// The whole of a file that holds text, without the byte order mark that some editors put before it.
+fn read_text(path: &Path) -> Result<String> {
+    let mut bytes = file::read(path, file::MAX_BYTES)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::malformed("file is not UTF-8 text").in_file(&path.display().to_string()))
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 mod classify;
-mod file;
 mod image;
 mod labels;
 mod model;
@@ -27,7 +26,7 @@ mod runner;
 mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
-pub use sepconv_formats::{Signature, npy};
+pub use sepconv_formats::{Signature, file, npy};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use sepconv_core::{Error, Graph, Plan, Result, passes::optimise};
+use sepconv_core::{Error, ErrorKind, Graph, Plan, Result, passes::optimise};
 use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
 use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
@@ -45,7 +45,7 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Self::from_bytes(name, file::read(path)?)
+        Self::from_bytes(name, file::read(path, file::MAX_BYTES)?)
     }
 
     /// Reads the bytes of a file; `name` appears in errors.
@@ -169,6 +169,10 @@ impl ModelFile {
         if bytes.is_empty() {
             return Err(Error::malformed("file is empty"));
         }
-        Ok(Self::Onnx(Onnx::parse(bytes)?))
+        let parsed = Onnx::parse(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Malformed => error.help("networks are read from .onnx and .tflite files"),
+            _ => error,
+        });
+        Ok(Self::Onnx(parsed?))
     }
 }

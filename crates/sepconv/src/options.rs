@@ -71,8 +71,8 @@ impl Options {
     pub(crate) fn resolve_isa(&self) -> Result<Isa> {
         match &self.isa {
             Some(name) => named_isa(name, "Options::isa"),
-            None => match env::var(ISA_VARIABLE) {
-                Ok(name) if !name.is_empty() => named_isa(&name, ISA_VARIABLE),
+            None => match env::var_os(ISA_VARIABLE) {
+                Some(name) if !name.is_empty() => named_isa(&name.to_string_lossy(), ISA_VARIABLE),
                 _ => Ok(Isa::best()),
             },
         }

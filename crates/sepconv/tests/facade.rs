@@ -1,6 +1,8 @@
 //! The calls that programs make, on the network of `examples/colours.onnx`.
 
-use sepconv::{Classifier, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor};
+use std::path::Path;
+
+use sepconv::{Classifier, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
 const NAMES: &str = include_str!("../../../examples/colours.txt");
@@ -11,6 +13,14 @@ fn model() -> Model {
 
 fn painted(colour: [u8; 3]) -> Image {
     Image::from_rgb(33, 33, colour.repeat(33 * 33)).unwrap()
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_name() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("byte_order_mark.txt");
+    std::fs::write(&path, "\u{feff}a.jpg 7\n").unwrap();
+    assert_eq!(Truth::open(&path).unwrap().class("a.jpg"), Some(7));
+    assert_eq!(Labels::open(&path).unwrap().names(), ["a.jpg 7"]);
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 mod common;
 
-use common::{data, read_array};
+use std::path::Path;
+
+use common::data;
 use sepconv::{Model, Options, Tensor};
 
 /// A file, the side of its input, what its input is of a pixel, and whether its output is a softmax.
@@ -86,4 +88,14 @@ fn input(case: &Case, image: &[f32]) -> Tensor {
 
 fn best(scores: &[f32]) -> usize {
     (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap()
+}
+
+/// The shape and elements of a .npy file, as floats.
+fn read_array(path: &Path) -> (Vec<usize>, Vec<f32>) {
+    let (_, tensor): (String, Tensor) = sepconv::npy::read(path, &sepconv::Limits::default()).unwrap().remove(0);
+    let elements = match (tensor.as_f32(), tensor.as_i64()) {
+        (Some(x), _) => x.to_vec(),
+        (_, x) => x.unwrap().iter().map(|&x| x as f32).collect(),
+    };
+    (tensor.shape().to_vec(), elements)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, npy};
+use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, file, npy};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
@@ -70,18 +70,22 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
     let load_ms = milliseconds(start);
 
+    let in_file = |error: Error| match &args.input {
+        Some(path) => error.in_file(&path.display().to_string()),
+        None => error,
+    };
     let inputs = match &args.input {
-        Some(path) => read_inputs(path, &runner)?,
+        Some(path) => read_inputs(path, &runner).map_err(in_file)?,
         None => runner.inputs().iter().map(random).collect::<sepconv::Result<_>>()?,
     };
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for _ in 0..args.warmup {
-        runner.run_all(&inputs)?;
+        runner.run_all(&inputs).map_err(in_file)?;
     }
     let mut ms = Vec::with_capacity(args.runs);
     for _ in 0..args.runs {
         let start = Instant::now();
-        runner.run_all(&inputs)?;
+        runner.run_all(&inputs).map_err(in_file)?;
         ms.push(milliseconds(start));
     }
     let peak_memory_bytes = peak_memory();
@@ -148,17 +152,16 @@ fn quantile(times: &[f64], q: f64) -> f64 {
     below + (above - below) * rank.fract()
 }
 
-fn read_inputs(path: &Path, runner: &Runner) -> Result<Vec<Tensor>, Failure> {
+fn read_inputs(path: &Path, runner: &Runner) -> sepconv::Result<Vec<Tensor>> {
     let is_numpy = path.extension().is_some_and(|extension| extension == "npy" || extension == "npz");
     if is_numpy {
-        return Ok(match_inputs(npy::read(path, &Limits::default())?, runner.inputs())?);
+        return match_inputs(npy::read(path, &Limits::default())?, runner.inputs());
     }
-    let file = path.display().to_string();
     let [input] = runner.inputs() else {
-        return Err(Error::argument("bare numbers can be the input of one tensor only").in_file(&file).into());
+        return Err(Error::argument("bare numbers can be the input of one tensor only"));
     };
-    let bytes = fs::read(path).map_err(|error| Error::io(format!("file cannot be read: {error}")).in_file(&file))?;
-    Ok(vec![npy::read_raw(&bytes, input.shape.clone()).map_err(|error| error.in_file(&file))?])
+    let bytes = file::read(path, file::MAX_BYTES)?;
+    Ok(vec![npy::read_raw(&bytes, input.shape.clone())?])
 }
 
 /// Numbers from -1 to 1, the same every time; zeros for integers, which index something.

@@ -80,13 +80,17 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
 fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut pictures = Vec::new();
     for path in paths {
-        if path.is_dir() {
-            pictures.extend(pictures_in(path)?);
-        } else {
+        if !path.is_dir() {
             pictures.push(path.clone());
+            continue;
         }
+        let found = pictures_in(path)?;
+        if found.is_empty() {
+            return Err(Error::io("no picture in the folder").in_file(&path.display().to_string()));
+        }
+        pictures.extend(found);
     }
-    if pictures.is_empty() { Err(Error::io("no picture in the folder")) } else { Ok(pictures) }
+    Ok(pictures)
 }
 
 fn classify(classifier: &mut Classifier, picture: &Path, top: usize) -> Result<Vec<Prediction>> {
@@ -101,6 +105,8 @@ fn print_text(
     out: &mut impl Write,
 ) -> std::result::Result<bool, Failure> {
     writeln!(out, "preprocess {}", report::preprocess(classifier.preprocess()))?;
+    // Errors do not wait in this buffer: what they follow must not either.
+    out.flush()?;
     let (mut failed, mut softmax_told) = (false, false);
     for picture in pictures {
         let predictions = match classify(classifier, picture, args.top) {

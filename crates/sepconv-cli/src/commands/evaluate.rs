@@ -93,16 +93,14 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
 
 fn check_classes(truth: &Truth, classifier: &Classifier) -> Result<()> {
     let outputs = classifier.classes();
-    let known =
-        |class: usize| (0..outputs).filter_map(|output| sepconv::class_of(output, outputs)).next_back() >= Some(class);
-    match truth.files().into_iter().find(|file| !truth.class(file).is_some_and(known)) {
+    let last = sepconv::class_of(outputs - 1, outputs);
+    let mut labelled = truth.files().into_iter().map(|file| (file, truth.class(file)));
+    match labelled.find(|(_, class)| *class > last) {
         None => Ok(()),
-        Some(file) => Err(Error::mismatch("labels name a class that the network does not have")
+        Some((file, class)) => Err(Error::mismatch("labels name a class that the network does not have")
             .at(format!("picture {file:?}"))
-            .expected(
-                format_args!("a class of a network with {outputs} outputs"),
-                truth.class(file).unwrap_or_default(),
-            )),
+            .expected(format_args!("0 to {}", last.unwrap_or_default()), class.unwrap_or_default())
+            .help("classes count from 0, without a background class")),
     }
 }
 
@@ -212,10 +210,10 @@ fn print_text(output: &Output, classifier: &Classifier, out: &mut impl Write) ->
     writeln!(out, "top-5       {} ({top5} of {images})", percent(*top5, *images))?;
     writeln!(out, "speed       {images_per_second:.1} images/s, decoding included")?;
     if *failed > 0 {
-        writeln!(out, "failed      {failed} pictures")?;
+        writeln!(out, "failed      {failed} that could not be read")?;
     }
     if *unlabelled > 0 {
-        writeln!(out, "unlabelled  {unlabelled} pictures in the folder, not counted")?;
+        writeln!(out, "unlabelled  {unlabelled} in the folder, not counted")?;
     }
     Ok(())
 }

@@ -242,16 +242,20 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("block", Align::Left),
         ("why", Align::Left),
     ];
+    // What kind of block it is stands beside its first step.
+    let mut named = None;
     let rows: Vec<_> = plan
         .layers()
         .iter()
         .enumerate()
         .map(|(number, layer)| {
-            let block = layer.block.map_or_else(String::new, |block| format!("{block} {}", plan.blocks()[block].kind));
-            let step = layer.step.to_string();
+            let block = layer.block.map_or_else(String::new, |block| match named.replace(block) {
+                Some(before) if before == block => block.to_string(),
+                _ => format!("{block} {}", plan.blocks()[block].kind),
+            });
             [
                 number.to_string(),
-                step,
+                layer.step.to_string(),
                 layer.op.clone(),
                 layer.kernel.clone(),
                 layer.parts.to_string(),

@@ -94,6 +94,11 @@ fn evaluate_counts_right_answers() {
 }
 
 #[test]
+fn the_program_knows_its_name() {
+    assert_eq!(sepconv(["--version"]).out, format!("sepconv {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn inspect_tells_what_layers_cost() {
     let outcome = sepconv(["inspect", &example("colours.onnx"), "--json", "--threads", "1"]);
     let json = outcome.json();
@@ -115,6 +120,7 @@ fn inspect_tells_what_layers_cost() {
     assert!(plan["layers"][0]["kernel"].as_str().unwrap().starts_with("depthwise"), "{plan}");
 
     let text = sepconv(["inspect", &example("colours.onnx"), "--plan"]).out;
+    assert_eq!(text.matches("separable").count(), 1, "the kind of a block stands once in\n{text}");
     for part in
         ["colours.onnx (ONNX)\ninput       image [1,3,33,33] f32 NCHW\n", "plan for ", "MACs        11.5 k (11520)"]
     {

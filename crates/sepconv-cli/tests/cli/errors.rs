@@ -1,7 +1,10 @@
 //! What goes wrong, how it is told, and the exit codes: 0 done, 1 a file or model, 2 the arguments.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
+
+use sepconv::{Shape, Tensor, npy};
 
 use crate::program::{example, finish, folder, program, sepconv};
 
@@ -37,6 +40,15 @@ fn an_unknown_instruction_set_is_refused_by_name() {
     assert!(outcome.err.starts_with(start) && outcome.err.ends_with(", got \"mmx\"\n"), "{}", outcome.err);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_instruction_set_that_is_no_text_is_refused_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = program();
+    command.env("SEPCONV_ISA", std::ffi::OsStr::from_bytes(b"\xff"));
+    assert_eq!(finish(command.args(["inspect", &example("colours.onnx")])).code, Some(2));
+}
+
 #[test]
 fn files_that_are_missing_or_something_else_are_told_with_one() {
     let folder = folder("files_that_are_missing");
@@ -57,11 +69,45 @@ fn files_that_are_missing_or_something_else_are_told_with_one() {
         format!("error: a file is needed, this is a folder\n  --> {}\n", path(""))
     );
     assert!(err(&["inspect", &path("empty.onnx")]).starts_with("error: file is empty\n  --> empty.onnx\n"));
-    assert!(err(&["inspect", &path("text.onnx")]).contains("\n  --> text.onnx\n"));
-    assert!(err(&["classify", &path(""), "--model", &example("colours.onnx")]).starts_with("error: no picture"));
+    let text = err(&["inspect", &path("text.onnx")]);
+    assert!(text.contains("\n  --> text.onnx\n") && text.contains(".onnx and .tflite files"), "{text}");
     assert!(
         err(&["bench", &example("colours.onnx"), "--input", &path("text.onnx")])
             .starts_with("error: bytes do not fill")
+    );
+}
+
+#[test]
+fn a_folder_without_pictures_is_named() {
+    let folder = folder("a_folder_without_pictures");
+    fs::create_dir(folder.join("a folder.png")).unwrap();
+    let outcome = sepconv(["classify", folder.to_str().unwrap(), "--model", &example("colours.onnx")]);
+    let told = format!("error: no picture in the folder\n  --> {}\n", folder.display());
+    assert_eq!((outcome.code, outcome.out.as_str(), outcome.err), (Some(1), "", told));
+}
+
+#[test]
+fn bench_names_the_input_that_does_not_fit() {
+    let path = folder("bench_names_the_input").join("one.npy").display().to_string();
+    npy::write(Path::new(&path), &[("", &Tensor::zeros(Shape::new([1, 3]).unwrap()))]).unwrap();
+    for warmup in ["0", "1"] {
+        let outcome = sepconv(["bench", &example("colours.onnx"), "--input", &path, "--warmup", warmup]);
+        assert!(outcome.err.contains(&format!(" in {path}\n   = expected f32 [1,3,33,33]")), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
+    let folder = folder("a_class_that_the_network_lacks");
+    let labels = folder.join("labels.txt");
+    fs::write(&labels, "a.png 5\nb.png 6\n").unwrap();
+    let args = ["evaluate", "--images", folder.to_str().unwrap(), "--labels", labels.to_str().unwrap(), "--model"];
+    let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.err.contains("picture \"b.png\"") && outcome.err.contains("expected 0 to 5, got 6"),
+        "{}",
+        outcome.err
     );
 }
 

@@ -2,7 +2,7 @@ use core::fmt::{self, Display};
 
 use sepconv_kernels::{Activation, Window, elementwise::Unary};
 
-use super::{Fill, Op, Pool};
+use super::{Conv2d, ConvKind, Fill, Op, Pool};
 
 /// `relu6`, `silu`, `clip(-1,1)`; empty for the identity.
 pub(crate) struct ActivationName(pub(crate) Activation);
@@ -91,6 +91,26 @@ impl Display for Op {
                     _ => Ok(()),
                 }
             }
+        }
+    }
+}
+
+/// What a convolution is on that many input channels: `depthwise 3x3/2 relu6`, `pointwise`.
+pub(crate) struct ConvName<'a>(pub(crate) &'a Conv2d, pub(crate) usize);
+
+impl Display for ConvName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(conv, channels) = self;
+        let kind = conv.kind(*channels);
+        write!(f, "{kind}")?;
+        match kind {
+            ConvKind::Pointwise => {}
+            ConvKind::Grouped => write!(f, " {} g{}", WindowName(conv.window), conv.groups)?,
+            _ => write!(f, " {}", WindowName(conv.window))?,
+        }
+        match conv.activation {
+            Activation::Identity => Ok(()),
+            activation => write!(f, " {}", ActivationName(activation)),
         }
     }
 }

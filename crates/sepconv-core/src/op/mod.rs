@@ -22,6 +22,7 @@ use sepconv_kernels::{
 
 use crate::Shape;
 
+pub(crate) use describe::ConvName;
 pub(crate) use moves::Move;
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 

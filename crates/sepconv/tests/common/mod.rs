@@ -1,8 +1,6 @@
-//! Finding the shared data, and reading its arrays.
+//! Finding the shared data.
 
 use std::path::{Path, PathBuf};
-
-use sepconv::Tensor;
 
 /// The folder of models and photographs, or a printed reason why the test that asks does nothing.
 pub(crate) fn data() -> Option<PathBuf> {
@@ -15,14 +13,4 @@ pub(crate) fn data() -> Option<PathBuf> {
     assert!(!required, "SEPCONV_REQUIRE_DATA is set, but there is no data in {}", folder.display());
     println!("skipped: no data in {} (SEPCONV_DATA names another place)", folder.display());
     None
-}
-
-/// The shape and elements of a .npy file, as floats.
-pub(crate) fn read_array(path: &Path) -> (Vec<usize>, Vec<f32>) {
-    let (_, tensor): (String, Tensor) = sepconv::npy::read(path, &sepconv::Limits::default()).unwrap().remove(0);
-    let elements = match (tensor.as_f32(), tensor.as_i64()) {
-        (Some(x), _) => x.to_vec(),
-        (_, x) => x.unwrap().iter().map(|&x| x as f32).collect(),
-    };
-    (tensor.shape().to_vec(), elements)
 }
