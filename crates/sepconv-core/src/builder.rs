@@ -83,8 +83,9 @@ impl Builder {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
         self.check_memory(&shape)?;
-        // Scratch grows with what a window covers, and that with padding and dilation, of which the result's shape says nothing.
-        op.padded(&operands)?.iter().try_for_each(|plane| self.check_memory(plane))?;
+        // Scratch grows with what a window covers, and that with padding and dilation, of which the result's shape says nothing;
+        // so do tables with what they list.
+        op.working(&operands, &shape)?.iter().try_for_each(|working| self.check_memory(working))?;
         let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
         // The interpreter that folds is about as much slower than a kernel.
         const FOLDING: u64 = 1000;

@@ -68,12 +68,17 @@ impl Op {
         Ok((shape, dtype))
     }
 
-    /// What the operator's window slides over: a plane `[h,w,c]` with its padding, for a transposed convolution the result before
-    /// it is cropped. `None` for operators without a window.
+    /// What bounds the memory that the operator works in, besides its operands and result: the plane `[h,w,c]` that a window slides
+    /// over with its padding, for a transposed convolution the result before it is cropped; tables of where to read, in elements of
+    /// eight bytes. `None` for operators that need nothing. `out` is the shape of the result.
     ///
     /// # Errors
     /// When there is no such plane.
-    pub(crate) fn padded(&self, inputs: &[&Value]) -> Result<Option<Shape>> {
+    pub(crate) fn working(&self, inputs: &[&Value], out: &Shape) -> Result<Option<Shape>> {
+        /// What a [`Move`](super::Move), two offsets or the taps of a row or column take.
+        const MOVE: usize = 32;
+        const OFFSETS: usize = 2;
+        const TAPS: usize = 4;
         let (window, x) = match self {
             Self::Conv2d(conv) => (&conv.window, &inputs[0].shape),
             Self::Pool(pool) => (&pool.window, &inputs[0].shape),
@@ -81,6 +86,11 @@ impl Op {
                 let [_, h, w, _] = nhwc(&inputs[0].shape)?;
                 let [h, w] = conv.whole([h, w]).ok_or_else(|| no_output(&conv.window, [h, w]))?;
                 return Shape::new([h, w, inputs[1].shape[0]]).map(Some);
+            }
+            Self::Gather { .. } => return Shape::new([inputs[1].shape.elements(), MOVE]).map(Some),
+            Self::MatMul => return Shape::new([&out[..out.len() - 2], &[OFFSETS]].concat()).map(Some),
+            Self::Resize(resize) if out.elements() > 0 => {
+                return Shape::new([resize.plane[0] + resize.plane[1], TAPS]).map(Some);
             }
             _ => return Ok(None),
         };
