@@ -38,7 +38,9 @@ impl Planner<'_> {
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
             Op::Pool(pool) => self.plain(Work::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
-            Op::Reduce { reduction: Reduction::Mean, axes, .. } if axes[..] == [1, 2] && x.len() == 4 => {
+            Op::Reduce { reduction: Reduction::Mean, axes, .. }
+                if axes[..] == [1, 2] && x.len() == 4 && x.elements() > 0 =>
+            {
                 let work = Work::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
                 self.plain(work, "global_average", "vectors of channels")
             }
@@ -111,7 +113,8 @@ impl Planner<'_> {
             .collect();
         match conv.kind(x.last()) {
             ConvKind::Pointwise => self.matrix(activation),
-            ConvKind::Depthwise => {
+            // Depthwise kernels take no residual.
+            ConvKind::Depthwise if self.node.inputs.len() == 3 => {
                 let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;

@@ -143,8 +143,8 @@ impl Work {
                 }
             }
             Self::Reduce { reduction, dims, reduced } => reduce::reduce(*reduction, dims, reduced, a, out),
-            Self::Softmax { extents: [outer, n, inner], log } => {
-                let outer = outer * out.len() / a.len().max(1);
+            Self::Softmax { extents: [_, n, inner], log } => {
+                let outer = out.len() / unit;
                 softmax::softmax(isa, [outer, *n, *inner], *log, &a[first..][..out.len()], out);
             }
             Self::MatMul { m, k, n, offsets } => {
@@ -194,34 +194,18 @@ impl Work {
             let residual = residual(x.slices[1], at * unit, here.len());
             at += rows.len();
             let source = Rows::new(plane, w * c);
+            let weights = |packed: &Range<usize>| &x.weights[packed.clone()];
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
-                    let packed = &x.weights[packed.clone()];
+                    let packed = weights(packed);
                     conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
                 }
                 Self::Depthwise { variant, conv, packed, activation } => {
-                    depthwise::depthwise(
-                        isa,
-                        *variant,
-                        conv,
-                        source,
-                        &x.weights[packed.clone()],
-                        *activation,
-                        rows,
-                        here,
-                    );
+                    depthwise::depthwise(isa, *variant, conv, source, weights(packed), *activation, rows, here);
                 }
                 Self::ConvTranspose { tile, conv, packed, activation } => {
-                    conv_transpose::conv_transpose(
-                        isa,
-                        *tile,
-                        conv,
-                        source,
-                        &x.weights[packed.clone()],
-                        *activation,
-                        rows,
-                        here,
-                    );
+                    let packed = weights(packed);
+                    conv_transpose::conv_transpose(isa, *tile, conv, source, packed, *activation, rows, here);
                 }
                 Self::Pool(pool) => pool::pool(isa, pool, source, rows, here),
                 Self::Resize { input, output, rows: row_taps, columns } => {
