@@ -83,7 +83,9 @@ impl Builder {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
         self.check_memory(&shape)?;
-        op.workspace(&operands)?.iter().try_for_each(|workspace| self.check_memory(workspace))?;
+        // Scratch grows with what a window covers, and that with padding and dilation, of which the result's shape says nothing;
+        // so do tables with what they list.
+        op.workspace(&operands, &shape)?.iter().try_for_each(|working| self.check_memory(working))?;
         let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
         // The interpreter that folds is about as much slower than a kernel.
         const FOLDING: u64 = 1000;

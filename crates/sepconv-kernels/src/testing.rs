@@ -20,3 +20,17 @@ impl Lcg {
         (0..len).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect()
     }
 }
+
+/// The absolute values, which turn a reference into the sum that an error bound is made of.
+pub(crate) fn absolute(x: &[f32]) -> Vec<f32> {
+    x.iter().map(|x| x.abs()).collect()
+}
+
+/// Asserts that `k` products, a bias and a residual were added with at most one rounding of half a unit for each
+/// multiplication and addition: `|got - want| <= (2k + 3)·2^-24 · sum of the absolute terms`.
+pub(crate) fn assert_within_bound(got: &[f32], want: &[f32], absolute: &[f32], k: usize, what: &str) {
+    for (i, ((got, want), absolute)) in got.iter().zip(want).zip(absolute).enumerate() {
+        let bound = (2 * k + 3) as f32 * f32::EPSILON / 2.0 * absolute;
+        assert!((got - want).abs() <= bound, "{what}: expected {want}, got {got} at {i}, bound {bound:e}");
+    }
+}

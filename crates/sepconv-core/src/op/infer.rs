@@ -73,13 +73,15 @@ impl Op {
 
     /// What planning or running needs besides operands and result, as a tensor of at least that size: the plane `[h,w,c]` that a
     /// window slides over, with its padding (of a transposed convolution the result before it is cropped); the taps of a resize;
-    /// the moves of a gather.
+    /// the moves of a gather; where the matrices of a product begin. `out` is the shape of the result.
     ///
     /// # Errors
     /// When it is larger than the address space.
-    pub(crate) fn workspace(&self, inputs: &[&Value]) -> Result<Option<Shape>> {
+    pub(crate) fn workspace(&self, inputs: &[&Value], out: &Shape) -> Result<Option<Shape>> {
         /// Numbers of 8 bytes that a [`Move`](super::Move) takes, its lists included.
         const MOVE: usize = 32;
+        /// Where two matrices begin.
+        const OFFSETS: usize = 2;
         const TAPS: usize = size_of::<Taps>().div_ceil(8);
         let x = &inputs[0].shape;
         let dims = match self {
@@ -92,6 +94,7 @@ impl Op {
             }
             Self::Resize(resize) => vec![resize.plane[0].saturating_add(resize.plane[1]), TAPS],
             Self::Gather { .. } => vec![inputs[1].shape.elements(), MOVE],
+            Self::MatMul => [&out[..out.len() - 2], &[OFFSETS]].concat(),
             _ => return Ok(None),
         };
         Shape::new(dims).map(Some)

@@ -1,3 +1,5 @@
+use sepconv_kernels::Window;
+
 use super::{ConvTranspose, Op, Pool};
 use crate::{Shape, Value};
 
@@ -12,9 +14,8 @@ impl Op {
             }
             // Each input pixel meets every tap of every filter of its group.
             Self::ConvTranspose(conv) => {
-                let taps = (conv.window.kernel[0] as u64).saturating_mul(conv.window.kernel[1] as u64);
-                return (inputs[0].shape.elements() as u64)
-                    .saturating_mul(taps.saturating_mul((out.last() / conv.groups) as u64));
+                let per_input = taps(&conv.window).saturating_mul((out.last() / conv.groups) as u64);
+                return (inputs[0].shape.elements() as u64).saturating_mul(per_input);
             }
             Self::MatMul => inputs[0].shape.last(),
             _ => return 0,
@@ -27,12 +28,14 @@ impl Op {
     pub(crate) fn work(&self, inputs: &[&Value], out: &Shape) -> u64 {
         let elements = inputs.iter().map(|value| value.shape.elements() as u64).fold(0, u64::saturating_add);
         let per_result = match self {
-            Self::Pool(Pool { window, .. }) | Self::ConvTranspose(ConvTranspose { window, .. }) => {
-                (window.kernel[0] as u64).saturating_mul(window.kernel[1] as u64)
-            }
+            Self::Pool(Pool { window, .. }) | Self::ConvTranspose(ConvTranspose { window, .. }) => taps(window),
             _ => 1,
         };
         let touched = elements.saturating_add((out.elements() as u64).saturating_mul(per_result));
         self.macs(inputs, out).saturating_add(touched)
     }
+}
+
+fn taps(window: &Window) -> u64 {
+    (window.kernel[0] as u64).saturating_mul(window.kernel[1] as u64)
 }

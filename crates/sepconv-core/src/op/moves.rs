@@ -59,9 +59,10 @@ impl Op {
                 vec![block(0, x, out, &axes, &spans)]
             }
             Self::Slice { starts, steps, sizes } => {
-                // A step from which no second element follows may be of any size, too large for addresses too.
+                // A start that no element follows, or a step that no second one does, may be too large for addresses.
+                let from = |i: usize| if sizes[i] > 0 { starts[i] } else { 0 };
                 let step = |i: usize| if sizes[i] > 1 { steps[i] } else { 0 };
-                let span = |i: usize| Span { to: 0, size: sizes[i], from: starts[i], step: step(i) };
+                let span = |i: usize| Span { to: 0, size: sizes[i], from: from(i), step: step(i) };
                 vec![block(0, x, out, &own_axes, &(0..out.len()).map(span).collect::<Vec<_>>())]
             }
             Self::Concat { axis } => concat(shapes, *axis, out, &own_axes),

@@ -42,7 +42,11 @@ fn dense(rewriter: &mut Rewriter, node: &Node) -> Result<Option<ValueId>> {
     {
         return Ok(None);
     }
-    let n = rewriter.builder.shape(w)[1];
+    let [k, n] = [0, 1].map(|axis| rewriter.builder.shape(w)[axis]);
+    // Sums of nothing are a matter for products of matrices only.
+    if k == 0 {
+        return Ok(None);
+    }
     let weights = rewriter.builder.node(&node.name, Op::Transpose { order: vec![1, 0] }, &[w])?;
     let bias = rewriter.constant(&node.name, &[n], vec![0.0; n])?;
     let op = Op::Dense { activation: Activation::Identity };

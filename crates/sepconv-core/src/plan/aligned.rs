@@ -33,7 +33,8 @@ impl DerefMut for Aligned {
     }
 }
 
-/// Hands out ranges of a buffer that does not exist yet, one after the other.
+/// Hands out ranges of a buffer that does not exist yet, one after the other. What would not fit in the address space ends at
+/// its end, beyond any limit.
 #[derive(Debug, Default)]
 pub(crate) struct Reserve {
     end: usize,
@@ -42,8 +43,8 @@ pub(crate) struct Reserve {
 impl Reserve {
     pub(crate) fn take(&mut self, len: usize) -> Range<usize> {
         let start = self.end;
-        self.end += len.next_multiple_of(LINE);
-        start..start + len
+        self.end = start.saturating_add(len.next_multiple_of(LINE));
+        start..start.saturating_add(len)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -6,7 +6,8 @@ use super::aligned::LINE;
 use crate::{Graph, Node, Op, ValueId};
 
 /// Where every value lives while a plan runs: a range of floats in one arena. Values that are not alive at the same time share
-/// memory; a reshape shares its operand's, and so does a unary function of an operand that dies with it.
+/// memory; a reshape shares its operand's, and so does a unary function of an operand that dies with it. An arena that would not fit
+/// in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
     ranges: Vec<Option<Range<usize>>>,
     pub(super) len: usize,
@@ -17,27 +18,27 @@ impl Arena {
     pub(super) fn new(graph: &Graph, groups: &[Vec<usize>]) -> Self {
         let lives = Lives::new(graph, groups);
         let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
-        let mut starts = vec![0; lives.buffers.len()];
+        let mut starts = vec![0usize; lives.buffers.len()];
         let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
         // Large buffers first, each at the lowest place that is free for its whole life.
         order.sort_by_key(|&buffer| core::cmp::Reverse(lives.buffers[buffer].0));
         for buffer in order {
             let (len, life) = &lives.buffers[buffer];
             let overlaps = |other: &RangeInclusive<usize>| other.start() <= life.end() && life.start() <= other.end();
-            let mut start = 0;
+            let mut start = 0usize;
             for (range, other) in &placed {
-                if overlaps(other) && range.start < start + len {
+                if overlaps(other) && range.start < start.saturating_add(*len) {
                     start = start.max(range.end);
                 }
             }
             starts[buffer] = start;
             let at = placed.partition_point(|(range, _)| range.start < start);
-            placed.insert(at, (start..start + len, life.clone()));
+            placed.insert(at, (start..start.saturating_add(*len), life.clone()));
         }
         let len = placed.iter().map(|(range, _)| range.end).max().unwrap_or(0);
         let range = |(value, buffer): (usize, &Option<usize>)| {
             let start = starts[(*buffer)?];
-            Some(start..start + graph.values[value].shape.elements())
+            Some(start..start.saturating_add(graph.values[value].shape.elements()))
         };
         Self { ranges: lives.buffer_of.iter().enumerate().map(range).collect(), len }
     }

@@ -113,7 +113,8 @@ impl Planner<'_> {
             .collect();
         match conv.kind(x.last()) {
             ConvKind::Pointwise => self.matrix(activation),
-            ConvKind::Depthwise => {
+            // Depthwise kernels take no residual.
+            ConvKind::Depthwise if self.node.inputs.len() == 3 => {
                 let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;

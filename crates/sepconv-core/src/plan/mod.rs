@@ -195,7 +195,7 @@ impl Plan {
 
 impl Step {
     fn scratch_len(&self) -> usize {
-        self.parts * self.work.scratch_len().next_multiple_of(aligned::LINE)
+        self.parts.saturating_mul(self.work.scratch_len().next_multiple_of(aligned::LINE))
     }
 }
 

@@ -148,8 +148,8 @@ impl Work {
                 }
             }
             Self::Reduce { reduction, dims, reduced } => reduce::reduce(*reduction, dims, reduced, a, out),
-            Self::Softmax { extents: [outer, n, inner], log } => {
-                let outer = outer * out.len() / a.len().max(1);
+            Self::Softmax { extents: [_, n, inner], log } => {
+                let outer = out.len() / unit;
                 softmax::softmax(isa, [outer, *n, *inner], *log, &a[first..][..out.len()], out);
             }
             Self::MatMul { m, k, n, offsets } => {
@@ -200,24 +200,17 @@ impl Work {
             let residual = residual(x.slices[1], at * unit, here.len());
             at += rows.len();
             let source = Rows::new(plane, w * c);
+            let weights = |packed: &Range<usize>| &x.weights[packed.clone()];
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
-                    let packed = &x.weights[packed.clone()];
+                    let packed = weights(packed);
                     conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
                 }
                 Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
                 Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
                 Self::ConvTranspose { tile, conv, packed, activation } => {
-                    conv_transpose::conv_transpose(
-                        isa,
-                        *tile,
-                        conv,
-                        source,
-                        &x.weights[packed.clone()],
-                        *activation,
-                        rows,
-                        here,
-                    );
+                    let packed = weights(packed);
+                    conv_transpose::conv_transpose(isa, *tile, conv, source, packed, *activation, rows, here);
                 }
                 Self::Pool(pool) => pool::pool(isa, pool, source, rows, here),
                 Self::Resize { input, output, rows: row_taps, columns } => {

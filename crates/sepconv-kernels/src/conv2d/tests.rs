@@ -2,7 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::tile::testing::{Lcg, absolute, assert_within_bound};
+use crate::testing::{Lcg, absolute, assert_within_bound};
 
 /// A convolution whose output follows from the rest.
 fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {

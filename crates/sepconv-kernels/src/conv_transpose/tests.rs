@@ -2,7 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::tile::testing::{Lcg, absolute, assert_within_bound};
+use crate::testing::{Lcg, absolute, assert_within_bound};
 
 struct Case {
     conv: ConvTranspose,

@@ -15,7 +15,7 @@ pub enum Binary {
     Max,
     /// `a` to the power `b`.
     Pow,
-    /// `a` where it is not negative, else `b·a`.
+    /// `a` where it is not negative, else `b·a`; NaN where it is not negative and `b` not finite, as `0·b` is added.
     PRelu,
 }
 
@@ -47,7 +47,7 @@ impl Binary {
                 if a < 0.0 {
                     b * a
                 } else {
-                    a
+                    a + 0.0 * b
                 }
             }
         }

@@ -3,8 +3,6 @@
 
 mod kernel;
 mod pack;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub(crate) use kernel::{Job, Patch, Taps, split, variants};
 pub use pack::{pack, packed_len};

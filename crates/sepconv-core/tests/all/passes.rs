@@ -1,8 +1,5 @@
 //! Every pass keeps what a network computes and makes of it what the snapshots show.
 
-mod common;
-
-use common::{Net, difference};
 use sepconv_core::{
     Graph, Op, interpret,
     op::Fill,
@@ -13,6 +10,8 @@ use sepconv_kernels::{
     elementwise::{Binary, Unary},
     reduce::Reduction,
 };
+
+use crate::common::{Net, difference};
 
 /// Interprets the graph before the first and after every pass, and prints it before and after all.
 fn check(graph: Graph, seed: u64) -> String {
@@ -26,7 +25,7 @@ fn check(graph: Graph, seed: u64) -> String {
             dims
         })
         .collect();
-    let mut random = common::Random(seed);
+    let mut random = crate::common::Random(seed);
     let inputs: Vec<_> = input_dims.iter().map(|dims| random.tensor(dims)).collect();
     let expected = interpret(&graph, &inputs).unwrap();
     let before = graph.to_string();

@@ -4,69 +4,69 @@ use sepconv_core::{Builder, DType, Graph, Join, Limits, Op, Result, Serial, Shap
 use sepconv_kernels::{Activation, Window};
 
 /// A small generator of numbers that look random and are the same on every machine.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// In -1..1.
-    pub fn float(&mut self) -> f32 {
+    pub(crate) fn float(&mut self) -> f32 {
         self.next() as f32 / (1u64 << 30) as f32 - 1.0
     }
 
-    pub fn tensor(&mut self, dims: &[usize]) -> Tensor {
+    pub(crate) fn tensor(&mut self, dims: &[usize]) -> Tensor {
         let count = dims.iter().product();
         Tensor::f32(dims, (0..count).map(|_| self.float()).collect::<Vec<_>>()).unwrap()
     }
 }
 
 /// A builder with the few calls that tests repeat.
-pub struct Net {
-    pub builder: Builder,
-    pub random: Random,
+pub(crate) struct Net {
+    pub(crate) builder: Builder,
+    pub(crate) random: Random,
     count: usize,
 }
 
 impl Net {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { builder: Builder::new(Limits::default()), random: Random(seed), count: 0 }
     }
 
-    pub fn input(&mut self, dims: &[usize]) -> ValueId {
+    pub(crate) fn input(&mut self, dims: &[usize]) -> ValueId {
         self.builder.input("input", Shape::new(dims).unwrap(), DType::F32).unwrap()
     }
 
-    pub fn constant(&mut self, dims: &[usize]) -> ValueId {
+    pub(crate) fn constant(&mut self, dims: &[usize]) -> ValueId {
         let tensor = self.random.tensor(dims);
         self.builder.constant("constant", tensor).unwrap()
     }
 
-    pub fn scalar(&mut self, x: f32) -> ValueId {
+    pub(crate) fn scalar(&mut self, x: f32) -> ValueId {
         self.builder.constant("scalar", Tensor::f32([], [x]).unwrap()).unwrap()
     }
 
-    pub fn node(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
+    pub(crate) fn node(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
         self.try_node(op, inputs).unwrap()
     }
 
-    pub fn try_node(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
+    pub(crate) fn try_node(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
         self.count += 1;
         self.builder.node(&format!("n{}", self.count), op, inputs)
     }
 
-    pub fn channels(&self, x: ValueId) -> usize {
+    pub(crate) fn channels(&self, x: ValueId) -> usize {
         self.builder.shape(x).last()
     }
 
     /// A convolution of an NHWC value with random weights, symmetric padding and no activation.
-    pub fn conv(&mut self, x: ValueId, filters: usize, kernel: usize, stride: usize, groups: usize) -> ValueId {
+    pub(crate) fn conv(&mut self, x: ValueId, filters: usize, kernel: usize, stride: usize, groups: usize) -> ValueId {
         let pad = [(kernel - 1) / 2; 2];
         let window = Window { stride: [stride; 2], before: pad, after: pad, ..Window::new(kernel, kernel) };
         let per_group = self.channels(x) / groups;
@@ -76,7 +76,7 @@ impl Net {
     }
 
     /// A batch normalisation with positive variances.
-    pub fn batch_norm(&mut self, x: ValueId) -> ValueId {
+    pub(crate) fn batch_norm(&mut self, x: ValueId) -> ValueId {
         let c = self.channels(x);
         let [scale, shift, mean] = [0; 3].map(|_| self.constant(&[c]));
         let variance: Vec<f32> = (0..c).map(|_| 0.5 + self.random.float().abs()).collect();
@@ -84,21 +84,21 @@ impl Net {
         self.node(Op::BatchNorm { epsilon: 1e-3 }, &[x, scale, shift, mean, variance])
     }
 
-    pub fn activation(&mut self, x: ValueId, activation: Activation) -> ValueId {
+    pub(crate) fn activation(&mut self, x: ValueId, activation: Activation) -> ValueId {
         self.node(Op::activation(activation), &[x])
     }
 
     /// To NHWC, as an importer of an NCHW file writes it.
-    pub fn nhwc(&mut self, x: ValueId) -> ValueId {
+    pub(crate) fn nhwc(&mut self, x: ValueId) -> ValueId {
         self.node(Op::Transpose { order: vec![0, 2, 3, 1] }, &[x])
     }
 
     /// To NCHW.
-    pub fn nchw(&mut self, x: ValueId) -> ValueId {
+    pub(crate) fn nchw(&mut self, x: ValueId) -> ValueId {
         self.node(Op::Transpose { order: vec![0, 3, 1, 2] }, &[x])
     }
 
-    pub fn finish(mut self, outputs: &[ValueId]) -> Graph {
+    pub(crate) fn finish(mut self, outputs: &[ValueId]) -> Graph {
         for (i, &id) in outputs.iter().enumerate() {
             self.builder.output(&format!("output{i}"), id);
         }
@@ -107,7 +107,7 @@ impl Net {
 }
 
 /// The largest difference, relative to 1 or to the expected number where that is larger.
-pub fn difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
+pub(crate) fn difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
     assert_eq!(expected.len(), got.len());
     let pairs = expected.iter().zip(got).flat_map(|(expected, got)| {
         assert_eq!(expected.shape(), got.shape());
@@ -119,7 +119,7 @@ pub fn difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
 }
 
 /// Forks as a pool of `0` threads would, one piece after the other, the second first: results must not depend on the order.
-pub struct Backwards(pub usize);
+pub(crate) struct Backwards(pub(crate) usize);
 
 impl Join for Backwards {
     fn threads(&self) -> usize {

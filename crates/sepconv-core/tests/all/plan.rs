@@ -1,8 +1,5 @@
 //! Whatever a plan computes, on any instruction set and for any number of threads, is what the interpreter computes.
 
-mod common;
-
-use common::{Backwards, Net, Random, difference};
 use sepconv_core::{
     DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
     op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
@@ -15,6 +12,8 @@ use sepconv_kernels::{
     reduce::Reduction,
     resize::{AxisMap, Coordinates, Mode},
 };
+
+use crate::common::{Backwards, Net, Random, difference};
 
 /// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised. Results
 /// of one instruction set must not depend on the threads at all.
