@@ -1,7 +1,7 @@
 //! The operators: what each means, what it makes of shapes, and what it costs.
 //!
 //! One enum, exhaustively matched: an operator that is added here is a compile error wherever it must be considered
-//! ([`infer`](Op::infer), [`macs`](Op::macs), [`evaluate`](Op::evaluate), [`permuted`](Op::permuted), planning).
+//! ([`infer`](Op::infer), [`macs`](Op::macs), [`evaluate`](Op::evaluate), planning).
 
 mod describe;
 mod infer;

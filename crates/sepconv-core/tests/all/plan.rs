@@ -1,8 +1,8 @@
 //! Whatever a plan computes, on any instruction set and for any number of threads, is what the interpreter computes.
 
 use sepconv_core::{
-    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
-    op::{Conv2d, ConvTranspose, Fill, Pool},
+    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
+    op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
     passes::optimise,
 };
 use sepconv_kernels::{
@@ -10,6 +10,7 @@ use sepconv_kernels::{
     elementwise::{Binary, Unary},
     pool::PoolKind,
     reduce::Reduction,
+    resize::{AxisMap, Coordinates, Mode},
 };
 
 use crate::common::{Backwards, Net, Random, difference};
@@ -59,11 +60,7 @@ fn random_networks() {
     }
 }
 
-fn random_node(
-    net: &mut Net,
-    x: sepconv_core::ValueId,
-    values: &[sepconv_core::ValueId],
-) -> Option<sepconv_core::ValueId> {
+fn random_node(net: &mut Net, x: ValueId, values: &[ValueId]) -> Option<ValueId> {
     let shape = net.builder.shape(x).clone();
     let channels = net.channels(x);
     let activations = [Activation::Relu, Activation::RELU6, Activation::HardSwish, Activation::Silu, Activation::Tanh];
@@ -204,6 +201,29 @@ fn what_windows_cover_is_limited() {
     (conv.window.dilation, conv.window.before, conv.window.after) = ([1; 2], [9; 2], [9; 2]);
     let y = net.node(Op::Conv2d(conv), &[x, w, b]);
     check(net.finish(&[y]), &[Random(6).tensor(&[1, 4, 4, 3])]);
+}
+
+/// Each asks for little, and would make a table or a search that is far larger.
+#[test]
+fn tables_and_searches_are_limited() {
+    let many = 1 << 24;
+    let mut net = Net::new(1);
+    let x = net.input(&[1, 1, 1, 1]);
+    let indices = net.builder.constant("indices", Tensor::i64([many], vec![0; many]).unwrap()).unwrap();
+    let (weights, bias) = (net.constant(&[1, 1, many, 1]), net.constant(&[1]));
+    let window = Window::new(1, many);
+    let conv = ConvTranspose { window, groups: 1, extra: [0; 2], activation: Activation::Identity };
+    let map = AxisMap { mode: Mode::Linear, coordinates: Coordinates::HalfPixel, scale: 1.0 };
+    let resize = Resize { maps: [map; 2], plane: [1, 1 << 27] };
+    let cases: [(Op, &[ValueId]); 3] = [
+        (Op::Gather { axis: 0 }, &[x, indices]),
+        (Op::ConvTranspose(conv), &[x, weights, bias]),
+        (Op::Resize(resize), &[x]),
+    ];
+    for (op, inputs) in cases {
+        let error = net.try_node(op, inputs).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
 }
 
 /// Nothing can be seen on them; kernels would find no row to read.
