@@ -1,7 +1,7 @@
 //! Whatever a plan computes, on any instruction set and for any number of threads, is what the interpreter computes.
 
 use sepconv_core::{
-    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret,
+    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
     op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
     passes::optimise,
 };
@@ -60,11 +60,7 @@ fn random_networks() {
     }
 }
 
-fn random_node(
-    net: &mut Net,
-    x: sepconv_core::ValueId,
-    values: &[sepconv_core::ValueId],
-) -> Option<sepconv_core::ValueId> {
+fn random_node(net: &mut Net, x: ValueId, values: &[ValueId]) -> Option<ValueId> {
     let shape = net.builder.shape(x).clone();
     let channels = net.channels(x);
     let activations = [Activation::Relu, Activation::RELU6, Activation::HardSwish, Activation::Silu, Activation::Tanh];
