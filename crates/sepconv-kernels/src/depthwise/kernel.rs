@@ -172,6 +172,10 @@ impl<S: Simd, const K: usize> Tiles<'_, S, K> {
         inside: Range<usize>,
     ) -> [[S::F32; P]; R] {
         let mut sums = [[self.bias; P]; R];
+        // A window may lie beside the plane; of several some would lie in it.
+        if P == 1 && inside.is_empty() {
+            return sums;
+        }
         let columns = self.columns.renumbered(x * STRIDE, self.strip.dw.window.before[1], inside.clone());
         if K == 3 {
             // With `t` known, weights are registers.

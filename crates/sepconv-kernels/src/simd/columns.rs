@@ -25,15 +25,15 @@ impl Columns {
         Self { length, first, pitch, lanes, inside: 0..count }
     }
 
-    /// The columns numbered anew: column `j` of the result is `j + origin - before` of these, and those `inside` exist, which may
-    /// be none. Panics when one of them does not.
+    /// The columns numbered anew: column `j` of the result is `j + origin - before` of these, and those `inside` exist. Panics
+    /// when one of them does not.
     #[inline(always)]
     pub fn renumbered(&self, origin: usize, before: usize, inside: Range<usize>) -> Self {
         // What comes before column 0 wraps; `inside` ensures that no place there is ever used.
         let shift = origin.wrapping_sub(before);
         let (start, end) = (inside.start.wrapping_add(shift), inside.end.wrapping_add(shift));
         let exist = self.inside.start <= start && start <= end && end <= self.inside.end;
-        assert!(inside.start >= inside.end || exist, "columns beyond their row");
+        assert!(exist && inside.start <= inside.end, "columns beyond their row");
         Self { first: self.first.wrapping_add(shift.wrapping_mul(self.pitch)), inside, ..*self }
     }
 
