@@ -169,7 +169,10 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let at = block.nodes.iter().position(|&i| kind(graph, node(i)) == Some(ConvKind::Depthwise))?;
     let depthwise = block.nodes[at];
     let pointwise = |i: &usize| kind(graph, node(*i)) == Some(ConvKind::Pointwise);
-    let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise);
+    // Residuals are added to the last layer only.
+    let plain = |i: &usize| node(*i).inputs.len() == 3;
+    let depthwise = Some(depthwise).filter(plain)?;
+    let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise).filter(plain);
     let project = block.nodes.get(at + 1).copied().filter(pointwise);
     let project = project.filter(|&i| node(i).inputs[0] == node(depthwise).output);
     let elements = |i: usize| graph.value(node(i).output).shape.elements();

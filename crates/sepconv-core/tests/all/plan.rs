@@ -166,6 +166,33 @@ fn fused_blocks_equal_their_layers() {
     }
 }
 
+/// Only the last layer of a fused block adds a residual: an expansion or a depthwise convolution that has one runs by itself.
+#[test]
+fn residuals_inside_blocks_are_not_lost() {
+    let dims = [1, 41, 38, 150];
+    let depthwise = Conv2d { window: Window::new(1, 1), groups: 150, activation: Activation::Identity };
+    for in_depthwise in [false, true] {
+        let run = |with_inner: bool| {
+            let mut net = Net::new(3);
+            let x = net.input(&dims);
+            let expanded = net.conv(x, 150, 1, 1, 1);
+            let y = if in_depthwise {
+                let (w, b) = (net.constant(&[150, 1, 1, 1]), net.constant(&[150]));
+                net.node(Op::Conv2d(depthwise.clone()), &[expanded, w, b, x])
+            } else {
+                let sum = net.node(Op::binary(Binary::Add), &[x, expanded]);
+                net.conv(sum, 150, 3, 1, 150)
+            };
+            let projected = net.conv(y, 12, 1, 1, 1);
+            let outputs = if with_inner { vec![projected, expanded, y] } else { vec![projected] };
+            let plan = Plan::new(&optimise(net.finish(&outputs)).unwrap(), Isa::best(), 1, &Limits::default()).unwrap();
+            Runner::new(plan).run(&[&Random(8).tensor(&dims)], &Serial).unwrap()[0].clone()
+        };
+        let (together, apart) = (run(false), run(true));
+        assert!(difference(&[apart], &[together]) < 1e-6, "residual lost, in the depthwise layer: {in_depthwise}");
+    }
+}
+
 #[test]
 fn broadcasts_of_every_kind() {
     let full = [2, 3, 4, 5];
