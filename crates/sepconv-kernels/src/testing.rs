@@ -15,6 +15,11 @@ impl Lcg {
         (0..len).map(|_| (self.next() % 9) as f32 - 4.0).collect()
     }
 
+    /// Bytes.
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| (self.next() >> 8) as u8).collect()
+    }
+
     /// Numbers in -1..1.
     pub(crate) fn reals(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect()

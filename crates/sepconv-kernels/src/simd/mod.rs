@@ -53,6 +53,12 @@ macro_rules! detected {
 #[cfg(target_arch = "x86_64")]
 use detected;
 
+/// The same bytes as numbers without a sign.
+pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
+    // SAFETY: the types differ in how a byte is read only.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
 /// A token for an instruction set, and the vector operations it allows.
 ///
 /// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86
