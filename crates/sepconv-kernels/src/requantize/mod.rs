@@ -34,8 +34,8 @@ impl Requantize {
         self.round(acc as f32 * scale)
     }
 
-    /// The definition, of a number.
-    fn round(self, x: f32) -> u8 {
+    /// The definition, of a number in units of the result.
+    pub fn round(self, x: f32) -> u8 {
         let Self { zero_point, low, high } = self;
         let shifted = f64::from(libm::rintf(x)) + f64::from(zero_point);
         shifted.clamp(f64::from(low), f64::from(high)) as u8
@@ -52,7 +52,8 @@ pub struct Term {
 }
 
 impl Term {
-    fn apply(self, q: u8) -> f32 {
+    /// What a byte contributes, in units of the result.
+    pub fn apply(self, q: u8) -> f32 {
         self.scale * (f32::from(q) - f32::from(self.zero_point))
     }
 }
