@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use super::super::{Depthwise, Variant};
 use super::pack::{Group, Sections, group_len, groups};
-use super::quads::{meets, quads, reach, slot, source};
+use super::quads::{meets, quads, reach, slot, slots, source};
 use crate::Rows;
 use crate::requantize::{Epilogue, Requantize};
 use crate::simd::{self, Columns, Int8, Kernel};
@@ -151,15 +151,11 @@ impl<'a, S: Int8, const K: usize, const G: usize> Line<'a, S, K, G> {
                     }
                     sums[N - 1] = self.bias;
                 }
-                for i in 0..N {
-                    let kx = (N - 1 - i) * STRIDE + s;
-                    if meets(K, STRIDE, q, kx) && (!EDGE || (x + i).wrapping_sub(N - 1) < self.width[1]) {
-                        let at = slot(K, STRIDE, q, kx) * G * 4 * S::LANES;
-                        for g in 0..G {
-                            let weights = simd.load_quads(&self.weights[at + g * 4 * S::LANES..]);
-                            sums[i][g] = simd.dot(sums[i][g], quad[g], weights);
-                        }
-                    }
+                let windows = if EDGE { x + 1 - self.width[1].min(x + 1)..N.min(x + 1) } else { 0..N };
+                let (weights, rest) = self.weights.split_at(slots(K) * G * 4 * S::LANES);
+                add::<S, K, STRIDE, N, G>(simd, weights, quad, [q, s], windows.clone(), sums);
+                for weights in rest.chunks_exact(weights.len()) {
+                    add::<S, K, STRIDE, N, G>(simd, weights, quad, [q, s], windows.clone(), sums);
                 }
             }
         }
@@ -193,6 +189,29 @@ impl<'a, S: Int8, const K: usize, const G: usize> Line<'a, S, K, G> {
             simd.store_channels([bytes[0], bytes[1 % G], bytes[2 % G], bytes[3 % G]], to);
         } else {
             simd.store_u8_part(bytes[0], to);
+        }
+    }
+}
+
+/// Multiplies quad `q` of a column, `s` beyond the first of a step, into the sums of those `windows` that it meets; `windows[0]` began
+/// last.
+#[inline(always)]
+fn add<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usize>(
+    simd: S,
+    weights: &[i8],
+    quad: [S::I32; G],
+    [q, s]: [usize; 2],
+    windows: Range<usize>,
+    sums: &mut [[S::I32; G]; N],
+) {
+    for back in (0..N).rev() {
+        let kx = back * STRIDE + s;
+        if meets(K, STRIDE, q, kx) && windows.contains(&back) {
+            let weights = &weights[slot(K, STRIDE, q, kx) * G * 4 * S::LANES..][..G * 4 * S::LANES];
+            for (g, weights) in weights.chunks_exact(4 * S::LANES).enumerate() {
+                let sum = &mut sums[N - 1 - back][g];
+                *sum = simd.dot(*sum, quad[g], simd.load_quads(weights));
+            }
         }
     }
 }
