@@ -65,7 +65,8 @@ pub trait Int8: Simd {
         let (vector, lane) = (i / Self::LANES, i % Self::LANES);
         lane / 4 * 16 + vector * 4 + lane % 4
     }
-    /// Writes `4·LANES` bytes to `to`, lane `i` of all four vectors together at [`channel(i)`](Self::channel), numbers beyond 0..=255
-    /// as the nearer end. Panics when it is shorter.
-    fn store_channels(self, x: [Self::I32; 4], to: &mut [u8]);
+    /// Writes `clamp(x + zero_point, low, high)` of lane `i` of all four vectors together at [`channel(i)`](Self::channel) of `to`.
+    /// Each half of a lane of `zero_point` holds the same number of 16 bits, each quarter of the bounds the same byte. Panics
+    /// when `to` is shorter than `4·LANES`.
+    fn store_channels(self, x: [Self::I32; 4], zero_point: Self::I32, bounds: [Self::I32; 2], to: &mut [u8]);
 }

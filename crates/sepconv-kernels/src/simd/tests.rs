@@ -203,14 +203,22 @@ fn four_rows_become_quads_of_one_channel_each() {
 #[test]
 fn channels_are_stored_in_their_order() {
     with_each_token!(|simd, isa| {
-        for shift in [-40, 0, 200, 40_000, -40_000] {
-            let x: [Vec<i32>; 4] = std::array::from_fn(|v| {
-                (0..S::LANES).map(|lane| S::channel(v * S::LANES + lane) as i32 * 5 + shift).collect()
-            });
-            let mut got = vec![7; 4 * S::LANES + 1];
-            simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), &mut got);
-            let want = (0..4 * S::LANES).map(|channel| (channel as i32 * 5 + shift).clamp(0, 255) as u8);
-            assert_eq!(got, want.chain([7]).collect::<Vec<u8>>(), "{isa} {shift}");
+        for shift in [-40, 0, 200, 40_000, -40_000, i32::MAX - 400, i32::MIN] {
+            for (zero_point, bounds) in [(0, [0, 255]), (255, [0, 255]), (128, [10, 200]), (7, [7, 7])] {
+                let number = |channel: usize| channel as i32 * 5 + shift;
+                let x: [Vec<i32>; 4] = std::array::from_fn(|v| {
+                    (0..S::LANES).map(|lane| number(S::channel(v * S::LANES + lane))).collect()
+                });
+                let mut got = vec![77; 4 * S::LANES + 1];
+                let zero_points = simd.splat_quad([zero_point, 0, zero_point, 0]);
+                let range = bounds.map(|bound| simd.splat_quad([bound; 4]));
+                simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), zero_points, range, &mut got);
+                let want = (0..4 * S::LANES).map(|channel| {
+                    let sum = i64::from(number(channel)) + i64::from(zero_point);
+                    sum.clamp(bounds[0].into(), bounds[1].into()) as u8
+                });
+                assert_eq!(got, want.chain([77]).collect::<Vec<u8>>(), "{isa} {shift} {zero_point} {bounds:?}");
+            }
         }
     });
 }

@@ -16,6 +16,7 @@ impl Dot for Widen {
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma")]
+        #[inline(never)]
         fn enabled<K: Kernel<Avx2<Widen>>>(token: Avx2<Widen>, kernel: K) -> K::Output {
             kernel.run(token)
         }
@@ -42,6 +43,7 @@ impl Dot for Vnni {
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma,avxvnni")]
+        #[inline(never)]
         fn enabled<K: Kernel<Avx2<Vnni>>>(token: Avx2<Vnni>, kernel: K) -> K::Output {
             kernel.run(token)
         }

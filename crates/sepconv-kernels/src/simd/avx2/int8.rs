@@ -1,5 +1,4 @@
 use core::arch::x86_64::*;
-use core::array;
 
 use super::{Avx2, Dot, LANES};
 use crate::simd::{Int8, part};
@@ -118,12 +117,14 @@ impl<D: Dot> Int8 for Avx2<D> {
         }
     }
     #[inline(always)]
-    fn store_channels(self, x: [__m256i; 4], to: &mut [u8]) {
+    fn store_channels(self, x: [__m256i; 4], zero_point: __m256i, [low, high]: [__m256i; 2], to: &mut [u8]) {
         let to = &mut to[..4 * LANES];
         // SAFETY: see above.
         unsafe {
-            let words: [_; 2] = array::from_fn(|i| _mm256_packs_epi32(x[2 * i], x[2 * i + 1]));
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_packus_epi16(words[0], words[1]));
+            let words = [_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3])];
+            let [a, b] = words.map(|words| _mm256_adds_epi16(words, zero_point));
+            let bytes = _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(a, b), low), high);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), bytes);
         }
     }
 }

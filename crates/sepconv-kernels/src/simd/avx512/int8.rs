@@ -1,5 +1,4 @@
 use core::arch::x86_64::*;
-use core::array;
 
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::Int8;
@@ -128,12 +127,14 @@ impl<D: Dot> Int8 for Avx512<D> {
         }
     }
     #[inline(always)]
-    fn store_channels(self, x: [__m512i; 4], to: &mut [u8]) {
+    fn store_channels(self, x: [__m512i; 4], zero_point: __m512i, [low, high]: [__m512i; 2], to: &mut [u8]) {
         let to = &mut to[..4 * LANES];
         // SAFETY: see above.
         unsafe {
-            let words: [_; 2] = array::from_fn(|i| _mm512_packs_epi32(x[2 * i], x[2 * i + 1]));
-            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_packus_epi16(words[0], words[1]));
+            let words = [_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3])];
+            let [a, b] = words.map(|words| _mm512_adds_epi16(words, zero_point));
+            let bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), low), high);
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), bytes);
         }
     }
 }

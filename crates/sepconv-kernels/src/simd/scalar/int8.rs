@@ -94,9 +94,11 @@ impl Int8 for Scalar {
         array::from_fn(|i| i32::from_ne_bytes(rows.map(|row| row.get(i).copied().unwrap_or(0))))
     }
     #[inline(always)]
-    fn store_channels(self, x: [I32; 4], to: &mut [u8]) {
+    fn store_channels(self, x: [I32; 4], zero_point: I32, bounds: [I32; 2], to: &mut [u8]) {
+        let zero_point = zero_point[0] & 0xff;
+        let [low, high] = bounds.map(|bound| bound[0] as u8);
         for (to, x) in to[..16].as_chunks_mut::<4>().0.iter_mut().zip(x) {
-            *to = x.map(saturate);
+            *to = x.map(|x| saturate(x.saturating_add(zero_point)).clamp(low, high));
         }
     }
 }
