@@ -80,17 +80,21 @@ impl Quantization {
         Ok(())
     }
 
-    /// For each element in order: its scale and zero point.
-    fn parameters<'a>(&'a self, shape: &Shape) -> impl Iterator<Item = (f32, i32)> + use<'a> {
-        let inner = if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) };
-        (0..shape.elements()).map(move |i| {
+    /// How many neighbours in a tensor of this shape share a scale.
+    pub(crate) fn inner(&self, shape: &Shape) -> usize {
+        if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) }
+    }
+
+    /// The scale and zero point of each element from `first` on, where `inner` neighbours share them; without end.
+    pub(crate) fn parameters(&self, inner: usize, first: usize) -> impl Iterator<Item = (f32, i32)> {
+        (first..).map(move |i| {
             let channel = i / inner % self.scale.len();
             (self.scale[channel], self.zero_point[channel])
         })
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub(crate) fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
@@ -299,7 +303,7 @@ impl Op {
         let x = inputs[0];
         match self {
             Self::Quantize(quantization) => {
-                let pairs = x.as_f32()?.iter().zip(quantization.parameters(out));
+                let pairs = x.as_f32()?.iter().zip(quantization.parameters(quantization.inner(out), 0));
                 let integers = pairs.map(|(&x, (scale, zero))| quantization.quantize(x, scale, zero));
                 Some(match quantization.dtype {
                     DType::I8 => Data::I8(integers.map(|q| q as i8).collect()),
@@ -308,7 +312,7 @@ impl Op {
             }
             Self::Dequantize(quantization) => {
                 let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
-                let parameters = quantization.parameters(out);
+                let parameters = quantization.parameters(quantization.inner(out), 0);
                 Some(Data::F32(match x.data() {
                     Data::U8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
                     Data::I8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
