@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sepconv_kernels::{
-    AddResidual, Requantize, Term, Window,
+    AddResidual, Epilogue, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
 };
@@ -245,18 +245,14 @@ impl QConv2d {
             }
             sum as i32
         };
-        let scaled = |i: usize| sum(i) as f32 * scale[i % o];
         Some(match &self.output {
-            QOutput::Float => Data::F32((0..out.elements()).map(scaled).collect()),
+            QOutput::Float => Data::F32((0..out.elements()).map(|i| sum(i) as f32 * scale[i % o]).collect()),
             QOutput::Bytes { requantize, table, residual } => {
-                let byte = |i: usize| requantize.apply(scaled(i));
-                let looked_up = |i: usize| table.as_ref().map_or(byte(i), |lookup| lookup.table[usize::from(byte(i))]);
+                let table = table.as_ref().map(|lookup| &*lookup.table);
+                let epilogue = Epilogue { output: *requantize, table, residual: *residual };
                 let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
-                let added = |i: usize| match (residual, other) {
-                    (Some(residual), Some(other)) => residual.apply(looked_up(i), other[i]),
-                    _ => looked_up(i),
-                };
-                Data::U8((0..out.elements()).map(added).collect())
+                let byte = |i: usize| epilogue.apply(sum(i), scale[i % o], other.map(|other| other[i]));
+                Data::U8((0..out.elements()).map(byte).collect())
             }
         })
     }
@@ -265,7 +261,7 @@ impl QConv2d {
 impl QBinary {
     fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.apply(match self.function {
+        self.output.round(match self.function {
             Binary::Sub => a - b,
             Binary::Mul => {
                 let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
@@ -291,7 +287,7 @@ impl QAverage {
                     count += 1;
                 }
             }
-            self.output.apply(sum as f32 * (self.scale / count.max(1) as f32))
+            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
         };
         Some(Data::U8((0..out.elements()).map(mean).collect()))
     }
