@@ -1,19 +1,10 @@
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
-use super::{
-    Layer, Place, Step,
-    aligned::Reserve,
-    arena::Arena,
-    choose::Choice,
-    fused::Fused,
-    pack::Pack,
-    work::{Float, Work},
-};
+use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
 use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::ConvName};
 
 /// What is known while nodes become a step.
@@ -40,14 +31,14 @@ impl Planner<'_> {
             operands.extend(choice.operands.into_iter().filter(|&id| self.has_place(id)));
             works.push(choice.work);
         }
-        let work = if works.len() > 1 { Float::Fused(Box::new(Fused::new(works))).into() } else { works.remove(0) };
+        let work = if works.len() > 1 { Work::fuse(works) } else { works.remove(0) };
         let dtype = self.graph.value(self.node.output).dtype;
         let elements = out.len() / dtype.size();
         let units = elements.div_ceil(work.unit(self.isa, elements));
         let parts = parts(&layers, units, threads);
         for layer in &mut layers {
             layer.parts = parts;
-            if let Work::Float(Float::Fused(fused)) = &work {
+            if let Some(fused) = work.fused() {
                 layer.why = format!("{}; {fused}", layer.why);
             }
         }

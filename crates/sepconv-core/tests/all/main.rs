@@ -2,5 +2,6 @@
 
 mod awkward;
 mod common;
+mod int8;
 mod passes;
 mod plan;

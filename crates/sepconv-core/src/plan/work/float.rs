@@ -10,7 +10,7 @@ use sepconv_kernels::{
 };
 
 use super::{BLOCK, Operands};
-use crate::plan::fused::Fused;
+use crate::plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer};
 
 /// A kernel of floats.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum Float {
         activation: Activation,
     },
     Depthwise(Depthwise),
-    Fused(Box<Fused>),
+    Fused(Box<Fused<Matrix, Depthwise>>),
     ConvTranspose {
         tile: Tile,
         conv: conv_transpose::ConvTranspose,
@@ -97,6 +97,16 @@ pub(crate) enum Pairing {
 }
 
 impl Float {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
+        let part = |layer| match layer {
+            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
+            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
+            _ => unreachable!("blocks are of pointwise and depthwise layers"),
+        };
+        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    }
+
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -245,20 +255,32 @@ impl Float {
 }
 
 impl Matrix {
-    /// Multiplies rows of `k` floats into rows of `n`.
-    pub(crate) fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
-        let packed = self.packed(weights);
-        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
-    }
-
     fn packed<'a>(&self, weights: &'a [u8]) -> &'a [f32] {
         cast_slice(&weights[self.packed.clone()])
     }
 }
 
-impl Depthwise {
-    /// Makes the output rows `rows`.
-    pub(crate) fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
+impl PointwiseLayer for Matrix {
+    type Element = f32;
+
+    fn channels(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+        let packed = self.packed(weights);
+        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
+    }
+}
+
+impl DepthwiseLayer for Depthwise {
+    type Element = f32;
+
+    fn geometry(&self) -> &depthwise::Depthwise {
+        &self.conv
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
         let packed = cast_slice(&weights[self.packed.clone()]);
         depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
     }

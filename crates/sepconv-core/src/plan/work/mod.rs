@@ -3,7 +3,7 @@
 mod float;
 
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::{fmt, ops::Range};
 
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use sepconv_kernels::Isa;
@@ -57,6 +57,23 @@ impl<'a> Operands<'a> {
 }
 
 impl Work {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(works: Vec<Self>) -> Self {
+        let float = |work| match work {
+            Self::Float(float) => float,
+            _ => unreachable!("blocks are of floats"),
+        };
+        Float::fuse(works.into_iter().map(float)).into()
+    }
+
+    /// How layers run together, where they do.
+    pub(crate) fn fused(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Float(Float::Fused(fused)) => Some(&**fused),
+            _ => None,
+        }
+    }
+
     /// Makes `units` of `unit` elements of the result, which are exactly `out`. `scratch` has [`scratch_bytes`](Self::scratch_bytes).
     pub(crate) fn run(
         &self,
