@@ -1,6 +1,7 @@
 //! What a step of a plan does.
 
 mod float;
+mod pairing;
 
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
@@ -8,7 +9,8 @@ use core::{fmt, ops::Range};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use sepconv_kernels::Isa;
 
-pub(crate) use float::{Depthwise, Float, Matrix, Pairing};
+pub(crate) use float::{Depthwise, Float, Matrix};
+pub(crate) use pairing::{Pairing, Repeat};
 
 use crate::{
     DType,
@@ -132,6 +134,19 @@ impl Work {
             _ => 0,
         }
     }
+}
+
+/// Units that are rows of `height` to an image, counted through all images: each image and its rows.
+fn images(units: Range<usize>, height: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    (units.start / height..units.end.div_ceil(height)).map(move |image| {
+        let row = |unit: usize| unit.clamp(image * height, (image + 1) * height) - image * height;
+        (image, row(units.start)..row(units.end))
+    })
+}
+
+/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
+fn residual<T>(operand: &[T], first: usize, len: usize) -> Option<&[T]> {
+    (!operand.is_empty()).then(|| &operand[first..][..len])
 }
 
 fn carry_out<T: Pod>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
