@@ -1,10 +1,9 @@
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, depthwise, pointwise};
+use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, pointwise};
 
-use crate::{Data, Error, Graph, Node, Result, Tensor, ValueId, op::QConv2d};
+use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 
 /// The constants of an int8 layer, checked: every sum of theirs fits in 32 bits.
 pub(super) struct Constants {
@@ -20,7 +19,6 @@ pub(super) struct Constants {
 pub(super) enum Layout {
     Matrix(Tile, usize),
     Conv2d(Tile, conv2d::Conv2d),
-    Depthwise(depthwise::Variant, depthwise::Depthwise),
 }
 
 impl Constants {
@@ -52,7 +50,7 @@ impl Constants {
         Ok(Self { weights, w_zero: conv.w_zero, x_zero: conv.x_zero, bias, scale })
     }
 
-    fn filters(&self) -> Filters<'_> {
+    pub(super) fn filters(&self) -> Filters<'_> {
         let weights = match self.weights.data() {
             Data::U8(weights) => Weights8::U8(weights, self.w_zero as u8),
             Data::I8(weights) => Weights8::I8(weights, self.w_zero as i8),
@@ -69,15 +67,21 @@ fn narrow(conv: &QConv2d, weights: &Tensor, bias: &[i64]) -> Result<Vec<i32>> {
     let products = weights.shape()[1..].iter().product::<usize>();
     let magnitude = |w: i32| u64::from((w - conv.w_zero).unsigned_abs());
     let magnitudes: Vec<u64> = match weights.data() {
-        Data::U8(weights) => weights.chunks(products).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect(),
-        Data::I8(weights) => weights.chunks(products).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect(),
+        Data::U8(weights) => {
+            weights.chunks(products.max(1)).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect()
+        }
+        Data::I8(weights) => {
+            weights.chunks(products.max(1)).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect()
+        }
         _ => unreachable!("weights are bytes"),
     };
     let most = magnitudes.iter().zip(bias).map(|(sum, bias)| (sum * most_input).saturating_add(bias.unsigned_abs()));
     let most = most.max().unwrap_or(0);
     if most > i32::MAX as u64 || products > Filters::MOST_PRODUCTS {
-        return Err(Error::unsupported("sums of an int8 layer may not fit in 32 bits")
-            .expected(format_args!("at most {} products, and {}", Filters::MOST_PRODUCTS, i32::MAX), format_args!("{products}, and {most}")));
+        return Err(Error::unsupported("sums of an int8 layer may not fit in 32 bits").expected(
+            format_args!("at most {} products, and {}", Filters::MOST_PRODUCTS, i32::MAX),
+            format_args!("{products}, and {most}"),
+        ));
     }
     Ok(bias.iter().map(|&bias| bias as i32).collect())
 }
@@ -88,7 +92,6 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::packed_len_int8(isa, *tile, *k, constants.bias.len()),
             Self::Conv2d(tile, conv) => conv2d::packed_len_int8(isa, *tile, conv),
-            Self::Depthwise(variant, conv) => depthwise::packed_len_int8(isa, *variant, conv, &constants.filters()),
         }
     }
 
@@ -98,7 +101,6 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::pack_int8(isa, *tile, *k, filters, packed),
             Self::Conv2d(tile, conv) => conv2d::pack_int8(isa, *tile, conv, filters, packed),
-            Self::Depthwise(variant, conv) => depthwise::pack_int8(isa, *variant, conv, filters, packed),
         }
     }
 }

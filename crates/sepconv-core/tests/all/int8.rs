@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sepconv_core::{
     DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Fill, Lookup, Quantization},
+    op::{Fill, Lookup, QConv2d, QOutput, Quantization},
     passes::optimise,
 };
-use sepconv_kernels::{Isa, elementwise::Unary};
+use sepconv_kernels::{AddResidual, Isa, Requantize, Term, Window, elementwise::Unary};
 
 use crate::common::{Backwards, Net, Random};
 
@@ -136,6 +136,114 @@ fn random_move(net: &mut Net, x: ValueId) -> ValueId {
             let reals = net.node(Op::Unary(Unary::Neg), &[reals]);
             net.node(Op::Quantize(to), &[reals])
         }
+    }
+}
+
+/// What a random int8 layer is made of.
+#[derive(Clone, Copy)]
+struct Layer {
+    filters: usize,
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+}
+
+impl Net {
+    /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread over most bytes.
+    fn qconv(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, table: bool) -> ValueId {
+        let random = &mut self.random;
+        let table = table.then(|| Lookup { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
+        let residual_term =
+            residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: random.clip() });
+        let output = QOutput::Bytes { requantize: random.clip(), table, residual: residual_term };
+        self.qconv_to(x, layer, residual, output)
+    }
+
+    fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QOutput) -> ValueId {
+        let Layer { filters, kernel, stride, groups } = layer;
+        let per_group = self.channels(x) / groups;
+        let dims = [filters, kernel, kernel, per_group];
+        let products = dims[1..].iter().product::<usize>();
+        let random = &mut self.random;
+        let dtype = random.byte_type();
+        let weights = random.byte_tensor(&dims, dtype);
+        // Half of the layers are symmetric, as most files have them.
+        let w_zero = match (dtype, random.below(2)) {
+            (DType::I8, 0) => 0,
+            (DType::I8, _) => random.below(256) as i32 - 128,
+            _ => random.below(256) as i32,
+        };
+        let spread = 255.0 / (10_000.0 * (products as f32).sqrt());
+        let scale: Vec<f32> = (0..filters).map(|_| spread * (0.5 + random.float())).collect();
+        let bias: Vec<i64> = (0..filters).map(|_| random.below(20_001) as i64 - 10_000).collect();
+        let x_zero = random.next() as u8;
+        let constants = [weights, Tensor::i64([filters], bias).unwrap(), Tensor::f32([filters], scale).unwrap()];
+        let [w, b, s] = constants.map(|tensor| self.builder.constant("constant", tensor).unwrap());
+        let pad = [(kernel - 1) / 2; 2];
+        let window = Window { stride: [stride; 2], before: pad, after: [kernel / 2; 2], ..Window::new(kernel, kernel) };
+        let op = Op::QConv2d(QConv2d { window, groups, x_zero, w_zero, output });
+        let operands: Vec<ValueId> = [x, w, b, s].into_iter().chain(residual).collect();
+        self.node(op, &operands)
+    }
+}
+
+impl Random {
+    fn term(&mut self) -> Term {
+        Term { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
+    }
+
+    fn clip(&mut self) -> Requantize {
+        let (low, high) = [(0, 255), (40, 255), (0, 200)][self.below(3)];
+        Requantize { zero_point: 100 + self.below(56) as u8, low, high }
+    }
+}
+
+/// Small networks of random int8 layers of every kind.
+#[test]
+fn random_layers() {
+    for seed in 0..60 {
+        let mut net = Net::new(seed);
+        let batch = 1 + net.random.below(2);
+        let dims = [batch, 1 + net.random.below(20), 1 + net.random.below(21), 1 + net.random.below(40)];
+        let x = net.bytes(&dims, DType::U8);
+        let mut values = vec![x];
+        for _ in 0..6 {
+            let x = values[net.random.below(values.len())];
+            let y = random_layer(&mut net, x, &values);
+            values.push(y);
+        }
+        let reals = random_kind(&mut net, values[6]);
+        let reals = net.qconv_to(values[6], reals, None, QOutput::Float);
+        let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
+        check(net.finish(&[values[6], values[3], reals]), &[input]);
+    }
+}
+
+fn random_kind(net: &mut Net, x: ValueId) -> Layer {
+    let (c, random) = (net.channels(x), &mut net.random);
+    let (stride, filters) = (1 + random.below(2), 1 + random.below(70));
+    let [kernel, other] = [0; 2].map(|_| [1, 3, 5, 2, 7][random.below(5)]);
+    match random.below(6) {
+        0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1 },
+        2 => Layer { filters: c, kernel, stride, groups: c },
+        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c },
+        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2 },
+        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1 },
+    }
+}
+
+fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
+    let (shape, layer) = (net.builder.shape(x).clone(), random_kind(net, x));
+    let same = |y: &&ValueId| net.builder.shape(**y)[..3] == shape[..3];
+    let others: Vec<ValueId> = values.iter().filter(same).copied().collect();
+    let table = net.random.below(3) == 0;
+    match net.random.below(3) {
+        0 if layer.stride == 1 => {
+            let residual = others[net.random.below(others.len())];
+            let layer = Layer { filters: net.channels(residual), groups: 1, ..layer };
+            net.qconv(x, layer, Some(residual), table)
+        }
+        _ => net.qconv(x, layer, None, table),
     }
 }
 

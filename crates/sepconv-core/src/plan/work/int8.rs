@@ -1,15 +1,10 @@
-use alloc::boxed::Box;
-use core::mem;
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise};
 
 use super::{Operands, images, residual};
-use crate::{
-    op::QOutput,
-    plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer},
-};
+use crate::op::QOutput;
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
 #[derive(Debug)]
@@ -22,8 +17,6 @@ pub(crate) enum Int8 {
         conv: conv2d::Conv2d,
         filters: Filters,
     },
-    Depthwise(Depthwise),
-    Fused(Box<Fused<Matrix, Depthwise>>),
 }
 
 /// A product with a packed `[k, n]` matrix of weights.
@@ -32,14 +25,6 @@ pub(crate) struct Matrix {
     pub(crate) tile: Tile,
     pub(crate) k: usize,
     pub(crate) n: usize,
-    pub(crate) filters: Filters,
-}
-
-/// A depthwise convolution with packed weights.
-#[derive(Debug)]
-pub(crate) struct Depthwise {
-    pub(crate) variant: depthwise::Variant,
-    pub(crate) conv: depthwise::Depthwise,
     pub(crate) filters: Filters,
 }
 
@@ -52,16 +37,6 @@ pub(crate) struct Filters {
 }
 
 impl Int8 {
-    /// The layers of a block as one step.
-    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
-        let part = |layer| match layer {
-            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
-            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
-            _ => unreachable!("blocks are of pointwise and depthwise layers"),
-        };
-        Self::Fused(Box::new(Fused::new(layers.map(part))))
-    }
-
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -88,21 +63,14 @@ impl Int8 {
                 let residual = residual(x.operand(1), units.start * unit, out.len());
                 filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
             }
-            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) => {
+            Self::Conv2d { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
     }
 
     /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
-    fn run_planes(
-        &self,
-        isa: Isa,
-        x: &Operands<'_>,
-        units: Range<usize>,
-        mut out: &mut [u8],
-        scratch: &mut [u8],
-    ) {
+    fn run_planes(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, mut out: &mut [u8], scratch: &mut [u8]) {
         let ([h, w, c], [oh, ow, o]) = self.planes();
         let row = out.len() / units.len();
         for (image, rows) in images(units, oh) {
@@ -115,18 +83,34 @@ impl Int8 {
                     let (packed, zero_points) = (filters.packed(x.weights), filters.zero_points);
                     match &filters.epilogue() {
                         Some(epilogue) => conv2d::conv2d_int8(
-                            isa, *tile, conv, zero_points, source, packed, residual, epilogue, rows, here, scratch,
+                            isa,
+                            *tile,
+                            conv,
+                            zero_points,
+                            source,
+                            packed,
+                            residual,
+                            epilogue,
+                            rows,
+                            here,
+                            scratch,
                         ),
                         None => {
                             let here = cast_slice_mut(here);
                             conv2d::conv2d_int8_to_f32(
-                                isa, *tile, conv, zero_points, source, packed, rows, here, scratch,
+                                isa,
+                                *tile,
+                                conv,
+                                zero_points,
+                                source,
+                                packed,
+                                rows,
+                                here,
+                                scratch,
                             );
                         }
                     }
                 }
-                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
-                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
         }
@@ -136,8 +120,6 @@ impl Int8 {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
-            Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
-            Self::Fused(fused) => fused.planes(),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
     }
@@ -147,7 +129,7 @@ impl Int8 {
         match self {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
-            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) => {
+            Self::Conv2d { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
@@ -158,7 +140,6 @@ impl Int8 {
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
-            Self::Fused(fused) => fused.scratch_bytes(),
             _ => 0,
         }
     }
@@ -207,29 +188,9 @@ impl Filters {
     }
 }
 
-impl PointwiseLayer for Matrix {
-    type Element = u8;
-
-    fn channels(&self) -> [usize; 2] {
-        [self.k, self.n]
-    }
-
+impl Matrix {
     fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
         let packed = self.filters.packed(weights);
-        self.filters.multiply(isa, self.tile, self.channels(), packed, x, residual, out);
-    }
-}
-
-impl DepthwiseLayer for Depthwise {
-    type Element = u8;
-
-    fn geometry(&self) -> &depthwise::Depthwise {
-        &self.conv
-    }
-
-    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
-        let packed = self.filters.packed(weights);
-        let epilogue = self.filters.epilogue().expect("a depthwise kernel makes bytes");
-        depthwise::depthwise_int8(isa, self.variant, &self.conv, x, packed, &epilogue, rows, out);
+        self.filters.multiply(isa, self.tile, [self.k, self.n], packed, x, residual, out);
     }
 }

@@ -1,6 +1,7 @@
 //! What a step of a plan does.
 
 mod float;
+pub(crate) mod int8;
 mod pairing;
 
 use alloc::vec::Vec;
@@ -10,6 +11,7 @@ use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use sepconv_kernels::Isa;
 
 pub(crate) use float::{Depthwise, Float, Matrix};
+use int8::Int8;
 pub(crate) use pairing::{Pairing, Repeat};
 
 use crate::{
@@ -28,6 +30,8 @@ const BLOCK: usize = 4096;
 pub(crate) enum Work {
     /// Floats to floats.
     Float(Float),
+    /// Bytes to bytes, or to the floats of a last layer.
+    Int8(Int8),
     /// Floats to bytes; `inner` neighbours share a scale where there are several.
     Quantize { quantization: Quantization, inner: usize },
     /// Bytes to floats.
@@ -41,6 +45,12 @@ pub(crate) enum Work {
 impl From<Float> for Work {
     fn from(float: Float) -> Self {
         Self::Float(float)
+    }
+}
+
+impl From<Int8> for Work {
+    fn from(int8: Int8) -> Self {
+        Self::Int8(int8)
     }
 }
 
@@ -89,6 +99,7 @@ impl Work {
         let first = units.start * unit;
         match self {
             Self::Float(float) => float.run(isa, x, units, unit, cast_slice_mut(out), cast_slice_mut(scratch)),
+            Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
             Self::Quantize { quantization, inner } => {
                 let reals = x.operand::<f32>(0)[first..].iter().zip(quantization.parameters(*inner, first));
                 for (out, (&x, (scale, zero_point))) in out.iter_mut().zip(reals) {
@@ -121,6 +132,7 @@ impl Work {
     pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Float(float) => float.unit(isa, len),
+            Self::Int8(int8) => int8.unit(isa),
             Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lookup(_) => BLOCK,
             Self::Move { .. } => len,
         }
@@ -131,6 +143,7 @@ impl Work {
     pub(crate) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Float(float) => float.scratch_bytes(),
+            Self::Int8(int8) => int8.scratch_bytes(),
             _ => 0,
         }
     }

@@ -1,3 +1,5 @@
+mod int8;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -77,7 +79,8 @@ impl Planner<'_> {
                 self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
             }
             Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
-            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
+            Op::QConv2d(conv) => self.qconv2d(conv)?,
+            Op::QBinary(_) | Op::QAverage(_) => {
                 return Err(Error::unsupported("int8 is not planned yet"));
             }
             Op::Gather { .. }
