@@ -22,7 +22,7 @@ pub mod matmul;
 pub mod pointwise;
 pub mod pool;
 pub mod reduce;
-mod requantize;
+pub mod requantize;
 pub mod resize;
 mod rows;
 mod scheme;

@@ -4,7 +4,7 @@ use core::{fmt, ops::Range};
 
 use sepconv_kernels::{Isa, Rows};
 
-use super::work::{Depthwise, Matrix, Work};
+use super::work::{Depthwise, Float, Matrix, Work};
 use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
 
 /// A depthwise convolution with the pointwise ones around it, a few rows at a time: what lies between them stays in cache.
@@ -21,11 +21,11 @@ pub(crate) struct Fused {
     strip: usize,
 }
 
-/// Floats that the strips of a block should fit in: a part of any core's second-level cache, leaving room for weights.
-const CACHE: usize = 96 << 10;
+/// Bytes that the strips of a block should fit in: a part of any core's second-level cache, leaving room for weights.
+const CACHE: usize = 384 << 10;
 
 /// Blocks whose inner tensors are smaller stay in the second-level cache anyway; then long products beat short strips.
-const WORTH: usize = 128 << 10;
+const WORTH: usize = 512 << 10;
 
 impl Fused {
     /// Joins what was chosen for the layers of a [`group`](groups).
@@ -33,9 +33,11 @@ impl Fused {
         let (mut expand, mut depthwise, mut project) = (None, None, None);
         for work in works {
             match work {
-                Work::Pointwise(matrix) | Work::Vector(matrix) if depthwise.is_none() => expand = Some(matrix),
-                Work::Pointwise(matrix) | Work::Vector(matrix) => project = Some(matrix),
-                Work::Depthwise(layer) => depthwise = Some(layer),
+                Work::Float(Float::Pointwise(matrix) | Float::Vector(matrix)) if depthwise.is_none() => {
+                    expand = Some(matrix)
+                }
+                Work::Float(Float::Pointwise(matrix) | Float::Vector(matrix)) => project = Some(matrix),
+                Work::Float(Float::Depthwise(layer)) => depthwise = Some(layer),
                 _ => unreachable!("groups are of depthwise and pointwise layers"),
             }
         }
@@ -44,7 +46,7 @@ impl Fused {
         let rows = fused.depthwise.conv.output[0];
         while fused.strip < rows.min(8) {
             fused.strip += 1;
-            if fused.scratch_len() > CACHE {
+            if fused.scratch_bytes() > CACHE {
                 fused.strip -= 1;
                 break;
             }
@@ -72,10 +74,11 @@ impl Fused {
         if self.expand.is_some() { self.ring_rows() * w * c } else { 0 }
     }
 
-    /// Floats of scratch: the ring and the strip.
-    pub(super) fn scratch_len(&self) -> usize {
+    /// Bytes of scratch: the ring and the strip.
+    pub(super) fn scratch_bytes(&self) -> usize {
         let [_, ow, o] = self.depthwise.conv.output;
-        self.ring_len() + if self.project.is_some() { self.strip * ow * o } else { 0 }
+        let strip = if self.project.is_some() { self.strip * ow * o } else { 0 };
+        (self.ring_len() + strip) * size_of::<f32>()
     }
 
     /// Makes the output rows `rows` of one image `x`.
@@ -83,7 +86,7 @@ impl Fused {
     pub(super) fn run(
         &self,
         isa: Isa,
-        weights: &[f32],
+        weights: &[u8],
         x: &[f32],
         residual: Option<&[f32]>,
         rows: Range<usize>,
@@ -128,7 +131,7 @@ impl Fused {
     }
 
     /// Expands the input rows `rows` into their places in the ring, neighbours at once.
-    fn fill(&self, isa: Isa, weights: &[f32], expand: &Matrix, x: &[f32], rows: Range<usize>, ring: &mut [f32]) {
+    fn fill(&self, isa: Isa, weights: &[u8], expand: &Matrix, x: &[f32], rows: Range<usize>, ring: &mut [f32]) {
         let (width, slots) = (self.depthwise.conv.input[1], self.ring_rows());
         let mut y = rows.start;
         while y < rows.end {
@@ -145,8 +148,12 @@ impl Fused {
 impl fmt::Display for Fused {
     /// Why the layers run together.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.scratch_len() * size_of::<f32>();
-        write!(f, "{} row(s) at a time through {} kB that stay in cache", self.strip, bytes.div_ceil(1000))
+        write!(
+            f,
+            "{} row(s) at a time through {} kB that stay in cache",
+            self.strip,
+            self.scratch_bytes().div_ceil(1000)
+        )
     }
 }
 
@@ -175,8 +182,8 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise).filter(plain);
     let project = block.nodes.get(at + 1).copied().filter(pointwise);
     let project = project.filter(|&i| node(i).inputs[0] == node(depthwise).output);
-    let elements = |i: usize| graph.value(node(i).output).shape.elements();
-    let inner = expand.map_or(0, elements) + if project.is_some() { elements(depthwise) } else { 0 };
+    let bytes = |i: usize| graph.value(node(i).output).bytes();
+    let inner = expand.map_or(0, bytes) + if project.is_some() { bytes(depthwise) } else { 0 };
     let images = graph.value(node(depthwise).output).shape[0].max(1);
     (inner / images > WORTH).then(|| expand.into_iter().chain([depthwise]).chain(project).collect())
 }

@@ -1,7 +1,7 @@
 use core::fmt;
 
 #[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512};
+use super::{Avx2, Avx512, Vnni, Widen};
 use super::{Kernel, Scalar, Simd};
 
 /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
@@ -11,10 +11,46 @@ pub enum Isa {
     Scalar(Scalar),
     /// AVX2 with FMA.
     #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
+    Avx2(Avx2<Widen>),
+    /// AVX2 with FMA and AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx2Vnni(Avx2<Vnni>),
     /// AVX-512.
     #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+    Avx512(Avx512<Widen>),
+    /// AVX-512 with VNNI and VBMI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Avx512<Vnni>),
+}
+
+/// Declares a trait of the kernels that there are for all of some tokens.
+macro_rules! kernels {
+    ($(#[$doc:meta])* $name:ident: $($token:ty),*) => {
+        $(#[$doc])*
+        pub trait $name<O>: $(Kernel<$token, Output = O> +)* {}
+        impl<O, K: $(Kernel<$token, Output = O> +)*> $name<O> for K {}
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// A kernel that [`Isa::run`] can run: one for every width of floats.
+    FloatKernel: Scalar, Avx2<Widen>, Avx512<Widen>
+}
+#[cfg(target_arch = "x86_64")]
+kernels! {
+    /// A kernel that [`Isa::run_int8`] can run: one for every token.
+    Int8Kernel: Scalar, Avx2<Widen>, Avx2<Vnni>, Avx512<Widen>, Avx512<Vnni>
+}
+#[cfg(not(target_arch = "x86_64"))]
+kernels! {
+    /// A kernel that [`Isa::run`] can run: one for every width of floats.
+    FloatKernel: Scalar
+}
+#[cfg(not(target_arch = "x86_64"))]
+kernels! {
+    /// A kernel that [`Isa::run_int8`] can run: one for every token.
+    Int8Kernel: Scalar
 }
 
 impl Isa {
@@ -23,12 +59,26 @@ impl Isa {
         [
             Some(Self::Scalar(Scalar)),
             #[cfg(target_arch = "x86_64")]
-            Avx2::detect().map(Self::Avx2),
+            Avx2::<Widen>::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
-            Avx512::detect().map(Self::Avx512),
+            Avx2::<Vnni>::detect().map(Self::Avx2Vnni),
+            #[cfg(target_arch = "x86_64")]
+            Avx512::<Widen>::detect().map(Self::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx512::<Vnni>::detect().map(Self::Avx512Vnni),
         ]
         .into_iter()
         .flatten()
+    }
+
+    /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in how they
+    /// multiply bytes.
+    pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
+        Self::available().filter(|isa| match isa {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Vnni(_) | Self::Avx512Vnni(_) => false,
+            _ => true,
+        })
     }
 
     /// The widest instruction set of this machine.
@@ -41,48 +91,76 @@ impl Isa {
         Self::available().find(|isa| isa.name() == name)
     }
 
-    /// `scalar`, `avx2` or `avx512`.
+    /// `scalar`, `avx2`, `avx2vnni`, `avx512` or `avx512vnni`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar(_) => "scalar",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
+            Self::Avx2Vnni(_) => "avx2vnni",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni(_) => "avx512vnni",
         }
     }
 
-    /// Floats in a vector.
+    /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
     pub fn lanes(self) -> usize {
-        match self {
-            Self::Scalar(_) => Scalar::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => Avx2::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => Avx512::LANES,
+        struct Lanes;
+        impl<S: Simd> Kernel<S> for Lanes {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::LANES
+            }
         }
+        self.run(Lanes)
     }
 
     /// Vectors that fit in registers.
     pub fn registers(self) -> usize {
-        match self {
-            Self::Scalar(_) => Scalar::REGISTERS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => Avx2::REGISTERS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => Avx512::REGISTERS,
+        struct Registers;
+        impl<S: Simd> Kernel<S> for Registers {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::REGISTERS
+            }
         }
+        self.run(Registers)
     }
 
-    /// Runs `kernel` compiled for this instruction set.
+    /// Runs a kernel of floats compiled for this instruction set.
     #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
         match self {
             Self::Scalar(token) => token.vectorize(kernel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(token) => token.vectorize(kernel),
             #[cfg(target_arch = "x86_64")]
+            Self::Avx2Vnni(token) => token.plain().vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512(token) => token.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni(token) => token.plain().vectorize(kernel),
+        }
+    }
+
+    /// Runs a kernel of bytes compiled for this instruction set.
+    #[inline]
+    pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
+        match self {
+            Self::Scalar(token) => token.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(token) => token.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Vnni(token) => token.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(token) => token.vectorize(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni(token) => token.vectorize(kernel),
         }
     }
 }
