@@ -2,7 +2,7 @@ use core::fmt;
 
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512, Vnni, Widen};
-use super::{Kernel, Scalar, Simd};
+use super::{Int8, Kernel, Scalar, Simd};
 
 /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,19 @@ impl Isa {
             }
         }
         self.run(Registers)
+    }
+
+    /// Registers that a vector of int8 weights takes while it is multiplied.
+    pub(crate) fn weight_registers(self) -> usize {
+        struct WeightRegisters;
+        impl<S: Int8> Kernel<S> for WeightRegisters {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::WEIGHT_REGISTERS
+            }
+        }
+        self.run_int8(WeightRegisters)
     }
 
     /// Runs a kernel of floats compiled for this instruction set.
