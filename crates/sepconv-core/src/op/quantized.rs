@@ -118,6 +118,23 @@ pub struct Lookup {
     pub output: DType,
 }
 
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
+}
+
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup").field("output", &self.output).finish_non_exhaustive()
@@ -246,7 +263,7 @@ impl QConv2d {
             QOutput::Float => Data::F32((0..out.elements()).map(scaled).collect()),
             QOutput::Bytes { requantize, table, residual } => {
                 let byte = |i: usize| requantize.apply(scaled(i));
-                let looked_up = |i: usize| table.as_ref().map_or(byte(i), |lookup| lookup.table[usize::from(byte(i))]);
+                let looked_up = |i: usize| table.as_ref().map_or(byte(i), |lookup| lookup.get(byte(i)));
                 let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
                 let added = |i: usize| match (residual, other) {
                     (Some(residual), Some(other)) => residual.apply(looked_up(i), other[i]),
@@ -317,10 +334,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {

@@ -3,4 +3,5 @@
 mod awkward;
 mod common;
 mod passes;
+mod passes_integer;
 mod plan;
