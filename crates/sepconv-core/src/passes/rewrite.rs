@@ -1,7 +1,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{Builder, Graph, Limits, Node, Result, Tensor, ValueId};
+use crate::{Builder, Graph, Limits, Node, Op, Result, Shape, Tensor, ValueId};
 
 /// A graph being rebuilt node by node.
 ///
@@ -95,6 +95,16 @@ impl Rewriter {
             Some(&[x]) => Some(x),
             _ => None,
         }
+    }
+
+    /// `x` in another shape, without a detour over a shape that it was brought into before.
+    pub(super) fn reshape(&mut self, name: &str, x: ValueId, shape: Shape) -> Result<ValueId> {
+        let before = self.producer(x).filter(|node| matches!(node.op, Op::Reshape { .. })).map(|node| node.inputs[0]);
+        let x = before.unwrap_or(x);
+        if *self.builder.shape(x) == shape {
+            return Ok(x);
+        }
+        self.builder.node(name, Op::Reshape { shape }, &[x])
     }
 
     /// Adds a constant of floats.
