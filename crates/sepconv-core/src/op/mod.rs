@@ -23,7 +23,7 @@ use sepconv_kernels::{
 
 use crate::Shape;
 
-pub(crate) use describe::ConvName;
+pub(crate) use describe::LayerName;
 pub(crate) use moves::Move;
 pub use quantized::{Lookup, QAverage, QBinary, QConv2d, QOutput, Quantization};
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};

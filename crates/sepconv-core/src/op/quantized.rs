@@ -122,6 +122,23 @@ pub struct Lookup {
     pub output: DType,
 }
 
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
+}
+
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup").field("output", &self.output).finish_non_exhaustive()
@@ -317,10 +334,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {

@@ -5,7 +5,7 @@ use core::ops::Range;
 use sepconv_kernels::Isa;
 
 use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
-use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::ConvName};
+use crate::{DType, Error, Graph, Node, Result, ValueId, op::LayerName};
 
 /// What is known while nodes become a step.
 pub(super) struct Planner<'a> {
@@ -63,10 +63,7 @@ impl Planner<'_> {
         let moved = choice.operands.iter().chain([&node.output]).filter(|&&id| self.has_place(id));
         Layer {
             name: node.name.clone(),
-            op: match &node.op {
-                Op::Conv2d(conv) => format!("{}", ConvName(conv, values[0].shape.last())),
-                op => format!("{op}"),
-            },
+            op: format!("{}", LayerName(&node.op, values[0].shape.last())),
             kernel: choice.kernel.clone(),
             why: choice.why.clone(),
             block: None,

@@ -4,4 +4,5 @@ mod awkward;
 mod common;
 mod int8;
 mod passes;
+mod passes_integer;
 mod plan;
