@@ -2,6 +2,10 @@ use core::fmt;
 
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512};
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use super::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::Wasm128;
 use super::{Kernel, Scalar, Simd};
 
 /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
@@ -15,6 +19,12 @@ pub enum Isa {
     /// AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// NEON.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon(Neon),
+    /// WebAssembly's fixed-width SIMD.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Wasm128(Wasm128),
 }
 
 impl Isa {
@@ -26,6 +36,10 @@ impl Isa {
             Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Avx512::detect().map(Self::Avx512),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Neon::detect().map(Self::Neon),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Wasm128::detect().map(Self::Wasm128),
         ]
         .into_iter()
         .flatten()
@@ -41,7 +55,7 @@ impl Isa {
         Self::available().find(|isa| isa.name() == name)
     }
 
-    /// `scalar`, `avx2` or `avx512`.
+    /// `scalar`, `avx2`, `avx512`, `neon` or `wasm128`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar(_) => "scalar",
@@ -49,6 +63,10 @@ impl Isa {
             Self::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "avx512",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon(_) => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Wasm128(_) => "wasm128",
         }
     }
 
@@ -60,6 +78,10 @@ impl Isa {
             Self::Avx2(_) => Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Avx512::LANES,
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon(_) => Neon::LANES,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Wasm128(_) => Wasm128::LANES,
         }
     }
 
@@ -71,6 +93,10 @@ impl Isa {
             Self::Avx2(_) => Avx2::REGISTERS,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Avx512::REGISTERS,
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon(_) => Neon::REGISTERS,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Wasm128(_) => Wasm128::REGISTERS,
         }
     }
 
@@ -83,6 +109,10 @@ impl Isa {
             Self::Avx2(token) => token.vectorize(kernel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(token) => token.vectorize(kernel),
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon(token) => token.vectorize(kernel),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Wasm128(token) => token.vectorize(kernel),
         }
     }
 }

@@ -11,7 +11,11 @@ mod avx2;
 mod avx512;
 mod columns;
 mod isa;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -19,7 +23,11 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use columns::Columns;
 pub use isa::Isa;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub use neon::Neon;
 pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm128;
 
 /// Whether the machine has every named feature: asked at run time with `std`, fixed when compiling without.
 #[cfg(target_arch = "x86_64")]
