@@ -4,10 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, Value, ValueId};
+use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, Value, ValueId, op::Quantization};
 
 /// Builds a [`Graph`] node by node. Shapes are inferred and limits enforced as it goes; a node whose operands are all constants is
-/// computed at once and leaves only its result.
+/// computed at once and leaves only its result, unless it dequantises them.
 #[derive(Debug)]
 pub struct Builder {
     graph: Graph,
@@ -80,13 +80,20 @@ impl Builder {
     /// # Errors
     /// When shapes or types contradict each other or a limit would be passed.
     pub fn apply(&mut self, name: &str, op: &Op, inputs: &[ValueId]) -> Result<ValueId> {
+        if let Some((op, quantization, bytes)) = self.before_dequantize(op, inputs) {
+            let moved = self.apply(name, &op, &[bytes])?;
+            return self.apply(name, &Op::Dequantize(quantization), &[moved]);
+        }
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
         self.check_memory(&shape)?;
         // Scratch grows with what a window covers, and that with padding and dilation, of which the result's shape says nothing;
         // so do tables with what they list.
         op.workspace(&operands, &shape)?.iter().try_for_each(|working| self.check_memory(working))?;
-        let constants: Option<Vec<&Tensor>> = operands.iter().map(|value| value.constant.as_deref()).collect();
+        // The bytes of quantised weights are what integer kernels want; passes dequantise what they leave.
+        let folds = !matches!(op, Op::Dequantize(_));
+        let known = operands.iter().map(|value| value.constant.as_deref().filter(|_| folds));
+        let constants: Option<Vec<&Tensor>> = known.collect();
         // The interpreter that folds is about as much slower than a kernel.
         const FOLDING: u64 = 1000;
         let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
@@ -137,6 +144,23 @@ impl Builder {
         self.graph
     }
 
+    /// A transpose or reshape of a dequantised constant as one of the constant's bytes, and how these stand for reals then.
+    fn before_dequantize(&self, op: &Op, inputs: &[ValueId]) -> Option<(Op, Quantization, ValueId)> {
+        let &[x] = inputs else { return None };
+        let Node { op: Op::Dequantize(quantization), inputs, .. } = self.producer(x)? else { return None };
+        self.constant_of(inputs[0])?;
+        let mut quantization = quantization.clone();
+        match op {
+            Op::Reshape { .. } => drop(quantization.whole()?),
+            Op::Transpose { order } if quantization.whole().is_none() => {
+                quantization.axis = order.iter().position(|&axis| axis == quantization.axis)?;
+            }
+            Op::Transpose { .. } => {}
+            _ => return None,
+        }
+        Some((op.clone(), quantization, inputs[0]))
+    }
+
     fn check_cost(&self, work: u64) -> Result<()> {
         if self.applied >= self.limits.max_nodes {
             return Err(Error::limit("graph has too many nodes")
@@ -165,7 +189,7 @@ impl Builder {
 
     fn push(&mut self, value: Value) -> Result<ValueId> {
         if value.constant.is_some() {
-            let bytes = value.shape.elements() * if value.dtype == DType::F32 { 4 } else { 8 };
+            let bytes = value.shape.elements() * value.dtype.size();
             self.memory = self.memory.saturating_add(bytes);
             if self.memory > self.limits.max_memory {
                 return Err(

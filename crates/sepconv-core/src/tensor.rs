@@ -72,8 +72,28 @@ impl fmt::Display for Shape {
 pub enum DType {
     /// What flows through a network.
     F32,
-    /// What is computed while importing: shapes, axes, indices. Readers widen every other integer type to it.
+    /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it.
     I64,
+    /// Bytes that stand for real numbers; see [`Quantization`](crate::op::Quantization).
+    U8,
+    /// Signed bytes that stand for real numbers.
+    I8,
+}
+
+impl DType {
+    /// Bytes in an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::I64 => 8,
+            Self::U8 | Self::I8 => 1,
+        }
+    }
+
+    /// Whether elements are the bytes of a quantised tensor.
+    pub fn is_byte(self) -> bool {
+        matches!(self, Self::U8 | Self::I8)
+    }
 }
 
 impl fmt::Display for DType {
@@ -81,6 +101,8 @@ impl fmt::Display for DType {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::I8 => "i8",
         })
     }
 }
@@ -92,6 +114,10 @@ pub enum Data {
     F32(Vec<f32>),
     /// See [`DType::I64`].
     I64(Vec<i64>),
+    /// See [`DType::U8`].
+    U8(Vec<u8>),
+    /// See [`DType::I8`].
+    I8(Vec<i8>),
 }
 
 /// A shape and the elements that fill it.
@@ -107,6 +133,8 @@ impl Tensor {
         let len = match &data {
             Data::F32(data) => data.len(),
             Data::I64(data) => data.len(),
+            Data::U8(data) => data.len(),
+            Data::I8(data) => data.len(),
         };
         if len != shape.elements() {
             return Err(Error::mismatch("tensor data does not fill its shape")
@@ -125,9 +153,25 @@ impl Tensor {
         Self::new(Shape::new(dims)?, Data::I64(data.into()))
     }
 
+    /// A tensor of unsigned bytes.
+    pub fn u8(dims: impl Into<Vec<usize>>, data: impl Into<Vec<u8>>) -> Result<Self> {
+        Self::new(Shape::new(dims)?, Data::U8(data.into()))
+    }
+
+    /// A tensor of signed bytes.
+    pub fn i8(dims: impl Into<Vec<usize>>, data: impl Into<Vec<i8>>) -> Result<Self> {
+        Self::new(Shape::new(dims)?, Data::I8(data.into()))
+    }
+
     /// A tensor of zeros.
-    pub fn zeros(shape: Shape) -> Self {
-        let data = Data::F32(vec![0.0; shape.elements()]);
+    pub fn zeros(shape: Shape, dtype: DType) -> Self {
+        let len = shape.elements();
+        let data = match dtype {
+            DType::F32 => Data::F32(vec![0.0; len]),
+            DType::I64 => Data::I64(vec![0; len]),
+            DType::U8 => Data::U8(vec![0; len]),
+            DType::I8 => Data::I8(vec![0; len]),
+        };
         Self { shape, data }
     }
 
@@ -141,6 +185,8 @@ impl Tensor {
         match self.data {
             Data::F32(_) => DType::F32,
             Data::I64(_) => DType::I64,
+            Data::U8(_) => DType::U8,
+            Data::I8(_) => DType::I8,
         }
     }
 
@@ -153,7 +199,7 @@ impl Tensor {
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.data {
             Data::F32(data) => Some(data),
-            Data::I64(_) => None,
+            _ => None,
         }
     }
 
@@ -161,7 +207,7 @@ impl Tensor {
     pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
         match &mut self.data {
             Data::F32(data) => Some(data),
-            Data::I64(_) => None,
+            _ => None,
         }
     }
 
@@ -169,7 +215,23 @@ impl Tensor {
     pub fn as_i64(&self) -> Option<&[i64]> {
         match &self.data {
             Data::I64(data) => Some(data),
-            Data::F32(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Its elements, where they are unsigned bytes.
+    pub fn as_u8(&self) -> Option<&[u8]> {
+        match &self.data {
+            Data::U8(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Its elements, where they are signed bytes.
+    pub fn as_i8(&self) -> Option<&[i8]> {
+        match &self.data {
+            Data::I8(data) => Some(data),
+            _ => None,
         }
     }
 

@@ -78,7 +78,7 @@ pub fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
 }
 
 fn memory(tensor: &Tensor) -> usize {
-    tensor.shape().elements() * if tensor.dtype() == DType::F32 { 4 } else { 8 }
+    tensor.shape().elements() * tensor.dtype().size()
 }
 
 /// One array.
@@ -181,7 +181,12 @@ fn little_endian(data: &[u8], size: usize) -> Vec<u8> {
 /// The bytes of a `.npy` file.
 fn npy(tensor: &Tensor) -> Vec<u8> {
     let sizes: String = tensor.shape().iter().map(|size| format!("{size}, ")).collect();
-    let kind = if tensor.dtype() == DType::F32 { "<f4" } else { "<i8" };
+    let kind = match tensor.dtype() {
+        DType::F32 => "<f4",
+        DType::I64 => "<i8",
+        DType::U8 => "|u1",
+        DType::I8 => "|i1",
+    };
     let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
     // The data begin at a multiple of 64, behind ten bytes and a line end.
     let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
@@ -194,6 +199,8 @@ fn npy(tensor: &Tensor) -> Vec<u8> {
     match tensor.data() {
         Data::F32(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
         Data::I64(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
+        Data::U8(data) => bytes.extend(data),
+        Data::I8(data) => bytes.extend(data.iter().map(|value| value.cast_unsigned())),
     }
     bytes
 }

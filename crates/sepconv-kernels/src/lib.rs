@@ -22,6 +22,7 @@ pub mod matmul;
 pub mod pointwise;
 pub mod pool;
 pub mod reduce;
+pub mod requantize;
 pub mod resize;
 mod rows;
 mod scheme;
@@ -33,6 +34,7 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+pub use requantize::{AddResidual, Epilogue, Requantize, Term};
 pub use rows::Rows;
 pub use simd::Isa;
 pub use tile::Tile;

@@ -57,7 +57,7 @@ impl Classifier {
         if input.dtype != DType::F32 {
             return Err(unsuitable("network does not take floats"));
         }
-        let tensor = Tensor::zeros(input.shape.clone());
+        let tensor = Tensor::zeros(input.shape.clone(), input.dtype);
         let input = ImageInput::new(&input.shape, model.usual_layout())?;
         let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
         let classes = output.shape.iter().copied().max().unwrap_or(0);

@@ -4,7 +4,7 @@ mod common;
 
 use allocation_counter::measure;
 use common::data;
-use sepconv::{Model, Options, Tensor};
+use sepconv::{DType, Model, Options, Tensor};
 
 fn models() -> Vec<Model> {
     let own = Model::from_bytes("colours.onnx", include_bytes!("../../../examples/colours.onnx")).unwrap();
@@ -22,7 +22,7 @@ fn models() -> Vec<Model> {
 /// Allocations of `runs` runs, after the first.
 fn allocations(model: &Model, threads: usize, runs: usize) -> u64 {
     let mut runner = model.compile(&Options::default().threads(threads)).unwrap();
-    let input = Tensor::zeros(runner.inputs()[0].shape.clone());
+    let input = Tensor::zeros(runner.inputs()[0].shape.clone(), DType::F32);
     runner.run(&input).unwrap();
     let counted = measure(|| (0..runs).for_each(|_| _ = runner.run(&input).unwrap()));
     counted.count_total

@@ -63,6 +63,8 @@ struct Output<'a> {
 enum Numbers<'a> {
     Floats(&'a [f32]),
     Integers(&'a [i64]),
+    Bytes(&'a [u8]),
+    SignedBytes(&'a [i8]),
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
@@ -112,6 +114,8 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         output: match first {
             Some(Data::F32(floats)) => Numbers::Floats(floats),
             Some(Data::I64(integers)) => Numbers::Integers(integers),
+            Some(Data::U8(bytes)) => Numbers::Bytes(bytes),
+            Some(Data::I8(bytes)) => Numbers::SignedBytes(bytes),
             None => Numbers::Floats(&[]),
         },
     };
@@ -173,6 +177,8 @@ fn random(info: &TensorInfo) -> sepconv::Result<Tensor> {
             Data::F32((0..elements).map(|_| uniform(&mut state)).collect())
         }
         DType::I64 => Data::I64(vec![0; elements]),
+        DType::U8 => Data::U8((0..elements).map(|i| (i * 37) as u8).collect()),
+        DType::I8 => Data::I8((0..elements).map(|i| (i * 37) as i8).collect()),
     };
     Tensor::new(info.shape.clone(), data)
 }

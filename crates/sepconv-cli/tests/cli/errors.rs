@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use sepconv::{Shape, Tensor, npy};
+use sepconv::{DType, Shape, Tensor, npy};
 
 use crate::program::{example, finish, folder, program, sepconv};
 
@@ -89,7 +89,7 @@ fn a_folder_without_pictures_is_named() {
 #[test]
 fn bench_names_the_input_that_does_not_fit() {
     let path = folder("bench_names_the_input").join("one.npy").display().to_string();
-    npy::write(Path::new(&path), &[("", &Tensor::zeros(Shape::new([1, 3]).unwrap()))]).unwrap();
+    npy::write(Path::new(&path), &[("", &Tensor::zeros(Shape::new([1, 3]).unwrap(), DType::F32))]).unwrap();
     for warmup in ["0", "1"] {
         let outcome = sepconv(["bench", &example("colours.onnx"), "--input", &path, "--warmup", warmup]);
         assert!(outcome.err.contains(&format!(" in {path}\n   = expected f32 [1,3,33,33]")), "{}", outcome.err);

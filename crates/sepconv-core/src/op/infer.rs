@@ -1,10 +1,11 @@
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-use sepconv_kernels::{Window, resize::Taps};
+use sepconv_kernels::{Window, pool::PoolKind, resize::Taps};
 
-use super::{Conv2d, ConvTranspose, Op, Pool};
+use super::{Conv2d, ConvTranspose, Op, Pool, QAverage};
 use crate::{DType, Error, Result, Shape, Value};
 
 impl Op {
@@ -15,6 +16,7 @@ impl Op {
     pub fn infer(&self, inputs: &[&Value]) -> Result<(Shape, DType)> {
         self.check_arity(inputs.len())?;
         let dtype = self.check_types(inputs)?;
+        self.check_parameters(inputs)?;
         let shapes: Vec<&Shape> = inputs.iter().map(|value| &value.shape).collect();
         let x = shapes[0];
         let shape = match self {
@@ -28,9 +30,11 @@ impl Op {
                 }
                 x.clone()
             }
-            Self::Pool(pool) => pool.infer(x)?,
+            Self::QConv2d(conv) => conv.infer(&shapes)?,
+            Self::QBinary(_) => broadcast(x, shapes[1])?,
+            Self::Pool(pool) | Self::QAverage(QAverage { pool, .. }) => pool.infer(x)?,
             Self::Reduce { axes, keep_axes, .. } => reduce(x, axes, *keep_axes)?,
-            Self::Unary(_) => x.clone(),
+            Self::Unary(_) | Self::Quantize(_) | Self::Dequantize(_) | Self::Lookup(_) => x.clone(),
             Self::Binary { .. } => broadcast(x, shapes[1])?,
             Self::Softmax { axis, .. } => {
                 expect_axis(*axis, x)?;
@@ -86,7 +90,8 @@ impl Op {
         let x = &inputs[0].shape;
         let dims = match self {
             Self::Conv2d(conv) => padded(&conv.window, x)?,
-            Self::Pool(pool) => padded(&pool.window, x)?,
+            Self::QConv2d(conv) => padded(&conv.window, x)?,
+            Self::Pool(pool) | Self::QAverage(QAverage { pool, .. }) => padded(&pool.window, x)?,
             Self::ConvTranspose(conv) => {
                 let [_, h, w, _] = nhwc(x)?;
                 let [h, w] = conv.whole([h, w]).ok_or_else(|| no_output(&conv.window, [h, w]))?;
@@ -104,9 +109,10 @@ impl Op {
     fn check_arity(&self, count: usize) -> Result<()> {
         let range = match self {
             Self::Conv2d(_) => 3..=4,
+            Self::QConv2d(conv) => conv.operands()..=conv.operands(),
             Self::ConvTranspose(_) | Self::Dense { .. } => 3..=3,
             Self::BatchNorm { .. } => 5..=5,
-            Self::MatMul | Self::Binary { .. } | Self::Gather { .. } => 2..=2,
+            Self::MatMul | Self::Binary { .. } | Self::QBinary(_) | Self::Gather { .. } => 2..=2,
             Self::Concat { .. } => 1..=usize::MAX,
             _ => 1..=1,
         };
@@ -119,26 +125,66 @@ impl Op {
     /// The type of the result; arithmetic other than elementwise and reductions is for floats.
     fn check_types(&self, inputs: &[&Value]) -> Result<DType> {
         let first = inputs[0].dtype;
-        let expect = |value: &Value, dtype: DType| {
-            if value.dtype == dtype {
+        let expect = |value: &Value, expected: &[DType]| {
+            if expected.contains(&value.dtype) {
                 return Ok(());
             }
+            let names: Vec<_> = expected.iter().map(DType::to_string).collect();
             Err(Error::mismatch("operand has the wrong element type")
-                .expected(dtype, format_args!("{} {:?}", value.dtype, value.name)))
+                .expected(names.join(" or "), format_args!("{} {:?}", value.dtype, value.name)))
         };
         match self {
-            Self::Gather { .. } => expect(inputs[1], DType::I64)?,
+            Self::Gather { .. } => expect(inputs[1], &[DType::I64])?,
             Self::Reshape { .. }
             | Self::Transpose { .. }
             | Self::Slice { .. }
             | Self::Pad { .. }
             | Self::Broadcast { .. } => {}
-            Self::Concat { .. } | Self::Binary { .. } | Self::Reduce { .. } | Self::Unary(_) => {
-                inputs.iter().try_for_each(|value| expect(value, first))?;
+            Self::Concat { .. } => inputs.iter().try_for_each(|value| expect(value, &[first]))?,
+            Self::Binary { .. } | Self::Reduce { .. } | Self::Unary(_) => {
+                expect(inputs[0], &[DType::F32, DType::I64])?;
+                inputs.iter().try_for_each(|value| expect(value, &[first]))?;
             }
-            _ => inputs.iter().try_for_each(|value| expect(value, DType::F32))?,
+            Self::Pool(Pool { kind: PoolKind::Max, .. }) => expect(inputs[0], &[DType::F32, DType::U8, DType::I8])?,
+            Self::Quantize(quantization) => {
+                expect(inputs[0], &[DType::F32])?;
+                return Ok(quantization.dtype);
+            }
+            Self::Dequantize(quantization) => {
+                expect(inputs[0], &[quantization.dtype])?;
+                return Ok(DType::F32);
+            }
+            Self::Lookup(lookup) => {
+                expect(inputs[0], &[DType::U8, DType::I8])?;
+                return Ok(lookup.output);
+            }
+            Self::QConv2d(conv) => {
+                let expected: [&[DType]; 5] =
+                    [&[DType::U8], &[DType::U8, DType::I8], &[DType::I64], &[DType::F32], &[DType::U8]];
+                inputs.iter().zip(expected).try_for_each(|(value, expected)| expect(value, expected))?;
+                return Ok(conv.dtype());
+            }
+            Self::QBinary(_) | Self::QAverage(_) => {
+                inputs.iter().try_for_each(|value| expect(value, &[DType::U8]))?;
+            }
+            _ => inputs.iter().try_for_each(|value| expect(value, &[DType::F32]))?,
         }
         Ok(first)
+    }
+
+    /// Numbers that an operator carries must make sense, wherever they come from.
+    fn check_parameters(&self, inputs: &[&Value]) -> Result<()> {
+        match self {
+            Self::Quantize(quantization) => {
+                if !quantization.dtype.is_byte() {
+                    return Err(Error::unsupported("result of a quantisation has the wrong type")
+                        .expected("u8 or i8", quantization.dtype));
+                }
+                quantization.check(&inputs[0].shape)
+            }
+            Self::Dequantize(quantization) => quantization.check(&inputs[0].shape),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -225,14 +271,14 @@ fn padded(window: &Window, x: &Shape) -> Result<Vec<usize>> {
     Ok(vec![rows, columns, c])
 }
 
-fn no_output(window: &Window, plane: [usize; 2]) -> Error {
+pub(super) fn no_output(window: &Window, plane: [usize; 2]) -> Error {
     Error::mismatch("window does not fit on the padded plane").expected(
         "a kernel, stride and dilation of at least 1 and an extent within the padded plane",
         format_args!("{window:?} on {}x{}", plane[0], plane[1]),
     )
 }
 
-fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
+pub(super) fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
     if groups > 0 && channels > 0 && filters > 0 && channels.is_multiple_of(groups) && filters.is_multiple_of(groups) {
         return Ok(());
     }
@@ -243,25 +289,25 @@ fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
 }
 
 /// The sizes of planes in NHWC, none of which is empty.
-fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
+pub(super) fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
     match **shape {
         [n, h, w, c] if h > 0 && w > 0 => Ok([n, h, w, c]),
         _ => Err(Error::mismatch("operand is not a plane").expected("4 axes (NHWC), height and width from 1", shape)),
     }
 }
 
-fn filters(shape: &Shape) -> Result<[usize; 4]> {
+pub(super) fn filters(shape: &Shape) -> Result<[usize; 4]> {
     (**shape).try_into().map_err(|_| Error::mismatch("weights have the wrong rank").expected("4 axes (OHWI)", shape))
 }
 
-fn expect_shape(name: impl Display, shape: &Shape, expected: &[usize]) -> Result<()> {
+pub(super) fn expect_shape(name: impl Display, shape: &Shape, expected: &[usize]) -> Result<()> {
     if **shape == *expected {
         return Ok(());
     }
     Err(Error::mismatch(alloc::format!("{name} has the wrong shape")).expected(format_args!("{expected:?}"), shape))
 }
 
-fn expect_axis(axis: usize, shape: &Shape) -> Result<()> {
+pub(super) fn expect_axis(axis: usize, shape: &Shape) -> Result<()> {
     if axis < shape.len() {
         return Ok(());
     }

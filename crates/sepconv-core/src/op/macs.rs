@@ -1,6 +1,6 @@
 use sepconv_kernels::Window;
 
-use super::{ConvTranspose, Op, Pool};
+use super::{ConvTranspose, Op, Pool, QAverage};
 use crate::{Shape, Value};
 
 impl Op {
@@ -8,7 +8,7 @@ impl Op {
     /// matrix products count, everything else is free. `out` is the shape of the result.
     pub fn macs(&self, inputs: &[&Value], out: &Shape) -> u64 {
         let per_result = match self {
-            Self::Conv2d(_) | Self::Dense { .. } => {
+            Self::Conv2d(_) | Self::QConv2d(_) | Self::Dense { .. } => {
                 let weights = &inputs[1].shape;
                 weights[1..].iter().product::<usize>()
             }
@@ -28,7 +28,9 @@ impl Op {
     pub(crate) fn work(&self, inputs: &[&Value], out: &Shape) -> u64 {
         let elements = inputs.iter().map(|value| value.shape.elements() as u64).fold(0, u64::saturating_add);
         let per_result = match self {
-            Self::Pool(Pool { window, .. }) | Self::ConvTranspose(ConvTranspose { window, .. }) => taps(window),
+            Self::Pool(Pool { window, .. })
+            | Self::QAverage(QAverage { pool: Pool { window, .. }, .. })
+            | Self::ConvTranspose(ConvTranspose { window, .. }) => taps(window),
             _ => 1,
         };
         let touched = elements.saturating_add((out.elements() as u64).saturating_mul(per_result));

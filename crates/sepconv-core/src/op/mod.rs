@@ -7,6 +7,7 @@ mod describe;
 mod infer;
 mod macs;
 mod moves;
+mod quantized;
 mod reference;
 
 use alloc::vec::Vec;
@@ -24,6 +25,7 @@ use crate::Shape;
 
 pub(crate) use describe::ConvName;
 pub(crate) use moves::Move;
+pub use quantized::{Lookup, QAverage, QBinary, QConv2d, QOutput, Quantization};
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 
 /// An operator of a [`Graph`](crate::Graph). Planes are NHWC; every operator has one result.
@@ -118,6 +120,20 @@ pub enum Op {
         /// The new shape.
         shape: Shape,
     },
+    /// Real numbers to bytes: `clamp(round(x / scale) + zero_point)`, halves to even.
+    Quantize(Quantization),
+    /// The real numbers that bytes (or the wide integers of a bias) stand for: `(q - zero_point) · scale`. A constant behind it
+    /// keeps its bytes.
+    Dequantize(Quantization),
+    /// A function of each byte, as a table.
+    Lookup(Lookup),
+    /// Convolution of bytes `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of bytes, `bias[o]` in units of the sums (i64), the
+    /// units of the result in a unit of the sums as `scale[o]`, and optionally the bytes of a `residual[n,oh,ow,o]`.
+    QConv2d(QConv2d),
+    /// Sum, difference or product of bytes, broadcast as in NumPy.
+    QBinary(QBinary),
+    /// Mean of bytes under a window of `x[n,h,w,c]`.
+    QAverage(QAverage),
 }
 
 /// See [`Op::Conv2d`].
@@ -252,6 +268,12 @@ impl Op {
             Self::Pad { .. } => "pad",
             Self::Gather { .. } => "gather",
             Self::Broadcast { .. } => "broadcast",
+            Self::Quantize(_) => "quantize",
+            Self::Dequantize(_) => "dequantize",
+            Self::Lookup(_) => "lookup",
+            Self::QConv2d(_) => "qconv2d",
+            Self::QBinary(_) => "qbinary",
+            Self::QAverage(_) => "qaverage_pool",
         }
     }
 }

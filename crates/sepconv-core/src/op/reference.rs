@@ -20,6 +20,9 @@ impl Op {
         if let Some(result) = self.moved(inputs, out)? {
             return Ok(result);
         }
+        if let Some(data) = self.on_bytes(inputs, out) {
+            return Tensor::new(out.clone(), data);
+        }
         if let Some(result) = self.on_integers(inputs, out) {
             return Tensor::new(out.clone(), Data::I64(result?));
         }
@@ -73,7 +76,13 @@ impl Op {
             | Self::Slice { .. }
             | Self::Pad { .. }
             | Self::Gather { .. }
-            | Self::Broadcast { .. } => unreachable!("moves were carried out before"),
+            | Self::Broadcast { .. }
+            | Self::Quantize(_)
+            | Self::Dequantize(_)
+            | Self::Lookup(_)
+            | Self::QConv2d(_)
+            | Self::QBinary(_)
+            | Self::QAverage(_) => unreachable!("moves and what bytes take part in were carried out before"),
         }
     }
 
@@ -89,6 +98,8 @@ impl Op {
         let data = match inputs[0].data() {
             Data::F32(_) => Data::F32(carry_out(&moves, inputs, Tensor::as_f32, fill, out)),
             Data::I64(_) => Data::I64(carry_out(&moves, inputs, Tensor::as_i64, fill as i64, out)),
+            Data::U8(_) => Data::U8(carry_out(&moves, inputs, Tensor::as_u8, fill as u8, out)),
+            Data::I8(_) => Data::I8(carry_out(&moves, inputs, Tensor::as_i8, fill as i8, out)),
         };
         Tensor::new(out.clone(), data).map(Some)
     }
@@ -157,7 +168,7 @@ fn carry_out<'a, T: Copy + 'a>(
 }
 
 /// Calls `f` with each result index and the pair of elements that broadcasting puts there.
-fn each_pair<T: Copy>(shapes: &[&Shape], x: &[&[T]], out: &Shape, mut f: impl FnMut(usize, T, T)) {
+pub(super) fn each_pair<T: Copy>(shapes: &[&Shape], x: &[&[T]], out: &Shape, mut f: impl FnMut(usize, T, T)) {
     let strides = [broadcast_strides(shapes[0], out), broadcast_strides(shapes[1], out)];
     let out_strides = out.strides();
     for i in 0..out.elements() {

@@ -1,7 +1,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{Builder, Graph, Limits, Node, Op, Port, Result, Shape, ValueId, interpret::inverse};
+use crate::{Builder, Graph, Limits, Node, Op, Port, Result, Shape, ValueId, interpret::inverse, op::Quantization};
 
 /// Transposes that only translate between NCHW and NHWC go: each is carried along as a note on the value instead, through every
 /// operator that does not care, until it meets its inverse or the edge of the graph, where the port takes it.
@@ -61,7 +61,9 @@ impl Layout<'_> {
             }
             match &node.op {
                 Op::Transpose { order } => return Some(order.clone()),
-                Op::Unary(_) | Op::Binary { .. } if self.graph.value(node.output).shape.len() == rank => {
+                Op::Unary(_) | Op::Binary { .. } | Op::Quantize(_) | Op::Dequantize(_) | Op::Lookup(_)
+                    if self.graph.value(node.output).shape.len() == rank =>
+                {
                     same.push(node.output)
                 }
                 _ => {}
@@ -144,7 +146,9 @@ impl Layout<'_> {
 fn through(op: &Op, order: &[usize], result_rank: usize) -> Option<(Op, Vec<usize>)> {
     let same = |op: Op| (result_rank == order.len()).then(|| (op, order.to_vec()));
     match op {
-        Op::Unary(_) | Op::Binary { .. } => same(op.clone()),
+        Op::Unary(_) | Op::Binary { .. } | Op::Lookup(_) => same(op.clone()),
+        Op::Quantize(quantization) => same(Op::Quantize(turned(quantization, order))),
+        Op::Dequantize(quantization) => same(Op::Dequantize(turned(quantization, order))),
         Op::Concat { axis } => same(Op::Concat { axis: order[*axis] }),
         Op::Softmax { axis, log } => same(Op::Softmax { axis: order[*axis], log: *log }),
         Op::Slice { starts, steps, sizes } => same(Op::Slice {
@@ -169,6 +173,11 @@ fn through(op: &Op, order: &[usize], result_rank: usize) -> Option<(Op, Vec<usiz
         }
         _ => None,
     }
+}
+
+fn turned(quantization: &Quantization, order: &[usize]) -> Quantization {
+    let axis = order.get(quantization.axis).copied().unwrap_or_default();
+    Quantization { axis, ..quantization.clone() }
 }
 
 /// Entries per axis of a value as entries per axis of its base.

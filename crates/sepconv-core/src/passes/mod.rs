@@ -5,6 +5,7 @@
 
 mod blocks;
 mod canonical;
+mod dequantize;
 mod fold;
 mod fuse;
 mod idioms;
@@ -28,6 +29,7 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "layout", run: layout::layout },
     Pass { name: "canonical", run: canonical::canonical },
     Pass { name: "idioms", run: idioms::idioms },
+    Pass { name: "dequantize", run: dequantize::dequantize },
     Pass { name: "fold", run: fold::fold },
     Pass { name: "fuse", run: fuse::fuse },
 ];

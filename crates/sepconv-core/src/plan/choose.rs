@@ -65,6 +65,9 @@ impl Planner<'_> {
                 self.plain(work, "resize", "tap tables per row and column")
             }
             Op::BatchNorm { .. } => return Err(self.not_constant("statistics of a batch normalisation")),
+            Op::Quantize(_) | Op::Dequantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
+                return Err(Error::unsupported("int8 is not planned yet"));
+            }
             Op::Gather { .. }
             | Op::Reshape { .. }
             | Op::Transpose { .. }

@@ -19,7 +19,7 @@ impl Runner {
     pub fn new(plan: Plan) -> Self {
         let arena = Aligned::zeros(plan.arena + plan.scratch);
         let output = |exit: &Exit| match exit {
-            Exit::Computed { shape, .. } => Tensor::zeros(shape.clone()),
+            Exit::Computed { shape, .. } => Tensor::zeros(shape.clone(), DType::F32),
             Exit::Known(tensor) => tensor.clone(),
         };
         let outputs = plan.outputs.iter().map(output).collect();

@@ -18,11 +18,11 @@ pub(super) struct Convolution<'a, C: Scheme> {
     pub(super) edge: &'a mut [C::Element],
 }
 
-impl<C: Scheme<Element: Default>> Kernel for Convolution<'_, C> {
+impl<S: Simd, C: Scheme<Element: Default>> Kernel<S> for Convolution<'_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let Self { scheme, tile, conv, x, packed, residual, rows, out, edge } = self;
         let [_, ow, o] = conv.output;
         let [group_in, group_out] = conv.channels();

@@ -16,11 +16,11 @@ pub(super) struct Transposed<'a, C: Scheme> {
     pub(super) out: &'a mut [C::Element],
 }
 
-impl<C: Scheme> Kernel for Transposed<'_, C> {
+impl<S: Simd, C: Scheme> Kernel<S> for Transposed<'_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let Self { scheme, tile, conv, x, packed, rows, out } = self;
         let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
         let [group_in, group_out] = conv.channels();

@@ -14,11 +14,11 @@ pub(super) struct Pointwise<'a, C: Scheme> {
     pub(super) out: &'a mut [C::Element],
 }
 
-impl<C: Scheme> Kernel for Pointwise<'_, C> {
+impl<S: Simd, C: Scheme> Kernel<S> for Pointwise<'_, C> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let Self { scheme, tile, k, n, x, packed, residual, out } = self;
         let m = out.len() / n;
         if m == 0 {

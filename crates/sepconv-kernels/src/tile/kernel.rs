@@ -54,11 +54,11 @@ pub(crate) struct Job<'a, C: Scheme> {
 /// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
 struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(Job<'a, C>);
 
-impl<C: Scheme, const MR: usize, const NV: usize> Kernel for Block<'_, C, MR, NV> {
+impl<S: Simd, C: Scheme, const MR: usize, const NV: usize> Kernel<S> for Block<'_, C, MR, NV> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let Job { scheme, mut patch, blocks, panels, panel, mut target } = self.0;
         let columns = NV * S::LANES;
         for block in 0..blocks {

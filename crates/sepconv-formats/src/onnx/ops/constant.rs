@@ -70,6 +70,7 @@ pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
     let cast = match (tensor.data(), to.dtype()) {
         (_, DType::F32) => to_f32(&tensor)?,
         (Data::I64(values), _) => Tensor::i64(tensor.shape().to_vec(), wrap(to, values.iter().copied()))?,
+        (Data::U8(_) | Data::I8(_), _) => return Err(Error::unsupported("bytes can be cast to floats only")),
         (Data::F32(values), _) => Tensor::i64(tensor.shape().to_vec(), truncate(to, values))?,
     };
     node.constant(cast)
@@ -85,7 +86,7 @@ pub(super) fn cast_like(node: &mut Node<'_>) -> Result<ValueId> {
             let tensor = node.known(0, "operand of a cast to floats")?.ok_or_else(|| lacks_input("input 0"))?;
             node.constant(to_f32(&tensor)?)
         }
-        (_, DType::I64) => Err(Error::unsupported("CastLike to an integer type is not supported").help("use Cast")),
+        _ => Err(Error::unsupported("CastLike to an integer type is not supported").help("use Cast")),
     }
 }
 
@@ -94,6 +95,8 @@ pub(super) fn to_f32(tensor: &Tensor) -> Result<Tensor> {
     let values = match tensor.data() {
         Data::F32(values) => values.clone(),
         Data::I64(values) => values.iter().map(|&x| x as f32).collect(),
+        Data::U8(values) => values.iter().map(|&x| x.into()).collect(),
+        Data::I8(values) => values.iter().map(|&x| x.into()).collect(),
     };
     Tensor::f32(tensor.shape().to_vec(), values)
 }

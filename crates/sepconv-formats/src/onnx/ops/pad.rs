@@ -57,6 +57,8 @@ fn fill(node: &Node<'_>) -> Result<Fill> {
         Data::F32(value) => value.first().copied(),
         // Integers that f32 cannot hold would be changed.
         Data::I64(value) => value.first().map(|&x| x as f32).filter(|&x| value.first() == Some(&(x as i64))),
+        Data::U8(value) => value.first().map(|&x| x.into()),
+        Data::I8(value) => value.first().map(|&x| x.into()),
     };
     value.map(Fill::Constant).ok_or_else(|| Error::unsupported("padding value is not a number that f32 can hold"))
 }

@@ -1,35 +1,58 @@
 use core::arch::aarch64::*;
 
-use super::{Kernel, Scalar, Simd};
+use super::{Kernel, Scalar, Simd, Widen};
 
-/// NEON: four floats, with fused multiply-add. Every 64-bit Arm processor that runs applications.
+mod dot;
+mod int8;
+
+use dot::Dot;
+pub use dot::{Sdot, Usdot};
+
+/// NEON: four floats, with fused multiply-add. Every 64-bit Arm processor that runs applications; with signed products of bytes
+/// (`sdot`) since 2017–2018, with products of unsigned and signed ones (`usdot`) since 2021–2022.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neon(());
+pub struct Neon<D>(D);
 
-impl Neon {
+impl Neon<Widen> {
     /// The token. Where this is compiled at all, the target has NEON.
     pub fn detect() -> Option<Self> {
-        Some(Self(()))
+        Some(Self(Widen))
+    }
+}
+
+impl Neon<Sdot> {
+    /// The token, where the machine has the dot product extension.
+    pub fn detect() -> Option<Self> {
+        super::detected!("dotprod").then_some(Self(Sdot))
+    }
+}
+
+impl Neon<Usdot> {
+    /// The token, where the machine has the extension of matrices of bytes.
+    pub fn detect() -> Option<Self> {
+        super::detected!("i8mm").then_some(Self(Usdot))
+    }
+}
+
+impl<D> Neon<D> {
+    /// The token that computes on floats.
+    pub fn plain(self) -> Neon<Widen> {
+        Neon(Widen)
     }
 }
 
 const LANES: usize = 4;
 
-// SAFETY (all methods): this file is compiled only for targets that have NEON; memory is reached only through slices whose
+// SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices whose
 // length was checked.
-impl Simd for Neon {
+impl<D: Dot> Simd for Neon<D> {
     type F32 = float32x4_t;
     const LANES: usize = LANES;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        // A function of its own, as with the other instruction sets, or a kernel made of kernels grows past compiling.
-        #[inline(never)]
-        fn enabled<K: Kernel>(token: Neon, kernel: K) -> K::Output {
-            kernel.run(token)
-        }
-        enabled(self, kernel)
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        D::vectorize(self, kernel)
     }
 
     #[inline(always)]

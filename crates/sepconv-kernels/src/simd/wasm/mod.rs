@@ -2,7 +2,9 @@ use core::arch::wasm32::*;
 
 use super::{Kernel, Scalar, Simd};
 
-/// WebAssembly's fixed-width SIMD: four floats, without fused multiply-add. Every browser since 2021–2023.
+mod int8;
+
+/// WebAssembly's vectors of 128 bits: four floats, without fused multiply-add. Every browser since 2021–2023.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wasm128(());
 
@@ -10,6 +12,11 @@ impl Wasm128 {
     /// The token. A module with these instructions is refused whole where they are missing, so compiling decides.
     pub fn detect() -> Option<Self> {
         Some(Self(()))
+    }
+
+    /// The token that computes on floats.
+    pub fn plain(self) -> Self {
+        self
     }
 }
 
@@ -23,10 +30,10 @@ impl Simd for Wasm128 {
     const REGISTERS: usize = 16;
 
     #[inline(always)]
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
         // A function of its own, as with the other instruction sets, or a kernel made of kernels grows past compiling.
         #[inline(never)]
-        fn enabled<K: Kernel>(token: Wasm128, kernel: K) -> K::Output {
+        fn enabled<K: Kernel<Wasm128>>(token: Wasm128, kernel: K) -> K::Output {
             kernel.run(token)
         }
         enabled(self, kernel)
