@@ -88,13 +88,16 @@ impl Case {
         Ok((graph, inputs.into_iter().map(|(_, tensor)| tensor).collect()))
     }
 
-    /// Interprets the network, then plans it for every instruction set of this machine and runs that.
+    /// Interprets the network, then plans it for every instruction set of this machine and runs that. What is written of it and
+    /// read again must give the same.
     fn check(&self) -> Result<()> {
         let (graph, inputs) = self.graph(&[PARAMETERS])?;
         self.compare("interpreted", &interpret(&graph, &inputs)?)?;
+        self.compare("written", &interpret(&written(&graph)?, &inputs)?)?;
         let (graph, inputs) = self.graph(&[PARAMETERS, WEIGHTS])?;
         let optimised = passes::optimise(graph)?;
         self.compare("interpreted after the passes", &interpret(&optimised, &inputs)?)?;
+        self.compare("written after the passes", &interpret(&written(&optimised)?, &inputs)?)?;
         for isa in Isa::available() {
             let mut runner = Runner::new(Plan::new(&optimised, isa, 1, &Limits::default())?);
             let outputs = runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial)?;
@@ -123,6 +126,11 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// The graph as its file says.
+fn written(graph: &Graph) -> Result<Graph> {
+    Onnx::parse(onnx::write(graph)?)?.graph(&Binding::default())
 }
 
 /// As the ONNX project compares: 10⁻³ of the expected value plus 10⁻⁷.

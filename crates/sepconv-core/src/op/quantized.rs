@@ -80,17 +80,21 @@ impl Quantization {
         Ok(())
     }
 
-    /// For each element in order: its scale and zero point.
-    fn parameters<'a>(&'a self, shape: &Shape) -> impl Iterator<Item = (f32, i32)> + use<'a> {
-        let inner = if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) };
-        (0..shape.elements()).map(move |i| {
+    /// How many neighbours in a tensor of this shape share a scale.
+    pub(crate) fn inner(&self, shape: &Shape) -> usize {
+        if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) }
+    }
+
+    /// The scale and zero point of each element from `first` on, where `inner` neighbours share them; without end.
+    pub(crate) fn parameters(&self, inner: usize, first: usize) -> impl Iterator<Item = (f32, i32)> {
+        (first..).map(move |i| {
             let channel = i / inner % self.scale.len();
             (self.scale[channel], self.zero_point[channel])
         })
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub(crate) fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
@@ -116,6 +120,23 @@ pub struct Lookup {
     pub table: Arc<[u8; 256]>,
     /// `U8` or `I8`.
     pub output: DType,
+}
+
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
 }
 
 impl fmt::Debug for Lookup {
@@ -295,7 +316,7 @@ impl Op {
         let x = inputs[0];
         match self {
             Self::Quantize(quantization) => {
-                let pairs = x.as_f32()?.iter().zip(quantization.parameters(out));
+                let pairs = x.as_f32()?.iter().zip(quantization.parameters(quantization.inner(out), 0));
                 let integers = pairs.map(|(&x, (scale, zero))| quantization.quantize(x, scale, zero));
                 Some(match quantization.dtype {
                     DType::I8 => Data::I8(integers.map(|q| q as i8).collect()),
@@ -304,7 +325,7 @@ impl Op {
             }
             Self::Dequantize(quantization) => {
                 let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
-                let parameters = quantization.parameters(out);
+                let parameters = quantization.parameters(quantization.inner(out), 0);
                 Some(Data::F32(match x.data() {
                     Data::U8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
                     Data::I8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
@@ -313,10 +334,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {

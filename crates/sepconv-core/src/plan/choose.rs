@@ -12,7 +12,7 @@ use sepconv_kernels::{
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Depthwise, Matrix, Pairing, Work},
+    work::{Depthwise, Float, Matrix, Pairing, Work},
 };
 use crate::{
     Error, Op, Result, Shape, ValueId,
@@ -37,35 +37,47 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(pool) => self.plain(Work::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
+            Op::Pool(_) if self.graph.value(node.output).dtype.is_byte() => {
+                return Err(Error::unsupported("int8 is not planned yet"));
+            }
+            Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
             Op::Reduce { reduction: Reduction::Mean, axes, .. }
                 if axes[..] == [1, 2] && x.len() == 4 && x.elements() > 0 =>
             {
-                let work = Work::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
+                let work = Float::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
                 self.plain(work, "global_average", "vectors of channels")
             }
             Op::Reduce { reduction, axes, .. } => {
                 let reduced = (0..x.len()).map(|axis| axes.contains(&axis)).collect();
-                self.plain(Work::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
+                self.plain(Float::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
             }
             Op::Unary(function) => {
                 let in_place = self.arena.range(node.inputs[0]).as_ref() == Some(out);
                 match in_place {
-                    true => self.plain(Work::UnaryInPlace(*function), "unary", "in place: the operand dies here"),
-                    false => self.plain(Work::Unary(*function), "unary", "the operand is needed again"),
+                    true => self.plain(Float::UnaryInPlace(*function), "unary", "in place: the operand dies here"),
+                    false => self.plain(Float::Unary(*function), "unary", "the operand is needed again"),
                 }
             }
             Op::Binary { function, activation } => self.binary(*function, *activation),
             Op::Softmax { axis, log } => {
-                self.plain(Work::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
+                self.plain(Float::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
             }
             Op::Resize(resize) => {
                 let [rows, columns] = resize.taps(x);
-                let work = Work::Resize { input: image(x), output: image(shape), rows, columns };
+                let work = Float::Resize { input: image(x), output: image(shape), rows, columns };
                 self.plain(work, "resize", "tap tables per row and column")
             }
             Op::BatchNorm { .. } => return Err(self.not_constant("statistics of a batch normalisation")),
-            Op::Quantize(_) | Op::Dequantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
+            Op::Quantize(quantization) => {
+                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+                self.plain(Work::Quantize { quantization, inner }, "quantize", "floats to bytes")
+            }
+            Op::Dequantize(quantization) => {
+                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+                self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
+            }
+            Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
+            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
                 return Err(Error::unsupported("int8 is not planned yet"));
             }
             Op::Gather { .. }
@@ -82,8 +94,9 @@ impl Planner<'_> {
         &self.graph.value(id).shape
     }
 
-    fn plain(&self, work: Work, kernel: &str, why: &str) -> Choice {
-        Choice { work, operands: self.node.inputs.clone(), kernel: kernel.to_owned(), why: why.to_owned() }
+    fn plain(&self, work: impl Into<Work>, kernel: &str, why: &str) -> Choice {
+        let operands = self.node.inputs.clone();
+        Choice { work: work.into(), operands, kernel: kernel.to_owned(), why: why.to_owned() }
     }
 
     fn not_constant(&self, what: &str) -> Error {
@@ -97,7 +110,7 @@ impl Planner<'_> {
         if [w, b].iter().any(|&id| self.graph.value(id).constant.is_none()) {
             return Err(self.not_constant("weights"));
         }
-        let range = self.reserve.take(len);
+        let range = self.reserve.take(len.saturating_mul(size_of::<f32>()));
         self.packs.push(Pack::Weights { weights, w, b, range: range.clone() });
         Ok(range)
     }
@@ -121,7 +134,7 @@ impl Planner<'_> {
                 let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;
-                let work = Work::Depthwise(Depthwise { variant, conv, packed, activation });
+                let work = Float::Depthwise(Depthwise { variant, conv, packed, activation }).into();
                 let kernel = format!("depthwise {}", variant.name());
                 let why = format!("{} channels, weights of a vector stay in registers", conv.output[2]);
                 Ok(Choice { work, operands, kernel, why })
@@ -131,7 +144,7 @@ impl Planner<'_> {
                 let per_group = conv.output[2] / conv.groups;
                 let tile = conv.tile(self.isa);
                 let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
-                let work = Work::Conv2d { tile, conv, packed, activation };
+                let work = Float::Conv2d { tile, conv, packed, activation }.into();
                 let kernel = format!("conv2d {}", tile.name(self.isa));
                 let why = format!("{kind}: read in place, {} along a row", in_vain(per_group, tile.columns(self.isa)));
                 Ok(Choice { work, operands, kernel, why })
@@ -145,7 +158,7 @@ impl Planner<'_> {
         let tile = conv.tile(self.isa);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
-        let work = Work::ConvTranspose { tile, conv, packed, activation };
+        let work = Float::ConvTranspose { tile, conv, packed, activation }.into();
         let kernel = format!("conv_transpose {}", tile.name(self.isa));
         Ok(Choice {
             work,
@@ -165,8 +178,8 @@ impl Planner<'_> {
         let kernel = format!("pointwise {}", tile.name(self.isa));
         let why = format!("{m} x {k} x {n}, {}", in_vain(n, tile.columns(self.isa)));
         let matrix = Matrix { tile, k, n, packed, activation };
-        let work = if m == 1 { Work::Vector(matrix) } else { Work::Pointwise(matrix) };
-        Ok(Choice { work, operands, kernel, why })
+        let work = if m == 1 { Float::Vector(matrix) } else { Float::Pointwise(matrix) };
+        Ok(Choice { work: work.into(), operands, kernel, why })
     }
 
     fn matmul(&self) -> Choice {
@@ -175,7 +188,7 @@ impl Planner<'_> {
         let [m, k, n] = [out[out.len() - 2], a.last(), out.last()];
         let products = out.elements() / (m * n).max(1);
         let offsets = (0..products).map(|i| [batch_offset(a, out, i), batch_offset(b, out, i)]).collect();
-        self.plain(Work::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
+        self.plain(Float::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
     }
 
     fn binary(&self, function: Binary, activation: Activation) -> Choice {
@@ -187,7 +200,7 @@ impl Planner<'_> {
             Pairing::Repeat { period, periods: [a, b] } => format!("{a} and {b} floats repeat every {period}"),
             Pairing::Strided { .. } => "broadcast by strides".to_string(),
         };
-        self.plain(Work::Binary { function, activation, pairing }, "binary", &why)
+        self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
     }
 
     fn moves(&self) -> Result<Choice> {
@@ -205,7 +218,8 @@ impl Planner<'_> {
             Op::Gather { .. } => vec![node.inputs[0]],
             _ => node.inputs.clone(),
         };
-        Ok(Choice { work: Work::Move { fill, moves }, operands, kernel: "copy".to_string(), why })
+        let work = Work::Move { dtype: self.graph.value(node.output).dtype, fill, moves };
+        Ok(Choice { work, operands, kernel: "copy".to_string(), why })
     }
 }
 

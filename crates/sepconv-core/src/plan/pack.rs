@@ -1,5 +1,6 @@
 use core::ops::Range;
 
+use bytemuck::cast_slice_mut;
 use sepconv_kernels::{Isa, Tile, conv_transpose, conv2d, depthwise, pointwise};
 
 use super::aligned::Aligned;
@@ -24,14 +25,13 @@ pub(super) enum Weights {
 /// Writes everything that was reserved.
 pub(super) fn pack(graph: &Graph, isa: Isa, packs: &[Pack], len: usize) -> Aligned {
     let mut buffer = Aligned::zeros(len);
-    let floats = |id: ValueId| {
-        graph.value(id).constant.as_deref().and_then(|tensor| tensor.as_f32()).expect("planned operands are floats")
-    };
+    let constant = |id: ValueId| graph.value(id).constant.as_deref().expect("planned weights are constants");
+    let floats = |id: ValueId| constant(id).as_f32().expect("planned weights are floats");
     for pack in packs {
         match pack {
-            Pack::Copy { id, range } => buffer[range.clone()].copy_from_slice(floats(*id)),
+            Pack::Copy { id, range } => buffer[range.clone()].copy_from_slice(constant(*id).bytes()),
             Pack::Weights { weights, w, b, range } => {
-                let (w, b, packed) = (floats(*w), floats(*b), &mut buffer[range.clone()]);
+                let (w, b, packed) = (floats(*w), floats(*b), cast_slice_mut(&mut buffer[range.clone()]));
                 match weights {
                     Weights::Matrix(tile, k) => pointwise::pack(isa, *tile, *k, w, b, packed),
                     Weights::Conv2d(tile, conv) => conv2d::pack(isa, *tile, conv, w, b, packed),

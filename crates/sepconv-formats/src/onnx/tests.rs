@@ -53,12 +53,12 @@ impl NodeProto {
 
 /// A network from `x` to `y`.
 fn network(dims: &[i64], node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> GraphProto {
-    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])] }
+    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])], ..Default::default() }
 }
 
 fn load(graph: GraphProto, opset: i64) -> Result<Onnx> {
     let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: opset }];
-    Onnx::parse(ModelProto { graph: Some(graph), opset_import }.encode_to_vec())
+    Onnx::parse(ModelProto { graph: Some(graph), opset_import, ..Default::default() }.encode_to_vec())
 }
 
 fn import(graph: GraphProto) -> Result<Graph> {
@@ -265,7 +265,7 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
         let graph = network(dims, vec![node], weights);
         let graph = load(graph, 18)?.graph(&Binding { limits: SMALL, ..Binding::default() })?;
         let shape = graph.value(graph.inputs()[0].value).shape.clone();
-        let input = Tensor::zeros(shape);
+        let input = Tensor::zeros(shape, DType::F32);
         let expected = interpret(&graph, std::slice::from_ref(&input))?;
         let mut runner = Runner::new(Plan::new(&passes::optimise(graph)?, Isa::best(), 1, &SMALL)?);
         let got = runner.run(&[&input], &Serial)?;

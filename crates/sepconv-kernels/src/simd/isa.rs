@@ -138,6 +138,19 @@ impl Isa {
         }
         self.run(Registers)
     }
+
+    /// Registers that a vector of int8 weights takes while it is multiplied.
+    pub(crate) fn weight_registers(self) -> usize {
+        struct WeightRegisters;
+        impl<S: Int8> Kernel<S> for WeightRegisters {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::WEIGHT_REGISTERS
+            }
+        }
+        self.run_int8(WeightRegisters)
+    }
 }
 
 impl fmt::Display for Isa {

@@ -6,6 +6,8 @@ use crate::simd::Kernel;
 
 /// How an Arm machine multiplies bytes.
 pub trait Dot: Copy + Send + Sync + 'static {
+    /// Registers that a vector of weights takes while it is multiplied.
+    const WEIGHT_REGISTERS: usize;
     /// Runs `kernel` with the instructions of the token enabled, in a function of its own: a kernel made of kernels would grow past
     /// compiling.
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output;
@@ -23,6 +25,8 @@ pub struct Usdot;
 
 // SAFETY (all methods): this module is compiled for targets that have NEON only.
 impl Dot for Widen {
+    const WEIGHT_REGISTERS: usize = 2;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output {
         #[inline(never)]
@@ -48,6 +52,8 @@ impl Dot for Widen {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for Sdot {
+    const WEIGHT_REGISTERS: usize = 2;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output {
         #[inline(never)]
@@ -83,6 +89,8 @@ impl Dot for Sdot {
 
 // SAFETY (all methods): as above.
 impl Dot for Usdot {
+    const WEIGHT_REGISTERS: usize = 1;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output {
         #[inline(never)]

@@ -17,6 +17,7 @@ fn narrow(x: int32x4_t) -> u64 {
 // length was checked.
 impl<D: Dot> Int8 for Neon<D> {
     type I32 = int32x4_t;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> int32x4_t {

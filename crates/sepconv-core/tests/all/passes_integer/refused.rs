@@ -1,0 +1,1 @@
+//! What has no form on bytes stays as it is.
