@@ -276,7 +276,8 @@ impl QConv2d {
 }
 
 impl QBinary {
-    fn apply(&self, x: u8, y: u8) -> u8 {
+    /// The definition, of one byte of each operand.
+    pub(crate) fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
         self.output.round(match self.function {
             Binary::Sub => a - b,
