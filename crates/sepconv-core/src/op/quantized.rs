@@ -340,7 +340,8 @@ impl QBinary {
         check_range(self.output)
     }
 
-    fn apply(&self, x: u8, y: u8) -> u8 {
+    /// The definition, of one byte of each operand.
+    pub(crate) fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
         self.output.round(match self.function {
             Binary::Sub => a - b,

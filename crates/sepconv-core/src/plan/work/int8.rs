@@ -1,10 +1,14 @@
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise, pool};
 
-use super::{Operands, images, residual};
-use crate::op::QOutput;
+use super::{
+    Operands, images,
+    pairing::{Pairing, strided},
+    residual,
+};
+use crate::op::{QAverage, QBinary, QOutput};
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
 #[derive(Debug)]
@@ -16,6 +20,15 @@ pub(crate) enum Int8 {
         tile: Tile,
         conv: conv2d::Conv2d,
         filters: Filters,
+    },
+    MaxPool(pool::Pool),
+    Average {
+        pool: pool::Pool,
+        average: QAverage,
+    },
+    Binary {
+        binary: QBinary,
+        pairing: Pairing,
     },
 }
 
@@ -63,7 +76,17 @@ impl Int8 {
                 let residual = residual(x.operand(1), units.start * unit, out.len());
                 filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
             }
-            Self::Conv2d { .. } => {
+            Self::Binary { binary, pairing } => {
+                let x = [0, 1].map(|i| x.operand(i));
+                match pairing {
+                    Pairing::Repeat(repeat) => repeat.each(x, units.start * unit, out, |a, b, out| {
+                        let pairs = a.iter().cycle().zip(b.iter().cycle());
+                        out.iter_mut().zip(pairs).for_each(|(out, (&a, &b))| *out = binary.apply(a, b));
+                    }),
+                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| binary.apply(a, b)),
+                }
+            }
+            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
@@ -111,6 +134,13 @@ impl Int8 {
                         }
                     }
                 }
+                Self::MaxPool(pool) => windows(pool, source, rows, here, |bytes| bytes.max().unwrap_or_default()),
+                Self::Average { pool, average } => windows(pool, source, rows, here, |bytes| {
+                    let (sum, count) = bytes.fold((0, 0), |(sum, count), byte| {
+                        (sum + i32::from(byte) - i32::from(average.x_zero), count + 1)
+                    });
+                    average.output.round(sum as f32 * (average.scale / count.max(1) as f32))
+                }),
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
         }
@@ -120,16 +150,18 @@ impl Int8 {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::MaxPool(pool) | Self::Average { pool, .. } => (pool.input, pool.output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
     }
 
     /// See [`Work::unit`](super::Work::unit).
-    pub(super) fn unit(&self, isa: Isa) -> usize {
+    pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
-            Self::Conv2d { .. } => {
+            Self::Binary { pairing, .. } => pairing.unit(len),
+            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
@@ -142,6 +174,21 @@ impl Int8 {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
             _ => 0,
         }
+    }
+}
+
+fn windows(
+    pool: &pool::Pool,
+    x: Rows<'_, u8>,
+    rows: Range<usize>,
+    out: &mut [u8],
+    f: impl Fn(&mut dyn Iterator<Item = u8>) -> u8,
+) {
+    let (window, [h, w, c], [_, ow, _]) = (&pool.window, pool.input, pool.output);
+    for (i, out) in out.iter_mut().enumerate() {
+        let (y, px, channel) = (rows.start + i / (ow * c), i / c % ow, i % c);
+        let taps = window.taps(0, y, h).flat_map(|ky| window.taps(1, px, w).map(move |kx| (ky, kx)));
+        *out = f(&mut taps.map(|(ky, kx)| x.row(window.source(0, y, ky))[window.source(1, px, kx) * c + channel]));
     }
 }
 

@@ -118,7 +118,7 @@ impl Work {
             }
             Self::Lookup(lookup) => {
                 let bytes = &x.operand::<u8>(0)[first..];
-                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = lookup.table[usize::from(byte)]);
+                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = lookup.get(byte));
             }
             Self::Move { dtype, fill, moves } => match dtype {
                 DType::F32 => carry_out(moves, *fill, x, cast_slice_mut::<_, f32>(out)),
@@ -132,7 +132,7 @@ impl Work {
     pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Float(float) => float.unit(isa, len),
-            Self::Int8(int8) => int8.unit(isa),
+            Self::Int8(int8) => int8.unit(isa, len),
             Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lookup(_) => BLOCK,
             Self::Move { .. } => len,
         }
