@@ -17,6 +17,7 @@ pub mod conv2d;
 pub mod conv_transpose;
 pub mod depthwise;
 pub mod elementwise;
+mod filters;
 pub mod layout;
 pub mod matmul;
 pub mod pointwise;
@@ -34,6 +35,7 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+pub use filters::{Filters, Weights8, ZeroPoints};
 pub use requantize::{AddResidual, Epilogue, Requantize, Term};
 pub use rows::Rows;
 pub use simd::Isa;

@@ -22,6 +22,7 @@ mod labels;
 mod model;
 mod options;
 mod preprocess;
+pub mod quantize;
 mod runner;
 mod threads;
 

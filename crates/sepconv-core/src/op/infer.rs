@@ -183,6 +183,9 @@ impl Op {
                 quantization.check(&inputs[0].shape)
             }
             Self::Dequantize(quantization) => quantization.check(&inputs[0].shape),
+            Self::QConv2d(conv) => conv.check(inputs),
+            Self::QBinary(binary) => binary.check(),
+            Self::QAverage(average) => average.check(),
             _ => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use sepconv_kernels::{
 use super::infer::{check_groups, expect_axis, expect_shape, filters, nhwc, no_output};
 use super::reference::{each_pair, image};
 use super::{Op, Pool};
-use crate::{DType, Data, Error, Result, Shape, Tensor};
+use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
 /// How integers stand for real numbers: `(q - zero_point) · scale`, for the whole tensor or for each index along an axis (TensorFlow
 /// Lite's quantisation specification, ONNX QuantizeLinear).
@@ -122,6 +122,23 @@ pub struct Lookup {
     pub output: DType,
 }
 
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
+}
+
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup").field("output", &self.output).finish_non_exhaustive()
@@ -186,7 +203,48 @@ pub struct QAverage {
     pub output: Requantize,
 }
 
+/// Products of two bytes that a sum of 32 bits has room for.
+const PRODUCTS: usize = i32::MAX as usize / (255 * 255);
+
+fn check_range(output: Requantize) -> Result<()> {
+    if output.low <= output.high {
+        return Ok(());
+    }
+    Err(Error::mismatch("range of bytes is empty").expected("low <= high", format_args!("{output:?}")))
+}
+
 impl QConv2d {
+    /// Sums must fit 32 bits and parameters their types.
+    pub(super) fn check(&self, inputs: &[&Value]) -> Result<()> {
+        if !(-128..=255).contains(&self.w_zero) {
+            return Err(Error::mismatch("zero point of the weights is no byte").expected("-128 to 255", self.w_zero));
+        }
+        let taps = inputs[1].shape.iter().skip(1).fold(1, |taps: usize, &size| taps.saturating_mul(size));
+        if taps > PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("at most {PRODUCTS} weights in a filter"), taps));
+        }
+        let room = i64::from(i32::MAX) - taps as i64 * (255 * 255);
+        let bias = inputs[2].constant.as_deref().and_then(Tensor::as_i64).unwrap_or_default();
+        if let Some(bias) = bias.iter().find(|bias| bias.unsigned_abs() > room.unsigned_abs()) {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a bias of at most {room} beside {taps} products"), bias));
+        }
+        match &self.output {
+            QOutput::Float => Ok(()),
+            QOutput::Bytes { requantize, table, residual } => {
+                check_range(*requantize)?;
+                residual.map_or(Ok(()), |residual| check_range(residual.output))?;
+                match table {
+                    Some(lookup) if lookup.output != DType::U8 => {
+                        Err(Error::mismatch("table after a layer has the wrong type").expected("u8", lookup.output))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
     /// How many operands there are.
     pub(super) fn operands(&self) -> usize {
         if matches!(self.output, QOutput::Bytes { residual: Some(_), .. }) { 5 } else { 4 }
@@ -259,6 +317,14 @@ impl QConv2d {
 }
 
 impl QBinary {
+    pub(super) fn check(&self) -> Result<()> {
+        if !matches!(self.function, Binary::Add | Binary::Sub | Binary::Mul) {
+            return Err(Error::unsupported("function of two bytes is not supported")
+                .expected("Add, Sub or Mul", format_args!("{:?}", self.function)));
+        }
+        check_range(self.output)
+    }
+
     fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
         self.output.round(match self.function {
@@ -273,6 +339,20 @@ impl QBinary {
 }
 
 impl QAverage {
+    pub(super) fn check(&self) -> Result<()> {
+        let Window { kernel: [h, w], .. } = self.pool.window;
+        let taps = h.saturating_mul(w);
+        if taps > i32::MAX as usize / 255 {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a window of at most {} taps", i32::MAX / 255), taps));
+        }
+        if self.pool.kind != (PoolKind::Average { count_padding: false }) {
+            return Err(Error::unsupported("mean of bytes is of another kind")
+                .expected("taps inside the plane", format_args!("{:?}", self.pool.kind)));
+        }
+        check_range(self.output)
+    }
+
     fn evaluate(&self, x: &Tensor, out: &Shape) -> Option<Data> {
         let bytes = x.as_u8()?;
         let ([h, w, c], [_, oh, ow, _]) = (image(x.shape()), out[..].try_into().ok()?);
@@ -317,10 +397,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {

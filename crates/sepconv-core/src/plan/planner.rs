@@ -1,20 +1,11 @@
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
-use super::{
-    Layer, Place, Step,
-    aligned::Reserve,
-    arena::Arena,
-    choose::Choice,
-    fused::Fused,
-    pack::Pack,
-    work::{Float, Work},
-};
-use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::ConvName};
+use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
+use crate::{DType, Error, Graph, Node, Result, ValueId, op::LayerName};
 
 /// What is known while nodes become a step.
 pub(super) struct Planner<'a> {
@@ -40,14 +31,14 @@ impl Planner<'_> {
             operands.extend(choice.operands.into_iter().filter(|&id| self.has_place(id)));
             works.push(choice.work);
         }
-        let work = if works.len() > 1 { Float::Fused(Box::new(Fused::new(works))).into() } else { works.remove(0) };
+        let work = if works.len() > 1 { Work::fuse(works) } else { works.remove(0) };
         let dtype = self.graph.value(self.node.output).dtype;
         let elements = out.len() / dtype.size();
         let units = elements.div_ceil(work.unit(self.isa, elements));
-        let parts = parts(&layers, units, threads);
+        let parts = parts(&layers, &work, units, threads);
         for layer in &mut layers {
             layer.parts = parts;
-            if let Work::Float(Float::Fused(fused)) = &work {
+            if let Some(fused) = work.fused() {
                 layer.why = format!("{}; {fused}", layer.why);
             }
         }
@@ -72,10 +63,7 @@ impl Planner<'_> {
         let moved = choice.operands.iter().chain([&node.output]).filter(|&&id| self.has_place(id));
         Layer {
             name: node.name.clone(),
-            op: match &node.op {
-                Op::Conv2d(conv) => format!("{}", ConvName(conv, values[0].shape.last())),
-                op => format!("{op}"),
-            },
+            op: format!("{}", LayerName(&node.op, values[0].shape.last())),
             kernel: choice.kernel.clone(),
             why: choice.why.clone(),
             block: None,
@@ -108,9 +96,11 @@ impl Planner<'_> {
 
 /// How many threads share a step: no more than it has units, and only where a share outweighs waking a thread, which takes about
 /// a microsecond or what a core multiplies in that time.
-fn parts(layers: &[Layer], units: usize, threads: usize) -> usize {
+fn parts(layers: &[Layer], work: &Work, units: usize, threads: usize) -> usize {
     const SHARE: u64 = 50_000;
-    let cost = |layer: &Layer| layer.macs.saturating_add(layer.bytes as u64);
+    // Of bytes a core multiplies about four times as many.
+    let rate = if matches!(work, Work::Int8(_)) { 4 } else { 1 };
+    let cost = |layer: &Layer| (layer.macs / rate).saturating_add(layer.bytes as u64);
     let work = layers.iter().map(cost).fold(0, u64::saturating_add);
     threads.min(units).min(usize::try_from(work / SHARE).unwrap_or(usize::MAX)).max(1)
 }

@@ -1,5 +1,5 @@
 use super::{AddResidual, Epilogue, Requantize, Term};
-use crate::simd::{Int8, Kernel};
+use crate::simd::Int8;
 
 impl Requantize {
     /// Sums as bytes, one in each lane.
@@ -35,47 +35,23 @@ impl AddResidual {
     }
 }
 
-/// What follows requantisation, done in place on `columns` bytes in each of `rows` rows of `out`, `stride` apart. The residual is laid
-/// out as `out`.
-///
-/// Run it by `vectorize` on a tile just stored, so that it is compiled once rather than into every kernel.
-pub(crate) struct Complete<'a> {
-    pub(crate) epilogue: &'a Epilogue<'a>,
-    pub(crate) out: &'a mut [u8],
-    pub(crate) residual: Option<&'a [u8]>,
-    pub(crate) rows: usize,
-    pub(crate) stride: usize,
-    pub(crate) columns: usize,
-}
-
-impl<S: Int8> Kernel<S> for Complete<'_> {
-    type Output = ();
-
+impl Epilogue<'_> {
+    /// Sums as bytes, one in each lane; the bytes of the residual are asked for only where one is added.
     #[inline(always)]
-    fn run(self, simd: S) {
-        let Self { epilogue, out, residual, rows, stride, columns } = self;
-        for start in (0..rows).map(|row| row * stride) {
-            let out = &mut out[start..][..columns];
-            if let Some(table) = epilogue.table {
-                each_vector::<S>(out, |_, out| {
-                    simd.store_u8_part(simd.lookup(table, simd.load_u8_part(out)), out);
-                });
-            }
-            if let (Some(add), Some(residual)) = (epilogue.residual, residual) {
-                let residual = &residual[start..][..columns];
-                each_vector::<S>(out, |i, out| {
-                    let residual = simd.load_u8_part(&residual[i..][..out.len()]);
-                    simd.store_u8_part(add.vector(simd, simd.load_u8_part(out), residual), out);
-                });
-            }
+    pub(crate) fn vector<S: Int8>(
+        &self,
+        simd: S,
+        acc: S::I32,
+        scale: S::F32,
+        residual: impl FnOnce() -> S::I32,
+    ) -> S::I32 {
+        let mut y = self.output.vector(simd, acc, scale);
+        if let Some(table) = self.table {
+            y = simd.lookup(table, y);
         }
-    }
-}
-
-/// Gives `f` a vector's length of `data` after the other, and where each begins; the last may be shorter.
-#[inline(always)]
-fn each_vector<S: Int8>(data: &mut [u8], mut f: impl FnMut(usize, &mut [u8])) {
-    for (part, i) in data.chunks_mut(S::LANES).zip((0..).step_by(S::LANES)) {
-        f(i, part);
+        if let Some(add) = self.residual {
+            y = add.vector(simd, y, residual());
+        }
+        y
     }
 }

@@ -7,6 +7,8 @@ use super::Simd;
 pub trait Int8: Simd {
     /// A vector of [`LANES`](Simd::LANES) whole numbers of 32 bits, or of as many quads of bytes.
     type I32: Copy + Send + Sync;
+    /// Registers that a vector of weights takes while [`dot`](Self::dot) multiplies it.
+    const WEIGHT_REGISTERS: usize;
 
     /// `x` in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;

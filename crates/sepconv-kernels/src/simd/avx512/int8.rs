@@ -22,6 +22,7 @@ fn bytes(from: &[u8]) -> __m128i {
 // through slices whose length was checked, or under a mask that covers no more than their length.
 impl<D: Dot> Int8 for Avx512<D> {
     type I32 = __m512i;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m512i {

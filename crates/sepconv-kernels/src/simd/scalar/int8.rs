@@ -12,6 +12,7 @@ fn saturate(x: i32) -> u8 {
 
 impl Int8 for Scalar {
     type I32 = I32;
+    const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> I32 {

@@ -1,3 +1,5 @@
+mod int8;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,11 +14,11 @@ use sepconv_kernels::{
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Depthwise, Float, Matrix, Pairing, Work},
+    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work},
 };
 use crate::{
     Error, Op, Result, Shape, ValueId,
-    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, broadcast_strides, image, split_at},
+    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, image, split_at},
 };
 
 /// The kernel for a node, which of its operands the kernel reads while running, and what to tell people.
@@ -77,7 +79,8 @@ impl Planner<'_> {
                 self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
             }
             Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
-            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
+            Op::QConv2d(conv) => self.qconv2d(conv)?,
+            Op::QBinary(_) | Op::QAverage(_) => {
                 return Err(Error::unsupported("int8 is not planned yet"));
             }
             Op::Gather { .. }
@@ -196,8 +199,10 @@ impl Planner<'_> {
         let shapes = [0, 1].map(|i| self.shape(self.node.inputs[i]));
         let pairing = Pairing::new(shapes, out);
         let why = match &pairing {
-            Pairing::Repeat { period, periods: [a, b] } if a == b && a == period => "same shapes".to_string(),
-            Pairing::Repeat { period, periods: [a, b] } => format!("{a} and {b} floats repeat every {period}"),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) if a == b && a == period => "same shapes".to_string(),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) => {
+                format!("{a} and {b} elements repeat every {period}")
+            }
             Pairing::Strided { .. } => "broadcast by strides".to_string(),
         };
         self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
@@ -220,32 +225,6 @@ impl Planner<'_> {
         };
         let work = Work::Move { dtype: self.graph.value(node.output).dtype, fill, moves };
         Ok(Choice { work, operands, kernel: "copy".to_string(), why })
-    }
-}
-
-impl Pairing {
-    fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
-        let strides = shapes.map(|shape| broadcast_strides(shape, out));
-        let dense = out.strides();
-        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
-        // repeats within each period.
-        let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
-        let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
-        let shared = (0..out.len()).take_while(both).count();
-        let elements = |operand: usize| {
-            (shared..out.len()).filter(|&axis| runs_along(operand, axis)).map(|axis| out[axis]).product()
-        };
-        let repeats = |operand: usize| {
-            let first = (shared..out.len()).find(|&axis| out[axis] > 1 && runs_along(operand, axis));
-            (first.unwrap_or(out.len())..out.len()).all(|axis| runs_along(operand, axis))
-        };
-        let full = |operand: usize| (shared..out.len()).all(|axis| runs_along(operand, axis));
-        let simple = (full(0) && repeats(1)) || (full(1) && repeats(0));
-        let period = if shared == 0 { out.elements() } else { dense[shared - 1] };
-        match simple {
-            true => Self::Repeat { period, periods: [elements(0), elements(1)] },
-            false => Self::Strided { dims: out.to_vec(), strides },
-        }
     }
 }
 
