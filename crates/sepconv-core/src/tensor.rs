@@ -229,6 +229,22 @@ impl Tensor {
         }
     }
 
+    /// Its elements for writing, where they are unsigned bytes.
+    pub fn as_u8_mut(&mut self) -> Option<&mut [u8]> {
+        match &mut self.data {
+            Data::U8(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Its elements for writing, where they are signed bytes.
+    pub fn as_i8_mut(&mut self) -> Option<&mut [i8]> {
+        match &mut self.data {
+            Data::I8(data) => Some(data),
+            _ => None,
+        }
+    }
+
     /// Its elements, where they are signed bytes.
     pub fn as_i8(&self) -> Option<&[i8]> {
         match &self.data {

@@ -16,11 +16,13 @@
 //! What is allowed here: files, threads, the environment and other people's crates. No `unsafe`.
 #![forbid(unsafe_code)]
 
+mod byte_input;
 mod classify;
 mod image;
 mod labels;
 mod model;
 mod options;
+mod pixels;
 mod preprocess;
 pub mod quantize;
 mod runner;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use sepconv_core::{Error, ErrorKind, Graph, Plan, Result, passes::optimise};
+use sepconv_core::{DType, Error, ErrorKind, Graph, Result, passes::optimise};
 use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
 use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file};
@@ -120,20 +120,27 @@ impl Model {
     /// The network made ready to run on this machine.
     ///
     /// # Errors
-    /// Those of [`graph`](Self::graph), and when the machine lacks the instruction set asked for or threads cannot be started.
+    /// Those of [`import`](Self::import) and of [`Runner::new`].
     pub fn compile(&self, options: &Options) -> Result<Runner> {
-        let isa = options.resolve_isa()?;
-        let graph = self.graph(options)?;
-        let plan =
-            Plan::new(&graph, isa, options.threads, &options.limits).map_err(|error| error.in_file(&self.name))?;
-        Runner::new(&graph, plan, options.threads)
+        Runner::new(self.import(options)?, options).map_err(|error| self.blamed(error))
     }
 
-    /// How pictures become the network's numbers, where the file says so.
+    /// The error with the file's name, unless the caller or the machine is at fault.
+    pub(crate) fn blamed(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Argument | ErrorKind::Io => error,
+            _ => error.in_file(&self.name),
+        }
+    }
+
+    /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as they are.
     ///
     /// # Errors
     /// When what it says is not usable.
     pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
+        if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
+            return Ok(Some(Preprocess::raw().into_type(*dtype).said_by(Source::File)));
+        }
         let ModelFile::Tflite(file) = &self.file else { return Ok(None) };
         let stated = file.metadata().and_then(|metadata| metadata.normalization);
         let stated = stated.map(|stated| Preprocess::custom(&stated.mean, &stated.std));

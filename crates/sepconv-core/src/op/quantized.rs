@@ -109,7 +109,7 @@ impl Quantization {
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    pub(crate) fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
