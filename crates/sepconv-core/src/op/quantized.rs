@@ -50,13 +50,16 @@ impl Quantization {
         }
     }
 
-    /// Scales must be positive and finite, zero points within the type, and their number must fit the tensor.
-    pub(super) fn check(&self, shape: &Shape) -> Result<()> {
-        if let Some(scale) = self.scale.iter().find(|&&scale| !(scale > 0.0 && scale.is_finite())) {
-            return Err(
-                Error::malformed("scale of a quantisation makes no sense").expected("a positive finite number", scale)
-            );
+    /// Checks that scales are finite and not zero, zero points within the type, and that their number fits a tensor. Weights may
+    /// have negative scales: batch normalisation that was folded into them leaves some.
+    ///
+    /// # Errors
+    /// Malformed for numbers that make no sense or do not fit, a mismatch for an axis that the tensor has not.
+    pub fn check(&self, shape: &Shape) -> Result<()> {
+        if self.dtype == DType::F32 {
+            return Err(Error::mismatch("integers of a quantisation are none").expected("u8, i8 or i64", self.dtype));
         }
+        self.check_scales(|scale| scale != 0.0 && scale.is_finite(), "a finite number other than zero")?;
         let (low, high) = self.range();
         let outside = |zero: &&i32| self.dtype.is_byte() && !(low..=high).contains(zero);
         if let Some(zero) = self.zero_point.iter().find(outside) {
@@ -78,6 +81,18 @@ impl Quantization {
             ));
         }
         Ok(())
+    }
+
+    /// What is computed has positive scales: its bytes are ordered as the real numbers are.
+    pub(super) fn check_positive(&self) -> Result<()> {
+        self.check_scales(|scale| scale > 0.0, "a positive number")
+    }
+
+    fn check_scales(&self, valid: impl Fn(f32) -> bool, expected: &str) -> Result<()> {
+        match self.scale.iter().find(|&&scale| !valid(scale)) {
+            Some(scale) => Err(Error::malformed("scale of a quantisation makes no sense").expected(expected, scale)),
+            None => Ok(()),
+        }
     }
 
     /// How many neighbours in a tensor of this shape share a scale.
