@@ -122,7 +122,7 @@ impl Builder {
     }
 
     /// The node that makes a value; `None` for inputs and constants.
-    pub(crate) fn producer(&self, id: ValueId) -> Option<&Node> {
+    pub fn producer(&self, id: ValueId) -> Option<&Node> {
         self.producers[id.0].map(|node| &self.graph.nodes[node])
     }
 
@@ -189,8 +189,7 @@ impl Builder {
 
     fn push(&mut self, value: Value) -> Result<ValueId> {
         if value.constant.is_some() {
-            let bytes = value.shape.elements() * value.dtype.size();
-            self.memory = self.memory.saturating_add(bytes);
+            self.memory = self.memory.saturating_add(value.bytes());
             if self.memory > self.limits.max_memory {
                 return Err(
                     memory_error(self.memory, self.limits.max_memory).at(alloc::format!("constant {:?}", value.name))

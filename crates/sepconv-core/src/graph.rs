@@ -22,6 +22,13 @@ pub struct Value {
     pub constant: Option<Arc<Tensor>>,
 }
 
+impl Value {
+    /// Bytes that its elements take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shape.elements() * self.dtype.size()
+    }
+}
+
 /// An operator applied to values.
 #[derive(Clone, Debug)]
 pub struct Node {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sepconv_kernels::{
-    AddResidual, Requantize, Term, Window,
+    AddResidual, Epilogue, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
 };
@@ -50,13 +50,16 @@ impl Quantization {
         }
     }
 
-    /// Scales must be positive and finite, zero points within the type, and their number must fit the tensor.
-    pub(super) fn check(&self, shape: &Shape) -> Result<()> {
-        if let Some(scale) = self.scale.iter().find(|&&scale| !(scale > 0.0 && scale.is_finite())) {
-            return Err(
-                Error::malformed("scale of a quantisation makes no sense").expected("a positive finite number", scale)
-            );
+    /// Checks that scales are finite and not zero, zero points within the type, and that their number fits a tensor. Weights may
+    /// have negative scales: batch normalisation that was folded into them leaves some.
+    ///
+    /// # Errors
+    /// Malformed for numbers that make no sense or do not fit, a mismatch for an axis that the tensor has not.
+    pub fn check(&self, shape: &Shape) -> Result<()> {
+        if self.dtype == DType::F32 {
+            return Err(Error::mismatch("integers of a quantisation are none").expected("u8, i8 or i64", self.dtype));
         }
+        self.check_scales(|scale| scale != 0.0 && scale.is_finite(), "a finite number other than zero")?;
         let (low, high) = self.range();
         let outside = |zero: &&i32| self.dtype.is_byte() && !(low..=high).contains(zero);
         if let Some(zero) = self.zero_point.iter().find(outside) {
@@ -80,17 +83,33 @@ impl Quantization {
         Ok(())
     }
 
-    /// For each element in order: its scale and zero point.
-    fn parameters<'a>(&'a self, shape: &Shape) -> impl Iterator<Item = (f32, i32)> + use<'a> {
-        let inner = if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) };
-        (0..shape.elements()).map(move |i| {
+    /// What is computed has positive scales: its bytes are ordered as the real numbers are.
+    pub(super) fn check_positive(&self) -> Result<()> {
+        self.check_scales(|scale| scale > 0.0, "a positive number")
+    }
+
+    fn check_scales(&self, valid: impl Fn(f32) -> bool, expected: &str) -> Result<()> {
+        match self.scale.iter().find(|&&scale| !valid(scale)) {
+            Some(scale) => Err(Error::malformed("scale of a quantisation makes no sense").expected(expected, scale)),
+            None => Ok(()),
+        }
+    }
+
+    /// How many neighbours in a tensor of this shape share a scale.
+    pub(crate) fn inner(&self, shape: &Shape) -> usize {
+        if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) }
+    }
+
+    /// The scale and zero point of each element from `first` on, where `inner` neighbours share them; without end.
+    pub(crate) fn parameters(&self, inner: usize, first: usize) -> impl Iterator<Item = (f32, i32)> {
+        (first..).map(move |i| {
             let channel = i / inner % self.scale.len();
             (self.scale[channel], self.zero_point[channel])
         })
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub(crate) fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
@@ -299,16 +318,13 @@ impl QConv2d {
             }
             sum as i32
         };
-        let scaled = |i: usize| sum(i) as f32 * scale[i % o];
         Some(match &self.output {
-            QOutput::Float => Data::F32((0..out.elements()).map(scaled).collect()),
+            QOutput::Float => Data::F32((0..out.elements()).map(|i| sum(i) as f32 * scale[i % o]).collect()),
             QOutput::Bytes { requantize, table, residual } => {
+                let table = table.as_ref().map(|lookup| &*lookup.table);
+                let epilogue = Epilogue { output: *requantize, table, residual: *residual };
                 let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
-                let byte = |i: usize| {
-                    let y = requantize.apply(scaled(i));
-                    let y = table.as_ref().map_or(y, |lookup| lookup.get(y));
-                    residual.zip(other).map_or(y, |(residual, other)| residual.apply(y, other[i]))
-                };
+                let byte = |i: usize| epilogue.apply(sum(i), scale[i % o], other.map(|other| other[i]));
                 Data::U8((0..out.elements()).map(byte).collect())
             }
         })
@@ -324,9 +340,10 @@ impl QBinary {
         check_range(self.output)
     }
 
-    fn apply(&self, x: u8, y: u8) -> u8 {
+    /// The definition, of one byte of each operand.
+    pub(crate) fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.apply(match self.function {
+        self.output.round(match self.function {
             Binary::Sub => a - b,
             Binary::Mul => {
                 let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
@@ -366,7 +383,7 @@ impl QAverage {
                     count += 1;
                 }
             }
-            self.output.apply(sum as f32 * (self.scale / count.max(1) as f32))
+            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
         };
         Some(Data::U8((0..out.elements()).map(mean).collect()))
     }
@@ -378,7 +395,7 @@ impl Op {
         let x = inputs[0];
         match self {
             Self::Quantize(quantization) => {
-                let pairs = x.as_f32()?.iter().zip(quantization.parameters(out));
+                let pairs = x.as_f32()?.iter().zip(quantization.parameters(quantization.inner(out), 0));
                 let integers = pairs.map(|(&x, (scale, zero))| quantization.quantize(x, scale, zero));
                 Some(match quantization.dtype {
                     DType::I8 => Data::I8(integers.map(|q| q as i8).collect()),
@@ -387,7 +404,7 @@ impl Op {
             }
             Self::Dequantize(quantization) => {
                 let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
-                let parameters = quantization.parameters(out);
+                let parameters = quantization.parameters(quantization.inner(out), 0);
                 Some(Data::F32(match x.data() {
                     Data::U8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
                     Data::I8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),

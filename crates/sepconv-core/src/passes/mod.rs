@@ -14,6 +14,7 @@ mod layout;
 mod rewrite;
 
 pub use blocks::{Block, BlockKind, blocks};
+pub use rewrite::{Rewriter, rewrite};
 
 use crate::{Graph, Result};
 

@@ -14,6 +14,7 @@ mod proto;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use sepconv_core::{Error, Graph, Result, Tensor};
 use crate::binding::check_ports;
 use crate::{Binding, Signature};
 use external::External;
+pub use write::{save, write};
+
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 
 /// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.
@@ -145,5 +148,5 @@ fn signature(value: &ValueInfoProto) -> Result<Signature> {
         Some(Dimension::Parameter(_)) | None => None,
     });
     let dtype = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?.dtype();
-    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect() })
+    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect(), quantization: None })
 }

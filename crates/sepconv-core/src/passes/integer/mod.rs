@@ -56,7 +56,7 @@ impl Coding {
 
     /// The byte for `x`, as [`Op::Quantize`] rounds it.
     fn byte(self, x: f32) -> u8 {
-        Requantize::full(self.zero_point).apply(x / self.scale)
+        Requantize { zero_point: self.zero_point, low: 0, high: u8::MAX }.round(x / self.scale)
     }
 }
 
