@@ -189,8 +189,7 @@ impl Builder {
 
     fn push(&mut self, value: Value) -> Result<ValueId> {
         if value.constant.is_some() {
-            let bytes = value.shape.elements() * value.dtype.size();
-            self.memory = self.memory.saturating_add(bytes);
+            self.memory = self.memory.saturating_add(value.bytes());
             if self.memory > self.limits.max_memory {
                 return Err(
                     memory_error(self.memory, self.limits.max_memory).at(alloc::format!("constant {:?}", value.name))

@@ -55,7 +55,7 @@ const LAYERS: &[(&str, usize, usize, usize, usize)] = &[
 fn main() {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     // Plain Rust is for machines that this bench does not know the peak of.
-    for isa in Isa::available().filter(|isa| !matches!(isa, Isa::Scalar(_))) {
+    for isa in Isa::floats().filter(|isa| !matches!(isa, Isa::Scalar(_))) {
         let peak = peak(isa);
         println!("{isa}: peak {peak:.1} GFLOP/s");
         for &(network, plane, channels, kernel, stride) in LAYERS {
@@ -125,10 +125,10 @@ fn peak(isa: Isa) -> f64 {
     const STEPS: usize = 1 << 16;
     const CHAINS: usize = 12;
     struct Chains;
-    impl Kernel for Chains {
+    impl<S: Simd> Kernel<S> for Chains {
         type Output = f32;
         #[inline(always)]
-        fn run<S: Simd>(self, simd: S) -> f32 {
+        fn run(self, simd: S) -> f32 {
             let factor = simd.splat(black_box(0.5));
             let mut sums = [simd.splat(1.0); CHAINS];
             for _ in 0..STEPS {

@@ -36,7 +36,7 @@ const SHAPES: [[usize; 3]; 21] = [
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     // The plainest is left out: how fast plain Rust can run is up to the compiler, so it has no peak to compare with.
-    for isa in Isa::available().skip(1).filter(|isa| only.as_deref().is_none_or(|only| only == isa.name())) {
+    for isa in Isa::floats().skip(1).filter(|isa| only.as_deref().is_none_or(|only| only == isa.name())) {
         let peak = (0..20).map(|_| isa.run(Peak)).fold(0.0, f64::max);
         println!("{isa}: peak {peak:.1} GFLOP/s");
         for [m, k, n] in SHAPES {
@@ -95,11 +95,11 @@ fn measure(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
 /// Multiply-adds in registers and nothing else, in GFLOP/s.
 struct Peak;
 
-impl Kernel for Peak {
+impl<S: Simd> Kernel<S> for Peak {
     type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
+    fn run(self, simd: S) -> f64 {
         const SUMS: usize = 10;
         const STEPS: usize = 100_000;
         let (a, b) = (simd.splat(black_box(0.5)), simd.splat(black_box(1.0)));

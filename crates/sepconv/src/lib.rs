@@ -22,11 +22,12 @@ mod labels;
 mod model;
 mod options;
 mod preprocess;
+pub mod quantize;
 mod runner;
 mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
-pub use sepconv_formats::{Signature, file, npy};
+pub use sepconv_formats::{Signature, file, npy, onnx};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

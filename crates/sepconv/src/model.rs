@@ -3,7 +3,7 @@ use std::path::Path;
 use sepconv_core::{Error, ErrorKind, Graph, Plan, Result, passes::optimise};
 use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
-use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
+use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file};
 
 /// A network as its file holds it.
 ///
@@ -96,17 +96,25 @@ impl Model {
         }
     }
 
-    /// The network imported and simplified.
+    /// The network as its file says, with known shapes.
     ///
     /// # Errors
     /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
-    pub fn graph(&self, options: &Options) -> Result<Graph> {
+    pub fn import(&self, options: &Options) -> Result<Graph> {
         let binding = options.binding();
         let imported = match &self.file {
             ModelFile::Onnx(file) => file.graph(&binding),
             ModelFile::Tflite(file) => file.graph(&binding),
         };
-        imported.and_then(optimise).map_err(|error| error.in_file(&self.name))
+        imported.map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The network imported and simplified.
+    ///
+    /// # Errors
+    /// Those of [`import`](Self::import).
+    pub fn graph(&self, options: &Options) -> Result<Graph> {
+        self.import(options).and_then(optimise).map_err(|error| error.in_file(&self.name))
     }
 
     /// The network made ready to run on this machine.
@@ -149,6 +157,18 @@ impl Model {
     pub fn labels(&self) -> Option<Labels> {
         let ModelFile::Tflite(file) = &self.file else { return None };
         file.metadata().map(|metadata| Labels::new(metadata.labels)).filter(|labels| !labels.is_empty())
+    }
+
+    /// The picture that the network takes, `graph` being its own.
+    ///
+    /// # Errors
+    /// When it does not take exactly one.
+    pub fn image_input(&self, graph: &Graph) -> Result<ImageInput> {
+        let [port] = graph.inputs() else {
+            return Err(Error::unsupported("network has more than one input").in_file(&self.name));
+        };
+        let info = TensorInfo::new(graph, port)?;
+        ImageInput::new(&info.shape, self.usual_layout()).map_err(|error| error.in_file(&self.name))
     }
 
     /// The layout that image inputs of this format usually have.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sepconv_core::{Error, Result};
+use sepconv_core::{Error, Result, Tensor};
 
 use crate::Image;
 
@@ -52,6 +52,20 @@ impl ImageInput {
             (false, false, _) => return Err(unsuitable()),
         };
         if input.height == 0 || input.width == 0 { Err(unsuitable()) } else { Ok(input) }
+    }
+
+    /// What the network is given for a picture, which is [fitted](Image::fit) to it first.
+    ///
+    /// # Errors
+    /// When the picture cannot be resized.
+    pub fn tensor(&self, image: &Image, preprocess: &Preprocess) -> Result<Tensor> {
+        let dims = match self.layout {
+            Layout::Nchw => [1, self.channels, self.height, self.width],
+            Layout::Nhwc => [1, self.height, self.width, self.channels],
+        };
+        let mut numbers = vec![0.0; self.elements()];
+        preprocess.tables().fill(&image.fit(self.width, self.height)?, self, &mut numbers);
+        Tensor::f32(dims, numbers)
     }
 
     /// Elements of the input tensor.

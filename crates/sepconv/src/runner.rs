@@ -67,7 +67,7 @@ impl Runner {
 }
 
 impl TensorInfo {
-    fn new(graph: &Graph, port: &Port) -> Result<Self> {
+    pub(crate) fn new(graph: &Graph, port: &Port) -> Result<Self> {
         let value = graph.value(port.value);
         let mut dims = vec![0; value.shape.len()];
         for (&axis, &size) in port.order.iter().zip(value.shape.iter()) {

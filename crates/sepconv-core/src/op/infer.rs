@@ -186,6 +186,9 @@ impl Op {
                 quantization.check(&inputs[0].shape)?;
                 if inputs[0].constant.is_some() { Ok(()) } else { quantization.check_positive() }
             }
+            Self::QConv2d(conv) => conv.check(inputs),
+            Self::QBinary(binary) => binary.check(),
+            Self::QAverage(average) => average.check(),
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use sepconv_kernels::{
-    AddResidual, Requantize, Term, Window,
+    AddResidual, Epilogue, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
 };
@@ -12,7 +12,7 @@ use sepconv_kernels::{
 use super::infer::{check_groups, expect_axis, expect_shape, filters, nhwc, no_output};
 use super::reference::{each_pair, image};
 use super::{Op, Pool};
-use crate::{DType, Data, Error, Result, Shape, Tensor};
+use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
 /// How integers stand for real numbers: `(q - zero_point) · scale`, for the whole tensor or for each index along an axis (TensorFlow
 /// Lite's quantisation specification, ONNX QuantizeLinear).
@@ -95,17 +95,21 @@ impl Quantization {
         }
     }
 
-    /// For each element in order: its scale and zero point.
-    fn parameters<'a>(&'a self, shape: &Shape) -> impl Iterator<Item = (f32, i32)> + use<'a> {
-        let inner = if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) };
-        (0..shape.elements()).map(move |i| {
+    /// How many neighbours in a tensor of this shape share a scale.
+    pub(crate) fn inner(&self, shape: &Shape) -> usize {
+        if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) }
+    }
+
+    /// The scale and zero point of each element from `first` on, where `inner` neighbours share them; without end.
+    pub(crate) fn parameters(&self, inner: usize, first: usize) -> impl Iterator<Item = (f32, i32)> {
+        (first..).map(move |i| {
             let channel = i / inner % self.scale.len();
             (self.scale[channel], self.zero_point[channel])
         })
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub(crate) fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
@@ -131,6 +135,23 @@ pub struct Lookup {
     pub table: Arc<[u8; 256]>,
     /// `U8` or `I8`.
     pub output: DType,
+}
+
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
 }
 
 impl fmt::Debug for Lookup {
@@ -197,7 +218,48 @@ pub struct QAverage {
     pub output: Requantize,
 }
 
+/// Products of two bytes that a sum of 32 bits has room for.
+const PRODUCTS: usize = i32::MAX as usize / (255 * 255);
+
+fn check_range(output: Requantize) -> Result<()> {
+    if output.low <= output.high {
+        return Ok(());
+    }
+    Err(Error::mismatch("range of bytes is empty").expected("low <= high", format_args!("{output:?}")))
+}
+
 impl QConv2d {
+    /// Sums must fit 32 bits and parameters their types.
+    pub(super) fn check(&self, inputs: &[&Value]) -> Result<()> {
+        if !(-128..=255).contains(&self.w_zero) {
+            return Err(Error::mismatch("zero point of the weights is no byte").expected("-128 to 255", self.w_zero));
+        }
+        let taps = inputs[1].shape.iter().skip(1).fold(1, |taps: usize, &size| taps.saturating_mul(size));
+        if taps > PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("at most {PRODUCTS} weights in a filter"), taps));
+        }
+        let room = i64::from(i32::MAX) - taps as i64 * (255 * 255);
+        let bias = inputs[2].constant.as_deref().and_then(Tensor::as_i64).unwrap_or_default();
+        if let Some(bias) = bias.iter().find(|bias| bias.unsigned_abs() > room.unsigned_abs()) {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a bias of at most {room} beside {taps} products"), bias));
+        }
+        match &self.output {
+            QOutput::Float => Ok(()),
+            QOutput::Bytes { requantize, table, residual } => {
+                check_range(*requantize)?;
+                residual.map_or(Ok(()), |residual| check_range(residual.output))?;
+                match table {
+                    Some(lookup) if lookup.output != DType::U8 => {
+                        Err(Error::mismatch("table after a layer has the wrong type").expected("u8", lookup.output))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
     /// How many operands there are.
     pub(super) fn operands(&self) -> usize {
         if matches!(self.output, QOutput::Bytes { residual: Some(_), .. }) { 5 } else { 4 }
@@ -256,27 +318,32 @@ impl QConv2d {
             }
             sum as i32
         };
-        let scaled = |i: usize| sum(i) as f32 * scale[i % o];
         Some(match &self.output {
-            QOutput::Float => Data::F32((0..out.elements()).map(scaled).collect()),
+            QOutput::Float => Data::F32((0..out.elements()).map(|i| sum(i) as f32 * scale[i % o]).collect()),
             QOutput::Bytes { requantize, table, residual } => {
-                let byte = |i: usize| requantize.apply(scaled(i));
-                let looked_up = |i: usize| table.as_ref().map_or(byte(i), |lookup| lookup.table[usize::from(byte(i))]);
+                let table = table.as_ref().map(|lookup| &*lookup.table);
+                let epilogue = Epilogue { output: *requantize, table, residual: *residual };
                 let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
-                let added = |i: usize| match (residual, other) {
-                    (Some(residual), Some(other)) => residual.apply(looked_up(i), other[i]),
-                    _ => looked_up(i),
-                };
-                Data::U8((0..out.elements()).map(added).collect())
+                let byte = |i: usize| epilogue.apply(sum(i), scale[i % o], other.map(|other| other[i]));
+                Data::U8((0..out.elements()).map(byte).collect())
             }
         })
     }
 }
 
 impl QBinary {
-    fn apply(&self, x: u8, y: u8) -> u8 {
+    pub(super) fn check(&self) -> Result<()> {
+        if !matches!(self.function, Binary::Add | Binary::Sub | Binary::Mul) {
+            return Err(Error::unsupported("function of two bytes is not supported")
+                .expected("Add, Sub or Mul", format_args!("{:?}", self.function)));
+        }
+        check_range(self.output)
+    }
+
+    /// The definition, of one byte of each operand.
+    pub(crate) fn apply(&self, x: u8, y: u8) -> u8 {
         let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.apply(match self.function {
+        self.output.round(match self.function {
             Binary::Sub => a - b,
             Binary::Mul => {
                 let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
@@ -288,6 +355,20 @@ impl QBinary {
 }
 
 impl QAverage {
+    pub(super) fn check(&self) -> Result<()> {
+        let Window { kernel: [h, w], .. } = self.pool.window;
+        let taps = h.saturating_mul(w);
+        if taps > i32::MAX as usize / 255 {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a window of at most {} taps", i32::MAX / 255), taps));
+        }
+        if self.pool.kind != (PoolKind::Average { count_padding: false }) {
+            return Err(Error::unsupported("mean of bytes is of another kind")
+                .expected("taps inside the plane", format_args!("{:?}", self.pool.kind)));
+        }
+        check_range(self.output)
+    }
+
     fn evaluate(&self, x: &Tensor, out: &Shape) -> Option<Data> {
         let bytes = x.as_u8()?;
         let ([h, w, c], [_, oh, ow, _]) = (image(x.shape()), out[..].try_into().ok()?);
@@ -302,7 +383,7 @@ impl QAverage {
                     count += 1;
                 }
             }
-            self.output.apply(sum as f32 * (self.scale / count.max(1) as f32))
+            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
         };
         Some(Data::U8((0..out.elements()).map(mean).collect()))
     }
@@ -314,7 +395,7 @@ impl Op {
         let x = inputs[0];
         match self {
             Self::Quantize(quantization) => {
-                let pairs = x.as_f32()?.iter().zip(quantization.parameters(out));
+                let pairs = x.as_f32()?.iter().zip(quantization.parameters(quantization.inner(out), 0));
                 let integers = pairs.map(|(&x, (scale, zero))| quantization.quantize(x, scale, zero));
                 Some(match quantization.dtype {
                     DType::I8 => Data::I8(integers.map(|q| q as i8).collect()),
@@ -323,7 +404,7 @@ impl Op {
             }
             Self::Dequantize(quantization) => {
                 let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
-                let parameters = quantization.parameters(out);
+                let parameters = quantization.parameters(quantization.inner(out), 0);
                 Some(Data::F32(match x.data() {
                     Data::U8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
                     Data::I8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
@@ -332,10 +413,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {

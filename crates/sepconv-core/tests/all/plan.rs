@@ -23,7 +23,7 @@ fn check(graph: Graph, inputs: &[Tensor]) {
     // A plan takes batch normalisation only as the passes leave it.
     let plain = (!graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm { .. }))).then(|| graph.clone());
     for graph in plain.into_iter().chain([optimise(graph).unwrap()]) {
-        for isa in Isa::available() {
+        for isa in Isa::floats() {
             let run = |threads: usize| {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
                 let mut runner = Runner::new(plan);
@@ -150,7 +150,7 @@ fn fused_blocks_equal_their_layers() {
         };
         let (together, apart) = (build(false), build(true));
         let input = Random(7).tensor(&dims);
-        for isa in Isa::available() {
+        for isa in Isa::floats() {
             for threads in [1, 2, 3, 7] {
                 let run = |graph: &Graph| {
                     let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();

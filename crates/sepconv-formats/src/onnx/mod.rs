@@ -14,6 +14,7 @@ mod proto;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use sepconv_core::{Error, Graph, Result, Tensor};
 use crate::binding::check_ports;
 use crate::{Binding, Signature};
 use external::External;
+pub use write::{save, write};
+
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 
 /// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.

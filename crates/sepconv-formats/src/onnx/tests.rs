@@ -55,12 +55,12 @@ impl NodeProto {
 
 /// A network from `x` to `y`.
 fn network(dims: &[i64], node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> GraphProto {
-    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])] }
+    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])], ..Default::default() }
 }
 
 fn load(graph: GraphProto, opset: i64) -> Result<Onnx> {
     let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: opset }];
-    Onnx::parse(ModelProto { graph: Some(graph), opset_import }.encode_to_vec())
+    Onnx::parse(ModelProto { graph: Some(graph), opset_import, ..Default::default() }.encode_to_vec())
 }
 
 fn import(graph: GraphProto) -> Result<Graph> {

@@ -40,11 +40,11 @@ pub(crate) struct ApplyRows<'a> {
     pub(crate) columns: usize,
 }
 
-impl Kernel for ApplyRows<'_> {
+impl<S: Simd> Kernel<S> for ApplyRows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         for row in 0..self.rows {
             apply_all(simd, self.activation, &mut self.data[row * self.stride..][..self.columns]);
         }

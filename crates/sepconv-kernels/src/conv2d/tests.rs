@@ -5,13 +5,13 @@ use super::*;
 use crate::testing::{Lcg, absolute, assert_within_bound};
 
 /// A convolution whose output follows from the rest.
-fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {
+pub(super) fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {
     let [oh, ow] = window.output([input[0], input[1]]).expect("the window fits");
     Conv2d { window, input, output: [oh, ow, o], groups }
 }
 
 /// Windows of every kind: kernels 1 to 7, strides, dilation, asymmetric padding, windows wholly in the padding.
-fn windows() -> Vec<Window> {
+pub(super) fn windows() -> Vec<Window> {
     let mut windows: Vec<_> =
         (1..=7).map(|k| Window { before: [k / 2; 2], after: [k / 2; 2], ..Window::new(k, k) }).collect();
     windows.extend([
@@ -68,7 +68,7 @@ impl Case {
 }
 
 fn variants() -> impl Iterator<Item = (Isa, Tile)> {
-    Isa::available().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
+    Isa::floats().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
 
 #[test]
 fn the_chosen_tile_has_a_kernel() {
-    for isa in Isa::available() {
+    for isa in Isa::floats() {
         for (input, o, groups) in [([224, 224, 3], 32, 1), ([7, 7, 512], 512, 1), ([14, 14, 64], 64, 16)] {
             let tile = conv(Window::new(3, 3), input, o, groups).tile(isa);
             assert!(Tile::variants(isa).any(|variant| variant == tile), "{isa} {tile:?}");

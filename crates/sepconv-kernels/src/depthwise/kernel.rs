@@ -15,10 +15,10 @@ pub(super) struct Run<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Kernel for Run<'_> {
+impl<S: Simd> Kernel<S> for Run<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         self.dispatch(simd);
     }
 }

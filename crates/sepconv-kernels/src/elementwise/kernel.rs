@@ -7,10 +7,10 @@ pub(super) struct Unary<'a> {
     pub(super) x: &'a mut [f32],
 }
 
-impl Kernel for Unary<'_> {
+impl<S: Simd> Kernel<S> for Unary<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         match self.op {
             super::Unary::Activation(activation) => apply_all(simd, activation, self.x),
             super::Unary::Exp => {
@@ -39,10 +39,10 @@ pub(super) struct Binary<'a> {
 /// Floats that are computed before the activation passes over them, while they are in the nearest cache.
 const BLOCK: usize = 1024;
 
-impl Kernel for Binary<'_> {
+impl<S: Simd> Kernel<S> for Binary<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         use super::Binary as Op;
         match self.op {
             Op::Add => self.blocks(simd, S::add),

@@ -11,10 +11,10 @@ pub(super) struct Run<'a> {
 /// Rows of `a` that share one pass over `b`.
 const ROWS: usize = 4;
 
-impl Kernel for Run<'_> {
+impl<S: Simd> Kernel<S> for Run<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let [m, k, n] = self.shape;
         if n == 0 {
             return;

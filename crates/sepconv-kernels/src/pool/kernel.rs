@@ -12,10 +12,10 @@ pub(super) struct Run<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Kernel for Run<'_> {
+impl<S: Simd> Kernel<S> for Run<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let (pool, x) = (self.pool, &self.x);
         let [_, ow, c] = pool.output;
         let places = self.rows.flat_map(|y| (0..ow).map(move |x| [y, x]));
@@ -65,10 +65,10 @@ pub(super) struct Global<'a> {
 /// Pixels whose sum is formed before it joins the total: with as many blocks as pixels in each, errors grow with the root.
 const BLOCK: usize = 64;
 
-impl Kernel for Global<'_> {
+impl<S: Simd> Kernel<S> for Global<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let pixels = simd.splat((self.x.len() / self.c) as f32);
         for (v, out) in self.out.chunks_mut(S::LANES).enumerate() {
             let channels = v * S::LANES..v * S::LANES + out.len();

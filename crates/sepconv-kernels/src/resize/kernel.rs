@@ -11,10 +11,10 @@ pub(super) struct Run<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl Kernel for Run<'_> {
+impl<S: Simd> Kernel<S> for Run<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let c = self.c;
         let places = self.row_taps.iter().flat_map(|row| self.column_taps.iter().map(move |column| (row, column)));
         for (out, (row, column)) in self.out.chunks_exact_mut(c).zip(places) {

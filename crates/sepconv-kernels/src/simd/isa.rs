@@ -1,36 +1,108 @@
+use core::any::TypeId;
 use core::fmt;
 
-#[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512};
-use super::{Kernel, Scalar, Simd};
+use super::*;
 
-/// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// Plain Rust.
-    Scalar(Scalar),
-    /// AVX2 with FMA.
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    /// AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
+/// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name, and the token that
+/// computes its floats. Those that differ only in how they multiply bytes share one, so that kernels of floats are compiled once for them.
+macro_rules! instruction_sets {
+    ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, floats by $plain:ty;)*) => {
+        /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Isa {
+            /// Plain Rust.
+            Scalar(Scalar),
+            $($(#[$doc])* $isa($token),)*
+        }
+
+        /// A kernel that [`Isa::run`] can run: one for every width of floats.
+        pub trait FloatKernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)* {}
+        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)*> FloatKernel<O> for K {}
+
+        /// A kernel that [`Isa::run_int8`] can run: one for every token.
+        pub trait Int8Kernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)* {}
+        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)*> Int8Kernel<O> for K {}
+
+        impl Isa {
+            /// Every instruction set of this machine, plainest first.
+            pub fn available() -> impl DoubleEndedIterator<Item = Self> {
+                [Some(Self::Scalar(Scalar)), $(<$token>::detect().map(Self::$isa)),*].into_iter().flatten()
+            }
+
+            /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in
+            /// how they multiply bytes.
+            pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
+                Self::available().filter(|isa| match isa {
+                    Self::Scalar(_) => true,
+                    $(Self::$isa(_) => TypeId::of::<$token>() == TypeId::of::<$plain>(),)*
+                })
+            }
+
+            /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`, `neoni8mm` or `wasm128`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    Self::Scalar(_) => "scalar",
+                    $(Self::$isa(_) => $name,)*
+                }
+            }
+
+            /// Runs a kernel of floats compiled for this instruction set.
+            #[inline]
+            pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
+                match self {
+                    Self::Scalar(token) => token.vectorize(kernel),
+                    $(Self::$isa(token) => token.plain().vectorize(kernel),)*
+                }
+            }
+
+            /// Runs a kernel of bytes compiled for this instruction set.
+            #[inline]
+            pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
+                match self {
+                    Self::Scalar(token) => token.vectorize(kernel),
+                    $(Self::$isa(token) => token.vectorize(kernel),)*
+                }
+            }
+        }
+    };
 }
 
-impl Isa {
-    /// Every instruction set of this machine, plainest first.
-    pub fn available() -> impl DoubleEndedIterator<Item = Self> {
-        [
-            Some(Self::Scalar(Scalar)),
-            #[cfg(target_arch = "x86_64")]
-            Avx2::detect().map(Self::Avx2),
-            #[cfg(target_arch = "x86_64")]
-            Avx512::detect().map(Self::Avx512),
-        ]
-        .into_iter()
-        .flatten()
-    }
+#[cfg(target_arch = "x86_64")]
+instruction_sets! {
+    /// AVX2 with FMA.
+    Avx2(Avx2<Widen>) = "avx2", floats by Avx2<Widen>;
+    /// AVX2 with FMA and AVX-VNNI.
+    Avx2Vnni(Avx2<Vnni>) = "avx2vnni", floats by Avx2<Widen>;
+    /// AVX-512.
+    Avx512(Avx512<Widen>) = "avx512", floats by Avx512<Widen>;
+    /// AVX-512 with VNNI and VBMI.
+    Avx512Vnni(Avx512<Vnni>) = "avx512vnni", floats by Avx512<Widen>;
+}
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+instruction_sets! {
+    /// NEON.
+    Neon(Neon<Widen>) = "neon", floats by Neon<Widen>;
+    /// NEON with signed products of bytes.
+    NeonDot(Neon<Sdot>) = "neondot", floats by Neon<Widen>;
+    /// NEON with products of unsigned and signed bytes.
+    NeonI8mm(Neon<Usdot>) = "neoni8mm", floats by Neon<Widen>;
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+instruction_sets! {
+    /// WebAssembly's vectors of 128 bits.
+    Wasm128(Wasm128) = "wasm128", floats by Wasm128;
+}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+instruction_sets! {}
+
+impl Isa {
     /// The widest instruction set of this machine.
     pub fn best() -> Self {
         Self::available().next_back().unwrap_or(Self::Scalar(Scalar))
@@ -41,49 +113,43 @@ impl Isa {
         Self::available().find(|isa| isa.name() == name)
     }
 
-    /// `scalar`, `avx2` or `avx512`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scalar(_) => "scalar",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => "avx512",
-        }
-    }
-
-    /// Floats in a vector.
+    /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
     pub fn lanes(self) -> usize {
-        match self {
-            Self::Scalar(_) => Scalar::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => Avx2::LANES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => Avx512::LANES,
+        struct Lanes;
+        impl<S: Simd> Kernel<S> for Lanes {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::LANES
+            }
         }
+        self.run(Lanes)
     }
 
     /// Vectors that fit in registers.
     pub fn registers(self) -> usize {
-        match self {
-            Self::Scalar(_) => Scalar::REGISTERS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => Avx2::REGISTERS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => Avx512::REGISTERS,
+        struct Registers;
+        impl<S: Simd> Kernel<S> for Registers {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::REGISTERS
+            }
         }
+        self.run(Registers)
     }
 
-    /// Runs `kernel` compiled for this instruction set.
-    #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            Self::Scalar(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.vectorize(kernel),
+    /// Registers that a vector of int8 weights takes while it is multiplied.
+    pub(crate) fn weight_registers(self) -> usize {
+        struct WeightRegisters;
+        impl<S: Int8> Kernel<S> for WeightRegisters {
+            type Output = usize;
+            #[inline(always)]
+            fn run(self, _: S) -> usize {
+                S::WEIGHT_REGISTERS
+            }
         }
+        self.run_int8(WeightRegisters)
     }
 }
 

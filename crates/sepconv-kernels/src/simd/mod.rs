@@ -1,8 +1,11 @@
 //! Instruction sets as tokens: holding a token proves that the machine has the instructions.
 //!
-//! [`Simd`] is the small vocabulary that kernels are written in. An instruction set is one file here that implements it;
-//! nothing else changes. A kernel is a value implementing [`Kernel`]; [`Isa::run`] crosses the `#[target_feature]` boundary once
-//! and everything below, being `#[inline(always)]`, is compiled with the wider instructions.
+//! [`Simd`] is the small vocabulary that kernels of floats are written in, [`Int8`] what kernels of bytes need beside it. An
+//! instruction set is one folder here that implements them; nothing else changes. How bytes are multiplied is an axis of its
+//! own: `Avx2<Widen>` and `Avx2<Vnni>` share all but that.
+//!
+//! A kernel is a value implementing [`Kernel`]; [`Isa::run`] and [`Isa::run_int8`] cross the `#[target_feature]` boundary once and
+//! everything below, being `#[inline(always)]`, is compiled with the wider instructions.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -10,29 +13,54 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod columns;
+mod int8;
 mod isa;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
+mod part;
 mod scalar;
+#[cfg(test)]
+mod tests;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 pub use columns::Columns;
-pub use isa::Isa;
+pub use int8::Int8;
+pub use isa::{FloatKernel, Int8Kernel, Isa};
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm128;
+
+/// Products of bytes by widening both to 16 bits: every machine can.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widen;
+
+/// Products of bytes by the instruction for them, `vpdpbusd`.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vnni;
 
 /// Whether the machine has every named feature: asked at run time with `std`, fixed when compiling without.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! detected {
     ($($feature:tt),*) => {{
-        #[cfg(feature = "std")]
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
         let all = true $(&& std::arch::is_x86_feature_detected!($feature))*;
+        #[cfg(all(feature = "std", target_arch = "aarch64"))]
+        let all = true $(&& std::arch::is_aarch64_feature_detected!($feature))*;
         #[cfg(not(feature = "std"))]
         let all = true $(&& cfg!(target_feature = $feature))*;
         all
     }};
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
 
 /// A token for an instruction set, and the vector operations it allows.
@@ -48,7 +76,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const REGISTERS: usize;
 
     /// Runs `kernel` with this token's instructions enabled.
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::F32;
@@ -83,13 +111,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sum(self, x: Self::F32) -> f32;
 }
 
-/// A piece of work that is compiled once per instruction set.
+/// A piece of work that is compiled once per token: for every `S: Simd` if it is about floats, for every `S: Int8` if it is about
+/// bytes.
 ///
 /// Mark `run` `#[inline(always)]`, and every function it calls with a token, or the work is compiled without the
 /// instructions.
-pub trait Kernel {
+pub trait Kernel<S> {
     /// What the work returns.
     type Output;
     /// The work.
-    fn run<S: Simd>(self, simd: S) -> Self::Output;
+    fn run(self, simd: S) -> Self::Output;
 }

@@ -13,10 +13,10 @@ pub(super) struct Run<'a> {
 /// Vectors whose sum is formed before it joins the total, so that the error of long sums stays small.
 const BLOCK: usize = 32;
 
-impl Kernel for Run<'_> {
+impl<S: Simd> Kernel<S> for Run<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run(self, simd: S) {
         let length = self.n * self.inner;
         for (x, out) in self.x.chunks_exact(length).zip(self.out.chunks_exact_mut(length)) {
             if self.inner == 1 {

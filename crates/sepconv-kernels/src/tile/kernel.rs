@@ -1,7 +1,7 @@
 use core::array;
 
 use crate::rows::Rows;
-use crate::scheme::{Scheme, Target};
+use crate::scheme::{Multiply, Scheme, Target};
 use crate::simd::{Kernel, Simd};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
@@ -41,61 +41,58 @@ pub(crate) struct Patch<'a, T> {
 
 /// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
 pub(crate) struct Job<'a, C: Scheme> {
-    pub(crate) scheme: C,
+    pub(crate) scheme: &'a mut C,
     /// The inputs of the first block.
     pub(crate) patch: Patch<'a, C::Element>,
     pub(crate) blocks: usize,
     /// Whole panels of `panel` weights each.
     pub(crate) panels: &'a [C::Weight],
     pub(crate) panel: usize,
-    pub(crate) target: Target<'a, C::Element>,
+    pub(crate) target: Target,
 }
 
 /// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
 struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(Job<'a, C>);
 
-impl<C: Scheme, const MR: usize, const NV: usize> Kernel for Block<'_, C, MR, NV> {
+impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Block<'_, C, MR, NV> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Job { scheme, mut patch, blocks, panels, panel, mut target } = self.0;
+    fn run(self, simd: S) {
+        let Job { scheme, mut patch, blocks, panels, panel, target } = self.0;
         let columns = NV * S::LANES;
+        let depth = patch.length.next_multiple_of(C::STEP) * columns;
         for block in 0..blocks {
+            let mut pixels = [C::Pixel::default(); MR];
+            scheme.survey(simd, &patch, &mut pixels);
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
                 let (header, weights) = panel.split_at(C::HEADER * columns);
-                let mut sums = [scheme.start::<S, NV>(simd, header); MR];
-                patch.accumulate(simd, scheme, &mut sums, weights);
+                let mut sums = scheme.start::<MR, NV>(simd, header, pixels);
+                patch.each_run(|run, row| {
+                    let x: [_; MR] = array::from_fn(|p| &row[p * patch.step..][..patch.length]);
+                    scheme.accumulate(simd, &mut sums, x, &weights[run * depth..][..depth]);
+                });
                 let first = index * columns;
                 let width = columns.min(target.columns - first);
-                scheme.finish(simd, sums, target.part(block * MR * target.stride + first, width));
+                scheme.finish(simd, sums, header, target.part(block * MR * target.stride + first, width));
             }
             patch.horizontal.at += MR * patch.step;
         }
     }
 }
 
-impl<T: Copy> Patch<'_, T> {
-    /// Adds the products of every run to the sums.
+impl<'a, T: Copy> Patch<'a, T> {
+    /// Calls `f` with the number of every run and its row, from where the first pixel's run starts.
     #[inline(always)]
-    fn accumulate<S: Simd, C: Scheme<Element = T>, const MR: usize, const NV: usize>(
-        &self,
-        simd: S,
-        scheme: C,
-        sums: &mut [[C::Sum<S>; NV]; MR],
-        weights: &[C::Weight],
-    ) {
-        let depth = self.length.next_multiple_of(C::STEP) * NV * S::LANES;
+    pub(crate) fn each_run(&self, mut f: impl FnMut(usize, &'a [T])) {
         let (Taps { stride, .. }, mut y) = (self.vertical, self.vertical.at);
         for tap in (self.vertical.first..).step_by(self.vertical.step).take(self.vertical.count) {
             let row = self.rows.row(y);
             y = y.wrapping_add_signed(stride);
             let mut start = self.horizontal.at;
             for run in (self.horizontal.first..).step_by(self.horizontal.step).take(self.horizontal.count) {
-                let row = &row[start..];
+                f(tap * self.runs + run, &row[start..]);
                 start = start.wrapping_add_signed(self.horizontal.stride);
-                let x: [_; MR] = array::from_fn(|p| &row[p * self.step..][..self.length]);
-                scheme.accumulate(simd, sums, x, &weights[(tap * self.runs + run) * depth..][..depth]);
             }
         }
     }
@@ -110,25 +107,19 @@ pub(crate) fn split(pixels: usize, most: usize) -> impl Iterator<Item = (usize, 
     runs.into_iter().filter(|&(_, rows, blocks)| rows > 0 && blocks > 0)
 }
 
-/// From one list of `vectors: rows rows` makes the list of tile widths, the most rows of each with sixteen and with 32
-/// registers, and the choice of the kernel that runs a job.
-macro_rules! variants {
-    ($($vectors:literal: $few:literal $many:literal),*) => {
+/// The choice of the kernel by the width of the tile.
+macro_rules! widths {
+    ($($vectors:literal),*) => {
         /// The widths of tiles, in vectors.
-        const WIDTHS: &[usize] = &[$($vectors),*];
+        pub(super) const WIDTHS: &[usize] = &[$($vectors),*];
 
-        /// The most rows of a tile; none where no tile is as wide.
-        const fn most_rows(registers: usize, vectors: usize) -> usize {
-            match vectors {
-                $($vectors => if registers < 32 { $few } else { $many },)*
-                _ => 0,
-            }
-        }
-
-        impl<C: crate::scheme::Scheme> Job<'_, C> {
+        impl<C: Scheme> Job<'_, C> {
             /// Runs the job on `rows` pixels with a tile `vectors` wide.
             #[inline(always)]
-            pub(crate) fn run<S: crate::simd::Simd>(self, simd: S, rows: usize, vectors: usize) {
+            pub(crate) fn run<S: Simd>(self, simd: S, rows: usize, vectors: usize)
+            where
+                C: Multiply<S>,
+            {
                 match vectors {
                     $($vectors => self.run_rows::<S, $vectors>(simd, rows),)*
                     _ => unreachable!("no kernel is {vectors} vectors wide"),
@@ -137,16 +128,31 @@ macro_rules! variants {
         }
     };
 }
-pub(crate) use variants;
+widths!(1, 2, 3, 4, 5, 8);
+
+/// The most rows of any tile.
+const MOST_ROWS: usize = 12;
+
+/// The most rows of a tile whose sums, with one row of weights and two inputs, fit in the registers.
+pub(super) const fn most_rows(registers: usize, weight_registers: usize, vectors: usize) -> usize {
+    match registers.saturating_sub(2 + weight_registers * vectors) / vectors {
+        0 => 1,
+        rows if rows > MOST_ROWS => MOST_ROWS,
+        rows => rows,
+    }
+}
 
 /// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
         impl<C: Scheme> Job<'_, C> {
             #[inline(always)]
-            pub(crate) fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize) {
+            fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize)
+            where
+                C: Multiply<S>,
+            {
                 match rows {
-                    $($rows if const { $rows <= super::most_rows(S::REGISTERS, NV) } => {
+                    $($rows if const { $rows <= most_rows(S::REGISTERS, C::WEIGHT_REGISTERS, NV) } => {
                         simd.vectorize(Block::<C, $rows, NV>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),

@@ -1,83 +1,47 @@
 use core::array;
 
+use super::{Multiply, Scheme, Target};
 use crate::activation::{Activation, ApplyRows};
 use crate::simd::Simd;
-
-/// How numbers are stored, multiplied, added up and finished: what a matrix kernel knows about its types.
-///
-/// The loops in `tile`, `pointwise` and `conv2d` are written over a scheme; another number format is another implementation.
-pub(crate) trait Scheme: Copy {
-    /// An activation, read and written.
-    type Element: Copy;
-    /// What packed weights are made of.
-    type Weight: Copy;
-    /// A vector of sums.
-    type Sum<S: Simd>: Copy;
-    /// Weights per output channel that precede the products in a panel: the bias.
-    const HEADER: usize;
-    /// Products that one step takes together; runs are zero-padded to whole steps in the panel.
-    const STEP: usize;
-
-    /// The sums before any product, from the panel's header.
-    fn start<S: Simd, const NV: usize>(self, simd: S, header: &[Self::Weight]) -> [Self::Sum<S>; NV];
-
-    /// Adds `x[row][k] · weights[k][column]` over `k` to each sum. All rows are as long as the first.
-    fn accumulate<S: Simd, const MR: usize, const NV: usize>(
-        self,
-        simd: S,
-        sums: &mut [[Self::Sum<S>; NV]; MR],
-        x: [&[Self::Element]; MR],
-        weights: &[Self::Weight],
-    );
-
-    /// Turns the sums into activations and stores them.
-    fn finish<S: Simd, const MR: usize, const NV: usize>(
-        self,
-        simd: S,
-        sums: [[Self::Sum<S>; NV]; MR],
-        target: Target<'_, Self::Element>,
-    );
-}
-
-/// A tile of the output: `columns` numbers in each of some rows that lie `stride` apart, from the start of `out`.
-pub(crate) struct Target<'a, T> {
-    pub(crate) out: &'a mut [T],
-    /// What to add before the activation, laid out as `out`.
-    pub(crate) residual: Option<&'a [T]>,
-    pub(crate) stride: usize,
-    pub(crate) columns: usize,
-}
-
-impl<T> Target<'_, T> {
-    /// The tile that starts `start` numbers on and is `columns` wide.
-    #[inline(always)]
-    pub(crate) fn part(&mut self, start: usize, columns: usize) -> Target<'_, T> {
-        let residual = self.residual.map(|residual| &residual[start..]);
-        Target { out: &mut self.out[start..], residual, stride: self.stride, columns }
-    }
-}
+use crate::tile::Patch;
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct F32 {
+#[derive(Debug)]
+pub(crate) struct F32<'a> {
+    /// What to add before the activation, laid out as `out`.
+    pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
+    pub(crate) out: &'a mut [f32],
 }
 
-impl Scheme for F32 {
+impl Scheme for F32<'_> {
     type Element = f32;
     type Weight = f32;
-    type Sum<S: Simd> = S::F32;
+    /// The bias.
     const HEADER: usize = 1;
     const STEP: usize = 1;
 
+    fn padding(&self) -> f32 {
+        0.0
+    }
+}
+
+impl<S: Simd> Multiply<S> for F32<'_> {
+    type Sum = S::F32;
+    type Pixel = ();
+    const WEIGHT_REGISTERS: usize = 1;
+
     #[inline(always)]
-    fn start<S: Simd, const NV: usize>(self, simd: S, header: &[f32]) -> [S::F32; NV] {
-        array::from_fn(|v| simd.load(&header[v * S::LANES..]))
+    fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
+
+    #[inline(always)]
+    fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[f32], _: [(); MR]) -> [[S::F32; NV]; MR] {
+        [array::from_fn(|v| simd.load(&header[v * S::LANES..])); MR]
     }
 
     #[inline(always)]
-    fn accumulate<S: Simd, const MR: usize, const NV: usize>(
-        self,
+    fn accumulate<const MR: usize, const NV: usize>(
+        &self,
         simd: S,
         sums: &mut [[S::F32; NV]; MR],
         x: [&[f32]; MR],
@@ -103,16 +67,19 @@ impl Scheme for F32 {
     }
 
     #[inline(always)]
-    fn finish<S: Simd, const MR: usize, const NV: usize>(
-        self,
+    fn finish<const MR: usize, const NV: usize>(
+        &mut self,
         simd: S,
         mut sums: [[S::F32; NV]; MR],
-        target: Target<'_, f32>,
+        _: &[f32],
+        target: Target,
     ) {
-        let Target { out, residual, stride, columns } = target;
+        let Target { start, stride, columns } = target;
+        let out = &mut self.out[start..];
         assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
         // Below, `min` says again what the assertion says, where the compiler understands it: it leaves no check behind.
-        if let Some(residual) = residual {
+        if let Some(residual) = self.residual {
+            let residual = &residual[start..];
             for (r, sums) in sums.iter_mut().enumerate() {
                 let row = &residual[(r * stride).min(residual.len())..];
                 let row = &row[..columns.min(row.len())];

@@ -1,5 +1,7 @@
 use super::{Kernel, Simd};
 
+mod int8;
+
 /// Plain Rust in groups of four, which any compiler can turn into whatever vectors the target always has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scalar;
@@ -17,10 +19,10 @@ impl Simd for Scalar {
     const REGISTERS: usize = 16;
 
     #[inline(always)]
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
         // A function of its own, as with the other instruction sets, or a kernel made of kernels grows past compiling.
         #[inline(never)]
-        fn enabled<K: Kernel>(token: Scalar, kernel: K) -> K::Output {
+        fn enabled<K: Kernel<Scalar>>(token: Scalar, kernel: K) -> K::Output {
             kernel.run(token)
         }
         enabled(self, kernel)

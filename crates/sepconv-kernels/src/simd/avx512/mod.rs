@@ -1,15 +1,36 @@
 use core::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, Vnni, Widen};
 
-/// AVX-512 (F, BW, DQ, VL): sixteen floats and masked tails. Server cores since Skylake-X, Zen 4 and later.
+mod dot;
+mod int8;
+
+use dot::Dot;
+
+/// AVX-512 (F, BW, DQ, VL): sixteen floats and masked tails. Server cores since Skylake-X, Zen 4 and later; with VNNI and VBMI since
+/// Ice Lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx512(());
+pub struct Avx512<D>(D);
 
-impl Avx512 {
+impl Avx512<Widen> {
     /// The token, where the machine has the four subsets.
     pub fn detect() -> Option<Self> {
-        super::detected!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma").then_some(Self(()))
+        super::detected!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma").then_some(Self(Widen))
+    }
+}
+
+impl Avx512<Vnni> {
+    /// The token, where the machine has VNNI and VBMI beside the four subsets.
+    pub fn detect() -> Option<Self> {
+        let plain = Avx512::<Widen>::detect().is_some();
+        (plain && super::detected!("avx512vnni", "avx512vbmi")).then_some(Self(Vnni))
+    }
+}
+
+impl<D> Avx512<D> {
+    /// The token that computes on floats.
+    pub fn plain(self) -> Avx512<Widen> {
+        Avx512(Widen)
     }
 }
 
@@ -23,19 +44,14 @@ fn mask(n: usize) -> __mmask16 {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
 // through slices whose length was checked, or under a mask that covers no more than their length.
-impl Simd for Avx512 {
+impl<D: Dot> Simd for Avx512<D> {
     type F32 = __m512;
     const LANES: usize = LANES;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-        fn enabled<K: Kernel>(token: Avx512, kernel: K) -> K::Output {
-            kernel.run(token)
-        }
-        // SAFETY: see above.
-        unsafe { enabled(self, kernel) }
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        D::vectorize(self, kernel)
     }
 
     #[inline(always)]

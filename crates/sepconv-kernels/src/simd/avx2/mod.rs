@@ -1,15 +1,34 @@
 use core::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, Vnni, Widen};
 
-/// AVX2 with FMA: eight floats. Every x86 server and laptop since 2013–2015.
+mod dot;
+mod int8;
+
+use dot::Dot;
+
+/// AVX2 with FMA: eight floats. Every x86 server and laptop since 2013–2015; with AVX-VNNI since 2021–2024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx2(());
+pub struct Avx2<D>(D);
 
-impl Avx2 {
+impl Avx2<Widen> {
     /// The token, where the machine has AVX2 and FMA.
     pub fn detect() -> Option<Self> {
-        super::detected!("avx2", "fma").then_some(Self(()))
+        super::detected!("avx2", "fma").then_some(Self(Widen))
+    }
+}
+
+impl Avx2<Vnni> {
+    /// The token, where the machine has AVX2, FMA and AVX-VNNI.
+    pub fn detect() -> Option<Self> {
+        super::detected!("avx2", "fma", "avxvnni").then_some(Self(Vnni))
+    }
+}
+
+impl<D> Avx2<D> {
+    /// The token that computes on floats.
+    pub fn plain(self) -> Avx2<Widen> {
+        Avx2(Widen)
     }
 }
 
@@ -26,19 +45,14 @@ fn mask(n: usize) -> __m256i {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
 // through slices whose length was checked, or under a mask that covers no more than their length.
-impl Simd for Avx2 {
+impl<D: Dot> Simd for Avx2<D> {
     type F32 = __m256;
     const LANES: usize = LANES;
     const REGISTERS: usize = 16;
 
     #[inline(always)]
-    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
-        fn enabled<K: Kernel>(token: Avx2, kernel: K) -> K::Output {
-            kernel.run(token)
-        }
-        // SAFETY: see above.
-        unsafe { enabled(self, kernel) }
+    fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
+        D::vectorize(self, kernel)
     }
 
     #[inline(always)]

@@ -1,0 +1,57 @@
+use super::{AddResidual, Epilogue, Requantize, Term};
+use crate::simd::Int8;
+
+impl Requantize {
+    /// Sums as bytes, one in each lane.
+    #[inline(always)]
+    pub(crate) fn vector<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
+        self.round_vector(simd, simd.mul(simd.to_f32(acc), scale))
+    }
+
+    /// Clamping first gives the same, as the bounds are whole numbers, and nothing overflows.
+    #[inline(always)]
+    fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {
+        let zero_point = i32::from(self.zero_point);
+        let [low, high] = [self.low, self.high].map(|bound| simd.splat((i32::from(bound) - zero_point) as f32));
+        let clamped = simd.min(simd.max(x, low), high);
+        simd.add_i32(simd.to_i32(clamped), simd.splat_i32(zero_point))
+    }
+}
+
+impl Term {
+    #[inline(always)]
+    fn vector<S: Int8>(self, simd: S, q: S::I32) -> S::F32 {
+        let steps = simd.sub_i32(q, simd.splat_i32(i32::from(self.zero_point)));
+        simd.mul(simd.splat(self.scale), simd.to_f32(steps))
+    }
+}
+
+impl AddResidual {
+    /// Bytes with a residual added, one in each lane.
+    #[inline(always)]
+    pub(crate) fn vector<S: Int8>(self, simd: S, q: S::I32, residual: S::I32) -> S::I32 {
+        let sum = simd.add(self.sum.vector(simd, q), self.residual.vector(simd, residual));
+        self.output.round_vector(simd, sum)
+    }
+}
+
+impl Epilogue<'_> {
+    /// Sums as bytes, one in each lane; the bytes of the residual are asked for only where one is added.
+    #[inline(always)]
+    pub(crate) fn vector<S: Int8>(
+        &self,
+        simd: S,
+        acc: S::I32,
+        scale: S::F32,
+        residual: impl FnOnce() -> S::I32,
+    ) -> S::I32 {
+        let mut y = self.output.vector(simd, acc, scale);
+        if let Some(table) = self.table {
+            y = simd.lookup(table, y);
+        }
+        if let Some(add) = self.residual {
+            y = add.vector(simd, y, residual());
+        }
+        y
+    }
+}

@@ -1,0 +1,111 @@
+//! From exact sums back to bytes: the one requantisation of every int8 kernel, and what may follow it in the same step.
+//!
+//! A byte `q` of scale `s` and zero point `z` stands for `s·(q - z)`. A kernel sums products of such bytes in 32-bit integers,
+//! which is exact; then, for output channel `o`,
+//!
+//! 1. `y = clamp(round(acc·scale[o]) + zero_point, low, high)`, where `scale[o]` is the product of the operands' scales divided by the
+//!    result's, and `low..=high` is all that is left of an activation that clips ([`Requantize`]);
+//! 2. `y = table[y]`, any other function between two quantisations ([`Epilogue::table`]);
+//! 3. `y = clamp(round(a·(y - za) + b·(r - zb)) + zero_point, low, high)` with the byte `r` of a residual ([`AddResidual`]).
+//!
+//! **Numerics.** `acc` becomes the nearest float; each product and the sum in 3 are rounded by themselves, never fused; `round` takes
+//! halves to even. So every instruction set gives the same bits. Scales must be finite and `low <= high`.
+//!
+//! **Cost.** Six vector instructions for 1, eight more for 3, with VBMI five for 2; elsewhere 2 looks up each byte by itself.
+
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+/// How a number becomes a byte: `clamp(round(x) + zero_point, low, high)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Requantize {
+    /// The byte that stands for zero.
+    pub zero_point: u8,
+    /// The least byte: what an activation leaves of 0..=255.
+    pub low: u8,
+    /// The greatest byte.
+    pub high: u8,
+}
+
+impl Requantize {
+    /// The definition, of one sum.
+    pub fn apply(self, acc: i32, scale: f32) -> u8 {
+        self.round(acc as f32 * scale)
+    }
+
+    /// The definition, of a number in units of the result.
+    pub fn round(self, x: f32) -> u8 {
+        let Self { zero_point, low, high } = self;
+        let shifted = f64::from(libm::rintf(x)) + f64::from(zero_point);
+        shifted.clamp(f64::from(low), f64::from(high)) as u8
+    }
+}
+
+/// An operand of a sum: `scale·(q - zero_point)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Term {
+    /// The byte that stands for zero.
+    pub zero_point: u8,
+    /// The scale of the operand divided by the scale of the result.
+    pub scale: f32,
+}
+
+impl Term {
+    /// What a byte contributes, in units of the result.
+    pub fn apply(self, q: u8) -> f32 {
+        self.scale * (f32::from(q) - f32::from(self.zero_point))
+    }
+}
+
+/// Adds a residual to bytes that are already requantised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AddResidual {
+    /// What is added to.
+    pub sum: Term,
+    /// What is added.
+    pub residual: Term,
+    /// What the sum becomes.
+    pub output: Requantize,
+}
+
+impl AddResidual {
+    /// The definition, of one byte of each.
+    pub fn apply(self, q: u8, residual: u8) -> u8 {
+        self.output.round(self.sum.apply(q) + self.residual.apply(residual))
+    }
+}
+
+/// All that follows the sums of an int8 kernel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epilogue<'a> {
+    /// What sums become.
+    pub output: Requantize,
+    /// A function of a byte.
+    pub table: Option<&'a [u8; 256]>,
+    /// How the kernel's residual is added; a kernel has a residual exactly if this is there.
+    pub residual: Option<AddResidual>,
+}
+
+impl Epilogue<'_> {
+    /// The definition, of one sum. Panics when one of the epilogue and the arguments has a residual, and the other none.
+    pub fn apply(&self, acc: i32, scale: f32, residual: Option<u8>) -> u8 {
+        let y = self.output.apply(acc, scale);
+        let y = self.table.map_or(y, |table| table[usize::from(y)]);
+        match (self.residual, residual) {
+            (Some(add), Some(residual)) => add.apply(y, residual),
+            (None, None) => y,
+            _ => panic!("a residual and how to add it belong together"),
+        }
+    }
+
+    /// Panics where the bounds of a clip are in the wrong order, or a residual is there without being wanted or the reverse.
+    pub(crate) fn check(&self, residual: bool) {
+        assert_eq!(self.residual.is_some(), residual, "a residual and how to add it belong together");
+        for Requantize { low, high, .. } in
+            [Some(self.output), self.residual.map(|add| add.output)].into_iter().flatten()
+        {
+            assert!(low <= high, "bytes between {low} and {high}");
+        }
+    }
+}

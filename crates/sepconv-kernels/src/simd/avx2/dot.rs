@@ -1,0 +1,63 @@
+use core::arch::x86_64::*;
+
+use super::{Avx2, Vnni, Widen};
+use crate::simd::Kernel;
+
+/// How an AVX2 machine multiplies bytes.
+pub trait Dot: Copy + Send + Sync + 'static {
+    /// Registers that a vector of weights takes while it is multiplied.
+    const WEIGHT_REGISTERS: usize;
+    /// Runs `kernel` with the instructions of the token enabled.
+    fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
+    /// `sum` and the four products of each pair of quads.
+    fn dot(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i;
+}
+
+// SAFETY (all methods): a token exists only after detection, so the instructions are there.
+impl Dot for Widen {
+    const WEIGHT_REGISTERS: usize = 2;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn enabled<K: Kernel<Avx2<Widen>>>(token: Avx2<Widen>, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        // SAFETY: see above.
+        unsafe { enabled(token, kernel) }
+    }
+
+    /// Sums of two products of 16 bits, as `vpmaddwd` forms them, are exact; those of `vpmaddubsw` saturate.
+    #[inline(always)]
+    fn dot(_: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe {
+            let even = _mm256_and_si256(x, _mm256_set1_epi16(0xff));
+            let odd = _mm256_srli_epi16::<8>(x);
+            let even = _mm256_madd_epi16(even, _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w)));
+            let odd = _mm256_madd_epi16(odd, _mm256_srai_epi16::<8>(w));
+            _mm256_add_epi32(_mm256_add_epi32(sum, even), odd)
+        }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl Dot for Vnni {
+    const WEIGHT_REGISTERS: usize = 1;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,avxvnni")]
+        fn enabled<K: Kernel<Avx2<Vnni>>>(token: Avx2<Vnni>, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        // SAFETY: see above.
+        unsafe { enabled(token, kernel) }
+    }
+
+    #[inline(always)]
+    fn dot(_: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_dpbusd_avx_epi32(sum, x, w) }
+    }
+}

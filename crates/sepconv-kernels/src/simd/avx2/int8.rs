@@ -1,0 +1,130 @@
+use core::arch::x86_64::*;
+use core::array;
+
+use super::{Avx2, Dot, LANES};
+use crate::simd::{Int8, part};
+
+/// The low half of `x`, as bytes: two vectors of 32 bits are two of 16, are one of 8, each within 128 bits.
+#[inline(always)]
+fn narrow(x: __m256i) -> u64 {
+    // SAFETY: called with a token only, so AVX2 is there.
+    unsafe {
+        let words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+        _mm_cvtsi128_si64(_mm_packus_epi16(words, words)) as u64
+    }
+}
+
+// SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
+// through slices whose length was checked.
+impl<D: Dot> Int8 for Avx2<D> {
+    type I32 = __m256i;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_set1_epi32(x) }
+    }
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> __m256i {
+        let from = &from[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store_i32(self, x: __m256i, to: &mut [i32]) {
+        let to = &mut to[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> __m256i {
+        let from = &from[..4 * LANES];
+        // SAFETY: see above.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8]) -> __m256i {
+        self.load_u8_part(&from[..LANES])
+    }
+    #[inline(always)]
+    fn load_u8_part(self, from: &[u8]) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(part::read(from) as i64)) }
+    }
+    #[inline(always)]
+    fn store_u8(self, x: __m256i, to: &mut [u8]) {
+        part::write(narrow(x), &mut to[..LANES]);
+    }
+    #[inline(always)]
+    fn store_u8_part(self, x: __m256i, to: &mut [u8]) {
+        part::write(narrow(x), to);
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn sub_i32(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn dot(self, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        D::dot(self, sum, x, w)
+    }
+    #[inline(always)]
+    fn to_f32(self, x: __m256i) -> __m256 {
+        // SAFETY: see above.
+        unsafe { _mm256_cvtepi32_ps(x) }
+    }
+    #[inline(always)]
+    fn to_i32(self, x: __m256) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_cvtps_epi32(x) }
+    }
+    #[inline(always)]
+    fn reinterpret(self, x: __m256i) -> __m256 {
+        // SAFETY: see above.
+        unsafe { _mm256_castsi256_ps(x) }
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[u8; 256], x: __m256i) -> __m256i {
+        let mut lanes = [0; LANES];
+        self.store_i32(x, &mut lanes);
+        self.load_i32(&lanes.map(|x| i32::from(table[usize::from(x as u8)])))
+    }
+
+    #[inline(always)]
+    fn interleave(self, rows: [&[u8]; 4]) -> [__m256i; 4] {
+        let rows = rows.map(|row| &row[..4 * LANES]);
+        // SAFETY: see above.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| _mm256_loadu_si256(row.as_ptr().cast()));
+            let (ab, cd) = (_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
+            let (first, second) = (_mm256_unpacklo_epi16(ab, cd), _mm256_unpackhi_epi16(ab, cd));
+            let (ab, cd) = (_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d));
+            [first, second, _mm256_unpacklo_epi16(ab, cd), _mm256_unpackhi_epi16(ab, cd)]
+        }
+    }
+    #[inline(always)]
+    fn interleave_part(self, rows: [&[u8]; 4]) -> __m256i {
+        // SAFETY: see above.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| _mm_cvtsi64_si128(part::read(row) as i64));
+            let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
+            _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
+        }
+    }
+    #[inline(always)]
+    fn store_channels(self, x: [__m256i; 4], to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        // SAFETY: see above.
+        unsafe {
+            let words: [_; 2] = array::from_fn(|i| _mm256_packs_epi32(x[2 * i], x[2 * i + 1]));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_packus_epi16(words[0], words[1]));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+use core::arch::x86_64::*;
+
+use super::{Avx512, Vnni, Widen};
+use crate::simd::Kernel;
+
+/// How an AVX-512 machine multiplies bytes, and looks them up.
+pub trait Dot: Copy + Send + Sync + 'static {
+    /// Registers that a vector of weights takes while it is multiplied.
+    const WEIGHT_REGISTERS: usize;
+    /// Runs `kernel` with the instructions of the token enabled.
+    fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output;
+    /// `sum` and the four products of each pair of quads.
+    fn dot(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
+    /// `table[x]` for `x` in 0..=255.
+    fn lookup(token: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i;
+}
+
+// SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
+// through arrays of the size read or written.
+impl Dot for Widen {
+    const WEIGHT_REGISTERS: usize = 2;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+        fn enabled<K: Kernel<Avx512<Widen>>>(token: Avx512<Widen>, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        // SAFETY: see above.
+        unsafe { enabled(token, kernel) }
+    }
+
+    /// Sums of two products of 16 bits, as `vpmaddwd` forms them, are exact; those of `vpmaddubsw` saturate.
+    #[inline(always)]
+    fn dot(_: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let even = _mm512_and_si512(x, _mm512_set1_epi16(0xff));
+            let odd = _mm512_srli_epi16::<8>(x);
+            let even = _mm512_madd_epi16(even, _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(w)));
+            let odd = _mm512_madd_epi16(odd, _mm512_srai_epi16::<8>(w));
+            _mm512_add_epi32(_mm512_add_epi32(sum, even), odd)
+        }
+    }
+
+    #[inline(always)]
+    fn lookup(_: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i {
+        let mut lanes = [0i32; 16];
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), x) };
+        let found = lanes.map(|x| i32::from(table[usize::from(x as u8)]));
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(found.as_ptr().cast()) }
+    }
+}
+
+// SAFETY (all methods): as above.
+impl Dot for Vnni {
+    const WEIGHT_REGISTERS: usize = 1;
+
+    #[inline(always)]
+    fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
+        fn enabled<K: Kernel<Avx512<Vnni>>>(token: Avx512<Vnni>, kernel: K) -> K::Output {
+            kernel.run(token)
+        }
+        // SAFETY: see above.
+        unsafe { enabled(token, kernel) }
+    }
+
+    #[inline(always)]
+    fn dot(_: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_dpbusd_epi32(sum, x, w) }
+    }
+
+    /// Four registers hold the table; a permutation picks from two of them, by the lowest seven bits.
+    #[inline(always)]
+    fn lookup(_: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let part = |i: usize| _mm512_loadu_si512(table[64 * i..64 * (i + 1)].as_ptr().cast());
+            let low = _mm512_permutex2var_epi8(part(0), x, part(1));
+            let high = _mm512_permutex2var_epi8(part(2), x, part(3));
+            // Of each lane only the lowest byte is an index.
+            let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
+            _mm512_and_si512(found, _mm512_set1_epi32(0xff))
+        }
+    }
+}

@@ -1,0 +1,140 @@
+use core::arch::x86_64::*;
+use core::array;
+
+use super::{Avx512, Dot, LANES, mask};
+use crate::simd::Int8;
+
+/// The numbers as bytes, those beyond 0..=255 as the nearer end.
+#[inline(always)]
+fn narrow(x: __m512i) -> __m128i {
+    // SAFETY: called with a token only, so AVX-512 is there. The conversion takes its operand as unsigned.
+    unsafe { _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())) }
+}
+
+/// Up to sixteen bytes, then zeros.
+#[inline(always)]
+fn bytes(from: &[u8]) -> __m128i {
+    // SAFETY: called with a token only; the mask covers no more than the slice.
+    unsafe { _mm_maskz_loadu_epi8(mask(from.len()), from.as_ptr().cast()) }
+}
+
+// SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
+// through slices whose length was checked, or under a mask that covers no more than their length.
+impl<D: Dot> Int8 for Avx512<D> {
+    type I32 = __m512i;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> __m512i {
+        let from = &from[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store_i32(self, x: __m512i, to: &mut [i32]) {
+        let to = &mut to[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> __m512i {
+        let from = &from[..4 * LANES];
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8]) -> __m512i {
+        let from = &from[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn load_u8_part(self, from: &[u8]) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepu8_epi32(bytes(from)) }
+    }
+    #[inline(always)]
+    fn store_u8(self, x: __m512i, to: &mut [u8]) {
+        let to = &mut to[..LANES];
+        // SAFETY: see above.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), narrow(x)) }
+    }
+    #[inline(always)]
+    fn store_u8_part(self, x: __m512i, to: &mut [u8]) {
+        // SAFETY: see above.
+        unsafe { _mm_mask_storeu_epi8(to.as_mut_ptr().cast(), mask(to.len()), narrow(x)) }
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn sub_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn dot(self, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        D::dot(self, sum, x, w)
+    }
+    #[inline(always)]
+    fn to_f32(self, x: __m512i) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(x) }
+    }
+    #[inline(always)]
+    fn to_i32(self, x: __m512) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtps_epi32(x) }
+    }
+    #[inline(always)]
+    fn reinterpret(self, x: __m512i) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_castsi512_ps(x) }
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[u8; 256], x: __m512i) -> __m512i {
+        D::lookup(self, table, x)
+    }
+
+    #[inline(always)]
+    fn interleave(self, rows: [&[u8]; 4]) -> [__m512i; 4] {
+        let rows = rows.map(|row| &row[..4 * LANES]);
+        // SAFETY: see above.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| _mm512_loadu_si512(row.as_ptr().cast()));
+            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+            let (first, second) = (_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd));
+            let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+            [first, second, _mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd)]
+        }
+    }
+    #[inline(always)]
+    fn interleave_part(self, rows: [&[u8]; 4]) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let [a, b, c, d] = rows.map(bytes);
+            let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
+            let low = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
+            let (ab, cd) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
+            let high = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+        }
+    }
+    #[inline(always)]
+    fn store_channels(self, x: [__m512i; 4], to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        // SAFETY: see above.
+        unsafe {
+            let words: [_; 2] = array::from_fn(|i| _mm512_packs_epi32(x[2 * i], x[2 * i + 1]));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_packus_epi16(words[0], words[1]));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use core::array;
+
+use super::Scalar;
+use crate::simd::Int8;
+
+type I32 = [i32; 4];
+
+#[inline(always)]
+fn saturate(x: i32) -> u8 {
+    x.clamp(0, 255) as u8
+}
+
+impl Int8 for Scalar {
+    type I32 = I32;
+    const WEIGHT_REGISTERS: usize = 2;
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> I32 {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> I32 {
+        let from = &from[..4];
+        array::from_fn(|i| from[i])
+    }
+    #[inline(always)]
+    fn store_i32(self, x: I32, to: &mut [i32]) {
+        to[..4].copy_from_slice(&x);
+    }
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> I32 {
+        let from = &from[..16];
+        array::from_fn(|i| i32::from_ne_bytes(array::from_fn(|j| from[4 * i + j] as u8)))
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8]) -> I32 {
+        let from = &from[..4];
+        array::from_fn(|i| i32::from(from[i]))
+    }
+    #[inline(always)]
+    fn load_u8_part(self, from: &[u8]) -> I32 {
+        array::from_fn(|i| from.get(i).map_or(0, |&x| i32::from(x)))
+    }
+    #[inline(always)]
+    fn store_u8(self, x: I32, to: &mut [u8]) {
+        to[..4].copy_from_slice(&x.map(saturate));
+    }
+    #[inline(always)]
+    fn store_u8_part(self, x: I32, to: &mut [u8]) {
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = saturate(x);
+        }
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: I32, b: I32) -> I32 {
+        array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    fn sub_i32(self, a: I32, b: I32) -> I32 {
+        array::from_fn(|i| a[i].wrapping_sub(b[i]))
+    }
+    #[inline(always)]
+    fn dot(self, sum: I32, x: I32, w: I32) -> I32 {
+        let (x, w) = (x.map(i32::to_ne_bytes), w.map(i32::to_ne_bytes));
+        array::from_fn(|i| {
+            let products: [i32; 4] = array::from_fn(|j| i32::from(x[i][j]) * i32::from(w[i][j] as i8));
+            sum[i].wrapping_add(products.iter().sum())
+        })
+    }
+    #[inline(always)]
+    fn to_f32(self, x: I32) -> [f32; 4] {
+        x.map(|x| x as f32)
+    }
+    #[inline(always)]
+    fn to_i32(self, x: [f32; 4]) -> I32 {
+        x.map(|x| libm::rintf(x) as i32)
+    }
+    #[inline(always)]
+    fn reinterpret(self, x: I32) -> [f32; 4] {
+        x.map(|x| f32::from_bits(x as u32))
+    }
+    #[inline(always)]
+    fn lookup(self, table: &[u8; 256], x: I32) -> I32 {
+        x.map(|x| i32::from(table[usize::from(x as u8)]))
+    }
+
+    #[inline(always)]
+    fn interleave(self, rows: [&[u8]; 4]) -> [I32; 4] {
+        let rows = rows.map(|row| &row[..16]);
+        array::from_fn(|v| array::from_fn(|lane| i32::from_ne_bytes(rows.map(|row| row[4 * v + lane]))))
+    }
+    #[inline(always)]
+    fn interleave_part(self, rows: [&[u8]; 4]) -> I32 {
+        array::from_fn(|i| i32::from_ne_bytes(rows.map(|row| row.get(i).copied().unwrap_or(0))))
+    }
+    #[inline(always)]
+    fn store_channels(self, x: [I32; 4], to: &mut [u8]) {
+        for (to, x) in to[..16].as_chunks_mut::<4>().0.iter_mut().zip(x) {
+            *to = x.map(saturate);
+        }
+    }
+}

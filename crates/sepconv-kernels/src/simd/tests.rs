@@ -1,0 +1,216 @@
+use std::vec;
+use std::vec::Vec;
+
+use super::{Int8, Isa, Kernel, Simd};
+
+/// Runs the block with each token of the machine, `S` being its type.
+macro_rules! with_each_token {
+    (|$simd:ident, $isa:ident| $body:block) => {
+        struct Check(Isa);
+        impl<S: Int8> Kernel<S> for Check {
+            type Output = ();
+            #[inline(always)]
+            fn run(self, $simd: S) {
+                let Check($isa) = self;
+                $body
+            }
+        }
+        for isa in Isa::available() {
+            isa.run_int8(Check(isa));
+        }
+    };
+}
+
+fn integers<S: Int8>(simd: S, x: S::I32) -> Vec<i32> {
+    let mut lanes = vec![0; S::LANES];
+    simd.store_i32(x, &mut lanes);
+    lanes
+}
+
+fn floats<S: Simd>(simd: S, x: S::F32) -> Vec<f32> {
+    let mut lanes = vec![0.0; S::LANES];
+    simd.store(x, &mut lanes);
+    lanes
+}
+
+/// Runs `check` on vectors that together hold every one of `numbers`.
+fn vectors<S: Simd, T: Copy>(_: S, numbers: impl Iterator<Item = T>, mut check: impl FnMut(&[T])) {
+    let numbers: Vec<T> = numbers.collect();
+    let last = numbers.len() - S::LANES;
+    (0..=last).step_by(S::LANES).chain([last]).for_each(|start| check(&numbers[start..][..S::LANES]));
+}
+
+#[test]
+fn names_are_unique_and_floats_run_with_the_plain_token() {
+    let names: Vec<_> = Isa::available().map(Isa::name).collect();
+    assert!(names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)), "{names:?}");
+    assert!(Isa::available().all(|isa| Isa::named(isa.name()) == Some(isa)));
+    // Each float width once, among them the widest.
+    assert_eq!(Isa::floats().map(Isa::lanes).max(), Some(Isa::best().lanes()));
+    assert!(Isa::floats().all(|isa| !isa.name().ends_with("vnni")));
+}
+
+#[test]
+fn quads_are_multiplied_without_saturation() {
+    with_each_token!(|simd, isa| {
+        let weights = [-128, -127, -1, 0, 1, 64, 127i8];
+        let inputs = [0, 1, 127, 128, 254, 255u8];
+        let sums = [0, -7, i32::MAX, i32::MIN];
+        for (i, x) in inputs.iter().enumerate() {
+            for y in inputs {
+                for (j, w) in weights.iter().enumerate() {
+                    for v in weights {
+                        let (sum, x, w) = (sums[(i + j) % 4], [*x, y, *x, y], [*w, *w, v, v]);
+                        let products: i32 = x.iter().zip(w).map(|(&x, w)| i32::from(x) * i32::from(w)).sum();
+                        let panel: Vec<i8> = (0..4 * S::LANES).map(|i| w[i % 4]).collect();
+                        let got = simd.dot(simd.splat_i32(sum), simd.splat_quad(x), simd.load_quads(&panel));
+                        let want = sum.wrapping_add(products);
+                        assert_eq!(integers(simd, got), vec![want; S::LANES], "{isa} {sum} {x:?} {w:?}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn each_lane_multiplies_its_own_quads() {
+    with_each_token!(|simd, isa| {
+        let w: Vec<i8> = (0..4 * S::LANES).map(|i| (i * 37 % 256) as u8 as i8).collect();
+        let x: Vec<i8> = (0..4 * S::LANES).map(|i| (i * 91 % 256) as u8 as i8).collect();
+        let got = simd.dot(simd.splat_i32(0), simd.load_quads(&x), simd.load_quads(&w));
+        let products = x.iter().zip(&w).map(|(&x, &w)| i32::from(x as u8) * i32::from(w)).collect::<Vec<_>>();
+        let want: Vec<i32> = products.chunks(4).map(|products| products.iter().sum()).collect();
+        assert_eq!(integers(simd, got), want, "{isa}");
+    });
+}
+
+#[test]
+fn sums_wrap() {
+    with_each_token!(|simd, isa| {
+        let numbers = [0, 1, -1, 7, i32::MAX, i32::MIN];
+        for a in numbers {
+            for b in numbers {
+                let [x, y] = [a, b].map(|x| simd.splat_i32(x));
+                assert_eq!(integers(simd, simd.add_i32(x, y))[0], a.wrapping_add(b), "{isa} {a} {b}");
+                assert_eq!(integers(simd, simd.sub_i32(x, y))[0], a.wrapping_sub(b), "{isa} {a} {b}");
+            }
+        }
+    });
+}
+
+#[test]
+fn integers_become_the_nearest_float() {
+    with_each_token!(|simd, isa| {
+        // Around every power of two, where floats grow sparse, on both sides of zero.
+        let near = (0..31).flat_map(|bit| (-3..=3).map(move |d| (1i32 << bit).saturating_add(d << (bit / 8))));
+        let numbers = near.flat_map(|x| [x, x.wrapping_neg()]).chain([i32::MAX, i32::MIN]);
+        vectors(simd, numbers, |x| {
+            let want: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+            assert_eq!(floats(simd, simd.to_f32(simd.load_i32(x))), want, "{isa} {x:?}");
+        });
+    });
+}
+
+#[test]
+fn floats_round_to_the_nearest_integer_and_halves_to_even() {
+    with_each_token!(|simd, isa| {
+        let quarters = (-4096..=4096).map(|quarter| quarter as f32 / 4.0);
+        let large = (8..31).flat_map(|bit| [-1.5, -0.5, 0.0, 0.5, 1.5].map(|d| (1i64 << bit) as f32 + d));
+        let largest = 2_147_483_520.0;
+        vectors(simd, quarters.chain(large).chain([largest, -largest, -0.0, 1e-40]), |x| {
+            let want: Vec<i32> = x.iter().map(|x| x.round_ties_even() as i32).collect();
+            assert_eq!(integers(simd, simd.to_i32(simd.load(x))), want, "{isa} {x:?}");
+        });
+    });
+}
+
+#[test]
+fn bits_are_reinterpreted() {
+    with_each_token!(|simd, isa| {
+        let bytes: Vec<i8> = (0..S::LANES).flat_map(|i| (i as f32 - 1.5).to_ne_bytes()).map(|x| x as i8).collect();
+        let want: Vec<f32> = (0..S::LANES).map(|i| i as f32 - 1.5).collect();
+        assert_eq!(floats(simd, simd.reinterpret(simd.load_quads(&bytes))), want, "{isa}");
+    });
+}
+
+#[test]
+fn bytes_are_widened_and_absent_ones_are_zero() {
+    with_each_token!(|simd, isa| {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for start in [0, 1, 255 - S::LANES] {
+            let want: Vec<i32> = (start..start + S::LANES).map(|x| x as i32).collect();
+            assert_eq!(integers(simd, simd.load_u8(&bytes[start..])), want, "{isa}");
+            for length in 0..=S::LANES + 1 {
+                let mut want = want.clone();
+                want[length.min(S::LANES)..].fill(0);
+                assert_eq!(integers(simd, simd.load_u8_part(&bytes[start..][..length])), want, "{isa} {length}");
+            }
+        }
+    });
+}
+
+#[test]
+fn stores_saturate_and_keep_to_their_slice() {
+    with_each_token!(|simd, isa| {
+        let edges = [-1, 256, 255, 0, 32767, 32768, -32768, -32769, 65535, 65536, i32::MAX, i32::MIN];
+        vectors(simd, (-300..600).chain(edges), |x| {
+            let want: Vec<u8> = x.iter().map(|&x| x.clamp(0, 255) as u8).collect();
+            let x = simd.load_i32(x);
+            let mut got = vec![7; S::LANES + 1];
+            simd.store_u8(x, &mut got);
+            assert_eq!((&got[..S::LANES], got[S::LANES]), (&want[..], 7), "{isa}");
+            for length in 0..=S::LANES {
+                let mut got = vec![7; S::LANES + 1];
+                simd.store_u8_part(x, &mut got[..length]);
+                assert_eq!(got[..length], want[..length], "{isa} {length}");
+                assert!(got[length..].iter().all(|&x| x == 7), "{isa} {length}");
+            }
+        });
+    });
+}
+
+#[test]
+fn every_entry_of_a_table_is_found() {
+    with_each_token!(|simd, isa| {
+        let table: [u8; 256] = std::array::from_fn(|i| (i * 167 + 13) as u8);
+        vectors(simd, (0..256).chain((0..256).rev()), |x| {
+            let want: Vec<i32> = x.iter().map(|&x| i32::from(table[x as usize])).collect();
+            assert_eq!(integers(simd, simd.lookup(&table, simd.load_i32(x))), want, "{isa} {x:?}");
+        });
+    });
+}
+
+#[test]
+fn four_rows_become_quads_of_one_channel_each() {
+    with_each_token!(|simd, isa| {
+        let count = 4 * S::LANES;
+        let rows: [Vec<u8>; 4] = std::array::from_fn(|r| (0..=count).map(|i| (i * 4 + r) as u8).collect());
+        let quad = |channel: usize| i32::from_ne_bytes(std::array::from_fn(|r| rows[r][channel]));
+        let mut channels: Vec<_> = (0..count).map(S::channel).collect();
+        let got = simd.interleave(std::array::from_fn(|r| &rows[r][..])).map(|x| integers(simd, x)).concat();
+        assert_eq!(got, channels.iter().map(|&channel| quad(channel)).collect::<Vec<_>>(), "{isa}");
+        channels.sort();
+        assert!(channels.into_iter().eq(0..count), "{isa}: each channel has a lane");
+        for length in 0..=S::LANES + 1 {
+            let got = simd.interleave_part(std::array::from_fn(|r| &rows[r][..length]));
+            let want = (0..S::LANES).map(|channel| if channel < length { quad(channel) } else { 0 });
+            assert_eq!(integers(simd, got), want.collect::<Vec<_>>(), "{isa} {length}");
+        }
+    });
+}
+
+#[test]
+fn channels_are_stored_in_their_order() {
+    with_each_token!(|simd, isa| {
+        for shift in [-40, 0, 200, 40_000, -40_000] {
+            let x: [Vec<i32>; 4] = std::array::from_fn(|v| {
+                (0..S::LANES).map(|lane| S::channel(v * S::LANES + lane) as i32 * 5 + shift).collect()
+            });
+            let mut got = vec![7; 4 * S::LANES + 1];
+            simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), &mut got);
+            let want = (0..4 * S::LANES).map(|channel| (channel as i32 * 5 + shift).clamp(0, 255) as u8);
+            assert_eq!(got, want.chain([7]).collect::<Vec<u8>>(), "{isa} {shift}");
+        }
+    });
+}
