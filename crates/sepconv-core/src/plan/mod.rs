@@ -5,6 +5,7 @@ mod arena;
 mod choose;
 mod fused;
 mod pack;
+mod pack_int8;
 mod planner;
 mod run;
 mod work;

@@ -35,7 +35,7 @@ impl Planner<'_> {
         let dtype = self.graph.value(self.node.output).dtype;
         let elements = out.len() / dtype.size();
         let units = elements.div_ceil(work.unit(self.isa, elements));
-        let parts = parts(&layers, units, threads);
+        let parts = parts(&layers, &work, units, threads);
         for layer in &mut layers {
             layer.parts = parts;
             if let Some(fused) = work.fused() {
@@ -96,9 +96,11 @@ impl Planner<'_> {
 
 /// How many threads share a step: no more than it has units, and only where a share outweighs waking a thread, which takes about
 /// a microsecond or what a core multiplies in that time.
-fn parts(layers: &[Layer], units: usize, threads: usize) -> usize {
+fn parts(layers: &[Layer], work: &Work, units: usize, threads: usize) -> usize {
     const SHARE: u64 = 50_000;
-    let cost = |layer: &Layer| layer.macs.saturating_add(layer.bytes as u64);
+    // Of bytes a core multiplies about four times as many.
+    let rate = if matches!(work, Work::Int8(_)) { 4 } else { 1 };
+    let cost = |layer: &Layer| (layer.macs / rate).saturating_add(layer.bytes as u64);
     let work = layers.iter().map(cost).fold(0, u64::saturating_add);
     threads.min(units).min(usize::try_from(work / SHARE).unwrap_or(usize::MAX)).max(1)
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use sepconv_core::{
     DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Fill, Lookup, Quantization},
+    op::{Fill, Lookup, Pool, QAverage, QBinary, QConv2d, QOutput, Quantization},
     passes::optimise,
 };
-use sepconv_kernels::{Isa, elementwise::Unary};
+use sepconv_kernels::{
+    AddResidual, Isa, Requantize, Term, Window,
+    elementwise::{Binary, Unary},
+    pool::PoolKind,
+};
 
 use crate::common::{Backwards, Net, Random};
 
@@ -136,6 +140,174 @@ fn random_move(net: &mut Net, x: ValueId) -> ValueId {
             let reals = net.node(Op::Unary(Unary::Neg), &[reals]);
             net.node(Op::Quantize(to), &[reals])
         }
+    }
+}
+
+/// What a random int8 layer is made of.
+#[derive(Clone, Copy)]
+struct Layer {
+    filters: usize,
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+}
+
+impl Net {
+    /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread over most bytes.
+    fn qconv(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, table: bool) -> ValueId {
+        let random = &mut self.random;
+        let table = table.then(|| Lookup { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
+        let residual_term =
+            residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: random.clip() });
+        let output = QOutput::Bytes { requantize: random.clip(), table, residual: residual_term };
+        self.qconv_to(x, layer, residual, output)
+    }
+
+    fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QOutput) -> ValueId {
+        let Layer { filters, kernel, stride, groups } = layer;
+        let per_group = self.channels(x) / groups;
+        let dims = [filters, kernel, kernel, per_group];
+        let products = dims[1..].iter().product::<usize>();
+        let random = &mut self.random;
+        let dtype = random.byte_type();
+        let weights = random.byte_tensor(&dims, dtype);
+        // Half of the layers are symmetric, as most files have them.
+        let w_zero = match (dtype, random.below(2)) {
+            (DType::I8, 0) => 0,
+            (DType::I8, _) => random.below(256) as i32 - 128,
+            _ => random.below(256) as i32,
+        };
+        let spread = 255.0 / (10_000.0 * (products as f32).sqrt());
+        let scale: Vec<f32> = (0..filters).map(|_| spread * (0.5 + random.float())).collect();
+        let bias: Vec<i64> = (0..filters).map(|_| random.below(20_001) as i64 - 10_000).collect();
+        let x_zero = random.next() as u8;
+        let constants = [weights, Tensor::i64([filters], bias).unwrap(), Tensor::f32([filters], scale).unwrap()];
+        let [w, b, s] = constants.map(|tensor| self.builder.constant("constant", tensor).unwrap());
+        let pad = [(kernel - 1) / 2; 2];
+        let window = Window { stride: [stride; 2], before: pad, after: [kernel / 2; 2], ..Window::new(kernel, kernel) };
+        let op = Op::QConv2d(QConv2d { window, groups, x_zero, w_zero, output });
+        let operands: Vec<ValueId> = [x, w, b, s].into_iter().chain(residual).collect();
+        self.node(op, &operands)
+    }
+}
+
+impl Net {
+    fn average(&mut self, x: ValueId, window: Window) -> ValueId {
+        let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil: false };
+        let Term { zero_point: x_zero, scale } = self.random.term();
+        let output = self.random.clip();
+        self.node(Op::QAverage(QAverage { pool, x_zero, scale, output }), &[x])
+    }
+
+    /// A random function of two operands that broadcast; where they do not, of `x` with itself.
+    fn qbinary(&mut self, x: ValueId, y: ValueId) -> ValueId {
+        let random = &mut self.random;
+        let (mut a, b) = (random.term(), random.term());
+        let function = [Binary::Add, Binary::Sub, Binary::Mul][random.below(3)];
+        if function == Binary::Mul {
+            a.scale /= 100.0;
+        }
+        let op = Op::QBinary(QBinary { function, a, b, output: random.clip() });
+        self.try_node(op.clone(), &[x, y]).unwrap_or_else(|_| self.node(op, &[x, x]))
+    }
+}
+
+/// Broadcasts that no network has, by strides.
+#[test]
+fn bytes_broadcast_in_every_way() {
+    let full = [2, 3, 4, 5];
+    let others: [&[usize]; 9] =
+        [&[], &[1], &[5], &[4, 1], &[1, 5], &[3, 1, 1], &[2, 1, 1, 5], &[2, 3, 1, 1], &[1, 3, 4, 1]];
+    for (seed, other) in others.into_iter().enumerate() {
+        let mut net = Net::new(seed as u64);
+        let x = net.bytes(&full, DType::U8);
+        let y = net.random.byte_tensor(other, DType::U8);
+        let y = net.builder.constant("constant", y).unwrap();
+        let (first, second) = (net.qbinary(x, y), net.qbinary(y, x));
+        check(net.finish(&[first, second]), &[Random(9).byte_tensor(&full, DType::U8)]);
+    }
+}
+
+impl Random {
+    fn term(&mut self) -> Term {
+        Term { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
+    }
+
+    fn clip(&mut self) -> Requantize {
+        let (low, high) = [(0, 255), (40, 255), (0, 200)][self.below(3)];
+        Requantize { zero_point: 100 + self.below(56) as u8, low, high }
+    }
+}
+
+/// Small networks of random int8 layers of every kind.
+#[test]
+fn random_layers() {
+    for seed in 0..60 {
+        let mut net = Net::new(seed);
+        let batch = 1 + net.random.below(2);
+        let dims = [batch, 1 + net.random.below(20), 1 + net.random.below(21), 1 + net.random.below(40)];
+        let x = net.bytes(&dims, DType::U8);
+        let mut values = vec![x];
+        for _ in 0..6 {
+            let x = values[net.random.below(values.len())];
+            let y = random_layer(&mut net, x, &values);
+            values.push(y);
+        }
+        let reals = random_kind(&mut net, values[6]);
+        let reals = net.qconv_to(values[6], reals, None, QOutput::Float);
+        let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
+        check(net.finish(&[values[6], values[3], reals]), &[input]);
+    }
+}
+
+fn random_kind(net: &mut Net, x: ValueId) -> Layer {
+    let (c, random) = (net.channels(x), &mut net.random);
+    let (stride, filters) = (1 + random.below(2), 1 + random.below(70));
+    let [kernel, other] = [0; 2].map(|_| [1, 3, 5, 2, 7][random.below(5)]);
+    match random.below(6) {
+        0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1 },
+        2 => Layer { filters: c, kernel, stride, groups: c },
+        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c },
+        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2 },
+        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1 },
+    }
+}
+
+fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
+    let (shape, layer) = (net.builder.shape(x).clone(), random_kind(net, x));
+    let same = |y: &&ValueId| net.builder.shape(**y)[..3] == shape[..3];
+    let others: Vec<ValueId> = values.iter().filter(same).copied().collect();
+    let table = net.random.below(3) == 0;
+    let window = Window {
+        stride: [layer.stride; 2],
+        before: [layer.kernel / 2; 2],
+        after: [layer.kernel / 2; 2],
+        ..Window::new(layer.kernel, layer.kernel)
+    };
+    match net.random.below(7) {
+        0 if layer.stride == 1 => {
+            let residual = others[net.random.below(others.len())];
+            let layer = Layer { filters: net.channels(residual), groups: 1, ..layer };
+            net.qconv(x, layer, Some(residual), table)
+        }
+        1 => {
+            let pool = Pool { window, kind: PoolKind::Max, ceil: layer.stride == 2 };
+            net.node(Op::Pool(pool), &[x])
+        }
+        2 => net.average(x, window),
+        3 => {
+            let other = others[net.random.below(others.len())];
+            net.qbinary(x, other)
+        }
+        4 => {
+            // A gate, as a squeeze-excite makes it.
+            let [h, w] = [shape[1], shape[2]];
+            let mean = net.average(x, Window::new(h, w));
+            let gate = Layer { filters: shape.last(), kernel: 1, stride: 1, groups: 1 };
+            let gate = net.qconv(mean, gate, None, true);
+            if layer.stride == 1 { net.qbinary(x, gate) } else { net.qbinary(gate, x) }
+        }
+        _ => net.qconv(x, layer, None, table),
     }
 }
 

@@ -9,7 +9,8 @@ use sepconv_kernels::{
     matmul, pointwise, pool, reduce, resize, softmax,
 };
 
-use super::{BLOCK, Operands};
+use super::pairing::Pairing;
+use super::{BLOCK, Operands, images, residual};
 use crate::plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer};
 
 /// A kernel of floats.
@@ -87,15 +88,6 @@ pub(crate) struct Depthwise {
     pub(crate) activation: Activation,
 }
 
-/// How the operands of a binary function meet.
-#[derive(Debug)]
-pub(crate) enum Pairing {
-    /// Each operand has `periods[i]` floats for every `period` of the result, repeated as needed to fill it.
-    Repeat { period: usize, periods: [usize; 2] },
-    /// By strides.
-    Strided { dims: Vec<usize>, strides: [Vec<usize>; 2] },
-}
-
 impl Float {
     /// The layers of a block as one step.
     pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
@@ -134,9 +126,17 @@ impl Float {
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
-            Self::Binary { function, activation, pairing } => {
-                pairing.run(isa, *function, *activation, [a, b], first, out)
-            }
+            Self::Binary { function, activation, pairing } => match pairing {
+                Pairing::Repeat(repeat) => repeat.each([a, b], first, out, |a, b, out| {
+                    elementwise::binary(isa, *function, a, b, *activation, out);
+                }),
+                Pairing::Strided { dims, strides } => {
+                    elementwise::binary_strided(*function, dims, a, &strides[0], b, &strides[1], out);
+                    if *activation != Activation::Identity {
+                        elementwise::unary_in_place(isa, Unary::Activation(*activation), out);
+                    }
+                }
+            },
             Self::GlobalAverage { channels, pixels } => {
                 let images = a.chunks_exact(pixels * channels).skip(units.start);
                 for (image, out) in images.zip(out.chunks_exact_mut(*channels)) {
@@ -177,15 +177,11 @@ impl Float {
     ) {
         let ([h, w, c], [oh, ..]) = self.planes();
         let mut out = out;
-        let mut at = units.start;
-        while at < units.end {
-            let (image, row) = (at / oh, at % oh);
-            let rows = row..oh.min(row + units.end - at);
+        for (image, rows) in images(units, oh) {
             let (here, rest) = out.split_at_mut(rows.len() * unit);
             out = rest;
             let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
-            let residual = residual(x.operand(1), at * unit, here.len());
-            at += rows.len();
+            let residual = residual(x.operand(1), (image * oh + rows.start) * unit, here.len());
             let source = Rows::new(plane, w * c);
             let weights = |packed: &Range<usize>| cast_slice(&x.weights[packed.clone()]);
             match self {
@@ -237,10 +233,10 @@ impl Float {
             }
             Self::GlobalAverage { channels, .. } => *channels,
             Self::Unary(_) | Self::UnaryInPlace(_) => BLOCK,
-            Self::Binary { pairing: Pairing::Repeat { period, .. }, .. } => period * BLOCK.div_ceil(*period),
+            Self::Binary { pairing, .. } => pairing.unit(len),
             Self::Softmax { extents: [_, n, inner], .. } => n * inner,
             Self::MatMul { m, n, .. } => m * n,
-            Self::Binary { .. } | Self::Reduce { .. } => len,
+            Self::Reduce { .. } => len,
         }
     }
 
@@ -283,37 +279,5 @@ impl DepthwiseLayer for Depthwise {
     fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
         let packed = cast_slice(&weights[self.packed.clone()]);
         depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
-    }
-}
-
-/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
-fn residual(operand: &[f32], first: usize, len: usize) -> Option<&[f32]> {
-    (!operand.is_empty()).then(|| &operand[first..][..len])
-}
-
-impl Pairing {
-    fn run(&self, isa: Isa, function: Binary, activation: Activation, x: [&[f32]; 2], first: usize, out: &mut [f32]) {
-        match self {
-            Self::Strided { dims, strides } => {
-                elementwise::binary_strided(function, dims, x[0], &strides[0], x[1], &strides[1], out);
-                if activation != Activation::Identity {
-                    elementwise::unary_in_place(isa, Unary::Activation(activation), out);
-                }
-            }
-            Self::Repeat { period, periods } => {
-                // Operands as long as the result run along with it; the others start again with each period.
-                let part = |i: usize, from: usize, len: usize| match periods[i] == *period {
-                    true => &x[i][from..][..len],
-                    false => &x[i][from / period * periods[i]..][..periods[i]],
-                };
-                let whole = periods.iter().all(|p| p == period);
-                let chunk = if whole { out.len() } else { *period };
-                for (i, out) in out.chunks_mut(chunk.max(1)).enumerate() {
-                    let from = first + i * chunk;
-                    let (a, b) = (part(0, from, out.len()), part(1, from, out.len()));
-                    elementwise::binary(isa, function, a, b, activation, out);
-                }
-            }
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! What a step of a plan does.
 
 mod float;
+pub(crate) mod int8;
+mod pairing;
 
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
@@ -8,7 +10,9 @@ use core::{fmt, ops::Range};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use sepconv_kernels::Isa;
 
-pub(crate) use float::{Depthwise, Float, Matrix, Pairing};
+pub(crate) use float::{Depthwise, Float, Matrix};
+use int8::Int8;
+pub(crate) use pairing::{Pairing, Repeat};
 
 use crate::{
     DType,
@@ -26,6 +30,8 @@ const BLOCK: usize = 4096;
 pub(crate) enum Work {
     /// Floats to floats.
     Float(Float),
+    /// Bytes to bytes, or to the floats of a last layer.
+    Int8(Int8),
     /// Floats to bytes; `inner` neighbours share a scale where there are several.
     Quantize { quantization: Quantization, inner: usize },
     /// Bytes to floats.
@@ -39,6 +45,12 @@ pub(crate) enum Work {
 impl From<Float> for Work {
     fn from(float: Float) -> Self {
         Self::Float(float)
+    }
+}
+
+impl From<Int8> for Work {
+    fn from(int8: Int8) -> Self {
+        Self::Int8(int8)
     }
 }
 
@@ -87,6 +99,7 @@ impl Work {
         let first = units.start * unit;
         match self {
             Self::Float(float) => float.run(isa, x, units, unit, cast_slice_mut(out), cast_slice_mut(scratch)),
+            Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
             Self::Quantize { quantization, inner } => {
                 let reals = x.operand::<f32>(0)[first..].iter().zip(quantization.parameters(*inner, first));
                 for (out, (&x, (scale, zero_point))) in out.iter_mut().zip(reals) {
@@ -105,7 +118,7 @@ impl Work {
             }
             Self::Lookup(lookup) => {
                 let bytes = &x.operand::<u8>(0)[first..];
-                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = lookup.table[usize::from(byte)]);
+                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = lookup.get(byte));
             }
             Self::Move { dtype, fill, moves } => match dtype {
                 DType::F32 => carry_out(moves, *fill, x, cast_slice_mut::<_, f32>(out)),
@@ -119,6 +132,7 @@ impl Work {
     pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Float(float) => float.unit(isa, len),
+            Self::Int8(int8) => int8.unit(isa, len),
             Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lookup(_) => BLOCK,
             Self::Move { .. } => len,
         }
@@ -129,9 +143,23 @@ impl Work {
     pub(crate) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Float(float) => float.scratch_bytes(),
+            Self::Int8(int8) => int8.scratch_bytes(),
             _ => 0,
         }
     }
+}
+
+/// Units that are rows of `height` to an image, counted through all images: each image and its rows.
+fn images(units: Range<usize>, height: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    (units.start / height..units.end.div_ceil(height)).map(move |image| {
+        let row = |unit: usize| unit.clamp(image * height, (image + 1) * height) - image * height;
+        (image, row(units.start)..row(units.end))
+    })
+}
+
+/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
+fn residual<T>(operand: &[T], first: usize, len: usize) -> Option<&[T]> {
+    (!operand.is_empty()).then(|| &operand[first..][..len])
 }
 
 fn carry_out<T: Pod>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {

@@ -1,3 +1,5 @@
+mod int8;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -5,18 +7,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::{
-    Activation, Tile, conv_transpose, conv2d, depthwise, elementwise::Binary, pointwise, reduce::Reduction,
-};
+use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise, reduce::Reduction};
 
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Depthwise, Float, Matrix, Pairing, Work},
+    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work, int8::Int8},
 };
 use crate::{
-    Error, Op, Result, Shape, ValueId,
-    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, broadcast_strides, image, split_at},
+    DType, Error, Op, Result, Shape, ValueId,
+    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, image, split_at},
 };
 
 /// The kernel for a node, which of its operands the kernel reads while running, and what to tell people.
@@ -37,8 +37,12 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(_) if self.graph.value(node.output).dtype.is_byte() => {
-                return Err(Error::unsupported("int8 is not planned yet"));
+            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => {
+                self.plain(Int8::MaxPool(pool.geometry(x, shape)), "max_pool_int8", "vectors of channels")
+            }
+            Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
+                return Err(Error::unsupported("a maximum of signed bytes has no kernel")
+                    .help("the passes make all bytes unsigned: run them first"));
             }
             Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
             Op::Reduce { reduction: Reduction::Mean, axes, .. }
@@ -58,7 +62,10 @@ impl Planner<'_> {
                     false => self.plain(Float::Unary(*function), "unary", "the operand is needed again"),
                 }
             }
-            Op::Binary { function, activation } => self.binary(*function, *activation),
+            &Op::Binary { function, activation } => {
+                let (pairing, why) = self.pairing();
+                self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
+            }
             Op::Softmax { axis, log } => {
                 self.plain(Float::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
             }
@@ -77,8 +84,14 @@ impl Planner<'_> {
                 self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
             }
             Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
-            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
-                return Err(Error::unsupported("int8 is not planned yet"));
+            Op::QConv2d(conv) => self.qconv2d(conv)?,
+            Op::QBinary(binary) => {
+                let (pairing, why) = self.pairing();
+                self.plain(Int8::Binary { binary: binary.clone(), pairing }, "binary_int8", &why)
+            }
+            Op::QAverage(average) => {
+                let work = Int8::Average { pool: average.pool.geometry(x, shape), average: average.clone() };
+                self.plain(work, "average_int8", "vectors of channels")
             }
             Op::Gather { .. }
             | Op::Reshape { .. }
@@ -191,16 +204,19 @@ impl Planner<'_> {
         self.plain(Float::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
     }
 
-    fn binary(&self, function: Binary, activation: Activation) -> Choice {
+    /// How two operands meet, and that in words.
+    fn pairing(&self) -> (Pairing, String) {
         let out = self.shape(self.node.output);
         let shapes = [0, 1].map(|i| self.shape(self.node.inputs[i]));
         let pairing = Pairing::new(shapes, out);
         let why = match &pairing {
-            Pairing::Repeat { period, periods: [a, b] } if a == b && a == period => "same shapes".to_string(),
-            Pairing::Repeat { period, periods: [a, b] } => format!("{a} and {b} floats repeat every {period}"),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) if a == b && a == period => "same shapes".to_string(),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) => {
+                format!("{a} and {b} elements repeat every {period}")
+            }
             Pairing::Strided { .. } => "broadcast by strides".to_string(),
         };
-        self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
+        (pairing, why)
     }
 
     fn moves(&self) -> Result<Choice> {
@@ -220,32 +236,6 @@ impl Planner<'_> {
         };
         let work = Work::Move { dtype: self.graph.value(node.output).dtype, fill, moves };
         Ok(Choice { work, operands, kernel: "copy".to_string(), why })
-    }
-}
-
-impl Pairing {
-    fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
-        let strides = shapes.map(|shape| broadcast_strides(shape, out));
-        let dense = out.strides();
-        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
-        // repeats within each period.
-        let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
-        let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
-        let shared = (0..out.len()).take_while(both).count();
-        let elements = |operand: usize| {
-            (shared..out.len()).filter(|&axis| runs_along(operand, axis)).map(|axis| out[axis]).product()
-        };
-        let repeats = |operand: usize| {
-            let first = (shared..out.len()).find(|&axis| out[axis] > 1 && runs_along(operand, axis));
-            (first.unwrap_or(out.len())..out.len()).all(|axis| runs_along(operand, axis))
-        };
-        let full = |operand: usize| (shared..out.len()).all(|axis| runs_along(operand, axis));
-        let simple = (full(0) && repeats(1)) || (full(1) && repeats(0));
-        let period = if shared == 0 { out.elements() } else { dense[shared - 1] };
-        match simple {
-            true => Self::Repeat { period, periods: [elements(0), elements(1)] },
-            false => Self::Strided { dims: out.to_vec(), strides },
-        }
     }
 }
 

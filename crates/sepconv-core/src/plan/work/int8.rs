@@ -1,0 +1,243 @@
+use core::ops::Range;
+
+use bytemuck::{cast_slice, cast_slice_mut};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise, pool};
+
+use super::{
+    Operands, images,
+    pairing::{Pairing, strided},
+    residual,
+};
+use crate::op::{QAverage, QBinary, QOutput};
+
+/// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
+#[derive(Debug)]
+pub(crate) enum Int8 {
+    Pointwise(Matrix),
+    /// A pointwise layer on one row, cut between panels of outputs.
+    Vector(Matrix),
+    Conv2d {
+        tile: Tile,
+        conv: conv2d::Conv2d,
+        filters: Filters,
+    },
+    MaxPool(pool::Pool),
+    Average {
+        pool: pool::Pool,
+        average: QAverage,
+    },
+    Binary {
+        binary: QBinary,
+        pairing: Pairing,
+    },
+}
+
+/// A product with a packed `[k, n]` matrix of weights.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    pub(crate) tile: Tile,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) filters: Filters,
+}
+
+/// Packed weights, biases and scales, and what becomes of the sums.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    pub(crate) packed: Range<usize>,
+    pub(crate) zero_points: ZeroPoints,
+    pub(crate) output: QOutput,
+}
+
+impl Int8 {
+    /// See [`Work::run`](super::Work::run).
+    pub(super) fn run(
+        &self,
+        isa: Isa,
+        x: &Operands<'_>,
+        units: Range<usize>,
+        unit: usize,
+        out: &mut [u8],
+        scratch: &mut [u8],
+    ) {
+        match self {
+            Self::Pointwise(matrix) => {
+                let rows = units.start * matrix.tile.rows;
+                let count = out.len() / (matrix.n * matrix.filters.size());
+                let bytes = &x.operand(0)[rows * matrix.k..][..count * matrix.k];
+                let residual = residual(x.operand(1), units.start * unit, out.len());
+                matrix.run(isa, x.weights, bytes, residual, out);
+            }
+            Self::Vector(Matrix { tile, k, filters, .. }) => {
+                let n = out.len() / filters.size();
+                let panel = pointwise::packed_len_int8(isa, *tile, *k, 1);
+                let packed = &filters.packed(x.weights)[units.start * panel..];
+                let packed = &packed[..pointwise::packed_len_int8(isa, *tile, *k, n)];
+                let residual = residual(x.operand(1), units.start * unit, out.len());
+                filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
+            }
+            Self::Binary { binary, pairing } => {
+                let x = [0, 1].map(|i| x.operand(i));
+                match pairing {
+                    Pairing::Repeat(repeat) => repeat.each(x, units.start * unit, out, |a, b, out| {
+                        let pairs = a.iter().cycle().zip(b.iter().cycle());
+                        out.iter_mut().zip(pairs).for_each(|(out, (&a, &b))| *out = binary.apply(a, b));
+                    }),
+                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| binary.apply(a, b)),
+                }
+            }
+            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
+                self.run_planes(isa, x, units, out, scratch);
+            }
+        }
+    }
+
+    /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
+    fn run_planes(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, mut out: &mut [u8], scratch: &mut [u8]) {
+        let ([h, w, c], [oh, ow, o]) = self.planes();
+        let row = out.len() / units.len();
+        for (image, rows) in images(units, oh) {
+            let here = out.split_off_mut(..rows.len() * row).expect("as many rows as units");
+            let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
+            let residual = residual(x.operand(1), (image * oh + rows.start) * ow * o, here.len());
+            let source = Rows::new(plane, w * c);
+            match self {
+                Self::Conv2d { tile, conv, filters } => {
+                    let (packed, zero_points) = (filters.packed(x.weights), filters.zero_points);
+                    match &filters.epilogue() {
+                        Some(epilogue) => conv2d::conv2d_int8(
+                            isa,
+                            *tile,
+                            conv,
+                            zero_points,
+                            source,
+                            packed,
+                            residual,
+                            epilogue,
+                            rows,
+                            here,
+                            scratch,
+                        ),
+                        None => {
+                            let here = cast_slice_mut(here);
+                            conv2d::conv2d_int8_to_f32(
+                                isa,
+                                *tile,
+                                conv,
+                                zero_points,
+                                source,
+                                packed,
+                                rows,
+                                here,
+                                scratch,
+                            );
+                        }
+                    }
+                }
+                Self::MaxPool(pool) => windows(pool, source, rows, here, |bytes| bytes.max().unwrap_or_default()),
+                Self::Average { pool, average } => windows(pool, source, rows, here, |bytes| {
+                    let (sum, count) = bytes.fold((0, 0), |(sum, count), byte| {
+                        (sum + i32::from(byte) - i32::from(average.x_zero), count + 1)
+                    });
+                    average.output.round(sum as f32 * (average.scale / count.max(1) as f32))
+                }),
+                _ => unreachable!("only kernels that slide over planes come here"),
+            }
+        }
+    }
+
+    /// The sizes `[h, w, c]` of an input and an output image.
+    fn planes(&self) -> ([usize; 3], [usize; 3]) {
+        match self {
+            Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::MaxPool(pool) | Self::Average { pool, .. } => (pool.input, pool.output),
+            _ => unreachable!("only kernels that slide over planes have planes"),
+        }
+    }
+
+    /// See [`Work::unit`](super::Work::unit).
+    pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
+        match self {
+            Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
+            Self::Vector(matrix) => matrix.tile.columns(isa),
+            Self::Binary { pairing, .. } => pairing.unit(len),
+            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
+                let (_, [_, ow, o]) = self.planes();
+                ow * o
+            }
+        }
+    }
+
+    /// See [`Work::scratch_bytes`](super::Work::scratch_bytes).
+    pub(super) fn scratch_bytes(&self) -> usize {
+        match self {
+            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            _ => 0,
+        }
+    }
+}
+
+fn windows(
+    pool: &pool::Pool,
+    x: Rows<'_, u8>,
+    rows: Range<usize>,
+    out: &mut [u8],
+    f: impl Fn(&mut dyn Iterator<Item = u8>) -> u8,
+) {
+    let (window, [h, w, c], [_, ow, _]) = (&pool.window, pool.input, pool.output);
+    for (i, out) in out.iter_mut().enumerate() {
+        let (y, px, channel) = (rows.start + i / (ow * c), i / c % ow, i % c);
+        let taps = window.taps(0, y, h).flat_map(|ky| window.taps(1, px, w).map(move |kx| (ky, kx)));
+        *out = f(&mut taps.map(|(ky, kx)| x.row(window.source(0, y, ky))[window.source(1, px, kx) * c + channel]));
+    }
+}
+
+impl Filters {
+    /// Bytes of a result.
+    fn size(&self) -> usize {
+        if self.output == QOutput::Float { size_of::<f32>() } else { 1 }
+    }
+
+    /// What becomes of the sums, where that is bytes.
+    fn epilogue(&self) -> Option<Epilogue<'_>> {
+        match &self.output {
+            QOutput::Float => None,
+            QOutput::Bytes { requantize, table, residual } => {
+                let table = table.as_ref().map(|lookup| &*lookup.table);
+                Some(Epilogue { output: *requantize, table, residual: *residual })
+            }
+        }
+    }
+
+    fn packed<'a>(&self, weights: &'a [u8]) -> &'a [i8] {
+        cast_slice(&weights[self.packed.clone()])
+    }
+
+    /// Multiplies rows of `k` bytes with `packed` weights into rows of `n` results.
+    #[expect(clippy::too_many_arguments, reason = "as many as the kernel has")]
+    fn multiply(
+        &self,
+        isa: Isa,
+        tile: Tile,
+        [k, n]: [usize; 2],
+        packed: &[i8],
+        x: &[u8],
+        residual: Option<&[u8]>,
+        out: &mut [u8],
+    ) {
+        let zero_points = self.zero_points;
+        match &self.epilogue() {
+            Some(epilogue) => {
+                pointwise::pointwise_int8(isa, tile, k, n, zero_points, x, packed, residual, epilogue, out);
+            }
+            None => pointwise::pointwise_int8_to_f32(isa, tile, k, n, zero_points, x, packed, cast_slice_mut(out)),
+        }
+    }
+}
+
+impl Matrix {
+    fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
+        let packed = self.filters.packed(weights);
+        self.filters.multiply(isa, self.tile, [self.k, self.n], packed, x, residual, out);
+    }
+}
