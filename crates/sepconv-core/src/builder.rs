@@ -122,7 +122,7 @@ impl Builder {
     }
 
     /// The node that makes a value; `None` for inputs and constants.
-    pub(crate) fn producer(&self, id: ValueId) -> Option<&Node> {
+    pub fn producer(&self, id: ValueId) -> Option<&Node> {
         self.producers[id.0].map(|node| &self.graph.nodes[node])
     }
 

@@ -27,7 +27,7 @@ mod runner;
 mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
-pub use sepconv_formats::{Signature, file, npy};
+pub use sepconv_formats::{Signature, file, npy, onnx};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

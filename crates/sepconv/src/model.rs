@@ -96,17 +96,25 @@ impl Model {
         }
     }
 
-    /// The network imported and simplified.
+    /// The network as its file says, with known shapes.
     ///
     /// # Errors
     /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
-    pub fn graph(&self, options: &Options) -> Result<Graph> {
+    pub fn import(&self, options: &Options) -> Result<Graph> {
         let binding = options.binding();
         let imported = match &self.file {
             ModelFile::Onnx(file) => file.graph(&binding),
             ModelFile::Tflite(file) => file.graph(&binding),
         };
-        imported.and_then(optimise).map_err(|error| error.in_file(&self.name))
+        imported.map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The network imported and simplified.
+    ///
+    /// # Errors
+    /// Those of [`import`](Self::import).
+    pub fn graph(&self, options: &Options) -> Result<Graph> {
+        self.import(options).and_then(optimise).map_err(|error| error.in_file(&self.name))
     }
 
     /// The network made ready to run on this machine.

@@ -7,12 +7,13 @@ use sepconv_kernels::{
     AddResidual, Epilogue, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
+    quantized::Pair,
 };
 
 use super::infer::{check_groups, expect_axis, expect_shape, filters, nhwc, no_output};
 use super::reference::{each_pair, image};
 use super::{Op, Pool};
-use crate::{DType, Data, Error, Result, Shape, Tensor};
+use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
 /// How integers stand for real numbers: `(q - zero_point) · scale`, for the whole tensor or for each index along an axis (TensorFlow
 /// Lite's quantisation specification, ONNX QuantizeLinear).
@@ -34,6 +35,12 @@ impl Quantization {
         Self { dtype, scale: vec![scale], zero_point: vec![zero_point], axis: 0 }
     }
 
+    /// The scale and zero point of a whole tensor of unsigned bytes.
+    pub(crate) fn whole_unsigned(&self) -> Option<(f32, u8)> {
+        let (scale, zero_point) = self.whole().filter(|_| self.dtype == DType::U8)?;
+        Some((scale, u8::try_from(zero_point).ok()?))
+    }
+
     /// The scale and zero point of the whole tensor, where there is only one.
     pub fn whole(&self) -> Option<(f32, i32)> {
         match (&self.scale[..], &self.zero_point[..]) {
@@ -50,13 +57,16 @@ impl Quantization {
         }
     }
 
-    /// Scales must be positive and finite, zero points within the type, and their number must fit the tensor.
-    pub(super) fn check(&self, shape: &Shape) -> Result<()> {
-        if let Some(scale) = self.scale.iter().find(|&&scale| !(scale > 0.0 && scale.is_finite())) {
-            return Err(
-                Error::malformed("scale of a quantisation makes no sense").expected("a positive finite number", scale)
-            );
+    /// Checks that scales are finite and not zero, zero points within the type, and that their number fits a tensor. Weights may
+    /// have negative scales: batch normalisation that was folded into them leaves some.
+    ///
+    /// # Errors
+    /// Malformed for numbers that make no sense or do not fit, a mismatch for an axis that the tensor has not.
+    pub fn check(&self, shape: &Shape) -> Result<()> {
+        if self.dtype == DType::F32 {
+            return Err(Error::mismatch("integers of a quantisation are none").expected("u8, i8 or i64", self.dtype));
         }
+        self.check_scales(|scale| scale != 0.0 && scale.is_finite(), "a finite number other than zero")?;
         let (low, high) = self.range();
         let outside = |zero: &&i32| self.dtype.is_byte() && !(low..=high).contains(zero);
         if let Some(zero) = self.zero_point.iter().find(outside) {
@@ -78,6 +88,18 @@ impl Quantization {
             ));
         }
         Ok(())
+    }
+
+    /// What is computed has positive scales: its bytes are ordered as the real numbers are.
+    pub(super) fn check_positive(&self) -> Result<()> {
+        self.check_scales(|scale| scale > 0.0, "a positive number")
+    }
+
+    fn check_scales(&self, valid: impl Fn(f32) -> bool, expected: &str) -> Result<()> {
+        match self.scale.iter().find(|&&scale| !valid(scale)) {
+            Some(scale) => Err(Error::malformed("scale of a quantisation makes no sense").expected(expected, scale)),
+            None => Ok(()),
+        }
     }
 
     /// How many neighbours in a tensor of this shape share a scale.
@@ -203,7 +225,48 @@ pub struct QAverage {
     pub output: Requantize,
 }
 
+/// Products of two bytes that a sum of 32 bits has room for.
+const PRODUCTS: usize = i32::MAX as usize / (255 * 255);
+
+fn check_range(output: Requantize) -> Result<()> {
+    if output.low <= output.high {
+        return Ok(());
+    }
+    Err(Error::mismatch("range of bytes is empty").expected("low <= high", format_args!("{output:?}")))
+}
+
 impl QConv2d {
+    /// Sums must fit 32 bits and parameters their types.
+    pub(super) fn check(&self, inputs: &[&Value]) -> Result<()> {
+        if !(-128..=255).contains(&self.w_zero) {
+            return Err(Error::mismatch("zero point of the weights is no byte").expected("-128 to 255", self.w_zero));
+        }
+        let taps = inputs[1].shape.iter().skip(1).fold(1, |taps: usize, &size| taps.saturating_mul(size));
+        if taps > PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("at most {PRODUCTS} weights in a filter"), taps));
+        }
+        let room = i64::from(i32::MAX) - taps as i64 * (255 * 255);
+        let bias = inputs[2].constant.as_deref().and_then(Tensor::as_i64).unwrap_or_default();
+        if let Some(bias) = bias.iter().find(|bias| bias.unsigned_abs() > room.unsigned_abs()) {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a bias of at most {room} beside {taps} products"), bias));
+        }
+        match &self.output {
+            QOutput::Float => Ok(()),
+            QOutput::Bytes { requantize, table, residual } => {
+                check_range(*requantize)?;
+                residual.map_or(Ok(()), |residual| check_range(residual.output))?;
+                match table {
+                    Some(lookup) if lookup.output != DType::U8 => {
+                        Err(Error::mismatch("table after a layer has the wrong type").expected("u8", lookup.output))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
     /// How many operands there are.
     pub(super) fn operands(&self) -> usize {
         if matches!(self.output, QOutput::Bytes { residual: Some(_), .. }) { 5 } else { 4 }
@@ -276,37 +339,57 @@ impl QConv2d {
 }
 
 impl QBinary {
-    fn apply(&self, x: u8, y: u8) -> u8 {
-        let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.round(match self.function {
-            Binary::Sub => a - b,
-            Binary::Mul => {
-                let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
-                (centred(x, self.a) * centred(y, self.b)) as f32 * (self.a.scale * self.b.scale)
-            }
-            _ => a + b,
-        })
+    pub(super) fn check(&self) -> Result<()> {
+        if !matches!(self.function, Binary::Add | Binary::Sub | Binary::Mul) {
+            return Err(Error::unsupported("function of two bytes is not supported")
+                .expected("Add, Sub or Mul", format_args!("{:?}", self.function)));
+        }
+        check_range(self.output)
+    }
+
+    /// The kernel's view of this operator.
+    pub(crate) fn pair(&self) -> Pair {
+        Pair { function: self.function, a: self.a, b: self.b, output: self.output }
     }
 }
 
 impl QAverage {
+    pub(super) fn check(&self) -> Result<()> {
+        let Window { kernel: [h, w], .. } = self.pool.window;
+        let taps = h.saturating_mul(w);
+        if taps > i32::MAX as usize / 255 {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("a window of at most {} taps", i32::MAX / 255), taps));
+        }
+        if self.pool.kind != (PoolKind::Average { count_padding: false }) {
+            return Err(Error::unsupported("mean of bytes is of another kind")
+                .expected("taps inside the plane", format_args!("{:?}", self.pool.kind)));
+        }
+        check_range(self.output)
+    }
+
+    /// The kernel's view of what becomes of sums.
+    pub(crate) fn mean(&self) -> pool::Mean {
+        pool::Mean { zero_point: self.x_zero, scale: self.scale, output: self.output }
+    }
+
     fn evaluate(&self, x: &Tensor, out: &Shape) -> Option<Data> {
         let bytes = x.as_u8()?;
         let ([h, w, c], [_, oh, ow, _]) = (image(x.shape()), out[..].try_into().ok()?);
         let window = &self.pool.window;
-        let mean = |i: usize| {
+        let byte = |i: usize| {
             let (n, y, px, channel) = (i / (oh * ow * c), i / (ow * c) % oh, i / c % ow, i % c);
             let (mut sum, mut count) = (0i32, 0usize);
             for ky in window.taps(0, y, h) {
                 for kx in window.taps(1, px, w) {
                     let pixel = (n * h + window.source(0, y, ky)) * w + window.source(1, px, kx);
-                    sum += i32::from(bytes[pixel * c + channel]) - i32::from(self.x_zero);
+                    sum += i32::from(bytes[pixel * c + channel]);
                     count += 1;
                 }
             }
-            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
+            self.mean().apply(sum, count)
         };
-        Some(Data::U8((0..out.elements()).map(mean).collect()))
+        Some(Data::U8((0..out.elements()).map(byte).collect()))
     }
 }
 
@@ -346,10 +429,11 @@ impl Op {
             }
             Self::QConv2d(conv) => conv.evaluate(inputs, out),
             Self::QBinary(binary) => {
+                let pair = binary.pair();
                 let mut result = vec![0; out.elements()];
                 let shapes = [x.shape(), inputs[1].shape()];
                 let operands = [x.as_u8()?, inputs[1].as_u8()?];
-                each_pair(&shapes, &operands, out, |i, x, y| result[i] = binary.apply(x, y));
+                each_pair(&shapes, &operands, out, |i, x, y| result[i] = pair.apply(x, y));
                 Some(Data::U8(result))
             }
             Self::QAverage(average) => average.evaluate(x, out),

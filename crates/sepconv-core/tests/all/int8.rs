@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use sepconv_core::{
     DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Fill, Lookup, QConv2d, QOutput, Quantization},
+    op::{Fill, Lookup, Pool, QAverage, QBinary, QConv2d, QOutput, Quantization},
     passes::optimise,
 };
-use sepconv_kernels::{AddResidual, Isa, Requantize, Term, Window, elementwise::Unary};
+use sepconv_kernels::{
+    AddResidual, Isa, Requantize, Term, Window,
+    elementwise::{Binary, Unary},
+    pool::PoolKind,
+};
 
 use crate::common::{Backwards, Net, Random};
 
@@ -187,6 +191,43 @@ impl Net {
     }
 }
 
+impl Net {
+    fn average(&mut self, x: ValueId, window: Window) -> ValueId {
+        let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil: false };
+        let Term { zero_point: x_zero, scale } = self.random.term();
+        let output = self.random.clip();
+        self.node(Op::QAverage(QAverage { pool, x_zero, scale, output }), &[x])
+    }
+
+    /// A random function of two operands that broadcast; where they do not, of `x` with itself.
+    fn qbinary(&mut self, x: ValueId, y: ValueId) -> ValueId {
+        let random = &mut self.random;
+        let (mut a, b) = (random.term(), random.term());
+        let function = [Binary::Add, Binary::Sub, Binary::Mul][random.below(3)];
+        if function == Binary::Mul {
+            a.scale /= 100.0;
+        }
+        let op = Op::QBinary(QBinary { function, a, b, output: random.clip() });
+        self.try_node(op.clone(), &[x, y]).unwrap_or_else(|_| self.node(op, &[x, x]))
+    }
+}
+
+/// Broadcasts that no network has, by strides.
+#[test]
+fn bytes_broadcast_in_every_way() {
+    let full = [2, 3, 4, 5];
+    let others: [&[usize]; 9] =
+        [&[], &[1], &[5], &[4, 1], &[1, 5], &[3, 1, 1], &[2, 1, 1, 5], &[2, 3, 1, 1], &[1, 3, 4, 1]];
+    for (seed, other) in others.into_iter().enumerate() {
+        let mut net = Net::new(seed as u64);
+        let x = net.bytes(&full, DType::U8);
+        let y = net.random.byte_tensor(other, DType::U8);
+        let y = net.builder.constant("constant", y).unwrap();
+        let (first, second) = (net.qbinary(x, y), net.qbinary(y, x));
+        check(net.finish(&[first, second]), &[Random(9).byte_tensor(&full, DType::U8)]);
+    }
+}
+
 impl Random {
     fn term(&mut self) -> Term {
         Term { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
@@ -237,11 +278,34 @@ fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
     let same = |y: &&ValueId| net.builder.shape(**y)[..3] == shape[..3];
     let others: Vec<ValueId> = values.iter().filter(same).copied().collect();
     let table = net.random.below(3) == 0;
-    match net.random.below(3) {
+    let window = Window {
+        stride: [layer.stride; 2],
+        before: [layer.kernel / 2; 2],
+        after: [layer.kernel / 2; 2],
+        ..Window::new(layer.kernel, layer.kernel)
+    };
+    match net.random.below(7) {
         0 if layer.stride == 1 => {
             let residual = others[net.random.below(others.len())];
             let layer = Layer { filters: net.channels(residual), groups: 1, ..layer };
             net.qconv(x, layer, Some(residual), table)
+        }
+        1 => {
+            let pool = Pool { window, kind: PoolKind::Max, ceil: layer.stride == 2 };
+            net.node(Op::Pool(pool), &[x])
+        }
+        2 => net.average(x, window),
+        3 => {
+            let other = others[net.random.below(others.len())];
+            net.qbinary(x, other)
+        }
+        4 => {
+            // A gate, as a squeeze-excite makes it.
+            let [h, w] = [shape[1], shape[2]];
+            let mean = net.average(x, Window::new(h, w));
+            let gate = Layer { filters: shape.last(), kernel: 1, stride: 1, groups: 1 };
+            let gate = net.qconv(mean, gate, None, true);
+            if layer.stride == 1 { net.qbinary(x, gate) } else { net.qbinary(gate, x) }
         }
         _ => net.qconv(x, layer, None, table),
     }

@@ -148,5 +148,5 @@ fn signature(value: &ValueInfoProto) -> Result<Signature> {
         Some(Dimension::Parameter(_)) | None => None,
     });
     let dtype = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?.dtype();
-    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect() })
+    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect(), quantization: None })
 }

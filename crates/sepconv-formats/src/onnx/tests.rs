@@ -13,6 +13,8 @@ use super::proto::{
 };
 use super::*;
 
+mod quantised;
+
 fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = dims.iter().map(|&size| DimensionProto { value: Some(Dimension::Value(size)) }).collect();
     let tensor_type = TensorTypeProto { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
@@ -126,7 +128,6 @@ fn what_is_not_understood_names_the_node() {
         (node("MaxPool", &["x"], &["z", "y"]).ints("kernel_shape", &[1, 1]), "output 1 of MaxPool is not supported"),
         (node("Einsum", &["x"], &["y"]), "operator is not supported\n  --> node \"y\" (Einsum)"),
         (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not ONNX's own\n  --> node \"y\" (Conv)"),
-        (node("QLinearConv", &["x"], &["y"]), "int8 is not supported yet\n  --> node \"y\" (QLinearConv)"),
     ];
     for (node, what) in cases {
         let text = refused(ErrorKind::Unsupported, network(&[1, 1, 4, 4], vec![node], weights()));
@@ -164,7 +165,8 @@ fn weights_that_are_also_inputs_are_weights() {
     let onnx = load(graph, 13).expect("a sound network");
     let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["x"]);
-    assert_eq!(onnx.inputs()[0], Signature { name: "x".into(), dtype: DType::F32, dims: vec![Some(2)] });
+    let expected = Signature { name: "x".into(), dtype: DType::F32, dims: vec![Some(2)], quantization: None };
+    assert_eq!(onnx.inputs()[0], expected);
 }
 
 #[test]

@@ -15,10 +15,14 @@ mod avx512;
 mod columns;
 mod int8;
 mod isa;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 mod part;
 mod scalar;
 #[cfg(test)]
 mod tests;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -27,10 +31,14 @@ pub use avx512::Avx512;
 pub use columns::Columns;
 pub use int8::Int8;
 pub use isa::{FloatKernel, Int8Kernel, Isa};
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm128;
 
 /// Products of bytes by widening both to 16 bits: every machine can.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widen;
 
@@ -40,18 +48,26 @@ pub struct Widen;
 pub struct Vnni;
 
 /// Whether the machine has every named feature: asked at run time with `std`, fixed when compiling without.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! detected {
     ($($feature:tt),*) => {{
-        #[cfg(feature = "std")]
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
         let all = true $(&& std::arch::is_x86_feature_detected!($feature))*;
+        #[cfg(all(feature = "std", target_arch = "aarch64"))]
+        let all = true $(&& std::arch::is_aarch64_feature_detected!($feature))*;
         #[cfg(not(feature = "std"))]
         let all = true $(&& cfg!(target_feature = $feature))*;
         all
     }};
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
+
+/// The same bytes as numbers without a sign.
+pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
+    // SAFETY: the types differ in how a byte is read only.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
 
 /// A token for an instruction set, and the vector operations it allows.
 ///

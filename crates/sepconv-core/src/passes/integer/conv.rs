@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Activation, Window};
+use sepconv_kernels::{Activation, Window, elementwise::Binary};
 
 use super::{Clips, Coded, Coding, scale};
 use crate::passes::{fold::Affine, rewrite::Rewriter};
@@ -70,13 +70,29 @@ pub(super) fn bytes(
 
 /// A layer whose result is wanted in real numbers.
 pub(super) fn reals(rewriter: &mut Rewriter, node: &Node) -> Result<Option<ValueId>> {
-    let Some(sums) = Sums::of(rewriter, node) else { return Ok(None) };
-    let (Some(scale), Some(bias)) = (sums.scale(1.0), sums.bias(|_, _| true)) else { return Ok(None) };
+    let Some(mut sums) = Sums::of(rewriter, node) else { return Ok(None) };
+    let Some(scale) = sums.scale(1.0) else { return Ok(None) };
+    // A bias that is not whole is added to the real numbers instead.
+    const WHOLE: f64 = 1.0 / 1024.0;
+    let (whole, bias) = match sums.bias(|_, error| error.abs() <= WHOLE) {
+        Some(whole) => (whole, None),
+        None => {
+            let bias = sums.bias.iter_mut().zip(&sums.unit).map(|(bias, unit)| (core::mem::take(bias) * unit) as f32);
+            let bias: Vec<f32> = bias.collect();
+            let Some(none) = sums.bias(|_, _| true) else { return Ok(None) };
+            (none, Some(bias))
+        }
+    };
     let activation = sums.activation;
-    let result = sums.build(rewriter, scale, bias, QOutput::Float)?;
-    match activation {
-        Activation::Identity => Ok(Some(result)),
-        activation => rewriter.builder.node(&node.name, Op::activation(activation), &[result]).map(Some),
+    let result = sums.build(rewriter, scale, whole, QOutput::Float)?;
+    match (bias, activation) {
+        (Some(bias), activation) => {
+            let bias = rewriter.constant(&node.name, &[bias.len()], bias)?;
+            let op = Op::Binary { function: Binary::Add, activation };
+            rewriter.builder.node(&node.name, op, &[result, bias]).map(Some)
+        }
+        (None, Activation::Identity) => Ok(Some(result)),
+        (None, activation) => rewriter.builder.node(&node.name, Op::activation(activation), &[result]).map(Some),
     }
 }
 

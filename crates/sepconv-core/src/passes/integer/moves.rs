@@ -38,7 +38,7 @@ pub(super) fn moved(op: &Op, translate: impl FnOnce(f32) -> Option<f32>) -> Opti
 }
 
 /// Operands that are moved; the indices of a gather are not.
-fn data<'n>(node: &'n Node) -> &'n [ValueId] {
+fn data(node: &Node) -> &[ValueId] {
     if matches!(node.op, Op::Gather { .. }) { &node.inputs[..1] } else { &node.inputs }
 }
 

@@ -7,17 +7,15 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::{
-    Activation, Tile, conv_transpose, conv2d, depthwise, elementwise::Binary, pointwise, reduce::Reduction,
-};
+use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise, reduce::Reduction};
 
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work},
+    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work, int8::Int8},
 };
 use crate::{
-    Error, Op, Result, Shape, ValueId,
+    DType, Error, Op, Result, Shape, ValueId,
     op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, image, split_at},
 };
 
@@ -39,8 +37,14 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(_) if self.graph.value(node.output).dtype.is_byte() => {
-                return Err(Error::unsupported("int8 is not planned yet"));
+            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => self.plain(
+                Int8::Pool { pool: pool.geometry(x, shape), mean: None },
+                "max_pool_int8",
+                "vectors of channels",
+            ),
+            Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
+                return Err(Error::unsupported("a maximum of signed bytes has no kernel")
+                    .help("the passes make all bytes unsigned: run them first"));
             }
             Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
             Op::Reduce { reduction: Reduction::Mean, axes, .. }
@@ -60,7 +64,10 @@ impl Planner<'_> {
                     false => self.plain(Float::Unary(*function), "unary", "the operand is needed again"),
                 }
             }
-            Op::Binary { function, activation } => self.binary(*function, *activation),
+            &Op::Binary { function, activation } => {
+                let (pairing, why) = self.pairing();
+                self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
+            }
             Op::Softmax { axis, log } => {
                 self.plain(Float::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
             }
@@ -80,8 +87,13 @@ impl Planner<'_> {
             }
             Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
             Op::QConv2d(conv) => self.qconv2d(conv)?,
-            Op::QBinary(_) | Op::QAverage(_) => {
-                return Err(Error::unsupported("int8 is not planned yet"));
+            Op::QBinary(binary) => {
+                let (pairing, why) = self.pairing();
+                self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
+            }
+            Op::QAverage(average) => {
+                let work = Int8::Pool { pool: average.pool.geometry(x, shape), mean: Some(average.mean()) };
+                self.plain(work, "average_int8", "vectors of channels")
             }
             Op::Gather { .. }
             | Op::Reshape { .. }
@@ -194,7 +206,8 @@ impl Planner<'_> {
         self.plain(Float::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
     }
 
-    fn binary(&self, function: Binary, activation: Activation) -> Choice {
+    /// How two operands meet, and that in words.
+    fn pairing(&self) -> (Pairing, String) {
         let out = self.shape(self.node.output);
         let shapes = [0, 1].map(|i| self.shape(self.node.inputs[i]));
         let pairing = Pairing::new(shapes, out);
@@ -205,7 +218,7 @@ impl Planner<'_> {
             }
             Pairing::Strided { .. } => "broadcast by strides".to_string(),
         };
-        self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
+        (pairing, why)
     }
 
     fn moves(&self) -> Result<Choice> {

@@ -1,9 +1,13 @@
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise, pool, quantized};
 
-use super::{Operands, images, residual};
+use super::{
+    Operands, images,
+    pairing::{Pairing, strided},
+    residual,
+};
 use crate::op::QOutput;
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
@@ -16,6 +20,15 @@ pub(crate) enum Int8 {
         tile: Tile,
         conv: conv2d::Conv2d,
         filters: Filters,
+    },
+    Pool {
+        pool: pool::Pool,
+        /// How a mean becomes a byte, where it is one.
+        mean: Option<pool::Mean>,
+    },
+    Binary {
+        pair: quantized::Pair,
+        pairing: Pairing,
     },
 }
 
@@ -63,7 +76,16 @@ impl Int8 {
                 let residual = residual(x.operand(1), units.start * unit, out.len());
                 filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
             }
-            Self::Conv2d { .. } => {
+            Self::Binary { pair, pairing } => {
+                let x = [0, 1].map(|i| x.operand(i));
+                match pairing {
+                    Pairing::Repeat(repeat) => repeat.each(x, units.start * unit, out, |a, b, out| {
+                        quantized::binary(isa, pair, a, b, out);
+                    }),
+                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| pair.apply(a, b)),
+                }
+            }
+            Self::Conv2d { .. } | Self::Pool { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
@@ -111,6 +133,7 @@ impl Int8 {
                         }
                     }
                 }
+                Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
         }
@@ -120,16 +143,18 @@ impl Int8 {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::Pool { pool, .. } => (pool.input, pool.output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
     }
 
     /// See [`Work::unit`](super::Work::unit).
-    pub(super) fn unit(&self, isa: Isa) -> usize {
+    pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
-            Self::Conv2d { .. } => {
+            Self::Binary { pairing, .. } => pairing.unit(len),
+            Self::Conv2d { .. } | Self::Pool { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }

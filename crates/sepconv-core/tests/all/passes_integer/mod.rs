@@ -9,6 +9,7 @@ mod refused;
 
 use sepconv_core::{
     DType, Data, Graph, Op, Tensor, interpret,
+    op::QOutput,
     passes::{PASSES, optimise},
 };
 use sepconv_kernels::{Activation, Window, elementwise::Binary, pool::PoolKind};
@@ -70,18 +71,16 @@ fn steps(expected: &[Tensor], got: &[Tensor]) -> (i32, usize) {
     (apart.clone().max().unwrap_or(0), apart.filter(|&steps| steps > 0).count())
 }
 
-/// Whether an operator works on bytes, or translates at the edges of a graph.
+/// Whether an operator works on bytes and gives bytes.
 fn is_integer(op: &Op) -> bool {
-    !matches!(
-        op,
-        Op::Conv2d(_)
-            | Op::Dense { .. }
-            | Op::Binary { .. }
-            | Op::Unary(_)
-            | Op::Reduce { .. }
-            | Op::Quantize(_)
-            | Op::Dequantize(_)
-    )
+    match op {
+        Op::QConv2d(conv) => conv.output != QOutput::Float,
+        Op::Pool(pool) => pool.kind == PoolKind::Max,
+        Op::QBinary(_) | Op::QAverage(_) | Op::Lookup(_) => true,
+        Op::Reshape { .. } | Op::Concat { .. } | Op::Pad { .. } | Op::Slice { .. } => true,
+        Op::Transpose { .. } | Op::Gather { .. } | Op::Broadcast { .. } => true,
+        _ => false,
+    }
 }
 
 /// Some operators one after the other, all of which have a form on bytes.

@@ -123,10 +123,11 @@ impl<'g> Writer<'g> {
         moved.cloned().unwrap_or_else(|| tensor::straight(rank))
     }
 
-    /// Writes a node and returns the name of its output.
+    /// Writes a node and returns the name of its output. An operand without name is left out.
     pub(super) fn emit(&mut self, operator: &str, inputs: &[&str], attribute: Vec<AttributeProto>) -> String {
         let name = self.unique(&self.title.clone());
-        let input = inputs.iter().map(|name| (*name).to_owned()).collect();
+        let given = inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        let input = inputs[..given].iter().map(|name| (*name).to_owned()).collect();
         let (op_type, output) = (operator.to_owned(), vec![name.clone()]);
         let node = NodeProto { name: name.clone(), op_type, input, output, attribute, ..Default::default() };
         self.proto.node.push(node);

@@ -4,7 +4,7 @@ use sepconv_core::{Node, Result};
 use sepconv_kernels::Activation;
 
 use super::elementwise::activation;
-use super::window::{bias, operands};
+use super::window::bias;
 use crate::onnx::write::attribute::{float, int};
 use crate::onnx::write::tensor;
 use crate::onnx::write::writer::{Held, Writer};
@@ -19,7 +19,7 @@ pub(super) fn dense(writer: &mut Writer<'_>, node: &Node, then: Activation) -> R
     let bias = bias(writer, node.inputs[2])?;
     let sum = if writer.shape(node.inputs[0]).len() == 2 {
         let weights = writer.straight(node.inputs[1])?;
-        writer.emit("Gemm", &operands(&x, &weights, &bias), vec![int("transB", 1)])
+        writer.emit("Gemm", &[&x, &weights, &bias], vec![int("transB", 1)])
     } else {
         let weights = writer.operand(node.inputs[1], &[1, 0])?;
         let product = writer.emit("MatMul", &[&x, &weights], vec![]);

@@ -23,7 +23,7 @@ pub(super) fn conv(writer: &mut Writer<'_>, node: &Node, conv: &Conv2d) -> Resul
     let weights = writer.operand(node.inputs[1], &CHANNELS_FIRST)?;
     let bias = bias(writer, node.inputs[2])?;
     let attributes = [window(&conv.window), vec![int("group", conv.groups)]].concat();
-    let mut sum = writer.emit("Conv", &operands(&x, &weights, &bias), attributes);
+    let mut sum = writer.emit("Conv", &[&x, &weights, &bias], attributes);
     if let Some(&residual) = node.inputs.get(3) {
         let residual = writer.operand(residual, &CHANNELS_FIRST)?;
         sum = writer.emit("Add", &[&sum, &residual], vec![]);
@@ -36,7 +36,7 @@ pub(super) fn conv_transpose(writer: &mut Writer<'_>, node: &Node, conv: &ConvTr
     let weights = transposed_weights(writer, node.inputs[1], conv.groups)?;
     let bias = bias(writer, node.inputs[2])?;
     let more = vec![int("group", conv.groups), ints("output_padding", &conv.extra)];
-    let sum = writer.emit("ConvTranspose", &operands(&x, &weights, &bias), [window(&conv.window), more].concat());
+    let sum = writer.emit("ConvTranspose", &[&x, &weights, &bias], [window(&conv.window), more].concat());
     activation(writer, sum, conv.activation).map(channels_first)
 }
 
@@ -57,11 +57,6 @@ fn transposed_weights(writer: &mut Writer<'_>, weights: ValueId, groups: usize) 
 /// The name of a bias; empty where it is all zero and can be left out.
 pub(super) fn bias(writer: &mut Writer<'_>, bias: ValueId) -> Result<String> {
     if writer.is_zero(bias) { Ok(String::new()) } else { writer.straight(bias) }
-}
-
-/// Operands of which the last may be left out.
-pub(super) fn operands<'a>(x: &'a str, weights: &'a str, bias: &'a str) -> Vec<&'a str> {
-    [x, weights, bias].into_iter().filter(|name| !name.is_empty()).collect()
 }
 
 fn window(window: &Window) -> Vec<AttributeProto> {
