@@ -47,6 +47,13 @@ pub trait Int8: Simd {
     fn reinterpret(self, x: Self::I32) -> Self::F32;
     /// `table[x]` for `x` in 0..=255.
     fn lookup(self, table: &[u8; 256], x: Self::I32) -> Self::I32;
+    /// `x = table[x]` for every byte.
+    #[inline(always)]
+    fn lookup_all(self, table: &[u8; 256], x: &mut [u8]) {
+        for x in x {
+            *x = table[usize::from(*x)];
+        }
+    }
 
     /// From `4·LANES` channels of four rows, quads of the four rows' bytes at one channel. Lane `i` of all four vectors together
     /// holds the channel [`channel(i)`](Self::channel). Panics when a row is shorter.

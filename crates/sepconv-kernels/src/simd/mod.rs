@@ -63,6 +63,12 @@ macro_rules! detected {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
 
+/// The same bytes as numbers without a sign.
+pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
+    // SAFETY: the types differ in how a byte is read only.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
 /// A token for an instruction set, and the vector operations it allows.
 ///
 /// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86

@@ -49,8 +49,8 @@ struct Coding {
 
 impl Coding {
     fn of(quantization: &Quantization) -> Option<Self> {
-        let (scale, zero_point) = quantization.whole().filter(|_| quantization.dtype == DType::U8)?;
-        Some(Self { scale, zero_point: u8::try_from(zero_point).ok()? })
+        let (scale, zero_point) = quantization.whole_unsigned()?;
+        Some(Self { scale, zero_point })
     }
 
     fn quantization(self) -> Quantization {

@@ -7,13 +7,13 @@ use super::*;
 /// An operand of a node: the network's input, a constant, or none.
 enum Operand {
     X,
-    Known(TensorProto),
+    Known(Box<TensorProto>),
     Absent,
 }
 use Operand::{Absent, Known, X};
 
 fn floats(dims: &[i64], data: &[f32]) -> Operand {
-    Known(weight("", dims, data))
+    Known(Box::new(weight("", dims, data)))
 }
 
 fn scale(value: f32) -> Operand {
@@ -21,7 +21,7 @@ fn scale(value: f32) -> Operand {
 }
 
 fn integers(data_type: i32, dims: &[i64], data: &[i32]) -> Operand {
-    Known(TensorProto { dims: dims.into(), data_type, int32_data: data.into(), ..Default::default() })
+    Known(Box::new(TensorProto { dims: dims.into(), data_type, int32_data: data.into(), ..Default::default() }))
 }
 
 fn u8(dims: &[i64], data: &[i32]) -> Operand {
@@ -51,7 +51,7 @@ fn network_of(mut node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> GraphP
         node.input.push(match operand {
             X => "x".into(),
             Known(tensor) => {
-                weights.push(TensorProto { name: format!("w{i}"), ..tensor });
+                weights.push(TensorProto { name: format!("w{i}"), ..*tensor });
                 format!("w{i}")
             }
             Absent => String::new(),
@@ -143,7 +143,7 @@ fn scales_may_be_computed() {
         node("Mul", &["floats", "scale"], &["y"]),
     ];
     let Known(weights) = i8(&[2, 2], &[1, 10, 2, -20]) else { unreachable!("weights are known") };
-    let graph = network(&[1, 2], nodes, vec![TensorProto { name: "w".into(), ..weights }]);
+    let graph = network(&[1, 2], nodes, vec![TensorProto { name: "w".into(), ..*weights }]);
     let graph = import(graph).expect("a sound network");
     let y = interpret(&graph, &[reals(&[1, 2], &[-1.0, 4.1])]).expect("one input").remove(0);
     // One fiftieth is the scale and 50 the zero point: (-1, 4.1) is 0 and 255.
@@ -300,7 +300,7 @@ fn bytes_are_moved_pooled_and_resized() {
     let pixels: Vec<u8> = (1..=16).map(|i| i * 15).collect();
     let pool = onnx("MaxPool").ints("kernel_shape", &[2, 2]).ints("strides", &[2, 2]);
     assert_eq!(answer(pool, &bytes(&[1, 1, 4, 4], &pixels), vec![X]), bytes(&[1, 1, 2, 2], &[90, 120, 210, 240]));
-    let pads = Known(ints("", &[4], &[0, 1, 0, 1]));
+    let pads = Known(Box::new(ints("", &[4], &[0, 1, 0, 1])));
     let y = answer(onnx("Pad"), &bytes(&[1, 2], &[1, 2]), vec![X, pads, u8(&[], &[7])]);
     assert_eq!(y, bytes(&[1, 4], &[7, 1, 2, 7]));
     let wider = || vec![X, Absent, floats(&[4], &[1.0, 1.0, 1.0, 2.0])];
