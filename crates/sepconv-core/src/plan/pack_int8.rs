@@ -1,7 +1,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, pointwise};
+use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, depthwise, pointwise};
 
 use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 
@@ -19,6 +19,7 @@ pub(super) struct Constants {
 pub(super) enum Layout {
     Matrix(Tile, usize),
     Conv2d(Tile, conv2d::Conv2d),
+    Depthwise(depthwise::Variant, depthwise::Depthwise),
 }
 
 impl Constants {
@@ -73,6 +74,7 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::packed_len_int8(isa, *tile, *k, constants.bias.len()),
             Self::Conv2d(tile, conv) => conv2d::packed_len_int8(isa, *tile, conv),
+            Self::Depthwise(variant, conv) => depthwise::packed_int8_len(isa, *variant, conv, &constants.filters()),
         }
     }
 
@@ -82,6 +84,7 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::pack_int8(isa, *tile, *k, filters, packed),
             Self::Conv2d(tile, conv) => conv2d::pack_int8(isa, *tile, conv, filters, packed),
+            Self::Depthwise(variant, conv) => depthwise::pack_int8(isa, *variant, conv, &constants.filters(), packed),
         }
     }
 }

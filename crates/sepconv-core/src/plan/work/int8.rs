@@ -1,14 +1,18 @@
+use alloc::boxed::Box;
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise, pool, quantized};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool, quantized};
 
 use super::{
     Operands, images,
     pairing::{Pairing, strided},
     residual,
 };
-use crate::op::QOutput;
+use crate::{
+    op::QOutput,
+    plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer},
+};
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) enum Int8 {
         conv: conv2d::Conv2d,
         filters: Filters,
     },
+    Depthwise(Depthwise),
+    Fused(Box<Fused<Matrix, Depthwise>>),
     Pool {
         pool: pool::Pool,
         /// How a mean becomes a byte, where it is one.
@@ -41,6 +47,14 @@ pub(crate) struct Matrix {
     pub(crate) filters: Filters,
 }
 
+/// A depthwise convolution with packed weights.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    pub(crate) variant: depthwise::Variant,
+    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) filters: Filters,
+}
+
 /// Packed weights, biases and scales, and what becomes of the sums.
 #[derive(Debug)]
 pub(crate) struct Filters {
@@ -50,6 +64,16 @@ pub(crate) struct Filters {
 }
 
 impl Int8 {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
+        let part = |layer| match layer {
+            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
+            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
+            _ => unreachable!("blocks are of pointwise and depthwise layers"),
+        };
+        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    }
+
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -85,7 +109,7 @@ impl Int8 {
                     Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| pair.apply(a, b)),
                 }
             }
-            Self::Conv2d { .. } | Self::Pool { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
@@ -133,6 +157,8 @@ impl Int8 {
                         }
                     }
                 }
+                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
+                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
                 Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
@@ -143,6 +169,8 @@ impl Int8 {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
+            Self::Fused(fused) => fused.planes(),
             Self::Pool { pool, .. } => (pool.input, pool.output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
@@ -154,7 +182,7 @@ impl Int8 {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Binary { pairing, .. } => pairing.unit(len),
-            Self::Conv2d { .. } | Self::Pool { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
@@ -165,6 +193,7 @@ impl Int8 {
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            Self::Fused(fused) => fused.scratch_bytes(),
             _ => 0,
         }
     }
@@ -213,9 +242,29 @@ impl Filters {
     }
 }
 
-impl Matrix {
+impl PointwiseLayer for Matrix {
+    type Element = u8;
+
+    fn channels(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
     fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
         let packed = self.filters.packed(weights);
-        self.filters.multiply(isa, self.tile, [self.k, self.n], packed, x, residual, out);
+        self.filters.multiply(isa, self.tile, self.channels(), packed, x, residual, out);
+    }
+}
+
+impl DepthwiseLayer for Depthwise {
+    type Element = u8;
+
+    fn geometry(&self) -> &depthwise::Depthwise {
+        &self.conv
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
+        let packed = self.filters.packed(weights);
+        let epilogue = self.filters.epilogue().expect("a depthwise kernel makes bytes");
+        depthwise::depthwise_int8(isa, self.variant, &self.conv, x, packed, &epilogue, rows, out);
     }
 }

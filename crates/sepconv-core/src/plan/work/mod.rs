@@ -71,17 +71,22 @@ impl<'a> Operands<'a> {
 impl Work {
     /// The layers of a block as one step.
     pub(crate) fn fuse(works: Vec<Self>) -> Self {
-        let float = |work| match work {
-            Self::Float(float) => float,
-            _ => unreachable!("blocks are of floats"),
-        };
-        Float::fuse(works.into_iter().map(float)).into()
+        let (mut floats, mut int8) = (Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Self::Float(layer) => floats.push(layer),
+                Self::Int8(layer) => int8.push(layer),
+                _ => unreachable!("blocks are of layers"),
+            }
+        }
+        if int8.is_empty() { Float::fuse(floats.into_iter()).into() } else { Int8::fuse(int8.into_iter()).into() }
     }
 
     /// How layers run together, where they do.
     pub(crate) fn fused(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Float(Float::Fused(fused)) => Some(&**fused),
+            Self::Int8(Int8::Fused(fused)) => Some(&**fused),
             _ => None,
         }
     }
