@@ -19,6 +19,7 @@ mod isa;
 mod neon;
 mod part;
 mod scalar;
+mod strided;
 #[cfg(test)]
 mod tests;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -34,6 +35,7 @@ pub use isa::{FloatKernel, Int8Kernel, Isa};
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+pub use strided::strided;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
 

@@ -1,8 +1,6 @@
-use core::array;
-
 use crate::rows::Rows;
 use crate::scheme::{Multiply, Scheme, Target};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, strided};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +83,7 @@ impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Bl
                 for (tap, y) in patch.vertical {
                     let row = patch.rows.row(y);
                     for (run, start) in patch.horizontal {
-                        let row = &row[start..];
-                        let x: [_; MR] = array::from_fn(|p| &row[p * patch.step..][..patch.length]);
+                        let x = strided(&row[start..], patch.step, patch.length);
                         scheme.accumulate(simd, &mut sums, x, &weights[(tap * patch.runs + run) * depth..][..depth]);
                     }
                 }
