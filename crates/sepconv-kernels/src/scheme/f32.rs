@@ -30,6 +30,7 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     type Sum = S::F32;
     type Pixel = ();
     const WEIGHT_REGISTERS: usize = 1;
+    const ROW_REGISTERS: usize = S::ROW_REGISTERS;
 
     #[inline(always)]
     fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}

@@ -40,6 +40,7 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
     /// What the zero point of the weights adds to each sum.
     type Pixel = i32;
     const WEIGHT_REGISTERS: usize = S::WEIGHT_REGISTERS;
+    const ROW_REGISTERS: usize = 0;
 
     #[inline(always)]
     fn survey(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {

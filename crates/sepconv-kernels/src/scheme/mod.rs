@@ -35,6 +35,8 @@ pub(crate) trait Multiply<S: Simd>: Scheme {
     type Pixel: Copy + Default;
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
+    /// Registers that each row of inputs takes while it is multiplied.
+    const ROW_REGISTERS: usize;
 
     /// Finds out what there is to know of the first `pixels.len()` pixels.
     fn survey(&self, simd: S, patch: &Patch<'_, Self::Element>, pixels: &mut [Self::Pixel]);

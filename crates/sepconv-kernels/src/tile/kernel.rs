@@ -133,9 +133,14 @@ widths!(1, 2, 3, 4, 5, 8);
 /// The most rows of any tile.
 const MOST_ROWS: usize = 12;
 
-/// The most rows of a tile whose sums, with one row of weights and two inputs, fit in the registers.
-pub(super) const fn most_rows(registers: usize, weight_registers: usize, vectors: usize) -> usize {
-    match registers.saturating_sub(2 + weight_registers * vectors) / vectors {
+/// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers.
+pub(super) const fn most_rows(
+    registers: usize,
+    weight_registers: usize,
+    row_registers: usize,
+    vectors: usize,
+) -> usize {
+    match registers.saturating_sub(2 + weight_registers * vectors) / (vectors + row_registers) {
         0 => 1,
         rows if rows > MOST_ROWS => MOST_ROWS,
         rows => rows,
@@ -152,7 +157,7 @@ macro_rules! rows {
                 C: Multiply<S>,
             {
                 match rows {
-                    $($rows if const { $rows <= most_rows(S::REGISTERS, C::WEIGHT_REGISTERS, NV) } => {
+                    $($rows if const { $rows <= most_rows(S::REGISTERS, C::WEIGHT_REGISTERS, C::ROW_REGISTERS, NV) } => {
                         simd.vectorize(Block::<C, $rows, NV>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),

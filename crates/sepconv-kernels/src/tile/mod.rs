@@ -29,17 +29,18 @@ pub struct Tile {
 impl Tile {
     /// Every tile that has a kernel of floats on `isa`: for each width, the most rows.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::widest(isa, 1)
+        Self::widest(isa, 1, isa.row_registers())
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
     pub fn variants_int8(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::widest(isa, isa.weight_registers())
+        Self::widest(isa, isa.weight_registers(), 0)
     }
 
-    fn widest(isa: Isa, weight_registers: usize) -> impl Iterator<Item = Self> + Clone {
+    fn widest(isa: Isa, weight_registers: usize, row_registers: usize) -> impl Iterator<Item = Self> + Clone {
         let registers = isa.registers();
-        WIDTHS.iter().map(move |&vectors| Self { rows: most_rows(registers, weight_registers, vectors), vectors })
+        let rows = move |vectors| most_rows(registers, weight_registers, row_registers, vectors);
+        WIDTHS.iter().map(move |&vectors| Self { rows: rows(vectors), vectors })
     }
 
     /// Output channels in the tile.
