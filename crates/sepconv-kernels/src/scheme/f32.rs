@@ -15,7 +15,9 @@ pub(crate) struct F32<'a> {
 }
 
 impl F32<'_> {
-    pub(crate) const LIMITS: Limits = Limits { weight_registers: 1, rows: 12 };
+    pub(crate) const fn limits(row_registers: usize) -> Limits {
+        Limits { weight_registers: 1, row_registers, rows: 12 }
+    }
 }
 
 impl Scheme for F32<'_> {
@@ -33,7 +35,7 @@ impl Scheme for F32<'_> {
 impl<S: Simd> Multiply<S> for F32<'_> {
     type Sum = S::F32;
     type Pixel = ();
-    const LIMITS: Limits = F32::LIMITS;
+    const LIMITS: Limits = F32::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
     fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}

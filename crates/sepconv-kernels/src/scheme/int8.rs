@@ -28,7 +28,7 @@ pub(crate) enum Int8Result<'a> {
 impl Quantized<'_> {
     /// With more than eight rows their addresses no longer fit in registers beside each other, and compilers lose their way.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, rows: 8 }
+        Limits { weight_registers, row_registers: 0, rows: 8 }
     }
 }
 

@@ -82,6 +82,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Vectors that fit in registers.
     const REGISTERS: usize;
+    /// Vectors of inputs that each row of a tile keeps in registers: one where products take their input from a lane, none where they
+    /// take it from memory or a copy in all lanes.
+    const ROW_REGISTERS: usize = 0;
 
     /// Runs `kernel` with this token's instructions enabled.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

@@ -133,14 +133,16 @@ widths!(1, 2, 3, 4, 5, 8);
 pub(crate) struct Limits {
     /// Registers that a vector of weights takes while it is multiplied.
     pub(crate) weight_registers: usize,
+    /// Registers that each row of inputs takes while it is multiplied.
+    pub(crate) row_registers: usize,
     /// The most rows of any tile.
     pub(crate) rows: usize,
 }
 
 impl Limits {
-    /// The most rows of a tile whose sums, with one row of weights and two inputs, fit in the registers.
+    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers.
     pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
-        match registers.saturating_sub(2 + self.weight_registers * vectors) / vectors {
+        match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
             0 => 1,
             rows if rows > self.rows => self.rows,
             rows => rows,

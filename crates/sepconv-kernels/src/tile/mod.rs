@@ -30,7 +30,7 @@ pub struct Tile {
 impl Tile {
     /// Every tile that has a kernel of floats on `isa`: for each width, the most rows.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::highest(isa, F32::LIMITS)
+        Self::highest(isa, F32::limits(isa.row_registers()))
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.

@@ -91,7 +91,7 @@ pub fn packed_int8_len(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Fil
 
 /// Re-orders weights, biases and scales for [`depthwise_int8`](super::depthwise_int8) on `isa` with `variant`.
 ///
-/// For each group of channels there are their biases, less what the zero point of the input adds to every sum; their scales;
+/// For each group of channels there are their biases, less what the zero point of the input, counted from the origin, adds to every sum; their scales;
 /// and slot by slot their weights. Before them stand the number of parts that each group's weights are cut into, and a
 /// row of inputs that stand for zero, which windows read above and below the plane.
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>, packed: &mut [i8]) {
@@ -138,7 +138,8 @@ fn group<S: Int8>(variant: Variant, dw: &Depthwise, filters: &Filters<'_>, group
         // Lanes without a channel are zeros.
         let absent = channel >= group.channels.end;
         let weight = |tap: usize| if absent { 0 } else { filters.weight(channel * taps + tap) };
-        let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(filters.x_zero_point.into());
+        let zero_point = i32::from(filters.x_zero_point) - i32::from(S::ORIGIN);
+        let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(zero_point);
         let bias = if absent { 0 } else { filters.bias[channel].wrapping_sub(sum) };
         let scale = if absent { 0.0 } else { filters.scale[channel] };
         let section = |i: usize| i * vectors * 4 + numbers.start..i * vectors * 4 + numbers.end;
