@@ -64,26 +64,14 @@ impl<S: Int8> Kernel<S> for Pairs<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { pair, a, b, out } = self;
-        let period = a.len().min(b.len());
         // One byte that repeats is a vector of it.
-        let mut spread = [0; 64];
-        if period == 1 {
-            let repeated = if a.len() == 1 { a[0] } else { b[0] };
-            spread.fill(repeated);
-        }
-        let step = if period == 1 { spread.len() } else { period };
+        let spread = [[a[0]; 64], [b[0]; 64]];
+        let period = a.len().min(b.len());
+        let step = if period == 1 { spread[0].len() } else { period };
         for (i, out) in out.chunks_mut(step).enumerate() {
-            let part = |x: &'_ [u8]| {
-                if x.len() == 1 {
-                    0..0
-                } else {
-                    let at = i * step % x.len();
-                    at..at + out.len()
-                }
-            };
-            let (a_part, b_part) = (part(a), part(b));
-            let a = if a.len() == 1 { &spread[..out.len()] } else { &a[a_part] };
-            let b = if b.len() == 1 { &spread[..out.len()] } else { &b[b_part] };
+            let (at, len) = (i * step, out.len());
+            let a = if a.len() == 1 { &spread[0][..len] } else { &a[at % a.len()..][..len] };
+            let b = if b.len() == 1 { &spread[1][..len] } else { &b[at % b.len()..][..len] };
             run(simd, pair, a, b, out);
         }
     }

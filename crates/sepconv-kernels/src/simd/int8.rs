@@ -28,9 +28,9 @@ pub trait Int8: Simd {
     fn load_u8(self, from: &[u8]) -> Self::I32;
     /// All of `from` up to [`LANES`](Simd::LANES) bytes, one in each lane, then zeros.
     fn load_u8_part(self, from: &[u8]) -> Self::I32;
-    /// Writes the first [`LANES`](Simd::LANES) bytes of `to`, numbers beyond 0..=255 as the nearer end. Panics when it is shorter.
+    /// Writes the first [`LANES`](Simd::LANES) bytes of `to`, from numbers in 0..=255. Panics when it is shorter.
     fn store_u8(self, x: Self::I32, to: &mut [u8]);
-    /// Writes all of `to` up to [`LANES`](Simd::LANES) bytes, numbers beyond 0..=255 as the nearer end.
+    /// Writes all of `to` up to [`LANES`](Simd::LANES) bytes, from numbers in 0..=255.
     fn store_u8_part(self, x: Self::I32, to: &mut [u8]);
 
     /// `a + b`
@@ -67,7 +67,7 @@ pub trait Int8: Simd {
         let (vector, lane) = (i / Self::LANES, i % Self::LANES);
         lane / 4 * 16 + vector * 4 + lane % 4
     }
-    /// Writes `4·LANES` bytes to `to`, lane `i` of all four vectors together at [`channel(i)`](Self::channel), numbers beyond 0..=255
-    /// as the nearer end. Panics when it is shorter.
+    /// Writes `4·LANES` bytes to `to`, lane `i` of all four vectors together at [`channel(i)`](Self::channel), from numbers in 0..=255.
+    /// Panics when it is shorter.
     fn store_channels(self, x: [Self::I32; 4], to: &mut [u8]);
 }

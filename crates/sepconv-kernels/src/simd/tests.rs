@@ -151,11 +151,10 @@ fn bytes_are_widened_and_absent_ones_are_zero() {
 }
 
 #[test]
-fn stores_saturate_and_keep_to_their_slice() {
+fn stores_keep_to_their_slice() {
     with_each_token!(|simd, isa| {
-        let edges = [-1, 256, 255, 0, 32767, 32768, -32768, -32769, 65535, 65536, i32::MAX, i32::MIN];
-        vectors(simd, (-300..600).chain(edges), |x| {
-            let want: Vec<u8> = x.iter().map(|&x| x.clamp(0, 255) as u8).collect();
+        vectors(simd, 0..=255, |x| {
+            let want: Vec<u8> = x.iter().map(|&x| x as u8).collect();
             let x = simd.load_i32(x);
             let mut got = vec![7; S::LANES + 1];
             simd.store_u8(x, &mut got);
@@ -203,14 +202,11 @@ fn four_rows_become_quads_of_one_channel_each() {
 #[test]
 fn channels_are_stored_in_their_order() {
     with_each_token!(|simd, isa| {
-        for shift in [-40, 0, 200, 40_000, -40_000] {
-            let x: [Vec<i32>; 4] = std::array::from_fn(|v| {
-                (0..S::LANES).map(|lane| S::channel(v * S::LANES + lane) as i32 * 5 + shift).collect()
-            });
-            let mut got = vec![7; 4 * S::LANES + 1];
-            simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), &mut got);
-            let want = (0..4 * S::LANES).map(|channel| (channel as i32 * 5 + shift).clamp(0, 255) as u8);
-            assert_eq!(got, want.chain([7]).collect::<Vec<u8>>(), "{isa} {shift}");
-        }
+        let channels = |v: usize| (0..S::LANES).map(move |lane| S::channel(v * S::LANES + lane) as i32 * 3);
+        let x: [Vec<i32>; 4] = std::array::from_fn(|v| channels(v).collect());
+        let mut got = vec![7; 4 * S::LANES + 1];
+        simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), &mut got);
+        let want = (0..4 * S::LANES).map(|channel| channel as u8 * 3);
+        assert_eq!(got, want.chain([7]).collect::<Vec<u8>>(), "{isa}");
     });
 }
