@@ -14,7 +14,7 @@ pub struct Builder {
     /// For each value: which node makes it.
     producers: Vec<Option<usize>>,
     limits: Limits,
-    /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes of constants.
+    /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes that the graph keeps.
     applied: usize,
     work: u64,
     memory: usize,
@@ -99,6 +99,10 @@ impl Builder {
         let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
         self.check_cost(work)?;
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
+        if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
+            // Nodes of a file may share one long list of scales; here each has its own.
+            self.hold(quantization.scale.len() * size_of::<(f32, i32)>())?;
+        }
         self.applied += 1;
         self.work += work;
         if let Some(tensor) = folded {
@@ -187,14 +191,18 @@ impl Builder {
         Ok(())
     }
 
+    /// Counts memory that the graph keeps.
+    fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.memory = self.memory.saturating_add(bytes);
+        if self.memory > self.limits.max_memory {
+            return Err(memory_error(self.memory, self.limits.max_memory));
+        }
+        Ok(())
+    }
+
     fn push(&mut self, value: Value) -> Result<ValueId> {
         if value.constant.is_some() {
-            self.memory = self.memory.saturating_add(value.bytes());
-            if self.memory > self.limits.max_memory {
-                return Err(
-                    memory_error(self.memory, self.limits.max_memory).at(alloc::format!("constant {:?}", value.name))
-                );
-            }
+            self.hold(value.bytes()).map_err(|error| error.at(alloc::format!("constant {:?}", value.name)))?;
         }
         self.graph.values.push(value);
         self.producers.push(None);

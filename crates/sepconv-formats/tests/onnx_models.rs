@@ -168,6 +168,24 @@ fn files_that_break_off_are_malformed() {
 }
 
 #[test]
+fn damaged_files_are_errors_or_graphs() {
+    let Some(data) = folder("SEPCONV_DATA") else { return };
+    let bytes = read(&data, "person_detect_96_qdq.onnx");
+    let limits = Limits { max_memory: 4 << 20, max_macs: 1 << 30, max_nodes: 1000 };
+    let binding = Binding { limits, ..Binding::default() };
+    let survives = |bytes: Vec<u8>| Onnx::parse(bytes).and_then(|onnx| onnx.graph(&binding)).is_ok();
+    assert!(survives(bytes.to_vec()));
+    // Every few bytes one is wrong in turn: most are weights, which any value suits.
+    let damaged = (0..bytes.len()).step_by(97).map(|place| {
+        let mut damaged = bytes.to_vec();
+        damaged[place] ^= 1 << (place % 8);
+        survives(damaged)
+    });
+    let refused = damaged.filter(|survived| !survived).count();
+    assert!(refused > 100, "only {refused} of the damaged files were refused");
+}
+
+#[test]
 fn bytes_of_other_formats_are_malformed() {
     for bytes in [&b""[..], b"\0", b"TFL3", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b"not a model at all", &[0xff; 64]] {
         let error = Onnx::parse(bytes).expect_err("not a model");

@@ -22,6 +22,7 @@ pub mod layout;
 pub mod matmul;
 pub mod pointwise;
 pub mod pool;
+pub mod quantized;
 pub mod reduce;
 pub mod requantize;
 pub mod resize;

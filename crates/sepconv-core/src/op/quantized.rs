@@ -7,6 +7,7 @@ use sepconv_kernels::{
     AddResidual, Epilogue, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
+    quantized::Pair,
 };
 
 use super::infer::{check_groups, expect_axis, expect_shape, filters, nhwc, no_output};
@@ -32,6 +33,12 @@ impl Quantization {
     /// One scale and zero point for a whole tensor of bytes.
     pub fn per_tensor(dtype: DType, scale: f32, zero_point: i32) -> Self {
         Self { dtype, scale: vec![scale], zero_point: vec![zero_point], axis: 0 }
+    }
+
+    /// The scale and zero point of a whole tensor of unsigned bytes.
+    pub(crate) fn whole_unsigned(&self) -> Option<(f32, u8)> {
+        let (scale, zero_point) = self.whole().filter(|_| self.dtype == DType::U8)?;
+        Some((scale, u8::try_from(zero_point).ok()?))
     }
 
     /// The scale and zero point of the whole tensor, where there is only one.
@@ -340,17 +347,9 @@ impl QBinary {
         check_range(self.output)
     }
 
-    /// The definition, of one byte of each operand.
-    pub(crate) fn apply(&self, x: u8, y: u8) -> u8 {
-        let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.round(match self.function {
-            Binary::Sub => a - b,
-            Binary::Mul => {
-                let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
-                (centred(x, self.a) * centred(y, self.b)) as f32 * (self.a.scale * self.b.scale)
-            }
-            _ => a + b,
-        })
+    /// The kernel's view of this operator.
+    pub(crate) fn pair(&self) -> Pair {
+        Pair { function: self.function, a: self.a, b: self.b, output: self.output }
     }
 }
 
@@ -369,23 +368,28 @@ impl QAverage {
         check_range(self.output)
     }
 
+    /// The kernel's view of what becomes of sums.
+    pub(crate) fn mean(&self) -> pool::Mean {
+        pool::Mean { zero_point: self.x_zero, scale: self.scale, output: self.output }
+    }
+
     fn evaluate(&self, x: &Tensor, out: &Shape) -> Option<Data> {
         let bytes = x.as_u8()?;
         let ([h, w, c], [_, oh, ow, _]) = (image(x.shape()), out[..].try_into().ok()?);
         let window = &self.pool.window;
-        let mean = |i: usize| {
+        let byte = |i: usize| {
             let (n, y, px, channel) = (i / (oh * ow * c), i / (ow * c) % oh, i / c % ow, i % c);
             let (mut sum, mut count) = (0i32, 0usize);
             for ky in window.taps(0, y, h) {
                 for kx in window.taps(1, px, w) {
                     let pixel = (n * h + window.source(0, y, ky)) * w + window.source(1, px, kx);
-                    sum += i32::from(bytes[pixel * c + channel]) - i32::from(self.x_zero);
+                    sum += i32::from(bytes[pixel * c + channel]);
                     count += 1;
                 }
             }
-            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
+            self.mean().apply(sum, count)
         };
-        Some(Data::U8((0..out.elements()).map(mean).collect()))
+        Some(Data::U8((0..out.elements()).map(byte).collect()))
     }
 }
 
@@ -425,10 +429,11 @@ impl Op {
             }
             Self::QConv2d(conv) => conv.evaluate(inputs, out),
             Self::QBinary(binary) => {
+                let pair = binary.pair();
                 let mut result = vec![0; out.elements()];
                 let shapes = [x.shape(), inputs[1].shape()];
                 let operands = [x.as_u8()?, inputs[1].as_u8()?];
-                each_pair(&shapes, &operands, out, |i, x, y| result[i] = binary.apply(x, y));
+                each_pair(&shapes, &operands, out, |i, x, y| result[i] = pair.apply(x, y));
                 Some(Data::U8(result))
             }
             Self::QAverage(average) => average.evaluate(x, out),

@@ -5,7 +5,11 @@ use core::{fmt, ops::Range};
 use bytemuck::Pod;
 use sepconv_kernels::{Isa, Rows, depthwise};
 
-use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
+use crate::{
+    Graph, Node, Op,
+    op::{ConvKind, QOutput},
+    passes::Block,
+};
 
 /// A pointwise layer with its packed weights.
 pub(crate) trait PointwiseLayer {
@@ -216,7 +220,7 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let depthwise = block.nodes[at];
     let pointwise = |i: &usize| kind(graph, node(*i)) == Some(ConvKind::Pointwise);
     // Residuals are added to the last layer only.
-    let plain = |i: &usize| node(*i).inputs.len() == 3;
+    let plain = |i: &usize| !adds_residual(node(*i));
     let depthwise = Some(depthwise).filter(plain)?;
     let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise).filter(plain);
     let project = block.nodes.get(at + 1).copied().filter(pointwise);
@@ -227,9 +231,19 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     (inner / images > WORTH).then(|| expand.into_iter().chain([depthwise]).chain(project).collect())
 }
 
+/// What a convolution is, unless it makes floats of bytes.
 fn kind(graph: &Graph, node: &Node) -> Option<ConvKind> {
+    let channels = graph.value(node.inputs[0]).shape.last();
     match &node.op {
-        Op::Conv2d(conv) => Some(conv.kind(graph.value(node.inputs[0]).shape.last())),
+        Op::Conv2d(conv) => Some(conv.kind(channels)),
+        Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
         _ => None,
+    }
+}
+
+fn adds_residual(node: &Node) -> bool {
+    match &node.op {
+        Op::QConv2d(_) => node.inputs.len() > 4,
+        _ => node.inputs.len() > 3,
     }
 }

@@ -1,11 +1,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, pointwise};
+use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, depthwise, pointwise};
 
 use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 
-/// The constants of an int8 layer, checked: every sum of theirs fits in 32 bits.
+/// The constants of an int8 layer.
 pub(super) struct Constants {
     weights: Arc<Tensor>,
     w_zero: i32,
@@ -19,13 +19,14 @@ pub(super) struct Constants {
 pub(super) enum Layout {
     Matrix(Tile, usize),
     Conv2d(Tile, conv2d::Conv2d),
+    Depthwise(depthwise::Variant, depthwise::Depthwise),
 }
 
 impl Constants {
     /// Those of `node`, which is `conv`.
     ///
     /// # Errors
-    /// When they depend on an input, are no numbers that a kernel takes, or may sum up to more than 32 bits hold.
+    /// When they depend on an input, or are no numbers that a kernel takes.
     pub(super) fn new(graph: &Graph, node: &Node, conv: &QConv2d) -> Result<Self> {
         let constant = |i: usize| {
             graph.value(node.inputs[i]).constant.clone().ok_or_else(|| {
@@ -46,7 +47,13 @@ impl Constants {
             return Err(Error::malformed("zero point of weights is outside their type")
                 .expected(format_args!("{low} to {high}"), conv.w_zero));
         }
-        let bias = narrow(conv, &weights, bias.as_i64().unwrap_or_default())?;
+        let products = weights.shape()[1..].iter().product::<usize>();
+        if products > Filters::MOST_PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("at most {} weights in a filter", Filters::MOST_PRODUCTS), products));
+        }
+        // The builder let none pass that does not fit.
+        let bias = bias.as_i64().unwrap_or_default().iter().map(|&bias| bias as i32).collect();
         Ok(Self { weights, w_zero: conv.w_zero, x_zero: conv.x_zero, bias, scale })
     }
 
@@ -61,37 +68,13 @@ impl Constants {
     }
 }
 
-/// A bias of 32 bits, where no sum can leave these.
-fn narrow(conv: &QConv2d, weights: &Tensor, bias: &[i64]) -> Result<Vec<i32>> {
-    let most_input = u64::from(conv.x_zero.max(u8::MAX - conv.x_zero));
-    let products = weights.shape()[1..].iter().product::<usize>();
-    let magnitude = |w: i32| u64::from((w - conv.w_zero).unsigned_abs());
-    let magnitudes: Vec<u64> = match weights.data() {
-        Data::U8(weights) => {
-            weights.chunks(products.max(1)).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect()
-        }
-        Data::I8(weights) => {
-            weights.chunks(products.max(1)).map(|w| w.iter().map(|&w| magnitude(w.into())).sum()).collect()
-        }
-        _ => unreachable!("weights are bytes"),
-    };
-    let most = magnitudes.iter().zip(bias).map(|(sum, bias)| (sum * most_input).saturating_add(bias.unsigned_abs()));
-    let most = most.max().unwrap_or(0);
-    if most > i32::MAX as u64 || products > Filters::MOST_PRODUCTS {
-        return Err(Error::unsupported("sums of an int8 layer may not fit in 32 bits").expected(
-            format_args!("at most {} products, and {}", Filters::MOST_PRODUCTS, i32::MAX),
-            format_args!("{products}, and {most}"),
-        ));
-    }
-    Ok(bias.iter().map(|&bias| bias as i32).collect())
-}
-
 impl Layout {
     /// The bytes that the constants take.
     pub(super) fn len(&self, isa: Isa, constants: &Constants) -> usize {
         match self {
             Self::Matrix(tile, k) => pointwise::packed_len_int8(isa, *tile, *k, constants.bias.len()),
             Self::Conv2d(tile, conv) => conv2d::packed_len_int8(isa, *tile, conv),
+            Self::Depthwise(variant, conv) => depthwise::packed_int8_len(isa, *variant, conv, &constants.filters()),
         }
     }
 
@@ -101,6 +84,7 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::pack_int8(isa, *tile, *k, filters, packed),
             Self::Conv2d(tile, conv) => conv2d::pack_int8(isa, *tile, conv, filters, packed),
+            Self::Depthwise(variant, conv) => depthwise::pack_int8(isa, *variant, conv, &constants.filters(), packed),
         }
     }
 }

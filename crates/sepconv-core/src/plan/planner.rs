@@ -5,7 +5,7 @@ use core::ops::Range;
 use sepconv_kernels::Isa;
 
 use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
-use crate::{DType, Error, Graph, Node, Result, ValueId, op::LayerName};
+use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::LayerName};
 
 /// What is known while nodes become a step.
 pub(super) struct Planner<'a> {
@@ -59,7 +59,9 @@ impl Planner<'_> {
         let (graph, node) = (self.graph, self.node);
         let output = graph.value(node.output);
         let values: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
-        let weights = node.inputs.iter().filter(|id| !choice.operands.contains(id));
+        // Scales only say what the integers of a layer mean.
+        let scales = matches!(node.op, Op::QConv2d(_)).then(|| node.inputs[3]);
+        let weights = node.inputs.iter().filter(|id| !choice.operands.contains(id) && Some(**id) != scales);
         let moved = choice.operands.iter().chain([&node.output]).filter(|&&id| self.has_place(id));
         Layer {
             name: node.name.clone(),

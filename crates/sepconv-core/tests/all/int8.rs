@@ -199,6 +199,22 @@ impl Net {
         self.node(Op::QAverage(QAverage { pool, x_zero, scale, output }), &[x])
     }
 
+    /// A layer that keeps numbers below zero, as projections do.
+    fn linear(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>) -> ValueId {
+        let requantize = Requantize { zero_point: 128, low: 0, high: 255 };
+        let random = &mut self.random;
+        let residual_term =
+            residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: requantize });
+        self.qconv_to(x, layer, residual, QOutput::Bytes { requantize, table: None, residual: residual_term })
+    }
+
+    /// `x` times a number for each channel.
+    fn gate(&mut self, x: ValueId, scale: ValueId) -> ValueId {
+        let (a, b) = (self.random.term(), Term { zero_point: 0, scale: 1.0 / 255.0 });
+        let op = Op::QBinary(QBinary { function: Binary::Mul, a, b, output: self.random.clip() });
+        self.node(op, &[x, scale])
+    }
+
     /// A random function of two operands that broadcast; where they do not, of `x` with itself.
     fn qbinary(&mut self, x: ValueId, y: ValueId) -> ValueId {
         let random = &mut self.random;
@@ -308,6 +324,61 @@ fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
             if layer.stride == 1 { net.qbinary(x, gate) } else { net.qbinary(gate, x) }
         }
         _ => net.qconv(x, layer, None, table),
+    }
+}
+
+/// A block whose inner tensors are large runs a few rows at a time. Every byte is that of the layers run one by one, which is how they
+/// run when the inner tensors are asked for too.
+#[test]
+fn fused_blocks_of_bytes_equal_their_layers() {
+    for (kernel, stride, batch, expand, gate) in [
+        (3, 1, 1, true, false),
+        (3, 2, 2, true, false),
+        (5, 1, 1, true, false),
+        (5, 2, 1, true, true),
+        (3, 1, 2, true, true),
+        (7, 1, 1, false, false),
+        (5, 1, 2, false, false),
+    ] {
+        let dims = [batch, 81, 78, if expand { 12 } else { 150 }];
+        let build = |with_inner: bool| {
+            let mut net = Net::new(kernel as u64);
+            let x = net.bytes(&dims, DType::U8);
+            let (mut y, mut inner) = (x, vec![]);
+            let pointwise = |filters| Layer { filters, kernel: 1, stride: 1, groups: 1 };
+            if expand {
+                y = net.qconv(y, pointwise(150), None, true);
+                inner.push(y);
+            }
+            y = net.qconv(y, Layer { filters: 150, kernel, stride, groups: 150 }, None, false);
+            inner.push(y);
+            if gate {
+                let (h, w) = (net.builder.shape(y)[1], net.builder.shape(y)[2]);
+                let mean = net.average(y, Window::new(h, w));
+                let scale = net.qconv(mean, pointwise(150), None, true);
+                y = net.gate(y, scale);
+            }
+            let residual = (expand && stride == 1).then_some(x);
+            y = net.linear(y, pointwise(12), residual);
+            inner.truncate(if with_inner { 2 } else { 0 });
+            inner.insert(0, y);
+            net.finish(&inner)
+        };
+        let (together, apart) = (build(false), build(true));
+        let input = Random(7).byte_tensor(&dims, DType::U8);
+        for isa in Isa::available() {
+            for threads in [1, 2, 3, 7] {
+                let run = |graph: &Graph| {
+                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+                    let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
+                    (Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
+                };
+                let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
+                assert!(few < many, "{few} steps instead of {many}: kernel {kernel}, stride {stride}, gate {gate}");
+                assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");
+                assert!(threads > 1 || small < large, "fusing saves memory: {small} of {large} bytes");
+            }
+        }
     }
 }
 

@@ -248,6 +248,8 @@ fn nodes_with_numbers() -> Vec<NodeProto> {
         node("LayerNormalization", &["x", "one"], &["y"]).int("axis", 1),
         node("GroupNormalization", &["x", "one", "one"], &["y"]).int("num_groups", 1),
         node("Cast", &["four"], &["y"]).int("to", 1),
+        node("QuantizeLinear", &["x", "one"], &["y"]).int("axis", 1).int("block_size", 0).int("output_dtype", 2),
+        node("DequantizeLinear", &["four", "one"], &["y"]).int("axis", 0),
     ]
 }
 

@@ -14,6 +14,7 @@
 //! `(taps + 1)·2⁻²⁴` times the sum of the absolute products. The order depends on nothing else, so a row is the same bits
 //! whether it is computed alone or within a plane.
 mod general;
+mod int8;
 mod kernel;
 mod pack;
 mod reference;
@@ -23,6 +24,7 @@ mod variant;
 
 use core::ops::Range;
 
+pub use int8::{depthwise_int8, pack_int8, packed_int8_len, reference_int8};
 pub use pack::{pack, packed_len};
 pub use reference::reference;
 pub use variant::{VARIANTS, Variant};

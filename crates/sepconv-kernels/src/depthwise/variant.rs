@@ -3,7 +3,8 @@ use super::Depthwise;
 /// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
 /// benches go by. A line here makes a kernel.
 macro_rules! variants {
-    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once;)*) => {
+    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once,
+        each column in $pixels:literal windows;)*) => {
         /// A way to compute a depthwise convolution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Variant {
@@ -25,7 +26,7 @@ macro_rules! variants {
             }
 
             /// Kernel and stride, where they are fixed.
-            fn fixed(self) -> Option<(usize, usize)> {
+            pub(super) fn fixed(self) -> Option<(usize, usize)> {
                 match self {
                     $(Self::$variant => Some(($kernel, $stride)),)*
                     Self::General => None,
@@ -43,16 +44,27 @@ macro_rules! variants {
                 }
             }
         }
+
+        impl super::int8::Run<'_> {
+            /// Runs the kernel of `self.variant`.
+            #[inline(always)]
+            pub(super) fn dispatch<S: crate::simd::Int8>(self, simd: S) {
+                match self.variant {
+                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $pixels>(simd),)*
+                    Variant::General => self.general(simd),
+                }
+            }
+        }
     };
 }
 
 variants! {
-    K3S1 = "k3s1": kernel 3, stride 1, up to 2 rows at once;
-    K3S2 = "k3s2": kernel 3, stride 2, up to 2 rows at once;
-    K5S1 = "k5s1": kernel 5, stride 1, up to 2 rows at once;
-    K5S2 = "k5s2": kernel 5, stride 2, up to 2 rows at once;
-    K7S1 = "k7s1": kernel 7, stride 1, up to 1 rows at once;
-    K7S2 = "k7s2": kernel 7, stride 2, up to 1 rows at once;
+    K3S1 = "k3s1": kernel 3, stride 1, up to 2 rows at once, each column in 3 windows;
+    K3S2 = "k3s2": kernel 3, stride 2, up to 2 rows at once, each column in 2 windows;
+    K5S1 = "k5s1": kernel 5, stride 1, up to 2 rows at once, each column in 5 windows;
+    K5S2 = "k5s2": kernel 5, stride 2, up to 2 rows at once, each column in 3 windows;
+    K7S1 = "k7s1": kernel 7, stride 1, up to 1 rows at once, each column in 7 windows;
+    K7S2 = "k7s2": kernel 7, stride 2, up to 1 rows at once, each column in 4 windows;
 }
 
 impl Variant {

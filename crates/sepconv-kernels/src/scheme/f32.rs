@@ -3,7 +3,7 @@ use core::array;
 use super::{Multiply, Scheme, Target};
 use crate::activation::{Activation, ApplyRows};
 use crate::simd::Simd;
-use crate::tile::Patch;
+use crate::tile::{Limits, Patch};
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
 #[derive(Debug)]
@@ -12,6 +12,12 @@ pub(crate) struct F32<'a> {
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
     pub(crate) out: &'a mut [f32],
+}
+
+impl F32<'_> {
+    pub(crate) const fn limits(row_registers: usize) -> Limits {
+        Limits { weight_registers: 1, row_registers, rows: 12 }
+    }
 }
 
 impl Scheme for F32<'_> {
@@ -29,7 +35,7 @@ impl Scheme for F32<'_> {
 impl<S: Simd> Multiply<S> for F32<'_> {
     type Sum = S::F32;
     type Pixel = ();
-    const WEIGHT_REGISTERS: usize = 1;
+    const LIMITS: Limits = F32::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
     fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
@@ -49,20 +55,18 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     ) {
         // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
         let columns = NV * S::LANES;
-        let (fours, depth) = (x[0].len() / 4, x[0].len());
-        let x = x.map(|row| &row[..depth]);
-        let (whole, rest) = weights.split_at(fours * 4 * columns);
-        let heads = x.map(|row| &row.as_chunks::<4>().0[..fours]);
-        for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            let x: [&[f32; 4]; MR] = array::from_fn(|r| &heads[r][k]);
-            step(simd, sums, x, 0, weights);
-            step(simd, sums, x, 1, &weights[columns..]);
-            step(simd, sums, x, 2, &weights[2 * columns..]);
-            step(simd, sums, x, 3, &weights[3 * columns..]);
+        let depth = x[0].len();
+        let heads: [&[[f32; 4]]; MR] = array::from_fn(|r| x[r][..depth].as_chunks().0);
+        let tails: [&[f32]; MR] = array::from_fn(|r| x[r][..depth].as_chunks::<4>().1);
+        let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
+        for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
+            step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
+            step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][3]), &weights[3 * columns..]);
         }
-        let tails = x.map(|row| row.as_chunks::<4>().1);
         for (k, weights) in rest.chunks_exact(columns).enumerate() {
-            step(simd, sums, tails, k, weights);
+            step(simd, sums, array::from_fn(|r| tails[r][k]), weights);
         }
     }
 
@@ -108,18 +112,17 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     }
 }
 
-/// Adds the products of step `k` to the sums.
+/// Adds the products of one number of each row to the sums.
 #[inline(always)]
-fn step<S: Simd, X: AsRef<[f32]>, const MR: usize, const NV: usize>(
+fn step<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     sums: &mut [[S::F32; NV]; MR],
-    x: [X; MR],
-    k: usize,
+    x: [f32; MR],
     weights: &[f32],
 ) {
     let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-    for (sums, x) in sums.iter_mut().zip(&x) {
-        let x = simd.splat(x.as_ref()[k]);
+    for (sums, x) in sums.iter_mut().zip(x) {
+        let x = simd.splat(x);
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum = simd.mul_add(x, weight, *sum);
         }

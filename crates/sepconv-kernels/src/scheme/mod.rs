@@ -10,7 +10,7 @@ pub(crate) use self::f32::F32;
 pub(crate) use self::int8::{Int8Result, Quantized};
 
 use crate::simd::Simd;
-use crate::tile::Patch;
+use crate::tile::{Limits, Patch};
 
 /// How numbers are stored. The scheme also holds where its results go, and all that is done to them before.
 pub(crate) trait Scheme {
@@ -33,8 +33,8 @@ pub(crate) trait Multiply<S: Simd>: Scheme {
     type Sum: Copy;
     /// What there is to know of an output pixel's inputs before the first panel.
     type Pixel: Copy + Default;
-    /// Registers that a vector of weights takes while it is multiplied.
-    const WEIGHT_REGISTERS: usize;
+    /// What limits the rows of a tile.
+    const LIMITS: Limits;
 
     /// Finds out what there is to know of the first `pixels.len()` pixels.
     fn survey(&self, simd: S, patch: &Patch<'_, Self::Element>, pixels: &mut [Self::Pixel]);

@@ -2,9 +2,9 @@ use core::ops::Range;
 
 use super::Simd;
 
-/// Vectors that lie a fixed pitch apart along a row of floats: one vector of channels of neighbouring pixels.
+/// Places that lie a fixed pitch apart along a row of numbers: some channels of neighbouring pixels.
 ///
-/// The pattern is checked once, for every row of a given length; reading or writing a vector then costs no more than the
+/// The pattern is checked once, for every row of a given length; reading or writing a place then costs no more than the
 /// access.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -16,8 +16,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// In a row of `length` floats, column `j` of `count` is the `lanes` floats at `first + j·pitch`. Panics when the row is too
-    /// short for that.
+    /// In a row of `length` numbers, column `j` of `count` is the `lanes` numbers at `first + j·pitch`. Panics when the row is
+    /// too short for that.
     #[inline(always)]
     pub fn new(length: usize, first: usize, pitch: usize, lanes: usize, count: usize) -> Self {
         let end = |last: usize| last.checked_mul(pitch)?.checked_add(first)?.checked_add(lanes);
@@ -37,29 +37,39 @@ impl Columns {
         Self { first: self.first.wrapping_add(shift.wrapping_mul(self.pitch)), inside, ..*self }
     }
 
-    /// Where column `j` begins: with `lanes` floats from there it lies in `row`, as `new` found for the last column and
+    /// Where column `j` begins: with `lanes` numbers from there it lies in `row`, as `new` found for the last column and
     /// `renumbered` maintains.
     #[inline(always)]
-    fn place(&self, row: &[f32], j: usize) -> usize {
+    fn place<T>(&self, row: &[T], j: usize) -> usize {
         assert!(self.inside.start <= j && j < self.inside.end && self.length <= row.len(), "a column beyond its row");
         self.first.wrapping_add(j.wrapping_mul(self.pitch))
     }
 
-    /// Column `j` of `row`, missing lanes zero. Panics when there is none, or the row is shorter than the pattern's.
+    /// Column `j` of `row`. Panics when there is none, or the row is shorter than the pattern's.
     #[inline(always)]
-    pub fn load<S: Simd>(&self, simd: S, row: &[f32], j: usize) -> S::F32 {
+    pub fn of<'a, T>(&self, row: &'a [T], j: usize) -> &'a [T] {
         let place = self.place(row, j);
         // SAFETY: see `place`.
-        let column = unsafe { row.get_unchecked(place..place + self.lanes) };
-        simd.load_part(column)
+        unsafe { row.get_unchecked(place..place + self.lanes) }
     }
 
-    /// Writes column `j` of `row`. Panics when there is none, or the row is shorter than the pattern's.
+    /// Column `j` of `row`, to be written. Panics when there is none, or the row is shorter than the pattern's.
     #[inline(always)]
-    pub fn store<S: Simd>(&self, simd: S, x: S::F32, row: &mut [f32], j: usize) {
+    pub fn of_mut<'a, T>(&self, row: &'a mut [T], j: usize) -> &'a mut [T] {
         let place = self.place(row, j);
         // SAFETY: see `place`.
-        let column = unsafe { row.get_unchecked_mut(place..place + self.lanes) };
-        simd.store_part(x, column);
+        unsafe { row.get_unchecked_mut(place..place + self.lanes) }
+    }
+
+    /// Column `j` of `row`, missing lanes zero. Panics as [`of`](Self::of).
+    #[inline(always)]
+    pub fn load<S: Simd>(&self, simd: S, row: &[f32], j: usize) -> S::F32 {
+        simd.load_part(self.of(row, j))
+    }
+
+    /// Writes column `j` of `row`. Panics as [`of`](Self::of).
+    #[inline(always)]
+    pub fn store<S: Simd>(&self, simd: S, x: S::F32, row: &mut [f32], j: usize) {
+        simd.store_part(x, self.of_mut(row, j));
     }
 }

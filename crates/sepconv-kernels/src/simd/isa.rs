@@ -46,6 +46,46 @@ macro_rules! instruction_sets {
                 }
             }
 
+            /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
+            pub fn lanes(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::LANES,
+                    $(Self::$isa(_) => <$token>::LANES,)*
+                }
+            }
+
+            /// Vectors that fit in registers.
+            pub fn registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::REGISTERS,
+                    $(Self::$isa(_) => <$token>::REGISTERS,)*
+                }
+            }
+
+            /// Vectors of inputs that each row of a tile of floats keeps in registers.
+            pub(crate) fn row_registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::ROW_REGISTERS,
+                    $(Self::$isa(_) => <$token>::ROW_REGISTERS,)*
+                }
+            }
+
+            /// Registers that a vector of int8 weights takes while it is multiplied.
+            pub(crate) fn weight_registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::WEIGHT_REGISTERS,
+                    $(Self::$isa(_) => <$token>::WEIGHT_REGISTERS,)*
+                }
+            }
+
+            /// What int8 inputs are counted from while they are multiplied.
+            pub(crate) fn origin(self) -> u8 {
+                match self {
+                    Self::Scalar(_) => Scalar::ORIGIN,
+                    $(Self::$isa(_) => <$token>::ORIGIN,)*
+                }
+            }
+
             /// Runs a kernel of floats compiled for this instruction set.
             #[inline]
             pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
@@ -111,45 +151,6 @@ impl Isa {
     /// The instruction set that [`name`](Self::name) gives, where this machine has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::available().find(|isa| isa.name() == name)
-    }
-
-    /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
-    pub fn lanes(self) -> usize {
-        struct Lanes;
-        impl<S: Simd> Kernel<S> for Lanes {
-            type Output = usize;
-            #[inline(always)]
-            fn run(self, _: S) -> usize {
-                S::LANES
-            }
-        }
-        self.run(Lanes)
-    }
-
-    /// Vectors that fit in registers.
-    pub fn registers(self) -> usize {
-        struct Registers;
-        impl<S: Simd> Kernel<S> for Registers {
-            type Output = usize;
-            #[inline(always)]
-            fn run(self, _: S) -> usize {
-                S::REGISTERS
-            }
-        }
-        self.run(Registers)
-    }
-
-    /// Registers that a vector of int8 weights takes while it is multiplied.
-    pub(crate) fn weight_registers(self) -> usize {
-        struct WeightRegisters;
-        impl<S: Int8> Kernel<S> for WeightRegisters {
-            type Output = usize;
-            #[inline(always)]
-            fn run(self, _: S) -> usize {
-                S::WEIGHT_REGISTERS
-            }
-        }
-        self.run_int8(WeightRegisters)
     }
 }
 

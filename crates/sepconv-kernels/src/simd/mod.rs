@@ -19,6 +19,7 @@ mod isa;
 mod neon;
 mod part;
 mod scalar;
+mod strided;
 #[cfg(test)]
 mod tests;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -34,6 +35,7 @@ pub use isa::{FloatKernel, Int8Kernel, Isa};
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+pub use strided::strided;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
 
@@ -63,6 +65,12 @@ macro_rules! detected {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
 
+/// The same bytes as numbers without a sign.
+pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
+    // SAFETY: the types differ in how a byte is read only.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
 /// A token for an instruction set, and the vector operations it allows.
 ///
 /// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86
@@ -74,6 +82,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Vectors that fit in registers.
     const REGISTERS: usize;
+    /// Vectors of inputs that each row of a tile keeps in registers: one where products take their input from a lane, none where they
+    /// take it from memory or a copy in all lanes.
+    const ROW_REGISTERS: usize = 0;
 
     /// Runs `kernel` with this token's instructions enabled.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

@@ -1,8 +1,6 @@
-use core::array;
-
 use crate::rows::Rows;
 use crate::scheme::{Multiply, Scheme, Target};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, strided};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +18,20 @@ impl Taps {
     /// The only tap, which reads from `at` on.
     pub(crate) fn one(at: usize) -> Self {
         Self { first: 0, step: 1, count: 1, at, stride: 0 }
+    }
+}
+
+/// Each tap, and where it reads.
+impl Iterator for Taps {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let (tap, at) = (self.first, self.at);
+        self.count = self.count.checked_sub(1)?;
+        self.first += self.step;
+        self.at = self.at.wrapping_add_signed(self.stride);
+        Some((tap, at))
     }
 }
 
@@ -68,32 +80,18 @@ impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Bl
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
                 let (header, weights) = panel.split_at(C::HEADER * columns);
                 let mut sums = scheme.start::<MR, NV>(simd, header, pixels);
-                patch.each_run(|run, row| {
-                    let x: [_; MR] = array::from_fn(|p| &row[p * patch.step..][..patch.length]);
-                    scheme.accumulate(simd, &mut sums, x, &weights[run * depth..][..depth]);
-                });
+                for (tap, y) in patch.vertical {
+                    let row = patch.rows.row(y);
+                    for (run, start) in patch.horizontal {
+                        let x = strided(&row[start..], patch.step, patch.length);
+                        scheme.accumulate(simd, &mut sums, x, &weights[(tap * patch.runs + run) * depth..][..depth]);
+                    }
+                }
                 let first = index * columns;
                 let width = columns.min(target.columns - first);
                 scheme.finish(simd, sums, header, target.part(block * MR * target.stride + first, width));
             }
             patch.horizontal.at += MR * patch.step;
-        }
-    }
-}
-
-impl<'a, T: Copy> Patch<'a, T> {
-    /// Calls `f` with the number of every run and its row, from where the first pixel's run starts.
-    #[inline(always)]
-    pub(crate) fn each_run(&self, mut f: impl FnMut(usize, &'a [T])) {
-        let (Taps { stride, .. }, mut y) = (self.vertical, self.vertical.at);
-        for tap in (self.vertical.first..).step_by(self.vertical.step).take(self.vertical.count) {
-            let row = self.rows.row(y);
-            y = y.wrapping_add_signed(stride);
-            let mut start = self.horizontal.at;
-            for run in (self.horizontal.first..).step_by(self.horizontal.step).take(self.horizontal.count) {
-                f(tap * self.runs + run, &row[start..]);
-                start = start.wrapping_add_signed(self.horizontal.stride);
-            }
         }
     }
 }
@@ -130,15 +128,25 @@ macro_rules! widths {
 }
 widths!(1, 2, 3, 4, 5, 8);
 
-/// The most rows of any tile.
-const MOST_ROWS: usize = 12;
+/// What limits the rows of a tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Registers that a vector of weights takes while it is multiplied.
+    pub(crate) weight_registers: usize,
+    /// Registers that each row of inputs takes while it is multiplied.
+    pub(crate) row_registers: usize,
+    /// The most rows of any tile.
+    pub(crate) rows: usize,
+}
 
-/// The most rows of a tile whose sums, with one row of weights and two inputs, fit in the registers.
-pub(super) const fn most_rows(registers: usize, weight_registers: usize, vectors: usize) -> usize {
-    match registers.saturating_sub(2 + weight_registers * vectors) / vectors {
-        0 => 1,
-        rows if rows > MOST_ROWS => MOST_ROWS,
-        rows => rows,
+impl Limits {
+    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers.
+    pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
+        match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
+            0 => 1,
+            rows if rows > self.rows => self.rows,
+            rows => rows,
+        }
     }
 }
 
@@ -152,7 +160,7 @@ macro_rules! rows {
                 C: Multiply<S>,
             {
                 match rows {
-                    $($rows if const { $rows <= most_rows(S::REGISTERS, C::WEIGHT_REGISTERS, NV) } => {
+                    $($rows if const { $rows <= C::LIMITS.rows(S::REGISTERS, NV) } => {
                         simd.vectorize(Block::<C, $rows, NV>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),

@@ -5,13 +5,14 @@ mod kernel;
 mod pack;
 mod pack_int8;
 
-pub(crate) use kernel::{Job, Patch, Taps, split};
-use kernel::{WIDTHS, most_rows};
+use kernel::WIDTHS;
+pub(crate) use kernel::{Job, Limits, Patch, Taps, split};
 pub use pack::{pack, packed_len};
 pub(crate) use pack::{pack_groups, packed_groups_len};
 pub(crate) use pack_int8::{HEADER, QUAD, Runs, pack_runs, packed_runs_len};
 pub use pack_int8::{pack_int8, packed_len_int8};
 
+use crate::scheme::{F32, Quantized};
 use crate::simd::Isa;
 
 /// A register tile: `rows` output pixels by `vectors` vectors of output channels.
@@ -29,17 +30,16 @@ pub struct Tile {
 impl Tile {
     /// Every tile that has a kernel of floats on `isa`: for each width, the most rows.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::widest(isa, 1)
+        Self::highest(isa, F32::limits(isa.row_registers()))
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
     pub fn variants_int8(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::widest(isa, isa.weight_registers())
+        Self::highest(isa, Quantized::limits(isa.weight_registers()))
     }
 
-    fn widest(isa: Isa, weight_registers: usize) -> impl Iterator<Item = Self> + Clone {
-        let registers = isa.registers();
-        WIDTHS.iter().map(move |&vectors| Self { rows: most_rows(registers, weight_registers, vectors), vectors })
+    fn highest(isa: Isa, limits: Limits) -> impl Iterator<Item = Self> + Clone {
+        WIDTHS.iter().map(move |&vectors| Self { rows: limits.rows(isa.registers(), vectors), vectors })
     }
 
     /// Output channels in the tile.

@@ -65,7 +65,7 @@ pub(crate) fn pack_runs(isa: Isa, tile: Tile, groups: usize, runs: Runs, filters
         let (header, products) = panel.split_at_mut(HEADER * columns);
         let (biases, scales) = header.as_chunks_mut::<4>().0.split_at_mut(columns);
         for (column, (packed_bias, packed_scale)) in biases.iter_mut().zip(scales).enumerate() {
-            let header = channel(column).map_or((0, 0.0), |o| (folded_bias(filters, k, o), scale[o]));
+            let header = channel(column).map_or((0, 0.0), |o| (folded_bias(isa, filters, k, o), scale[o]));
             *packed_bias = header.0.to_ne_bytes().map(|byte| byte as i8);
             *packed_scale = header.1.to_ne_bytes().map(|byte| byte as i8);
         }
@@ -80,9 +80,10 @@ pub(crate) fn pack_runs(isa: Isa, tile: Tile, groups: usize, runs: Runs, filters
     }
 }
 
-/// The bias of output channel `o` less what the input's zero point adds to a sum of `x·(w - w_zero_point)`.
-fn folded_bias(filters: &Filters<'_>, k: usize, o: usize) -> i32 {
-    let weights = (o * k..(o + 1) * k).map(|i| i32::from(filters.weights.get(i)));
-    let sum = weights.sum::<i32>() - k as i32 * i32::from(filters.weights.zero_point());
-    filters.bias[o].wrapping_sub(i32::from(filters.x_zero_point).wrapping_mul(sum))
+/// The bias of output channel `o`, less what the input's zero point adds to a sum of `x·(w - w_zero_point)`; products on `isa` lack
+/// `origin·w`, which is added.
+fn folded_bias(isa: Isa, filters: &Filters<'_>, k: usize, o: usize) -> i32 {
+    let sum: i32 = (o * k..(o + 1) * k).map(|i| i32::from(filters.weights.get(i))).sum();
+    let zero = i32::from(filters.x_zero_point).wrapping_mul(sum - k as i32 * i32::from(filters.weights.zero_point()));
+    filters.bias[o].wrapping_sub(zero).wrapping_add(i32::from(isa.origin()) * sum)
 }

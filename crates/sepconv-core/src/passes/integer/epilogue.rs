@@ -10,20 +10,26 @@ use crate::{
 /// layer after it.
 pub(in crate::passes) fn epilogue(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| match &node.op {
-        Op::Lookup(lookup) => join_table(rewriter, node, lookup),
+        Op::Lookup(lookup) => join_table(rewriter, &node.name, node.inputs[0], lookup),
         Op::QBinary(binary) => join_residual(rewriter, node, binary),
         Op::QConv2d(conv) => join_padding(rewriter, node, conv),
+        Op::Reshape { shape } => rewriter.reshape(&node.name, node.inputs[0], shape.clone()).map(Some),
         _ => Ok(None),
     })
 }
 
-fn join_table(rewriter: &mut Rewriter, node: &Node, lookup: &Lookup) -> Result<Option<ValueId>> {
-    let x = node.inputs[0];
+/// The table of `x` as part of what makes `x`.
+fn join_table(rewriter: &mut Rewriter, name: &str, x: ValueId, lookup: &Lookup) -> Result<Option<ValueId>> {
     if rewriter.builder.value(x).dtype == lookup.output && lookup.is(|q| q) {
         return Ok(Some(x));
     }
     let Some(before) = rewriter.sole_producer(x).cloned() else { return Ok(None) };
     let mut op = before.op;
+    if let Op::Reshape { shape } = op {
+        // Tables do not care for shapes.
+        let Some(joined) = join_table(rewriter, name, before.inputs[0], lookup)? else { return Ok(None) };
+        return rewriter.reshape(&before.name, joined, shape).map(Some);
+    }
     let joined = match &mut op {
         Op::Lookup(first) => {
             *first = compose(first, lookup);
@@ -52,7 +58,7 @@ fn join_table(rewriter: &mut Rewriter, node: &Node, lookup: &Lookup) -> Result<O
     if !joined {
         return Ok(None);
     }
-    let name = if matches!(op, Op::Lookup(_)) { &node.name } else { &before.name };
+    let name = if matches!(op, Op::Lookup(_)) { name } else { &before.name };
     rewriter.builder.node(name, op, &before.inputs).map(Some)
 }
 
@@ -78,16 +84,17 @@ fn join_residual(rewriter: &mut Rewriter, node: &Node, binary: &QBinary) -> Resu
     }
     for (sum, residual, [sum_term, residual_term]) in [(a, b, [binary.a, binary.b]), (b, a, [binary.b, binary.a])] {
         let Some(before) = rewriter.sole_producer(sum).cloned() else { continue };
-        let Op::QConv2d(mut conv) = before.op else { continue };
+        let Op::QConv2d(conv) = &before.op else { continue };
         let channels = rewriter.builder.shape(before.inputs[0]).last();
-        let QOutput::Bytes { residual: joined @ None, .. } = &mut conv.output else { continue };
-        let added = AddResidual { sum: sum_term, residual: residual_term, output: binary.output };
-        *joined = Some(added);
+        let QOutput::Bytes { requantize, ref table, residual: None } = conv.output else { continue };
         if conv.kind(channels) == ConvKind::Depthwise {
             continue;
         }
+        let added = AddResidual { sum: sum_term, residual: residual_term, output: binary.output };
+        let output = QOutput::Bytes { requantize, table: table.clone(), residual: Some(added) };
         let inputs = [&before.inputs[..], &[residual]].concat();
-        return rewriter.builder.node(&before.name, Op::QConv2d(conv), &inputs).map(Some);
+        let op = Op::QConv2d(QConv2d { output, ..conv.clone() });
+        return rewriter.builder.node(&before.name, op, &inputs).map(Some);
     }
     Ok(None)
 }

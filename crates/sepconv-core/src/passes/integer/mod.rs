@@ -19,7 +19,10 @@ use sepconv_kernels::{
 pub(super) use {epilogue::epilogue, unsigned::unsigned};
 
 use super::rewrite::{Rewriter, rewrite};
-use crate::{DType, Graph, Op, Result, ValueId, op::Quantization};
+use crate::{
+    DType, Graph, Op, Result, ValueId,
+    op::{Lookup, Quantization},
+};
 
 /// Every `Quantize` asks for bytes of what is before it, and `Dequantize` moves towards what needs real numbers. Layers whose
 /// weights and inputs are bytes then have exact sums even where nobody asked for bytes of them.
@@ -46,8 +49,8 @@ struct Coding {
 
 impl Coding {
     fn of(quantization: &Quantization) -> Option<Self> {
-        let (scale, zero_point) = quantization.whole().filter(|_| quantization.dtype == DType::U8)?;
-        Some(Self { scale, zero_point: u8::try_from(zero_point).ok()? })
+        let (scale, zero_point) = quantization.whole_unsigned()?;
+        Some(Self { scale, zero_point })
     }
 
     fn quantization(self) -> Quantization {
@@ -83,11 +86,17 @@ fn bytes(rewriter: &mut Rewriter, name: &str, x: ValueId, coding: Coding, fuel: 
     if let Some(bytes) = tables::bytes(rewriter, name, x, coding)? {
         return Ok(Some(bytes));
     }
-    if let Some(bytes) = moves::quantize_before(rewriter, x, coding, fuel)? {
-        return Ok(Some(bytes));
-    }
     let mut clips = Clips::default();
     let x = clips.before(rewriter, x);
+    if let Some(moved) = moves::quantize_before(rewriter, x, coding, fuel)? {
+        // The clips are tables then, until these join a layer.
+        let Requantize { low, high, .. } = clips.requantize(coding);
+        if (low, high) == (0, u8::MAX) {
+            return Ok(Some(moved));
+        }
+        let clip = Op::Lookup(Lookup::new(DType::U8, |q| q.clamp(low, high)));
+        return rewriter.builder.node(name, clip, &[moved]).map(Some);
+    }
     let Some(node) = rewriter.sole_producer(x).cloned() else { return Ok(None) };
     match &node.op {
         Op::Binary { function: function @ (Binary::Add | Binary::Sub | Binary::Mul), activation } => {

@@ -1,18 +1,18 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Tile, conv2d};
+use sepconv_kernels::{Tile, conv2d, depthwise};
 
 use super::{Choice, Planner, in_vain};
 use crate::{
     Result, ValueId,
-    op::{ConvKind, QConv2d, image},
+    op::{ConvKind, QConv2d, QOutput, image},
     plan::{
         pack::Pack,
         pack_int8::{Constants, Layout},
         work::{
             Work,
-            int8::{Filters, Int8, Matrix},
+            int8::{Depthwise, Filters, Int8, Matrix},
         },
     },
 };
@@ -32,6 +32,18 @@ impl Planner<'_> {
                 let work = if m == 1 { Int8::Vector(matrix) } else { Int8::Pointwise(matrix) };
                 let why = format!("{m} x {k} x {n}, {}", in_vain(n, tile.columns(self.isa)));
                 (work, format!("pointwise_int8 {}", tile.name(self.isa)), why)
+            }
+            // Depthwise kernels take no residual and make bytes.
+            ConvKind::Depthwise if matches!(qconv.output, QOutput::Bytes { residual: None, .. }) => {
+                let conv = depthwise::Depthwise { window: qconv.window, input: image(&x), output: image(&out) };
+                let variant = depthwise::Variant::choose(&conv);
+                let filters = self.filters(qconv, Layout::Depthwise(variant, conv))?;
+                let why = format!("{} channels, windows share the bytes of a column", conv.output[2]);
+                (
+                    Int8::Depthwise(Depthwise { variant, conv, filters }),
+                    format!("depthwise_int8 {}", variant.name()),
+                    why,
+                )
             }
             kind => {
                 let [input, output] = [image(&x), image(&out)];

@@ -37,9 +37,11 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => {
-                self.plain(Int8::MaxPool(pool.geometry(x, shape)), "max_pool_int8", "vectors of channels")
-            }
+            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => self.plain(
+                Int8::Pool { pool: pool.geometry(x, shape), mean: None },
+                "max_pool_int8",
+                "vectors of channels",
+            ),
             Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
                 return Err(Error::unsupported("a maximum of signed bytes has no kernel")
                     .help("the passes make all bytes unsigned: run them first"));
@@ -87,10 +89,10 @@ impl Planner<'_> {
             Op::QConv2d(conv) => self.qconv2d(conv)?,
             Op::QBinary(binary) => {
                 let (pairing, why) = self.pairing();
-                self.plain(Int8::Binary { binary: binary.clone(), pairing }, "binary_int8", &why)
+                self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
             }
             Op::QAverage(average) => {
-                let work = Int8::Average { pool: average.pool.geometry(x, shape), average: average.clone() };
+                let work = Int8::Pool { pool: average.pool.geometry(x, shape), mean: Some(average.mean()) };
                 self.plain(work, "average_int8", "vectors of channels")
             }
             Op::Gather { .. }

@@ -1,14 +1,18 @@
+use alloc::boxed::Box;
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, pointwise, pool};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool, quantized};
 
 use super::{
     Operands, images,
     pairing::{Pairing, strided},
     residual,
 };
-use crate::op::{QAverage, QBinary, QOutput};
+use crate::{
+    op::QOutput,
+    plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer},
+};
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
 #[derive(Debug)]
@@ -21,13 +25,15 @@ pub(crate) enum Int8 {
         conv: conv2d::Conv2d,
         filters: Filters,
     },
-    MaxPool(pool::Pool),
-    Average {
+    Depthwise(Depthwise),
+    Fused(Box<Fused<Matrix, Depthwise>>),
+    Pool {
         pool: pool::Pool,
-        average: QAverage,
+        /// How a mean becomes a byte, where it is one.
+        mean: Option<pool::Mean>,
     },
     Binary {
-        binary: QBinary,
+        pair: quantized::Pair,
         pairing: Pairing,
     },
 }
@@ -41,6 +47,14 @@ pub(crate) struct Matrix {
     pub(crate) filters: Filters,
 }
 
+/// A depthwise convolution with packed weights.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    pub(crate) variant: depthwise::Variant,
+    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) filters: Filters,
+}
+
 /// Packed weights, biases and scales, and what becomes of the sums.
 #[derive(Debug)]
 pub(crate) struct Filters {
@@ -50,6 +64,16 @@ pub(crate) struct Filters {
 }
 
 impl Int8 {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
+        let part = |layer| match layer {
+            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
+            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
+            _ => unreachable!("blocks are of pointwise and depthwise layers"),
+        };
+        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    }
+
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -76,17 +100,16 @@ impl Int8 {
                 let residual = residual(x.operand(1), units.start * unit, out.len());
                 filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
             }
-            Self::Binary { binary, pairing } => {
+            Self::Binary { pair, pairing } => {
                 let x = [0, 1].map(|i| x.operand(i));
                 match pairing {
                     Pairing::Repeat(repeat) => repeat.each(x, units.start * unit, out, |a, b, out| {
-                        let pairs = a.iter().cycle().zip(b.iter().cycle());
-                        out.iter_mut().zip(pairs).for_each(|(out, (&a, &b))| *out = binary.apply(a, b));
+                        quantized::binary(isa, pair, a, b, out);
                     }),
-                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| binary.apply(a, b)),
+                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| pair.apply(a, b)),
                 }
             }
-            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
@@ -134,13 +157,9 @@ impl Int8 {
                         }
                     }
                 }
-                Self::MaxPool(pool) => windows(pool, source, rows, here, |bytes| bytes.max().unwrap_or_default()),
-                Self::Average { pool, average } => windows(pool, source, rows, here, |bytes| {
-                    let (sum, count) = bytes.fold((0, 0), |(sum, count), byte| {
-                        (sum + i32::from(byte) - i32::from(average.x_zero), count + 1)
-                    });
-                    average.output.round(sum as f32 * (average.scale / count.max(1) as f32))
-                }),
+                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
+                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
+                Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
                 _ => unreachable!("only kernels that slide over planes come here"),
             }
         }
@@ -150,7 +169,9 @@ impl Int8 {
     fn planes(&self) -> ([usize; 3], [usize; 3]) {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
-            Self::MaxPool(pool) | Self::Average { pool, .. } => (pool.input, pool.output),
+            Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
+            Self::Fused(fused) => fused.planes(),
+            Self::Pool { pool, .. } => (pool.input, pool.output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
     }
@@ -161,7 +182,7 @@ impl Int8 {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Binary { pairing, .. } => pairing.unit(len),
-            Self::Conv2d { .. } | Self::MaxPool(_) | Self::Average { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
@@ -172,23 +193,9 @@ impl Int8 {
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            Self::Fused(fused) => fused.scratch_bytes(),
             _ => 0,
         }
-    }
-}
-
-fn windows(
-    pool: &pool::Pool,
-    x: Rows<'_, u8>,
-    rows: Range<usize>,
-    out: &mut [u8],
-    f: impl Fn(&mut dyn Iterator<Item = u8>) -> u8,
-) {
-    let (window, [h, w, c], [_, ow, _]) = (&pool.window, pool.input, pool.output);
-    for (i, out) in out.iter_mut().enumerate() {
-        let (y, px, channel) = (rows.start + i / (ow * c), i / c % ow, i % c);
-        let taps = window.taps(0, y, h).flat_map(|ky| window.taps(1, px, w).map(move |kx| (ky, kx)));
-        *out = f(&mut taps.map(|(ky, kx)| x.row(window.source(0, y, ky))[window.source(1, px, kx) * c + channel]));
     }
 }
 
@@ -235,9 +242,29 @@ impl Filters {
     }
 }
 
-impl Matrix {
+impl PointwiseLayer for Matrix {
+    type Element = u8;
+
+    fn channels(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
     fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
         let packed = self.filters.packed(weights);
-        self.filters.multiply(isa, self.tile, [self.k, self.n], packed, x, residual, out);
+        self.filters.multiply(isa, self.tile, self.channels(), packed, x, residual, out);
+    }
+}
+
+impl DepthwiseLayer for Depthwise {
+    type Element = u8;
+
+    fn geometry(&self) -> &depthwise::Depthwise {
+        &self.conv
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
+        let packed = self.filters.packed(weights);
+        let epilogue = self.filters.epilogue().expect("a depthwise kernel makes bytes");
+        depthwise::depthwise_int8(isa, self.variant, &self.conv, x, packed, &epilogue, rows, out);
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use sepconv_kernels::Isa;
+use sepconv_kernels::{Isa, quantized};
 
 pub(crate) use float::{Depthwise, Float, Matrix};
 use int8::Int8;
@@ -71,17 +71,22 @@ impl<'a> Operands<'a> {
 impl Work {
     /// The layers of a block as one step.
     pub(crate) fn fuse(works: Vec<Self>) -> Self {
-        let float = |work| match work {
-            Self::Float(float) => float,
-            _ => unreachable!("blocks are of floats"),
-        };
-        Float::fuse(works.into_iter().map(float)).into()
+        let (mut floats, mut int8) = (Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Self::Float(layer) => floats.push(layer),
+                Self::Int8(layer) => int8.push(layer),
+                _ => unreachable!("blocks are of layers"),
+            }
+        }
+        if int8.is_empty() { Float::fuse(floats.into_iter()).into() } else { Int8::fuse(int8.into_iter()).into() }
     }
 
     /// How layers run together, where they do.
     pub(crate) fn fused(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Float(Float::Fused(fused)) => Some(&**fused),
+            Self::Int8(Int8::Fused(fused)) => Some(&**fused),
             _ => None,
         }
     }
@@ -101,24 +106,32 @@ impl Work {
             Self::Float(float) => float.run(isa, x, units, unit, cast_slice_mut(out), cast_slice_mut(scratch)),
             Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
             Self::Quantize { quantization, inner } => {
-                let reals = x.operand::<f32>(0)[first..].iter().zip(quantization.parameters(*inner, first));
+                let x = &x.operand::<f32>(0)[first..];
+                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                    return quantized::quantize(isa, scale, zero_point, &x[..out.len()], out);
+                }
+                let reals = x.iter().zip(quantization.parameters(*inner, first));
                 for (out, (&x, (scale, zero_point))) in out.iter_mut().zip(reals) {
                     *out = quantization.quantize(x, scale, zero_point) as u8;
                 }
             }
             Self::Dequantize { quantization, inner } => {
+                let (x, out) = (&x.operand::<u8>(0)[first..], cast_slice_mut::<_, f32>(out));
+                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                    return quantized::dequantize(isa, scale, zero_point, &x[..out.len()], out);
+                }
                 let integer = |bits: u8| match quantization.dtype {
                     DType::I8 => i32::from(bits as i8),
                     _ => i32::from(bits),
                 };
-                let bytes = x.operand::<u8>(0)[first..].iter().zip(quantization.parameters(*inner, first));
-                for (out, (&bits, (scale, zero_point))) in cast_slice_mut::<_, f32>(out).iter_mut().zip(bytes) {
+                let bytes = x.iter().zip(quantization.parameters(*inner, first));
+                for (out, (&bits, (scale, zero_point))) in out.iter_mut().zip(bytes) {
                     *out = (integer(bits) - zero_point) as f32 * scale;
                 }
             }
             Self::Lookup(lookup) => {
-                let bytes = &x.operand::<u8>(0)[first..];
-                out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = lookup.get(byte));
+                out.copy_from_slice(&x.operand(0)[first..][..out.len()]);
+                quantized::lookup_in_place(isa, &lookup.table, out);
             }
             Self::Move { dtype, fill, moves } => match dtype {
                 DType::F32 => carry_out(moves, *fill, x, cast_slice_mut::<_, f32>(out)),

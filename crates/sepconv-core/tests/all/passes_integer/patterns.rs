@@ -135,7 +135,15 @@ fn classifier_from_nchw() {
     let product = q.net.node(Op::MatMul, &[flat.id, weights]);
     let bias: Vec<f32> = (0..5).map(|i| i as f32 / 4.0).collect();
     let bias = q.net.builder.constant("bias", Tensor::f32([5], bias).unwrap()).unwrap();
-    let logits = q.net.node(Op::binary(Binary::Add), &[product, bias]);
+    let sum = q.net.node(Op::binary(Binary::Add), &[product, bias]);
+    let sum = q.stored(sum);
+    let swish = q.net.activation(sum.id, Activation::HardSwish);
+    let swish = q.stored(swish);
+    let hidden = q.dense(swish, 6);
+    let rows = q.net.node(Op::Reshape { shape: sepconv_core::Shape::new([2, 3]).unwrap() }, &[hidden]);
+    let clipped = q.net.activation(rows, Activation::RELU6);
+    let clipped = q.stored(clipped);
+    let logits = q.dense(clipped, 3);
     let logits = q.stored(logits);
     let softmax = q.net.node(Op::Softmax { axis: 1, log: false }, &[logits.id]);
     let quantization = Quantization::per_tensor(DType::U8, 1.0 / 256.0, 0);

@@ -125,12 +125,9 @@ impl Scheme {
             count = count.max(entries(&shape, &node.shape(value))?);
         }
         let axis = if count > 1 { dims::axis(axis, shape.len())? } else { 0 };
-        let scales = scale.map_or(Some(vec![1.0; count]), |scale| Some(node.constant_of(scale)?.as_f32()?.to_vec()));
-        let zeros = zero.map_or(Some(vec![0; count]), |zero| integers(node.constant_of(zero)?));
-        if let (Some(scale), Some(zero_point)) = (scales, zeros) {
-            let quantization =
-                Quantization { dtype, scale: spread(scale, count), zero_point: spread(zero_point, count), axis };
-            return Ok(Self::Known(quantization));
+        if let Some((scale, zero_point)) = known(node, scale, zero) {
+            let (scale, zero_point) = (spread(scale, count), spread(zero_point, count));
+            return Ok(Self::Known(Quantization { dtype, scale, zero_point, axis }));
         }
         let behind = if count > 1 { shape.len() - axis - 1 } else { 0 };
         let mut aligned = |value: ValueId| {
@@ -180,6 +177,19 @@ fn entries(x: &Shape, parameters: &Shape) -> Result<usize> {
             format_args!("scales or zero points {parameters}"),
         )),
     }
+}
+
+/// Scales and zero points, where both are constants.
+fn known(node: &Node<'_>, scale: Option<ValueId>, zero: Option<ValueId>) -> Option<(Vec<f32>, Vec<i32>)> {
+    let scale = match scale {
+        Some(scale) => node.constant_of(scale)?.as_f32()?.to_vec(),
+        None => vec![1.0],
+    };
+    let zero = match zero {
+        Some(zero) => integers(node.constant_of(zero)?)?,
+        None => vec![0],
+    };
+    Some((scale, zero))
 }
 
 /// A single entry as often as there are others.

@@ -7,13 +7,13 @@ use super::*;
 /// An operand of a node: the network's input, a constant, or none.
 enum Operand {
     X,
-    Known(TensorProto),
+    Known(Box<TensorProto>),
     Absent,
 }
 use Operand::{Absent, Known, X};
 
 fn floats(dims: &[i64], data: &[f32]) -> Operand {
-    Known(weight("", dims, data))
+    Known(Box::new(weight("", dims, data)))
 }
 
 fn scale(value: f32) -> Operand {
@@ -21,7 +21,7 @@ fn scale(value: f32) -> Operand {
 }
 
 fn integers(data_type: i32, dims: &[i64], data: &[i32]) -> Operand {
-    Known(TensorProto { dims: dims.into(), data_type, int32_data: data.into(), ..Default::default() })
+    Known(Box::new(TensorProto { dims: dims.into(), data_type, int32_data: data.into(), ..Default::default() }))
 }
 
 fn u8(dims: &[i64], data: &[i32]) -> Operand {
@@ -51,7 +51,7 @@ fn network_of(mut node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> GraphP
         node.input.push(match operand {
             X => "x".into(),
             Known(tensor) => {
-                weights.push(TensorProto { name: format!("w{i}"), ..tensor });
+                weights.push(TensorProto { name: format!("w{i}"), ..*tensor });
                 format!("w{i}")
             }
             Absent => String::new(),
@@ -76,9 +76,16 @@ fn answer(node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> Tensor {
     let graph = load(network_of(node, x, operands), 18).and_then(|onnx| onnx.graph(&Binding::default()));
     let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
     let optimised = passes::optimise(graph.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let y = interpret(&graph, std::slice::from_ref(x)).expect("one input");
-    assert_eq!(interpret(&optimised, std::slice::from_ref(x)).expect("one input"), y, "{name}");
-    y.into_iter().next().expect("one output")
+    let result = |graph: &Graph| interpret(graph, std::slice::from_ref(x)).expect("one input").remove(0);
+    let (y, lowered) = (result(&graph), result(&optimised));
+    match (y.as_f32(), lowered.as_f32()) {
+        (Some(y), Some(lowered)) => assert!(y.iter().zip(lowered).all(|(y, l)| (y - l).abs() < 1e-5), "{name}"),
+        _ => assert_eq!(lowered, y, "{name} after the passes"),
+    }
+    let plan = Plan::new(&optimised, Isa::best(), 1, &Limits::default());
+    let mut runner = Runner::new(plan.unwrap_or_else(|error| panic!("{name}: {error}")));
+    assert_eq!(runner.run(&[x], &Serial).expect("one input"), [lowered], "{name} as a plan");
+    y
 }
 
 fn refusal(node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> String {
@@ -143,7 +150,7 @@ fn scales_may_be_computed() {
         node("Mul", &["floats", "scale"], &["y"]),
     ];
     let Known(weights) = i8(&[2, 2], &[1, 10, 2, -20]) else { unreachable!("weights are known") };
-    let graph = network(&[1, 2], nodes, vec![TensorProto { name: "w".into(), ..weights }]);
+    let graph = network(&[1, 2], nodes, vec![TensorProto { name: "w".into(), ..*weights }]);
     let graph = import(graph).expect("a sound network");
     let y = interpret(&graph, &[reals(&[1, 2], &[-1.0, 4.1])]).expect("one input").remove(0);
     // One fiftieth is the scale and 50 the zero point: (-1, 4.1) is 0 and 255.
@@ -300,7 +307,7 @@ fn bytes_are_moved_pooled_and_resized() {
     let pixels: Vec<u8> = (1..=16).map(|i| i * 15).collect();
     let pool = onnx("MaxPool").ints("kernel_shape", &[2, 2]).ints("strides", &[2, 2]);
     assert_eq!(answer(pool, &bytes(&[1, 1, 4, 4], &pixels), vec![X]), bytes(&[1, 1, 2, 2], &[90, 120, 210, 240]));
-    let pads = Known(ints("", &[4], &[0, 1, 0, 1]));
+    let pads = Known(Box::new(ints("", &[4], &[0, 1, 0, 1])));
     let y = answer(onnx("Pad"), &bytes(&[1, 2], &[1, 2]), vec![X, pads, u8(&[], &[7])]);
     assert_eq!(y, bytes(&[1, 4], &[7, 1, 2, 7]));
     let wider = || vec![X, Absent, floats(&[4], &[1.0, 1.0, 1.0, 2.0])];
@@ -308,6 +315,23 @@ fn bytes_are_moved_pooled_and_resized() {
     let resized = |mode| answer(onnx("Resize").text("mode", mode), &x, wider());
     assert_eq!(resized("nearest"), signed(&[1, 1, 1, 6], &[-10, -10, 20, 20, 31, 31]));
     assert_eq!(resized("linear"), signed(&[1, 1, 1, 6], &[-10, -2, 12, 22, 28, 31]));
+}
+
+#[test]
+fn many_nodes_cannot_share_one_long_list_of_scales() {
+    let shared = |count: usize| {
+        let names: Vec<String> = (0..count).map(|i| format!("q{i}")).collect();
+        let read = |name: &String| node("DequantizeLinear", &["w", "scale"], &[name]).int("axis", 0);
+        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        let nodes = names.iter().map(read).chain([node("Sum", &inputs, &["y"])]).collect();
+        let Known(bytes) = u8(&[10_000], &[0; 10_000]) else { unreachable!("weights are known") };
+        let weights = vec![TensorProto { name: "w".into(), ..*bytes }, weight("scale", &[10_000], &[1.0; 10_000])];
+        let limits = Limits { max_memory: 1 << 20, ..Limits::default() };
+        load(network(&[1], nodes, weights), 13)?.graph(&Binding { limits, ..Binding::default() })
+    };
+    assert!(shared(10).is_ok());
+    let error = shared(20).expect_err("20 lists of 80 kB");
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn floats_are_sums_times_their_scale() {
 #[test]
 fn the_chosen_tile_has_a_kernel() {
     for isa in Isa::available() {
-        for (m, n) in [(0, 1), (1, 1), (1, 1000), (49, 160), (12544, 16), (usize::MAX >> 40, 24)] {
+        for (m, n) in [(0, 1), (1, 1), (1, 1000), (49, 160), (12544, 16), (1 << 24, 24)] {
             let tile = Tile::choose_int8(isa, m, 96, n);
             assert!(Tile::variants_int8(isa).any(|variant| variant == tile), "{isa} {m}x{n}: {tile:?}");
         }

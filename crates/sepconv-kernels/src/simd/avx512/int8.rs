@@ -4,11 +4,11 @@ use core::array;
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::Int8;
 
-/// The numbers as bytes, those beyond 0..=255 as the nearer end.
+/// The lowest byte of each number.
 #[inline(always)]
 fn narrow(x: __m512i) -> __m128i {
-    // SAFETY: called with a token only, so AVX-512 is there. The conversion takes its operand as unsigned.
-    unsafe { _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())) }
+    // SAFETY: called with a token only, so AVX-512 is there.
+    unsafe { _mm512_cvtepi32_epi8(x) }
 }
 
 /// Up to sixteen bytes, then zeros.

@@ -6,12 +6,14 @@ use crate::simd::Kernel;
 
 /// How an Arm machine multiplies bytes.
 pub trait Dot: Copy + Send + Sync + 'static {
+    /// What inputs are counted from.
+    const ORIGIN: u8;
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
     /// Runs `kernel` with the instructions of the token enabled, in a function of its own: a kernel made of kernels would grow past
     /// compiling.
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output;
-    /// `sum` and the four products of each pair of quads.
+    /// `sum` and the four products of each pair of quads, inputs counted from the origin.
     fn dot(token: Neon<Self>, sum: int32x4_t, x: int32x4_t, w: int32x4_t) -> int32x4_t;
 }
 
@@ -25,6 +27,7 @@ pub struct Usdot;
 
 // SAFETY (all methods): this module is compiled for targets that have NEON only.
 impl Dot for Widen {
+    const ORIGIN: u8 = 0;
     const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
@@ -52,7 +55,8 @@ impl Dot for Widen {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for Sdot {
-    const WEIGHT_REGISTERS: usize = 2;
+    const ORIGIN: u8 = 128;
+    const WEIGHT_REGISTERS: usize = 1;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output {
@@ -65,30 +69,21 @@ impl Dot for Sdot {
         unsafe { enabled(token, kernel) }
     }
 
-    /// `Σ x·w = Σ (x - 128)·w - Σ -128·w`. The last is the same for all pixels, so that the compiler computes it once for them.
     #[inline(always)]
     fn dot(_: Neon<Self>, sum: int32x4_t, x: int32x4_t, w: int32x4_t) -> int32x4_t {
-        #[inline(always)]
-        fn sdot(sum: int32x4_t, x: int32x4_t, w: int32x4_t) -> int32x4_t {
-            let mut out = sum;
-            // SAFETY: see above; the compiler has no stable intrinsic for it yet.
-            unsafe {
-                asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) out, in(vreg) x, in(vreg) w,
-                    options(pure, nomem, nostack, preserves_flags));
-            }
-            out
-        }
-        // SAFETY: see above.
+        let mut out = sum;
+        // SAFETY: see above; the compiler has no stable intrinsic for it yet.
         unsafe {
-            let flip = vreinterpretq_s32_s8(vdupq_n_s8(-128));
-            let correction = sdot(vdupq_n_s32(0), flip, w);
-            sdot(vsubq_s32(sum, correction), veorq_s32(x, flip), w)
+            asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) out, in(vreg) x, in(vreg) w,
+                options(pure, nomem, nostack, preserves_flags));
         }
+        out
     }
 }
 
 // SAFETY (all methods): as above.
 impl Dot for Usdot {
+    const ORIGIN: u8 = 0;
     const WEIGHT_REGISTERS: usize = 1;
 
     #[inline(always)]

@@ -13,16 +13,26 @@ fn narrow(x: int32x4_t) -> u64 {
     }
 }
 
+/// A quad that turns bytes into what they are counted from the origin: `x - 128` has the bits of `x`, the highest inverted.
+const fn origin<D: Dot>() -> i32 {
+    i32::from_ne_bytes([D::ORIGIN; 4])
+}
+
 // SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices whose
 // length was checked.
 impl<D: Dot> Int8 for Neon<D> {
     type I32 = int32x4_t;
+    const ORIGIN: u8 = D::ORIGIN;
     const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> int32x4_t {
         // SAFETY: see above.
         unsafe { vdupq_n_s32(x) }
+    }
+    #[inline(always)]
+    fn splat_quad(self, x: [u8; 4]) -> int32x4_t {
+        self.splat_i32(i32::from_ne_bytes(x) ^ origin::<D>())
     }
     #[inline(always)]
     fn load_i32(self, from: &[i32]) -> int32x4_t {
@@ -109,7 +119,7 @@ impl<D: Dot> Int8 for Neon<D> {
             let pairs = |a, b| [vreinterpretq_u16_u8(vzip1q_u8(a, b)), vreinterpretq_u16_u8(vzip2q_u8(a, b))];
             let ([ab, above], [cd, beyond]) = (pairs(a, b), pairs(c, d));
             let quads = [vzip1q_u16(ab, cd), vzip2q_u16(ab, cd), vzip1q_u16(above, beyond), vzip2q_u16(above, beyond)];
-            quads.map(|quads| vreinterpretq_s32_u16(quads))
+            quads.map(|quads| veorq_s32(vreinterpretq_s32_u16(quads), vdupq_n_s32(origin::<D>())))
         }
     }
     #[inline(always)]
@@ -118,7 +128,8 @@ impl<D: Dot> Int8 for Neon<D> {
         unsafe {
             let [a, b, c, d] = rows.map(|row| vcreate_u8(part::read(row)));
             let (ab, cd) = (vreinterpret_u16_u8(vzip1_u8(a, b)), vreinterpret_u16_u8(vzip1_u8(c, d)));
-            vreinterpretq_s32_u16(vcombine_u16(vzip1_u16(ab, cd), vzip2_u16(ab, cd)))
+            let quads = vreinterpretq_s32_u16(vcombine_u16(vzip1_u16(ab, cd), vzip2_u16(ab, cd)));
+            veorq_s32(quads, vdupq_n_s32(origin::<D>()))
         }
     }
     #[inline(always)]

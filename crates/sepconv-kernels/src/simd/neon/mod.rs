@@ -49,6 +49,7 @@ impl<D: Dot> Simd for Neon<D> {
     type F32 = float32x4_t;
     const LANES: usize = LANES;
     const REGISTERS: usize = 32;
+    const ROW_REGISTERS: usize = 1;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {

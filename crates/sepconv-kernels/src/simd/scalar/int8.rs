@@ -5,11 +5,6 @@ use crate::simd::Int8;
 
 type I32 = [i32; 4];
 
-#[inline(always)]
-fn saturate(x: i32) -> u8 {
-    x.clamp(0, 255) as u8
-}
-
 impl Int8 for Scalar {
     type I32 = I32;
     const WEIGHT_REGISTERS: usize = 2;
@@ -43,12 +38,12 @@ impl Int8 for Scalar {
     }
     #[inline(always)]
     fn store_u8(self, x: I32, to: &mut [u8]) {
-        to[..4].copy_from_slice(&x.map(saturate));
+        to[..4].copy_from_slice(&x.map(|x| x as u8));
     }
     #[inline(always)]
     fn store_u8_part(self, x: I32, to: &mut [u8]) {
         for (to, x) in to.iter_mut().zip(x) {
-            *to = saturate(x);
+            *to = x as u8;
         }
     }
 
@@ -97,7 +92,7 @@ impl Int8 for Scalar {
     #[inline(always)]
     fn store_channels(self, x: [I32; 4], to: &mut [u8]) {
         for (to, x) in to[..16].as_chunks_mut::<4>().0.iter_mut().zip(x) {
-            *to = x.map(saturate);
+            *to = x.map(|x| x as u8);
         }
     }
 }

@@ -1,0 +1,60 @@
+//! Which taps of a square window meet in a quad: the one place that packing and the kernels with a fixed window agree in.
+//!
+//! A quad belongs to a column of the input. Quad 0 is four rows of it, quad 1 the rows that are left; of a kernel of five that is one
+//! row, and quad 1 is four columns of it, its own and those to the right. A column meets a window at tap `kx`, and each quad there
+//! has a vector of weights, a *slot*.
+
+/// Quads of a column.
+pub(super) const fn quads(kernel: usize) -> usize {
+    kernel.div_ceil(4)
+}
+
+/// Whether quad `q` lies along a row.
+const fn lies(kernel: usize, q: usize) -> bool {
+    kernel == 5 && q == 1
+}
+
+/// Where byte `b` of a quad is from: the row, and how many columns to the right. Bytes without a tap repeat another.
+pub(super) const fn source(kernel: usize, q: usize, b: usize) -> [usize; 2] {
+    let row = if lies(kernel, q) || 4 * q + b >= kernel { kernel - 1 } else { 4 * q + b };
+    [row, if lies(kernel, q) { b } else { 0 }]
+}
+
+/// How many columns beyond the first are read for `stride` columns.
+pub(super) const fn reach(kernel: usize, stride: usize) -> usize {
+    if kernel == 5 { 3 } else { stride - 1 }
+}
+
+/// Whether the quad of a column is multiplied into the window that meets the column at tap `kx`. One that lies along a row holds
+/// four taps of the window that begins there, and the fifth tap of the one before.
+pub(super) const fn meets(kernel: usize, stride: usize, q: usize, kx: usize) -> bool {
+    kx < kernel && (!lies(kernel, q) || kx == 0 || kx == stride)
+}
+
+/// The slot of a quad's weights where [`meets`] holds.
+pub(super) const fn slot(kernel: usize, stride: usize, q: usize, kx: usize) -> usize {
+    q * kernel + if lies(kernel, q) { kx / stride } else { kx }
+}
+
+/// How many slots there are.
+pub(super) const fn slots(kernel: usize) -> usize {
+    if kernel == 5 { 7 } else { kernel * quads(kernel) }
+}
+
+/// The tap `[ky, kx]` whose weight is byte `b` of a slot.
+pub(super) const fn tap(kernel: usize, q: usize, kx: usize, b: usize) -> Option<[usize; 2]> {
+    let last = kernel - 1;
+    if lies(kernel, q) {
+        if kx == 0 {
+            Some([last, b])
+        } else if kx + b == last {
+            Some([last, last])
+        } else {
+            None
+        }
+    } else if 4 * q + b < kernel {
+        Some([4 * q + b, kx])
+    } else {
+        None
+    }
+}
