@@ -66,8 +66,12 @@ pub struct Layer {
     pub step: usize,
     /// The shapes of the activations that are read.
     pub inputs: Vec<Shape>,
+    /// The type of the first activations.
+    pub takes: DType,
     /// The shape of the result.
     pub output: Shape,
+    /// The type of the result.
+    pub gives: DType,
     /// Weights and biases.
     pub parameters: usize,
     /// Multiply-accumulates.
