@@ -19,9 +19,9 @@ pub(crate) enum Elements {
 /// What each of the 256 values of a pixel becomes.
 #[derive(Clone, Debug)]
 pub(crate) enum Tables {
-    F32(Table<f32>),
-    U8(Table<u8>),
-    I8(Table<i8>),
+    F32(Box<Table<f32>>),
+    U8(Box<Table<u8>>),
+    I8(Box<Table<i8>>),
 }
 
 /// One table for red, green, blue and gray each.
@@ -34,25 +34,26 @@ impl Tables {
             let (scale, zero_point) = quantization.whole().unwrap_or((1.0, 0));
             let byte = |x: f32| quantization.quantize(x, scale, zero_point);
             match quantization.dtype {
-                DType::I8 => Self::I8(numbers.map(|table| table.map(|x| byte(x) as i8))),
-                _ => Self::U8(numbers.map(|table| table.map(|x| byte(x) as u8))),
+                DType::I8 => Self::I8(Box::new(numbers.map(|table| table.map(|x| byte(x) as i8)))),
+                _ => Self::U8(Box::new(numbers.map(|table| table.map(|x| byte(x) as u8)))),
             }
         };
         match elements {
-            Elements::Reals => Self::F32(numbers),
+            Elements::Reals => Self::F32(Box::new(numbers)),
             Elements::Quantised(quantization) => quantised(quantization),
             Elements::Bytes(DType::I8, _) if preprocess.is_raw() => {
-                Self::I8([std::array::from_fn(|px| (px as u8 ^ 0x80).cast_signed()); 4])
+                Self::I8(Box::new([std::array::from_fn(|px| (px as u8 ^ 0x80).cast_signed()); 4]))
             }
-            Elements::Bytes(_, _) if preprocess.is_raw() => Self::U8([std::array::from_fn(|px| px as u8); 4]),
+            Elements::Bytes(_, _) if preprocess.is_raw() => Self::U8(Box::new([std::array::from_fn(|px| px as u8); 4])),
             Elements::Bytes(_, Some(quantization)) => quantised(quantization),
             // Bytes that nothing is known of are the numbers that they look like.
             Elements::Bytes(dtype, None) => quantised(&Quantization::per_tensor(*dtype, 1.0, 0)),
         }
     }
 
-    /// An input's tensor for these elements.
-    pub(crate) fn dtype(&self) -> DType {
+    /// The type of an input's tensor for these elements.
+    #[cfg(test)]
+    fn dtype(&self) -> DType {
         match self {
             Self::F32(_) => DType::F32,
             Self::U8(_) => DType::U8,

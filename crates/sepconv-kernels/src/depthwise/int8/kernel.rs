@@ -165,10 +165,10 @@ impl<'a, S: Int8, const K: usize, const G: usize> Line<'a, S, K, G> {
     #[inline(always)]
     fn quad<const EDGE: bool>(&self, simd: S, q: usize, j: usize) -> [S::I32; G] {
         let mut rows: [&[u8]; 4] = [&[]; 4];
-        for b in 0..4 {
+        for (b, bytes) in rows.iter_mut().enumerate() {
             let [row, right] = source(K, q, b);
             let j = (j + right).wrapping_sub(self.left);
-            rows[b] = if !EDGE || j < self.width[0] { self.inputs.of(self.lines[row], j) } else { self.padding };
+            *bytes = if !EDGE || j < self.width[0] { self.inputs.of(self.lines[row], j) } else { self.padding };
         }
         let mut quads = [self.bias[0]; G];
         if G == 4 {
