@@ -5,6 +5,7 @@
 
 mod describe;
 mod infer;
+mod integer;
 mod macs;
 mod moves;
 mod quantized;
@@ -24,8 +25,9 @@ use sepconv_kernels::{
 use crate::Shape;
 
 pub(crate) use describe::LayerName;
+pub use integer::{QAverage, QBinary, QConv2d, QOutput};
 pub(crate) use moves::Move;
-pub use quantized::{Lookup, QAverage, QBinary, QConv2d, QOutput, Quantization};
+pub use quantized::{Lookup, Quantization};
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 
 /// An operator of a [`Graph`](crate::Graph). Planes are NHWC; every operator has one result.

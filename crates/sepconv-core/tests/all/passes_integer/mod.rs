@@ -8,14 +8,14 @@ mod quantized;
 mod refused;
 
 use sepconv_core::{
-    DType, Data, Graph, Op, Tensor, interpret,
+    DType, Data, Graph, Limits, Op, Plan, Runner, Tensor, interpret,
     op::QOutput,
     passes::{PASSES, optimise},
 };
-use sepconv_kernels::{Activation, Window, elementwise::Binary, pool::PoolKind};
+use sepconv_kernels::{Activation, Isa, Window, elementwise::Binary, pool::PoolKind};
 
 use self::quantized::{Quantized, Reals, Style};
-use crate::common::Random;
+use crate::common::{Backwards, Random};
 
 /// Random inputs in the file's order of axes.
 fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
@@ -46,6 +46,17 @@ fn check_exact(graph: Graph, seed: u64) -> Graph {
     let twice = optimise(now.clone()).unwrap();
     assert_eq!(nameless(&twice), nameless(&now), "once and twice");
     now
+}
+
+/// On every instruction set, the plan of a graph of bytes computes what the interpreter does, every bit.
+fn check_plans(graph: &Graph, inputs: &[Tensor]) {
+    let expected = interpret(graph, inputs).unwrap();
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    for isa in Isa::available() {
+        let mut runner = Runner::new(Plan::new(graph, isa, 2, &Limits::default()).unwrap());
+        let got = runner.run(&inputs, &Backwards(2)).unwrap();
+        assert!(got == expected, "{isa} differs from the definition:\n{graph}");
+    }
 }
 
 /// A graph as it is printed, without the names of its nodes.
@@ -151,6 +162,7 @@ fn whole_networks_become_integers_that_agree_to_the_last_bit() {
         let graph = check_exact(random_network(seed), seed);
         let real: Vec<_> = graph.nodes().iter().filter(|node| !is_integer(&node.op)).collect();
         assert!(real.is_empty(), "seed {seed}: {real:?} of\n{graph}");
+        check_plans(&graph, &inputs(&graph, seed));
     }
 }
 
@@ -192,6 +204,7 @@ fn single_operators_are_at_most_a_step_off() {
         let expected = interpret(&graph, &inputs).unwrap();
         let integer = optimise(graph).unwrap();
         assert!(integer.nodes().iter().all(|node| is_integer(&node.op)), "seed {seed}:\n{integer}");
+        check_plans(&integer, &inputs);
         let (most, count) = steps(&expected, &interpret(&integer, &inputs).unwrap());
         assert!(most <= 1, "seed {seed}: {most} steps in\n{integer}");
         differing += count;

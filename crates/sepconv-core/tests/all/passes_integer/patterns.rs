@@ -2,10 +2,15 @@
 
 use sepconv_core::{
     DType, Op, Tensor,
-    op::{Fill, Quantization},
+    op::{Fill, Quantization, Resize},
     passes::{BlockKind, blocks},
 };
-use sepconv_kernels::{Activation, Window, elementwise::Binary, pool::PoolKind};
+use sepconv_kernels::{
+    Activation, Window,
+    elementwise::Binary,
+    pool::PoolKind,
+    resize::{AxisMap, Coordinates, Mode, Rounding},
+};
 
 use super::check_exact;
 use super::quantized::{INT8, Quantized, UINT8};
@@ -114,6 +119,21 @@ fn moves_are_of_bytes() {
     let indices = q.net.builder.constant("indices", Tensor::i64([2], [3, 1]).unwrap()).unwrap();
     let rows = q.net.node(Op::Gather { axis: 0 }, &[flat, indices]);
     insta::assert_snapshot!(check_exact(q.finish(&[rows, mean]), 12));
+}
+
+/// The nearest pixel is a byte as it is; what lies between pixels is not.
+#[test]
+fn nearest_pixels_are_bytes() {
+    let resized = |mode| {
+        let mut q = Quantized::new(19, UINT8);
+        let x = q.input(&[1, 3, 4, 2]);
+        let map = AxisMap { mode, coordinates: Coordinates::HalfPixel, scale: 1.5 };
+        let resized = q.net.node(Op::Resize(Resize { maps: [map; 2], plane: [5, 6] }), &[x.id]);
+        let graph = check_exact(q.finish(&[resized]), 20);
+        graph.nodes().iter().map(|node| node.op.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(resized(Mode::Nearest(Rounding::PreferFloor)), ["gather", "gather", "lookup"]);
+    assert_eq!(resized(Mode::Linear), ["dequantize", "resize", "quantize"]);
 }
 
 /// As an importer of an NCHW file with explicit padding, a matrix product and a bias writes it.
