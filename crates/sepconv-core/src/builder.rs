@@ -155,11 +155,15 @@ impl Builder {
         self.constant_of(inputs[0])?;
         let mut quantization = quantization.clone();
         match op {
-            Op::Reshape { .. } => drop(quantization.whole()?),
-            Op::Transpose { order } if quantization.whole().is_none() => {
-                quantization.axis = order.iter().position(|&axis| axis == quantization.axis)?;
+            Op::Reshape { .. } | Op::Transpose { .. } if quantization.whole().is_some() => {}
+            Op::Transpose { order } => quantization.axis = order.iter().position(|&axis| axis == quantization.axis)?,
+            Op::Reshape { shape } => {
+                // The axis is where it was, if it still is one: as long, with as many elements before it.
+                let (from, axis) = (self.shape(inputs[0]), quantization.axis);
+                let before = |shape: &Shape, axis: usize| shape[..axis].iter().product::<usize>();
+                let same = |&i: &usize| shape[i] == from[axis] && before(shape, i) == before(from, axis);
+                quantization.axis = (0..shape.len()).find(same)?;
             }
-            Op::Transpose { .. } => {}
             _ => return None,
         }
         Some((op.clone(), quantization, inputs[0]))

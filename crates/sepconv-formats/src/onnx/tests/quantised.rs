@@ -268,6 +268,30 @@ fn convolutions_of_bytes_have_a_scale_for_each_filter() {
     assert_eq!(y, bytes(&[1, 2, 2, 2], &[98, 108, 117, 123, 104, 82, 60, 47]));
 }
 
+/// A signal is a plane of one row: its weights are reshaped, and keep a scale for each filter.
+#[test]
+fn convolutions_of_signals_are_of_bytes() {
+    let nodes = vec![
+        node("DequantizeLinear", &["w", "scales"], &["weights"]).int("axis", 0),
+        node("QuantizeLinear", &["x", "scale"], &["q"]),
+        node("DequantizeLinear", &["q", "scale"], &["real"]),
+        node("Conv", &["real", "weights"], &["sums"]),
+        node("QuantizeLinear", &["sums", "scale"], &["bytes"]),
+        node("DequantizeLinear", &["bytes", "scale"], &["y"]),
+    ];
+    let Known(weights) = i8(&[2, 1, 2], &[1, 2, 3, 4]) else { unreachable!("weights are known") };
+    let scales = vec![
+        TensorProto { name: "w".into(), ..*weights },
+        weight("scales", &[2], &[0.5, 0.25]),
+        weight("scale", &[], &[0.5]),
+    ];
+    let graph = passes::optimise(import(network(&[1, 1, 3], nodes, scales)).expect("a sound network"));
+    let graph = graph.expect("a sound network");
+    assert!(graph.nodes().iter().any(|node| matches!(node.op, sepconv_core::Op::QConv2d(_))), "{graph}");
+    let y = interpret(&graph, &[reals(&[1, 1, 3], &[1.0, 2.0, 3.0])]).expect("one input");
+    assert_eq!(y, [reals(&[1, 2, 2], &[2.5, 4.0, 3.0, 4.5])]);
+}
+
 #[test]
 fn matrices_of_bytes_have_a_scale_for_each_column() {
     let x = bytes(&[1, 3], &[1, 100, 200]);
