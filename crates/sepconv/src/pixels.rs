@@ -159,10 +159,10 @@ mod tests {
 
     #[test]
     fn asked_for_numbers_are_quantised() {
-        let quantization = Quantization::per_tensor(DType::U8, 1.0 / 127.5, 128);
+        let quantization = Quantization::per_tensor(DType::U8, 1.0 / 64.0, 0);
         for elements in [Elements::Quantised(quantization.clone()), Elements::Bytes(DType::U8, Some(quantization))] {
-            // (128 - 127.5) is half a unit, and halves go to the even.
-            assert_eq!(filled("tf", &elements, INPUT).as_u8().unwrap(), [0, 128, 255, 52, 102, 204]);
+            // Half of what is above 128, halves to even.
+            assert_eq!(filled("128/128", &elements, INPUT).as_u8().unwrap(), [0, 0, 64, 0, 0, 38]);
         }
         // Where the file speaks of real numbers, raw pixels are such.
         let coarse = Elements::Quantised(Quantization::per_tensor(DType::I8, 4.0, -128));
