@@ -15,6 +15,8 @@ import tempfile
 import numpy as np
 from PIL import Image, ImageDraw
 
+# How the names of the files of floats end.
+FLOATS = ("_f32.onnx", "_f32.tflite", "_f16w.tflite")
 # Sizes for the inputs that files leave open.
 OPEN = {"ppocr_det_mobilenetv3_f32.onnx": {"image": [1, 3, 640, 640]}}
 
@@ -64,21 +66,25 @@ def with_sepconv(program, path, inputs, given, folder):
         return [outputs[name] for name in outputs.files]
 
 
+def compare(expected, got):
+    """The largest value, and the largest difference relative to 1 or to the value."""
+    same = len(got) == len(expected) and all(g.shape == e.shape for g, e in zip(got, expected))
+    differences = [np.max(np.abs(g - e) / np.maximum(np.abs(e), 1)) for g, e in zip(got, expected)] if same else [np.inf]
+    return max(float(np.max(np.abs(e))) for e in expected), float(max(differences))
+
+
 def main(program, data):
-    paths = sorted(glob.glob(f"{data}/models/*/*"))
-    paths = [path for path in paths if path.endswith(("_f32.onnx", "_f32.tflite", "_f16w.tflite"))]
+    paths = sorted(path for path in glob.glob(f"{data}/models/*/*") if path.endswith(FLOATS))
     failed = 0
     for path in paths:
         reference = with_onnxruntime if path.endswith(".onnx") else with_litert
         inputs, expected, given = reference(path, data)
         with tempfile.TemporaryDirectory() as folder:
             got = with_sepconv(program, path, inputs, given, folder)
-        same = len(got) == len(expected) and all(g.shape == e.shape for g, e in zip(got, expected))
-        differences = [np.max(np.abs(g - e) / np.maximum(np.abs(e), 1)) for g, e in zip(got, expected)] if same else [np.inf]
-        largest = max(float(np.max(np.abs(e))) for e in expected)
-        ok = max(differences) <= 1e-3
+        largest, difference = compare(expected, got)
+        ok = difference <= 1e-3
         failed += not ok
-        print(f"{'ok  ' if ok else 'FAIL'} {max(differences):8.1e} of {largest:8.2g}  {os.path.basename(path)}")
+        print(f"{'ok  ' if ok else 'FAIL'} {difference:8.1e} of {largest:8.2g}  {os.path.basename(path)}")
     print(f"{len(paths) - failed} passed, {failed} failed")
     return 1 if failed or not paths else 0
 

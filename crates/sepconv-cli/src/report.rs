@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use sepconv::{Layout, Preprocess, Shape};
+use sepconv::{Layout, Plan, Preprocess, Shape};
 use serde::Serialize;
 
 /// Writes one JSON document on one line.
@@ -60,6 +60,11 @@ fn scaled(number: f64, unit: &str) -> String {
     }
     let decimals = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
     format!("{number:.decimals$} {}{unit}", ["k", "M", "G", "T", "P"][prefix])
+}
+
+/// Multiply-accumulates of the layers that work on bytes.
+pub(crate) fn int8_macs(plan: &Plan) -> u64 {
+    plan.layers().iter().filter(|layer| layer.takes.is_byte()).map(|layer| layer.macs).sum()
 }
 
 /// `224x224x3`

@@ -14,7 +14,7 @@ pub struct Builder {
     /// For each value: which node makes it.
     producers: Vec<Option<usize>>,
     limits: Limits,
-    /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes of constants.
+    /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes that the graph keeps.
     applied: usize,
     work: u64,
     memory: usize,
@@ -99,6 +99,10 @@ impl Builder {
         let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
         self.check_cost(work)?;
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
+        if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
+            // Nodes of a file may share one long list of scales; here each has its own.
+            self.hold(quantization.scale.len() * size_of::<(f32, i32)>())?;
+        }
         self.applied += 1;
         self.work += work;
         if let Some(tensor) = folded {
@@ -122,7 +126,7 @@ impl Builder {
     }
 
     /// The node that makes a value; `None` for inputs and constants.
-    pub(crate) fn producer(&self, id: ValueId) -> Option<&Node> {
+    pub fn producer(&self, id: ValueId) -> Option<&Node> {
         self.producers[id.0].map(|node| &self.graph.nodes[node])
     }
 
@@ -151,11 +155,15 @@ impl Builder {
         self.constant_of(inputs[0])?;
         let mut quantization = quantization.clone();
         match op {
-            Op::Reshape { .. } => drop(quantization.whole()?),
-            Op::Transpose { order } if quantization.whole().is_none() => {
-                quantization.axis = order.iter().position(|&axis| axis == quantization.axis)?;
+            Op::Reshape { .. } | Op::Transpose { .. } if quantization.whole().is_some() => {}
+            Op::Transpose { order } => quantization.axis = order.iter().position(|&axis| axis == quantization.axis)?,
+            Op::Reshape { shape } => {
+                // The axis is where it was, if it still is one: as long, with as many elements before it.
+                let (from, axis) = (self.shape(inputs[0]), quantization.axis);
+                let before = |shape: &Shape, axis: usize| shape[..axis].iter().product::<usize>();
+                let same = |&i: &usize| shape[i] == from[axis] && before(shape, i) == before(from, axis);
+                quantization.axis = (0..shape.len()).find(same)?;
             }
-            Op::Transpose { .. } => {}
             _ => return None,
         }
         Some((op.clone(), quantization, inputs[0]))
@@ -187,15 +195,18 @@ impl Builder {
         Ok(())
     }
 
+    /// Counts memory that the graph keeps.
+    fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.memory = self.memory.saturating_add(bytes);
+        if self.memory > self.limits.max_memory {
+            return Err(memory_error(self.memory, self.limits.max_memory));
+        }
+        Ok(())
+    }
+
     fn push(&mut self, value: Value) -> Result<ValueId> {
         if value.constant.is_some() {
-            let bytes = value.shape.elements() * value.dtype.size();
-            self.memory = self.memory.saturating_add(bytes);
-            if self.memory > self.limits.max_memory {
-                return Err(
-                    memory_error(self.memory, self.limits.max_memory).at(alloc::format!("constant {:?}", value.name))
-                );
-            }
+            self.hold(value.bytes()).map_err(|error| error.at(alloc::format!("constant {:?}", value.name)))?;
         }
         self.graph.values.push(value);
         self.producers.push(None);

@@ -22,6 +22,13 @@ pub struct Value {
     pub constant: Option<Arc<Tensor>>,
 }
 
+impl Value {
+    /// Bytes that its elements take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shape.elements() * self.dtype.size()
+    }
+}
+
 /// An operator applied to values.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -86,7 +93,8 @@ impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.numbers();
         let operand = |f: &mut fmt::Formatter<'_>, id: ValueId| match (&self.value(id).constant, number[id.0]) {
-            (Some(_), _) => write!(f, "const{}", self.value(id).shape),
+            (Some(_), _) if self.value(id).dtype == DType::F32 => write!(f, "const{}", self.value(id).shape),
+            (Some(_), _) => write!(f, "const {}", Typed(self.value(id))),
             (None, number) => write!(f, "%{number}"),
         };
         for port in &self.inputs {
@@ -100,12 +108,12 @@ impl fmt::Display for Graph {
                 f.write_str(if i == 0 { "" } else { ", " })?;
                 operand(f, id)?;
             }
-            writeln!(f, ") -> {}  # {}", self.value(node.output).shape, node.name)?;
+            writeln!(f, ") -> {}  # {}", Typed(self.value(node.output)), node.name)?;
         }
         for port in &self.outputs {
             write!(f, "output {:?} = ", port.name)?;
             operand(f, port.value)?;
-            writeln!(f, " {}{}", self.value(port.value).shape, Order(&port.order))?;
+            writeln!(f, " {}{}", Typed(self.value(port.value)), Order(&port.order))?;
         }
         Ok(())
     }
@@ -118,6 +126,18 @@ impl Graph {
         let computed = self.inputs.iter().map(|port| port.value).chain(self.nodes.iter().map(|node| node.output));
         computed.enumerate().for_each(|(number, id)| numbers[id.0] = number);
         numbers
+    }
+}
+
+/// `[1,56,56,24]`, and the type of elements that are not floats: `u8[1,56,56,24]`.
+struct Typed<'a>(&'a Value);
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.dtype {
+            DType::F32 => write!(f, "{}", self.0.shape),
+            dtype => write!(f, "{dtype}{}", self.0.shape),
+        }
     }
 }
 

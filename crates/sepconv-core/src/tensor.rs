@@ -3,6 +3,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
+use bytemuck::{cast_slice, cast_slice_mut};
+
 use crate::{Error, Result};
 
 /// The size of a tensor along each axis, slowest first. At most [`Shape::MAX_RANK`] axes; their product fits in memory.
@@ -227,11 +229,47 @@ impl Tensor {
         }
     }
 
+    /// Its elements for writing, where they are unsigned bytes.
+    pub fn as_u8_mut(&mut self) -> Option<&mut [u8]> {
+        match &mut self.data {
+            Data::U8(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Its elements for writing, where they are signed bytes.
+    pub fn as_i8_mut(&mut self) -> Option<&mut [i8]> {
+        match &mut self.data {
+            Data::I8(data) => Some(data),
+            _ => None,
+        }
+    }
+
     /// Its elements, where they are signed bytes.
     pub fn as_i8(&self) -> Option<&[i8]> {
         match &self.data {
             Data::I8(data) => Some(data),
             _ => None,
+        }
+    }
+
+    /// Its elements, as memory holds them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::F32(data) => cast_slice(data),
+            Data::I64(data) => cast_slice(data),
+            Data::U8(data) => data,
+            Data::I8(data) => cast_slice(data),
+        }
+    }
+
+    /// Its elements for writing, as memory holds them.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        match &mut self.data {
+            Data::F32(data) => cast_slice_mut(data),
+            Data::I64(data) => cast_slice_mut(data),
+            Data::U8(data) => data,
+            Data::I8(data) => cast_slice_mut(data),
         }
     }
 

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
+use sepconv_core::op::Quantization;
 use sepconv_core::{Builder, DType, Error, Limits, Result, Shape, Tensor, ValueId};
 
 /// An input or output as a file declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
     /// Its name.
     pub name: String,
@@ -11,6 +12,8 @@ pub struct Signature {
     pub dtype: DType,
     /// Its sizes in the file's own order; `None` where the file leaves one open.
     pub dims: Vec<Option<usize>>,
+    /// How its bytes stand for real numbers, where the file says so: TensorFlow Lite does, ONNX leaves it to its operators.
+    pub quantization: Option<Quantization>,
 }
 
 /// Inputs or outputs that a network may have; each costs memory of its own before a limit applies.

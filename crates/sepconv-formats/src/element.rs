@@ -3,7 +3,8 @@ use std::fmt;
 use half::{bf16, f16};
 use sepconv_core::{DType, Data, Error, Result, Shape, Tensor};
 
-/// The types of elements that are read. Every float is widened to f32, every integer and boolean to i64.
+/// The types of elements that are read. Every float is widened to f32, bytes stay as they are, every other integer and boolean is
+/// widened to i64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Element {
     F16,
@@ -28,10 +29,12 @@ impl Element {
             .expected("floats of 16 to 64 bits, integers of 8 to 64 bits or booleans", got)
     }
 
-    /// What it is widened to.
+    /// What it becomes.
     pub(crate) fn dtype(self) -> DType {
         match self {
             Self::F16 | Self::BF16 | Self::F32 | Self::F64 => DType::F32,
+            Self::U8 => DType::U8,
+            Self::I8 => DType::I8,
             _ => DType::I64,
         }
     }
@@ -60,6 +63,28 @@ impl Element {
         }
     }
 
+    /// The numbers of a tensor in this type. Floats lose their fraction in integers; what these cannot hold wraps, as in C.
+    pub(crate) fn convert(self, tensor: &Tensor) -> Result<Tensor> {
+        let data = match tensor.data() {
+            Data::F32(values) if self.dtype() == DType::F32 => Data::F32(values.clone()),
+            Data::F32(values) if self == Self::Bool => Data::I64(values.iter().map(|&x| (x != 0.0).into()).collect()),
+            Data::F32(values) => self.of_integers(values.iter().map(|&x| x as i64)),
+            Data::I64(values) => self.of_integers(values.iter().copied()),
+            Data::U8(values) => self.of_integers(values.iter().map(|&x| x.into())),
+            Data::I8(values) => self.of_integers(values.iter().map(|&x| x.into())),
+        };
+        Tensor::new(tensor.shape().clone(), data)
+    }
+
+    fn of_integers(self, values: impl Iterator<Item = i64>) -> Data {
+        match self.dtype() {
+            DType::F32 => Data::F32(values.map(|x| x as f32).collect()),
+            DType::U8 => Data::U8(values.map(|x| x as u8).collect()),
+            DType::I8 => Data::I8(values.map(|x| x as i8).collect()),
+            DType::I64 => Data::I64(values.map(|x| self.wrap(x)).collect()),
+        }
+    }
+
     /// A half-precision float from its bits.
     pub(crate) fn widen(self, bits: u16) -> f32 {
         if self == Self::BF16 { bf16::from_bits(bits).to_f32() } else { f16::from_bits(bits).to_f32() }
@@ -82,8 +107,8 @@ impl Element {
             Self::F32 => floats(bytes, f32::from_le_bytes),
             Self::F64 => floats(bytes, |wide| f64::from_le_bytes(wide) as f32),
             Self::Bool => integers(bytes, |[byte]: [u8; 1]| byte != 0),
-            Self::I8 => integers(bytes, i8::from_le_bytes),
-            Self::U8 => integers(bytes, u8::from_le_bytes),
+            Self::I8 => Data::I8(chunks(bytes).map(i8::from_le_bytes).collect()),
+            Self::U8 => Data::U8(bytes.to_vec()),
             Self::I16 => integers(bytes, i16::from_le_bytes),
             Self::U16 => integers(bytes, u16::from_le_bytes),
             Self::I32 => integers(bytes, i32::from_le_bytes),
@@ -146,8 +171,6 @@ mod tests {
         };
         let cases = [
             (Element::Bool, 1),
-            (Element::I8, -2),
-            (Element::U8, 0xfe),
             (Element::I16, -0x102),
             (Element::U16, 0xfefe),
             (Element::I32, -0x101_0102),
@@ -158,6 +181,14 @@ mod tests {
             assert_eq!(first(element), Ok(Some(value)), "{element:?}");
         }
         assert!(first(Element::U64).is_err(), "beyond i64");
+    }
+
+    #[test]
+    fn bytes_stay_as_they_are() {
+        let shape = || Shape::new([2]).expect("a small shape");
+        let read = |element: Element| element.tensor(&[0xfe, 1], shape()).expect("two bytes");
+        assert_eq!(read(Element::U8).as_u8(), Some(&[0xfe, 1][..]));
+        assert_eq!(read(Element::I8).as_i8(), Some(&[-2, 1][..]));
     }
 
     #[test]

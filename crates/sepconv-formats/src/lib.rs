@@ -18,12 +18,6 @@ pub use binding::{Binding, Signature};
 
 use sepconv_core::Error;
 
-/// The error for networks that compute with integers.
-fn quantized() -> Error {
-    Error::unsupported("int8 is not supported yet")
-        .help("use the float32 or float16 file of this network: quantisation is the last step of making an int8 one")
-}
-
 /// The error for an operand, called `what`, that only a run of the network gives.
 fn not_known(what: &str, operand: &str) -> Error {
     Error::unsupported(format!("{what} must be known when the network is loaded"))

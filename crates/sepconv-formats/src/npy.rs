@@ -18,7 +18,7 @@ const MAX_HEADER: usize = 1 << 16;
 
 /// Reads a `.npy` or `.npz` file. The one tensor of a `.npy` file is named after the file.
 ///
-/// Floats of any width become `f32`, integers and booleans `i64`.
+/// Floats of any width become `f32`, bytes stay `u8` or `i8`, wider integers and booleans become `i64`.
 ///
 /// # Errors
 /// When the file cannot be read or is neither, when it holds other elements, or when it takes more than `limits.max_memory`.
@@ -105,7 +105,7 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     let mut dims = sizes.strip_prefix('(').and_then(|rest| rest.split_once(')')).and_then(|(sizes, _)| numbers(sizes));
     let dims = dims.take().ok_or_else(|| bad("shape", sizes))?;
     let shape = Shape::new(dims)?;
-    let bytes = shape.elements() * size_of::<i64>();
+    let bytes = shape.elements() * element.dtype().size();
     if bytes > limit {
         return Err(Error::limit("array takes too much memory").expected(format_args!("at most {limit} bytes"), bytes));
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use common::folder;
-use sepconv_core::{ErrorKind, Graph, Node, Result};
-use sepconv_formats::Binding;
+use sepconv_core::{ErrorKind, Graph, Limits, Node, Op, Result, Tensor, ValueId, interpret, passes};
 use sepconv_formats::onnx::Onnx;
+use sepconv_formats::{Binding, npy};
 
 fn read(data: &Path, name: &str) -> Bytes {
     std::fs::read(data.join("models/onnx").join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
@@ -79,22 +79,79 @@ fn open_sizes_are_asked_for() {
     assert!(error.to_string().contains("one of [\"image\"], got \"imaeg\""), "{error}");
 }
 
-#[test]
-fn quantised_networks_are_refused() {
-    let Some(data) = folder("SEPCONV_DATA") else { return };
-    for name in [
-        "efficientnet_lite0_224_flowers_qdq.onnx",
-        "mobilenet_v1_1.0_224_qdq.onnx",
-        "mobilenet_v2_1.0_224_qdq.onnx",
-        "mobilenet_v3_small_1.0_224_qdq.onnx",
-        "person_detect_96_qdq.onnx",
-    ] {
-        let error = graph(&read(&data, name), &[]).expect_err(name);
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        let text = error.to_string();
-        assert!(text.starts_with("int8 is not supported yet\n  --> node "), "{name}: {text}");
-        assert!(text.contains("help: use the float32 or float16 file of this network"), "{name}: {text}");
+const QUANTISED: &[Network] = &[
+    ("efficientnet_lite0_224_flowers_qdq.onnx", [1, 3, 224, 224], &[&[1, 5]], 383_913_952),
+    ("mobilenet_v1_1.0_224_qdq.onnx", [1, 3, 224, 224], &[&[1, 1001]], 568_741_376),
+    ("mobilenet_v2_1.0_224_qdq.onnx", [1, 3, 224, 224], &[&[1, 1001]], 300_775_552),
+    ("mobilenet_v3_small_1.0_224_qdq.onnx", [1, 3, 224, 224], &[&[1, 1001]], 56_511_424),
+    ("person_detect_96_qdq.onnx", [1, 1, 96, 96], &[&[1, 2]], 7_157_888),
+];
+
+/// Whether a value is what a convolution of bytes takes: constants or results of quantisations, dequantised.
+fn is_dequantised(graph: &Graph, value: ValueId) -> bool {
+    let maker = |value: ValueId| graph.nodes().iter().find(|node| node.output == value);
+    let behind = |node: &Node| maker(node.inputs[0]);
+    match maker(value) {
+        Some(node) if matches!(node.op, Op::Transpose { .. }) => is_dequantised(graph, node.inputs[0]),
+        Some(node) if matches!(node.op, Op::Dequantize(_)) => behind(node)
+            .map_or(graph.value(node.inputs[0]).constant.is_some(), |node| matches!(node.op, Op::Quantize(_))),
+        _ => false,
     }
+}
+
+#[test]
+fn every_quantised_network_becomes_a_graph() {
+    let Some(data) = folder("SEPCONV_DATA") else { return };
+    for (name, input, outputs, cost) in QUANTISED {
+        let graph = graph(&read(&data, name), &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(graph.value(graph.inputs()[0].value).shape[..], *input, "{name}");
+        let found: Vec<&[usize]> = graph.outputs().iter().map(|port| &graph.value(port.value).shape[..]).collect();
+        assert_eq!(found, *outputs, "{name}");
+        assert_eq!(macs(&graph), *cost, "{name}: multiply-accumulates");
+        let layers = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::Dense { .. }));
+        let real = layers.flat_map(|layer| &layer.inputs).filter(|&&operand| !is_dequantised(&graph, operand));
+        assert_eq!(real.count(), 0, "{name}: every operand was bytes");
+        let optimised = passes::optimise(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let transposes = optimised.nodes().iter().filter(|node| matches!(node.op, Op::Transpose { .. }));
+        assert_eq!(transposes.count(), 0, "{name}:\n{optimised}");
+    }
+}
+
+/// onnxruntime gives the same numbers with its optimisations off.
+#[test]
+fn quantised_networks_answer_as_onnxruntime_does() {
+    let Some(data) = folder("SEPCONV_DATA") else { return };
+    let array = |name: &str| npy::read(&data.join("golden").join(name), &Limits::default()).expect(name).remove(0).1;
+    let (images, golden) = (array("inputs_8x224x224x3_u8.npy"), array("mobilenet_v2_1.0_224_qdq.onnx.out.npy"));
+    let (images, golden) = (images.as_u8().expect("pixels"), golden.as_f32().expect("probabilities"));
+    let plane = 224 * 224;
+    let input: Vec<f32> =
+        (0..3 * plane).map(|i| (f32::from(images[i % plane * 3 + i / plane]) - 128.0) / 128.0).collect();
+    let output = answer(&data, "mobilenet_v2_1.0_224_qdq.onnx", Tensor::f32([1, 3, 224, 224], input));
+    assert!(output.iter().zip(golden).all(|(ours, theirs)| (ours - theirs).abs() < 1e-6), "{output:?}");
+}
+
+/// The pictures that come with the TensorFlow Lite file of this network, and what onnxruntime sees in them to a step of 1/256: its
+/// sums are of floats.
+#[test]
+fn a_person_is_told_from_none() {
+    let Some(data) = folder("SEPCONV_DATA") else { return };
+    for (name, scores) in [("person", [15.0, 241.0]), ("no_person", [188.0, 68.0])] {
+        let bitmap = std::fs::read(data.join(format!("images/person_detect_{name}.bmp"))).expect(name);
+        let rows = bitmap[bitmap.len() - 96 * 96..].chunks_exact(96).rev();
+        let pixels: Vec<f32> =
+            rows.flatten().map(|pixel| (f32::from(pixel.cast_signed()) + 1.0) * 0.007_843_14).collect();
+        let output = answer(&data, "person_detect_96_qdq.onnx", Tensor::f32([1, 1, 96, 96], pixels));
+        let close = output.iter().zip(scores).all(|(ours, theirs)| (ours * 256.0 - theirs).abs() <= 1.0);
+        assert!(close, "{name}: {output:?}");
+    }
+}
+
+fn answer(data: &Path, name: &str, input: Result<Tensor>) -> Vec<f32> {
+    let graph = graph(&read(data, name), &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let outputs = input.and_then(|input| interpret(&graph, &[input]));
+    let output = outputs.unwrap_or_else(|error| panic!("{name}: {error}")).remove(0);
+    output.as_f32().expect("numbers").to_vec()
 }
 
 #[test]
@@ -108,6 +165,24 @@ fn files_that_break_off_are_malformed() {
             assert_eq!(error.kind(), ErrorKind::Malformed, "{name} cut to {length} bytes: {error}");
         }
     }
+}
+
+#[test]
+fn damaged_files_are_errors_or_graphs() {
+    let Some(data) = folder("SEPCONV_DATA") else { return };
+    let bytes = read(&data, "person_detect_96_qdq.onnx");
+    let limits = Limits { max_memory: 4 << 20, max_macs: 1 << 30, max_nodes: 1000 };
+    let binding = Binding { limits, ..Binding::default() };
+    let survives = |bytes: Vec<u8>| Onnx::parse(bytes).and_then(|onnx| onnx.graph(&binding)).is_ok();
+    assert!(survives(bytes.to_vec()));
+    // Every few bytes one is wrong in turn: most are weights, which any value suits.
+    let damaged = (0..bytes.len()).step_by(97).map(|place| {
+        let mut damaged = bytes.to_vec();
+        damaged[place] ^= 1 << (place % 8);
+        survives(damaged)
+    });
+    let refused = damaged.filter(|survived| !survived).count();
+    assert!(refused > 100, "only {refused} of the damaged files were refused");
 }
 
 #[test]

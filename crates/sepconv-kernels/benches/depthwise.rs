@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use sepconv_kernels::depthwise::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len};
-use sepconv_kernels::depthwise::{Filters, Weights8, depthwise_int8, pack_int8, packed_int8_len};
+use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_int8_len};
 use sepconv_kernels::simd::{Int8, Kernel, Simd};
-use sepconv_kernels::{Activation, Epilogue, Isa, Requantize, Rows, Window};
+use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Rows, Weights8, Window};
 
 /// `(network, plane, channels, kernel, stride)`; each layer once, named by the first network that has it. Those named L1 are of
 /// no network: they fit the nearest cache, and show the kernels without the memory behind them.
@@ -118,11 +118,10 @@ fn measure_int8(isa: Isa, variant: Variant, dw: &Depthwise) -> f64 {
     x.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 17) as u8);
     let weights = vec![1; channels * dw.window.kernel[0] * dw.window.kernel[1]];
     let (bias, scale) = (vec![0; channels], vec![0.5; channels]);
-    let filters = Filters { weights: Weights8::I8(&weights), w_zero: 0, x_zero: 8, bias: &bias, scale: &scale };
+    let filters = Filters { weights: Weights8::I8(&weights, 0), x_zero_point: 8, bias: &bias, scale: &scale };
     let packed = aligned(&mut packed, packed_int8_len(isa, variant, dw, &filters));
     pack_int8(isa, variant, dw, &filters, packed);
-    let epilogue =
-        Epilogue { output: Requantize { zero_point: 0, low: 0, high: 200 }, table: None, residual: None };
+    let epilogue = Epilogue { output: Requantize { zero_point: 0, low: 0, high: 200 }, table: None, residual: None };
     let out = aligned(&mut out, dw.output.iter().product());
     let x = Rows::new(&*x, dw.input[1] * dw.input[2]);
     let seconds = fastest(|| {

@@ -1,12 +1,12 @@
-//! Every tile on every shape: GFLOP/s of useful work on one thread with warm caches, and how near the best comes to the
-//! fastest that multiply-adds alone run. `cargo bench -p sepconv-kernels --bench pointwise [isa]`
+//! Every tile on every shape: useful arithmetic on one thread with warm caches, two operations for each product, and how near the
+//! best comes to the fastest that multiply-adds alone run. `cargo bench -p sepconv-kernels --bench pointwise [isa] [f32|int8]`
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use sepconv_kernels::pointwise::{Tile, pack, packed_len, pointwise};
-use sepconv_kernels::simd::{Kernel, Simd};
-use sepconv_kernels::{Activation, Isa};
+use sepconv_kernels::pointwise::{Tile, pack, pack_int8, packed_len, packed_len_int8, pointwise, pointwise_int8};
+use sepconv_kernels::simd::{Int8, Kernel, Simd};
+use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Weights8};
 
 /// `m`, `k`, `n` of layers of MobileNetV1 to V3 and EfficientNet, and of a fully connected layer.
 const SHAPES: [[usize; 3]; 21] = [
@@ -34,65 +34,111 @@ const SHAPES: [[usize; 3]; 21] = [
 ];
 
 fn main() {
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let numbers =
+        |name| !arguments.iter().any(|argument| ["f32", "int8"].contains(&argument.as_str()) && argument != name);
+    let isa = |isa: &Isa| {
+        let mut named = arguments.iter().filter(|argument| Isa::named(argument).is_some()).peekable();
+        named.peek().is_none() || named.any(|name| name == isa.name())
+    };
     // The plainest is left out: how fast plain Rust can run is up to the compiler, so it has no peak to compare with.
-    for isa in Isa::floats().skip(1).filter(|isa| only.as_deref().is_none_or(|only| only == isa.name())) {
-        let peak = (0..20).map(|_| isa.run(Peak)).fold(0.0, f64::max);
-        println!("{isa}: peak {peak:.1} GFLOP/s");
-        for [m, k, n] in SHAPES {
-            let mut speeds: Vec<_> = Tile::variants(isa).map(|tile| (measure(isa, tile, m, k, n), tile)).collect();
-            let chosen = Tile::choose(isa, m, k, n);
-            let got = speeds.iter().find(|(_, tile)| *tile == chosen).map_or(0.0, |(speed, _)| *speed);
-            speeds.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let (best, tile) = speeds[0];
-            print!(
-                "{m:>5} x {k:>4} x {n:>4}  best {:>6} {best:6.1} {:3.0}%",
-                tile.name(isa).to_string(),
-                100.0 * best / peak
-            );
-            print!("  chosen {:>6} {got:6.1} {:3.0}%  |", chosen.name(isa).to_string(), 100.0 * got / peak);
-            for (speed, tile) in &speeds {
-                print!(" {}:{speed:.0}", tile.name(isa));
-            }
-            println!();
+    for isa in Isa::floats().skip(1).filter(isa).filter(|_| numbers("f32")) {
+        println!("{isa}, f32");
+        report(isa, |isa| isa.run(Peak), Tile::variants(isa).collect(), Tile::choose, measure);
+    }
+    for isa in Isa::available().skip(1).filter(isa).filter(|_| numbers("int8")) {
+        println!("{isa}, int8");
+        report(isa, |isa| isa.run_int8(Peak8), Tile::variants_int8(isa).collect(), Tile::choose_int8, measure_int8);
+    }
+}
+
+fn report(
+    isa: Isa,
+    peak: impl Fn(Isa) -> f64,
+    tiles: Vec<Tile>,
+    choose: impl Fn(Isa, usize, usize, usize) -> Tile,
+    measure: impl Fn(Isa, Tile, usize, usize, usize) -> f64,
+) {
+    let peak = (0..20).map(|_| peak(isa)).fold(0.0, f64::max);
+    println!("peak {peak:.1} G operations in a second");
+    for [m, k, n] in SHAPES {
+        let mut speeds: Vec<_> = tiles.iter().map(|&tile| (measure(isa, tile, m, k, n), tile)).collect();
+        let chosen = choose(isa, m, k, n);
+        let got = speeds.iter().find(|(_, tile)| *tile == chosen).map_or(0.0, |(speed, _)| *speed);
+        speeds.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (best, tile) = speeds[0];
+        print!(
+            "{m:>5} x {k:>4} x {n:>4}  best {:>6} {best:6.1} {:3.0}%",
+            tile.name(isa).to_string(),
+            100.0 * best / peak
+        );
+        print!("  chosen {:>6} {got:6.1} {:3.0}%  |", chosen.name(isa).to_string(), 100.0 * got / peak);
+        for (speed, tile) in &speeds {
+            print!(" {}:{speed:.0}", tile.name(isa));
         }
+        println!();
     }
 }
 
 /// Numbers that start on a cache line, as a plan keeps them.
-struct Aligned(Vec<f32>, usize, usize);
+struct Aligned<T>(Vec<T>, usize, usize);
 
-impl Aligned {
-    fn new(length: usize) -> Self {
-        let data: Vec<_> = (0..length + 16).map(|i| (i % 7) as f32 - 3.0).collect();
+impl<T> Aligned<T> {
+    fn new(length: usize, number: impl Fn(usize) -> T) -> Self {
+        let data: Vec<_> = (0..length + 64).map(|i| number(i % 7)).collect();
         let start = data.as_ptr().align_offset(64);
         Self(data, start, length)
     }
 
-    fn get(&mut self) -> &mut [f32] {
+    fn get(&mut self) -> &mut [T] {
         &mut self.0[self.1..][..self.2]
     }
 }
 
-/// The best of several runs, in GFLOP/s.
-fn measure(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
-    let [mut x, mut weights, mut bias, mut out] = [m * k, n * k, n, m * n].map(Aligned::new);
-    let mut packed = Aligned::new(packed_len(isa, tile, k, n));
-    pack(isa, tile, k, weights.get(), bias.get(), packed.get());
+/// The best of several runs of `call`, in billions of operations in a second.
+fn best(m: usize, k: usize, n: usize, mut call: impl FnMut()) -> f64 {
     let operations = 2.0 * (m * k * n) as f64;
     let calls = (2e6 / operations).ceil() as usize;
     let seconds = (0..40).map(|_| {
         let start = Instant::now();
-        for _ in 0..calls {
-            let (x, out) = (black_box(x.get()), black_box(out.get()));
-            pointwise(isa, tile, k, n, x, packed.get(), None, Activation::RELU6, out);
-        }
+        (0..calls).for_each(|_| call());
         start.elapsed().as_secs_f64() / calls as f64
     });
     operations / seconds.fold(f64::MAX, f64::min) / 1e9
 }
 
-/// Multiply-adds in registers and nothing else, in GFLOP/s.
+fn measure(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
+    let [mut x, mut weights, mut bias, mut out] =
+        [m * k, n * k, n, m * n].map(|length| Aligned::new(length, |i| i as f32 - 3.0));
+    let mut packed = Aligned::new(packed_len(isa, tile, k, n), |_| 0.0);
+    pack(isa, tile, k, weights.get(), bias.get(), packed.get());
+    best(m, k, n, || {
+        let (x, out) = (black_box(x.get()), black_box(out.get()));
+        pointwise(isa, tile, k, n, x, packed.get(), None, Activation::RELU6, out);
+    })
+}
+
+fn measure_int8(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
+    let [mut x, mut out] = [m * k, m * n].map(|length| Aligned::new(length, |i| 30 * i as u8));
+    let (mut weights, mut packed) =
+        (Aligned::new(n * k, |i| 3 - i as i8), Aligned::new(packed_len_int8(isa, tile, k, n), |_| 0));
+    let (bias, scale) = (vec![100; n], vec![0.001; n]);
+    let filters = Filters { weights: Weights8::I8(weights.get(), 0), x_zero_point: 3, bias: &bias, scale: &scale };
+    pack_int8(isa, tile, k, &filters, packed.get());
+    let zero_points = filters.zero_points();
+    let output = Requantize { zero_point: 3, low: 3, high: 250 };
+    let epilogue = Epilogue { output, table: None, residual: None };
+    best(m, k, n, || {
+        let (x, out) = (black_box(x.get()), black_box(out.get()));
+        pointwise_int8(isa, tile, k, n, zero_points, x, packed.get(), None, &epilogue, out);
+    })
+}
+
+/// Sums that are independent of each other, enough to keep the units that multiply busy.
+const SUMS: usize = 10;
+const STEPS: usize = 100_000;
+
+/// Multiply-adds in registers and nothing else, in billions of operations in a second.
 struct Peak;
 
 impl<S: Simd> Kernel<S> for Peak {
@@ -100,8 +146,6 @@ impl<S: Simd> Kernel<S> for Peak {
 
     #[inline(always)]
     fn run(self, simd: S) -> f64 {
-        const SUMS: usize = 10;
-        const STEPS: usize = 100_000;
         let (a, b) = (simd.splat(black_box(0.5)), simd.splat(black_box(1.0)));
         // Different numbers in every lane, or the compiler would compute them once.
         let start: [f32; 16 * SUMS] = black_box(std::array::from_fn(|i| i as f32));
@@ -115,5 +159,33 @@ impl<S: Simd> Kernel<S> for Peak {
         let seconds = start.elapsed().as_secs_f64();
         black_box(sums.iter().map(|sum| simd.sum(*sum)).sum::<f32>());
         (2 * S::LANES * SUMS * STEPS) as f64 / seconds / 1e9
+    }
+}
+
+/// The same for dot products of bytes.
+struct Peak8;
+
+impl<S: Int8> Kernel<S> for Peak8 {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> f64 {
+        let start: [i32; 16 * SUMS] = black_box(std::array::from_fn(|i| i as i32));
+        let mut sums: [_; SUMS] = std::array::from_fn(|i| simd.load_i32(&start[i * S::LANES..]));
+        let w = simd.load_i32(&start);
+        let start = Instant::now();
+        for _ in 0..STEPS {
+            // The inputs change, or widening them would not count.
+            for sum in &mut sums {
+                *sum = simd.dot(*sum, *sum, w);
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let mut lanes = [0; 16];
+        for sum in sums {
+            simd.store_i32(sum, &mut lanes);
+            black_box(&lanes);
+        }
+        (8 * S::LANES * SUMS * STEPS) as f64 / seconds / 1e9
     }
 }

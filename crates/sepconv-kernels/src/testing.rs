@@ -1,5 +1,9 @@
 //! What the tests of several operators share.
+use std::vec;
 use std::vec::Vec;
+
+use crate::filters::{Filters, Weights8};
+use crate::requantize::{AddResidual, Epilogue, Requantize, Term};
 
 /// A linear congruential generator (Knuth's MMIX constants): the same numbers on every machine.
 pub(crate) struct Lcg(pub(crate) u64);
@@ -15,9 +19,14 @@ impl Lcg {
         (0..len).map(|_| (self.next() % 9) as f32 - 4.0).collect()
     }
 
-    /// Bytes.
+    /// Bytes, one in eight of them 0 and one in eight 255.
     pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| (self.next() >> 8) as u8).collect()
+        let byte = |x: u32| match x >> 8 & 7 {
+            0 => 0,
+            1 => 255,
+            _ => x as u8,
+        };
+        (0..len).map(|_| byte(self.next())).collect()
     }
 
     /// Numbers in -1..1.
@@ -38,4 +47,59 @@ pub(crate) fn assert_within_bound(got: &[f32], want: &[f32], absolute: &[f32], k
         let bound = (2 * k + 3) as f32 * f32::EPSILON / 2.0 * absolute;
         assert!((got - want).abs() <= bound, "{what}: expected {want}, got {got} at {i}, bound {bound:e}");
     }
+}
+
+/// The parameters of an int8 layer.
+pub(crate) struct Case8 {
+    weights: Result<(Vec<i8>, i8), (Vec<u8>, u8)>,
+    x_zero_point: u8,
+    pub(crate) bias: Vec<i32>,
+    pub(crate) scale: Vec<f32>,
+}
+
+impl Case8 {
+    /// How many kinds of weights there are: signed and unsigned with several zero points.
+    pub(crate) const KINDS: usize = 7;
+
+    /// Random filters for `n` channels of `k` products, whose results use the whole range of a byte.
+    pub(crate) fn new(lcg: &mut Lcg, k: usize, n: usize, kind: usize) -> Self {
+        let bytes = lcg.bytes(n * k);
+        let signed = |zero_point| Ok((bytes.iter().map(|&x| x as i8).collect(), zero_point));
+        let weights = match kind {
+            0 | 1 => signed(0),
+            2 => signed(-100),
+            _ => Err((bytes, [0, 127, 128, 255][kind - 3])),
+        };
+        let bias = lcg.reals(n).into_iter().map(|x| (x * 10_000.0) as i32).collect();
+        let scale = lcg.reals(n).into_iter().map(|x| (x.abs() + 0.1) / (k as f32).sqrt() / 64.0).collect();
+        Self { weights, x_zero_point: lcg.bytes(1)[0], bias, scale }
+    }
+
+    pub(crate) fn filters(&self) -> Filters<'_> {
+        let weights = match &self.weights {
+            Ok((weights, zero_point)) => Weights8::I8(weights, *zero_point),
+            Err((weights, zero_point)) => Weights8::U8(weights, *zero_point),
+        };
+        Filters { weights, x_zero_point: self.x_zero_point, bias: &self.bias, scale: &self.scale }
+    }
+}
+
+/// A function from bytes to bytes that is no simple one.
+pub(crate) fn table() -> [u8; 256] {
+    core::array::from_fn(|i| (i * 91 + 5) as u8)
+}
+
+/// Epilogues with and without a clip, a table, a residual.
+pub(crate) fn epilogues(table: &[u8; 256]) -> Vec<Epilogue<'_>> {
+    let (output, clip) =
+        (Requantize { zero_point: 130, low: 0, high: 255 }, Requantize { zero_point: 10, low: 10, high: 220 });
+    let (sum, residual) = (Term { zero_point: 130, scale: 0.7 }, Term { zero_point: 3, scale: 0.45 });
+    let add = Some(AddResidual { sum, residual, output: clip });
+    vec![
+        Epilogue { output, table: None, residual: None },
+        Epilogue { output: clip, table: None, residual: None },
+        Epilogue { output, table: Some(table), residual: None },
+        Epilogue { output, table: None, residual: add },
+        Epilogue { output: clip, table: Some(table), residual: add },
+    ]
 }

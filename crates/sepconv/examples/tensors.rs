@@ -15,7 +15,8 @@ fn main() {
 
 fn run(model: &str) -> Result<()> {
     let mut runner = Model::open(model)?.compile(&Options::default().threads(1))?;
-    let inputs: Vec<Tensor> = runner.inputs().iter().map(|input| Tensor::zeros(input.shape.clone(), input.dtype)).collect();
+    let inputs: Vec<Tensor> =
+        runner.inputs().iter().map(|input| Tensor::zeros(input.shape.clone(), input.dtype)).collect();
     for input in runner.inputs() {
         println!("input  {} {} {}", input.name, input.shape, input.dtype);
     }

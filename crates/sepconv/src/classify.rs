@@ -1,6 +1,9 @@
-use sepconv_core::{DType, Error, Result, Tensor};
+use sepconv_core::op::Quantization;
+use sepconv_core::{DType, Data, Error, Graph, Result, Tensor};
 
-use crate::preprocess::Tables;
+use crate::byte_input::byte_input;
+use crate::pixels::{Elements, Tables};
+use crate::runner::quantization;
 use crate::{Image, ImageInput, Labels, Model, Options, Preprocess, Runner, class_of};
 
 /// What a network thinks a picture shows.
@@ -32,10 +35,13 @@ pub struct Prediction {
 pub struct Classifier {
     runner: Runner,
     input: ImageInput,
+    elements: Elements,
     tensor: Tensor,
     preprocess: Preprocess,
     tables: Tables,
     labels: Option<Labels>,
+    /// How bytes of the output stand for scores.
+    quantization: Option<Quantization>,
     scores: Vec<f32>,
     softmax_added: bool,
 }
@@ -47,42 +53,56 @@ impl Classifier {
     /// # Errors
     /// Those of [`Model::compile`], and when the network is not of this kind.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
-        let runner = model.compile(options)?;
-        Self::around(runner, model).map_err(|error| error.in_file(model.name()))
+        let graph = model.import(options)?;
+        Self::around(graph, model, options).map_err(|error| model.blamed(error))
     }
 
-    fn around(runner: Runner, model: &Model) -> Result<Self> {
+    fn around(graph: Graph, model: &Model, options: &Options) -> Result<Self> {
         let unsuitable = |what: &str| Error::unsupported(what).help("`run` takes networks of any kind");
+        let quantization = graph.outputs().first().and_then(|port| quantization(&graph, port.value)).cloned();
+        let (graph, quantised) = match byte_input(&graph, options.limits)? {
+            Some((graph, quantization)) => (graph, Some(quantization)),
+            None => (graph, None),
+        };
+        let runner = Runner::new(graph, options)?;
         let [input] = runner.inputs() else { return Err(unsuitable("network has more than one input")) };
-        if input.dtype != DType::F32 {
-            return Err(unsuitable("network does not take floats"));
-        }
         let tensor = Tensor::zeros(input.shape.clone(), input.dtype);
+        let elements = match (input.dtype, quantised) {
+            (_, Some(quantization)) => Elements::Quantised(quantization),
+            (DType::F32, _) => Elements::Reals,
+            (dtype, _) => Elements::Bytes(dtype, input.quantization.clone()),
+        };
         let input = ImageInput::new(&input.shape, model.usual_layout())?;
         let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
         let classes = output.shape.iter().copied().max().unwrap_or(0);
-        if classes < 2 || classes != output.shape.elements() || output.dtype != DType::F32 {
+        if classes < 2 || classes != output.shape.elements() {
             return Err(unsuitable("network does not score classes")
                 .expected("a first output [1,classes]", format_args!("{}", output.shape)));
         }
         let preprocess = model.preprocess()?;
         let labels = model.labels().and_then(|labels| labels.for_outputs(classes).ok());
         Ok(Self {
-            tables: preprocess.tables(),
+            tables: Tables::new(&preprocess, &elements),
             scores: Vec::with_capacity(classes),
             softmax_added: false,
             runner,
             input,
+            elements,
             tensor,
             preprocess,
             labels,
+            quantization,
         })
     }
 
-    /// The same with other pre-processing.
+    /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantised as they are, but for
+    /// [`raw`](Preprocess::raw): it gives the bytes themselves.
     pub fn with_preprocess(mut self, preprocess: Preprocess) -> Self {
-        self.tables = preprocess.tables();
-        self.preprocess = preprocess;
+        self.tables = Tables::new(&preprocess, &self.elements);
+        self.preprocess = match self.elements {
+            Elements::Bytes(dtype, _) => preprocess.into_type(dtype),
+            _ => preprocess,
+        };
         self
     }
 
@@ -150,23 +170,34 @@ impl Classifier {
             return Err(Error::argument("picture does not have the network's size")
                 .expected(format_args!("{width}x{height}"), format_args!("{}x{}", image.width(), image.height())));
         }
-        if let Some(tensor) = self.tensor.as_f32_mut() {
-            self.tables.fill(image, &self.input, tensor);
-        }
+        self.tables.fill(image, &self.input, &mut self.tensor);
         let output = self.runner.run(&self.tensor)?;
+        let (scale, zero_point) = self.quantization.as_ref().and_then(Quantization::whole).unwrap_or((1.0, 0));
+        let real = |q: i32| (q - zero_point) as f32 * scale;
         self.scores.clear();
-        self.scores.extend_from_slice(output.as_f32().unwrap_or_default());
+        match output.data() {
+            Data::F32(scores) => self.scores.extend_from_slice(scores),
+            Data::U8(bytes) => self.scores.extend(bytes.iter().map(|&q| real(q.into()))),
+            Data::I8(bytes) => self.scores.extend(bytes.iter().map(|&q| real(q.into()))),
+            Data::I64(_) => unreachable!("no integers are computed while a network runs"),
+        }
         if !self.scores.iter().all(|score| score.is_finite()) {
             return Err(
                 Error::mismatch("network's output is not finite").help("is the pre-processing the network's own?")
             );
         }
-        self.softmax_added = !is_distribution(&self.scores);
+        self.softmax_added =
+            !self.quantization.as_ref().is_some_and(is_of_probabilities) && !is_distribution(&self.scores);
         if self.softmax_added {
             softmax(&mut self.scores);
         }
         Ok(())
     }
+}
+
+/// What softmax is quantised to: 256 steps from 0 to 1. Of many classes the rounded scores do not add up to 1.
+fn is_of_probabilities(quantization: &Quantization) -> bool {
+    quantization.whole() == Some((1.0 / 256.0, quantization.range().0))
 }
 
 fn is_distribution(scores: &[f32]) -> bool {

@@ -16,17 +16,20 @@
 //! What is allowed here: files, threads, the environment and other people's crates. No `unsafe`.
 #![forbid(unsafe_code)]
 
+mod byte_input;
 mod classify;
 mod image;
 mod labels;
 mod model;
 mod options;
+mod pixels;
 mod preprocess;
+pub mod quantize;
 mod runner;
 mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
-pub use sepconv_formats::{Signature, file, npy};
+pub use sepconv_formats::{Signature, file, npy, onnx};
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;

@@ -1,9 +1,9 @@
 use std::path::Path;
 
-use sepconv_core::{Error, ErrorKind, Graph, Plan, Result, passes::optimise};
+use sepconv_core::{DType, Error, ErrorKind, Graph, Result, passes::optimise};
 use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
 
-use crate::{Labels, Layout, Options, Preprocess, Runner, Source, file};
+use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file};
 
 /// A network as its file holds it.
 ///
@@ -96,36 +96,51 @@ impl Model {
         }
     }
 
-    /// The network imported and simplified.
+    /// The network as its file says, with known shapes.
     ///
     /// # Errors
     /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
-    pub fn graph(&self, options: &Options) -> Result<Graph> {
+    pub fn import(&self, options: &Options) -> Result<Graph> {
         let binding = options.binding();
         let imported = match &self.file {
             ModelFile::Onnx(file) => file.graph(&binding),
             ModelFile::Tflite(file) => file.graph(&binding),
         };
-        imported.and_then(optimise).map_err(|error| error.in_file(&self.name))
+        imported.map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The network imported and simplified.
+    ///
+    /// # Errors
+    /// Those of [`import`](Self::import).
+    pub fn graph(&self, options: &Options) -> Result<Graph> {
+        self.import(options).and_then(optimise).map_err(|error| error.in_file(&self.name))
     }
 
     /// The network made ready to run on this machine.
     ///
     /// # Errors
-    /// Those of [`graph`](Self::graph), and when the machine lacks the instruction set asked for or threads cannot be started.
+    /// Those of [`import`](Self::import) and of [`Runner::new`].
     pub fn compile(&self, options: &Options) -> Result<Runner> {
-        let isa = options.resolve_isa()?;
-        let graph = self.graph(options)?;
-        let plan =
-            Plan::new(&graph, isa, options.threads, &options.limits).map_err(|error| error.in_file(&self.name))?;
-        Runner::new(&graph, plan, options.threads)
+        Runner::new(self.import(options)?, options).map_err(|error| self.blamed(error))
     }
 
-    /// How pictures become the network's numbers, where the file says so.
+    /// The error with the file's name, unless the caller or the machine is at fault.
+    pub(crate) fn blamed(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Argument | ErrorKind::Io => error,
+            _ => error.in_file(&self.name),
+        }
+    }
+
+    /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as they are.
     ///
     /// # Errors
     /// When what it says is not usable.
     pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
+        if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
+            return Ok(Some(Preprocess::raw().into_type(*dtype).said_by(Source::File)));
+        }
         let ModelFile::Tflite(file) = &self.file else { return Ok(None) };
         let stated = file.metadata().and_then(|metadata| metadata.normalization);
         let stated = stated.map(|stated| Preprocess::custom(&stated.mean, &stated.std));
@@ -149,6 +164,18 @@ impl Model {
     pub fn labels(&self) -> Option<Labels> {
         let ModelFile::Tflite(file) = &self.file else { return None };
         file.metadata().map(|metadata| Labels::new(metadata.labels)).filter(|labels| !labels.is_empty())
+    }
+
+    /// The picture that the network takes, `graph` being its own.
+    ///
+    /// # Errors
+    /// When it does not take exactly one.
+    pub fn image_input(&self, graph: &Graph) -> Result<ImageInput> {
+        let [port] = graph.inputs() else {
+            return Err(Error::unsupported("network has more than one input").in_file(&self.name));
+        };
+        let info = TensorInfo::new(graph, port)?;
+        ImageInput::new(&info.shape, self.usual_layout()).map_err(|error| error.in_file(&self.name))
     }
 
     /// The layout that image inputs of this format usually have.

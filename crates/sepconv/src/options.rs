@@ -37,13 +37,14 @@ impl Options {
     /// The most threads that compiling accepts.
     pub const MAX_THREADS: usize = 256;
 
-    /// How many threads share the work, from 1 to [`MAX_THREADS`](Self::MAX_THREADS).
+    /// How many threads share the work, from 1 to [`MAX_THREADS`](Self::MAX_THREADS). Where there are none (WebAssembly without atomics),
+    /// the caller's does it all.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// The instruction set by name (`scalar`, `avx2`, `avx512`). Without it the variable `SEPCONV_ISA` decides, and without that
+    /// The instruction set by name (`scalar`, `avx2`, `neon`, …). Without it the variable `SEPCONV_ISA` decides, and without that
     /// the machine.
     pub fn isa(mut self, name: impl Into<String>) -> Self {
         self.isa = Some(name.into());

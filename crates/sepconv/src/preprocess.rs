@@ -1,9 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sepconv_core::{Error, Result};
+use sepconv_core::{DType, Error, Result, Shape, Tensor};
 
 use crate::Image;
+use crate::pixels::{Elements, Tables};
 
 /// How a network's image input is laid out, for a batch of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,20 @@ impl ImageInput {
             (false, false, _) => return Err(unsuitable()),
         };
         if input.height == 0 || input.width == 0 { Err(unsuitable()) } else { Ok(input) }
+    }
+
+    /// What a network of floats is given for a picture, which is [fitted](Image::fit) to it first.
+    ///
+    /// # Errors
+    /// When the picture cannot be resized.
+    pub fn tensor(&self, image: &Image, preprocess: &Preprocess) -> Result<Tensor> {
+        let dims = match self.layout {
+            Layout::Nchw => [1, self.channels, self.height, self.width],
+            Layout::Nhwc => [1, self.height, self.width, self.channels],
+        };
+        let mut tensor = Tensor::zeros(Shape::new(dims)?, DType::F32);
+        Tables::new(preprocess, &Elements::Reals).fill(&image.fit(self.width, self.height)?, self, &mut tensor);
+        Ok(tensor)
     }
 
     /// Elements of the input tensor.
@@ -171,14 +186,24 @@ impl Preprocess {
         self.source
     }
 
-    /// The tables that turn pixels of each channel into the network's numbers.
-    pub(crate) fn tables(&self) -> Tables {
-        let table = |mean: f64, std: f64| std::array::from_fn(|px| ((px as f64 - mean) / std) as f32);
-        let average = |values: [f64; 3]| values.iter().sum::<f64>() / 3.0;
-        Tables {
-            rgb: std::array::from_fn(|channel| table(self.mean[channel], self.std[channel])),
-            gray: table(average(self.mean), average(self.std)),
+    /// The same for a network that takes these elements. Bytes as they are count from -128 where they are signed.
+    pub(crate) fn into_type(mut self, dtype: DType) -> Self {
+        if self.is_raw() && dtype == DType::I8 {
+            "px - 128".clone_into(&mut self.formula);
         }
+        self
+    }
+
+    /// Whether pixels stay what they are.
+    pub(crate) fn is_raw(&self) -> bool {
+        (self.mean, self.std) == ([0.0; 3], [1.0; 3])
+    }
+
+    /// What the values of a pixel become, for red, green, blue and gray.
+    pub(crate) fn numbers(&self) -> [[f32; 256]; 4] {
+        let with_gray = |[r, g, b]: [f64; 3]| [r, g, b, (r + g + b) / 3.0];
+        let (mean, std) = (with_gray(self.mean), with_gray(self.std));
+        std::array::from_fn(|i| std::array::from_fn(|px| ((px as f64 - mean[i]) / std[i]) as f32))
     }
 }
 
@@ -209,91 +234,15 @@ impl fmt::Display for Preprocess {
     }
 }
 
-/// What each of the 256 values of a pixel becomes.
-#[derive(Clone, Debug)]
-pub(crate) struct Tables {
-    rgb: [[f32; 256]; 3],
-    gray: [f32; 256],
-}
-
-impl Tables {
-    /// Writes a picture of exactly the input's size into the input's tensor.
-    pub(crate) fn fill(&self, image: &Image, input: &ImageInput, tensor: &mut [f32]) {
-        let pixels = image.rgb().chunks_exact(3);
-        match (input.channels, input.layout) {
-            (1, _) => {
-                for (out, px) in tensor.iter_mut().zip(pixels) {
-                    *out = self.gray[luma(px)];
-                }
-            }
-            (_, Layout::Nhwc) => {
-                for (out, px) in tensor.chunks_exact_mut(3).zip(pixels) {
-                    for ((out, table), &value) in out.iter_mut().zip(&self.rgb).zip(px) {
-                        *out = table[usize::from(value)];
-                    }
-                }
-            }
-            (_, Layout::Nchw) => {
-                let planes = tensor.chunks_exact_mut(input.height * input.width);
-                for (channel, (plane, table)) in planes.zip(&self.rgb).enumerate() {
-                    for (out, px) in plane.iter_mut().zip(pixels.clone()) {
-                        *out = table[usize::from(px[channel])];
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The brightness of a pixel by ITU-R 601-2, in the fixed point that Pillow uses.
-fn luma(px: &[u8]) -> usize {
-    let [r, g, b] = [px[0], px[1], px[2]].map(usize::from);
-    (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const INPUT: ImageInput = ImageInput { height: 1, width: 2, channels: 3, layout: Layout::Nhwc };
-
-    fn filled(preprocess: &Preprocess, input: ImageInput) -> Vec<f32> {
-        let image = Image::from_rgb(2, 1, vec![0, 128, 255, 51, 102, 204]).unwrap();
-        let mut tensor = vec![f32::NAN; input.elements()];
-        preprocess.tables().fill(&image, &input, &mut tensor);
-        tensor
-    }
-
-    #[test]
-    fn presets_compute_what_they_say() {
-        assert_eq!(filled(&Preprocess::raw(), INPUT), [0.0, 128.0, 255.0, 51.0, 102.0, 204.0]);
-        assert_eq!(filled(&Preprocess::unit(), INPUT)[3..], [0.2, 0.4, 0.8]);
-        assert_eq!(filled(&Preprocess::tf(), INPUT)[..3], [-1.0, (0.5 / 127.5) as f32, 1.0]);
-        let torch = filled(&Preprocess::torch(), INPUT);
-        for (value, expected) in torch.iter().zip([-0.485 / 0.229, (128.0 / 255.0 - 0.456) / 0.224, 0.594 / 0.225]) {
-            assert!((f64::from(*value) - expected).abs() < 1e-6, "{value} {expected}");
-        }
-    }
-
-    #[test]
-    fn layouts_hold_the_same_numbers() {
-        let nchw = filled(&Preprocess::raw(), ImageInput { layout: Layout::Nchw, ..INPUT });
-        assert_eq!(nchw, [0.0, 51.0, 128.0, 102.0, 255.0, 204.0]);
-    }
-
-    #[test]
-    fn gray_is_luma() {
-        // Pillow: Image.new("RGB", (1, 1), px).convert("L")
-        let gray = filled(&Preprocess::raw(), ImageInput { channels: 1, ..INPUT });
-        assert_eq!(gray, [104.0, 98.0]);
-    }
 
     #[test]
     fn text_becomes_a_preprocess() {
         assert_eq!("tf".parse(), Ok(Preprocess::tf()));
         let custom: Preprocess = "128/127".parse().unwrap();
         assert_eq!(custom.to_string(), "custom: (px - 128) / 127");
-        assert_eq!(filled(&custom, INPUT)[2], 1.0);
         for bad in ["", "caffe", "1/", "/", "1/0", "nan/1", "1/2/3"] {
             assert!(bad.parse::<Preprocess>().is_err(), "{bad:?}");
         }

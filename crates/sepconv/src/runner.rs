@@ -1,9 +1,13 @@
-use sepconv_core::{DType, Error, Graph, Plan, Port, Result, Runner as CoreRunner, Shape, Tensor};
+use sepconv_core::op::Quantization;
+use sepconv_core::{
+    DType, Error, Graph, Op, Plan, Port, Result, Runner as CoreRunner, Shape, Tensor, ValueId, passes::optimise,
+};
 
+use crate::Options;
 use crate::threads::Threads;
 
 /// A tensor that a runner takes or gives, in the file's own order of axes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TensorInfo {
     /// Its name in the file.
     pub name: String,
@@ -11,6 +15,8 @@ pub struct TensorInfo {
     pub shape: Shape,
     /// The type of its elements.
     pub dtype: DType,
+    /// How its bytes stand for real numbers, where the network says so.
+    pub quantization: Option<Quantization>,
 }
 
 /// A network ready to run: its plan, its memory and its threads. Made by [`Model::compile`](crate::Model::compile).
@@ -23,14 +29,16 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(graph: &Graph, plan: Plan, threads: usize) -> Result<Self> {
-        let describe = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(graph, port)).collect::<Result<_>>();
-        Ok(Self {
-            inputs: describe(graph.inputs())?,
-            outputs: describe(graph.outputs())?,
-            threads: Threads::new(threads)?,
-            inner: CoreRunner::new(plan),
-        })
+    /// Simplifies a network and makes it ready to run on this machine.
+    ///
+    /// # Errors
+    /// When the machine lacks the instruction set asked for, the network passes a limit, or threads cannot be started.
+    pub fn new(graph: Graph, options: &Options) -> Result<Self> {
+        let isa = options.resolve_isa()?;
+        let describe = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
+        let (inputs, outputs) = (describe(graph.inputs())?, describe(graph.outputs())?);
+        let plan = Plan::new(&optimise(graph)?, isa, options.threads, &options.limits)?;
+        Ok(Self { inputs, outputs, threads: Threads::new(options.threads)?, inner: CoreRunner::new(plan) })
     }
 
     /// What it takes.
@@ -67,12 +75,31 @@ impl Runner {
 }
 
 impl TensorInfo {
-    fn new(graph: &Graph, port: &Port) -> Result<Self> {
+    pub(crate) fn new(graph: &Graph, port: &Port) -> Result<Self> {
         let value = graph.value(port.value);
         let mut dims = vec![0; value.shape.len()];
         for (&axis, &size) in port.order.iter().zip(value.shape.iter()) {
             dims[axis] = size;
         }
-        Ok(Self { name: port.name.clone(), shape: Shape::new(dims)?, dtype: value.dtype })
+        let quantization = if value.dtype.is_byte() { quantization(graph, port.value).cloned() } else { None };
+        Ok(Self { name: port.name.clone(), shape: Shape::new(dims)?, dtype: value.dtype, quantization })
     }
+}
+
+/// How bytes stand for real numbers, or which bytes real numbers were before, by the operators that make the one of the other.
+pub(crate) fn quantization(graph: &Graph, mut value: ValueId) -> Option<&Quantization> {
+    for node in graph.nodes().iter().rev() {
+        match &node.op {
+            _ if node.output != value => {}
+            Op::Quantize(quantization) | Op::Dequantize(quantization) => return Some(quantization),
+            // Whatever else makes bytes only moves them.
+            Op::Reshape { .. } => value = node.inputs[0],
+            _ if graph.value(value).dtype.is_byte() => value = node.inputs[0],
+            _ => return None,
+        }
+    }
+    graph.nodes().iter().find_map(|node| match &node.op {
+        Op::Dequantize(quantization) if node.inputs[0] == value => Some(quantization),
+        _ => None,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sepconv::{Classifier, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
+use sepconv::{Classifier, DType, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
 const NAMES: &str = include_str!("../../../examples/colours.txt");
@@ -59,7 +59,7 @@ fn a_classifier_names_each_colour() {
 #[test]
 fn tensors_that_do_not_fit_are_errors_and_leave_the_runner_usable() {
     let mut runner = model().compile(&Options::default().threads(1)).unwrap();
-    let right = Tensor::zeros(runner.inputs()[0].shape.clone());
+    let right = Tensor::zeros(runner.inputs()[0].shape.clone(), DType::F32);
     let before = runner.run(&right).unwrap().clone();
     assert_eq!(&before.shape()[..], [1, 6]);
     let wrong = Tensor::f32([1, 33, 33, 3], vec![0.0; 33 * 33 * 3]).unwrap();

@@ -93,9 +93,9 @@ fn best(scores: &[f32]) -> usize {
 /// The shape and elements of a .npy file, as floats.
 fn read_array(path: &Path) -> (Vec<usize>, Vec<f32>) {
     let (_, tensor): (String, Tensor) = sepconv::npy::read(path, &sepconv::Limits::default()).unwrap().remove(0);
-    let elements = match (tensor.as_f32(), tensor.as_i64()) {
+    let elements = match (tensor.as_f32(), tensor.as_u8()) {
         (Some(x), _) => x.to_vec(),
-        (_, x) => x.unwrap().iter().map(|&x| x as f32).collect(),
+        (_, x) => x.unwrap().iter().map(|&x| x.into()).collect(),
     };
     (tensor.shape().to_vec(), elements)
 }

@@ -28,8 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "5")]
     warmup: u32,
 
-    /// What to run it on: .npy, .npz, or the bare little-endian floats of one tensor, in the file's own layout [default: the same
-    /// random numbers every time]
+    /// What to run it on: .npy, .npz, or the bare elements of one tensor (bytes, or little-endian floats), in the file's own layout
+    /// [default: the same random numbers every time]
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
 
@@ -49,6 +49,7 @@ struct Output<'a> {
     p95_ms: f64,
     load_ms: f64,
     macs: u64,
+    int8_macs: u64,
     gflops: f64,
     parameters: usize,
     arena_bytes: usize,
@@ -92,7 +93,8 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let peak_memory_bytes = peak_memory();
     let plan = runner.plan();
-    let (isa, threads, macs) = (plan.isa().to_string(), plan.threads(), plan.macs());
+    let (isa, threads, macs, int8_macs) =
+        (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
     let (parameters, arena_bytes, weight_bytes) = (plan.parameters(), plan.arena_bytes(), plan.weight_bytes());
     let first = runner.run_all(&inputs)?.first().map(Tensor::data);
     let median_ms = quantile(&ms, 0.5);
@@ -106,6 +108,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         ms,
         load_ms,
         macs,
+        int8_macs,
         gflops: 2.0 * macs as f64 / median_ms / 1e6,
         parameters,
         arena_bytes,
@@ -129,9 +132,14 @@ fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(out, "min     {:.3} ms", output.min_ms)?;
     writeln!(out, "p95     {:.3} ms", output.p95_ms)?;
     writeln!(out, "load    {:.1} ms", output.load_ms)?;
+    let unit = if output.int8_macs > 0 { "GOP/s" } else { "GFLOP/s" };
+    let int8 = match output.int8_macs {
+        0 => String::new(),
+        int8 => format!(", {} of them int8", count(int8)),
+    };
     writeln!(
         out,
-        "speed   {:.1} GFLOP/s ({} MACs, two operations each, in the median)",
+        "speed   {:.1} {unit} ({} MACs{int8}, two operations each, in the median)",
         output.gflops,
         count(output.macs)
     )?;
@@ -165,7 +173,12 @@ fn read_inputs(path: &Path, runner: &Runner) -> sepconv::Result<Vec<Tensor>> {
         return Err(Error::argument("bare numbers can be the input of one tensor only"));
     };
     let bytes = file::read(path, file::MAX_BYTES)?;
-    Ok(vec![npy::read_raw(&bytes, input.shape.clone())?])
+    let tensor = match input.dtype {
+        DType::U8 => Tensor::u8(&input.shape[..], bytes),
+        DType::I8 => Tensor::i8(&input.shape[..], bytes.into_iter().map(u8::cast_signed).collect::<Vec<_>>()),
+        _ => npy::read_raw(&bytes, input.shape.clone()),
+    };
+    Ok(vec![tensor?])
 }
 
 /// Numbers from -1 to 1, the same every time; zeros for integers, which index something.

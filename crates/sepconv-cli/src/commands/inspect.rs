@@ -1,7 +1,8 @@
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use sepconv::{Format, ImageInput, Layer, Layout, Model, Plan, Preprocess, Runner, TensorInfo};
+use sepconv::{DType, Format, Graph, ImageInput, Layer, Layout, Model, Plan, Preprocess, Runner, TensorInfo};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
@@ -43,6 +44,8 @@ struct TensorJson<'a> {
     name: &'a str,
     shape: &'a [usize],
     dtype: String,
+    scale: Option<f32>,
+    zero_point: Option<i32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,7 +53,9 @@ struct LayerJson<'a> {
     name: &'a str,
     op: &'a str,
     inputs: Vec<&'a [usize]>,
+    input_dtype: String,
     output: &'a [usize],
+    dtype: String,
     parameters: usize,
     macs: u64,
     activation_bytes: usize,
@@ -71,15 +76,21 @@ struct PlanJson<'a> {
 struct Totals {
     parameters: usize,
     macs: u64,
+    int8_macs: u64,
     activation_bytes: usize,
     arena_bytes: usize,
     weight_bytes: usize,
+    file_bytes: BTreeMap<&'static str, usize>,
 }
 
 impl<'a> TensorJson<'a> {
     fn all(infos: &'a [TensorInfo]) -> Vec<Self> {
-        let one = |info: &'a TensorInfo| Self { name: &info.name, shape: &info.shape, dtype: info.dtype.to_string() };
-        infos.iter().map(one).collect()
+        infos.iter().map(Self::new).collect()
+    }
+
+    fn new(info: &'a TensorInfo) -> Self {
+        let (scale, zero_point) = info.quantization.as_ref().and_then(|quantization| quantization.whole()).unzip();
+        Self { name: &info.name, shape: &info.shape, dtype: info.dtype.to_string(), scale, zero_point }
     }
 }
 
@@ -96,7 +107,9 @@ impl<'a> LayerJson<'a> {
             name: &layer.name,
             op: &layer.op,
             inputs: layer.inputs.iter().map(|shape| &shape[..]).collect(),
+            input_dtype: layer.takes.to_string(),
             output: &layer.output,
+            dtype: layer.gives.to_string(),
             parameters: layer.parameters,
             macs: layer.macs,
             activation_bytes: layer.bytes,
@@ -106,26 +119,46 @@ impl<'a> LayerJson<'a> {
 }
 
 impl Totals {
-    fn new(plan: &Plan) -> Self {
+    fn new(graph: &Graph, plan: &Plan) -> Self {
         Self {
             parameters: plan.parameters(),
             macs: plan.macs(),
+            int8_macs: report::int8_macs(plan),
             activation_bytes: plan.layers().iter().map(|layer| layer.bytes).sum(),
             arena_bytes: plan.arena_bytes(),
             weight_bytes: plan.weight_bytes(),
+            file_bytes: constants(graph),
         }
     }
 }
 
+/// Bytes of a network's constants by type, as files hold them: wide integers take four.
+fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
+    let (mut seen, mut bytes) = (HashSet::new(), BTreeMap::new());
+    for &id in graph.nodes().iter().flat_map(|node| &node.inputs).filter(|&&id| seen.insert(id)) {
+        let Some(tensor) = &graph.value(id).constant else { continue };
+        let (name, size) = match tensor.dtype() {
+            DType::F32 => ("f32", 4),
+            DType::I64 => ("i32", 4),
+            DType::U8 => ("u8", 1),
+            DType::I8 => ("i8", 1),
+        };
+        *bytes.entry(name).or_default() += tensor.shape().elements() * size;
+    }
+    bytes
+}
+
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    let runner = model.compile(&args.compile.options())?;
+    let options = args.compile.options();
+    let runner = model.compile(&options)?;
+    let totals = Totals::new(&model.import(&options)?, runner.plan());
     // What a network of something else than pictures states or defaults to means nothing.
     let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };
     if args.json {
-        print_json(&args, &model, &runner, preprocess.as_ref(), out)
+        print_json(&args, &model, &runner, preprocess.as_ref(), totals, out)
     } else {
-        print_text(&args, &model, &runner, preprocess.as_ref(), out)
+        print_text(&args, &model, &runner, preprocess.as_ref(), &totals, out)
     }
 }
 
@@ -149,6 +182,7 @@ fn print_json(
     model: &Model,
     runner: &Runner,
     preprocess: Option<&Preprocess>,
+    totals: Totals,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let plan = runner.plan();
@@ -161,7 +195,7 @@ fn print_json(
         isa: plan.isa().to_string(),
         threads: plan.threads(),
         layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
-        totals: Totals::new(plan),
+        totals,
     };
     report::json(out, &output)
 }
@@ -171,6 +205,7 @@ fn print_text(
     model: &Model,
     runner: &Runner,
     preprocess: Option<&Preprocess>,
+    totals: &Totals,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let plan = runner.plan();
@@ -181,7 +216,9 @@ fn print_text(
                 Some(image) if role == "input" => format!(" {}", report::layout(image.layout)),
                 _ => String::new(),
             };
-            writeln!(out, "{role:<11} {} {} {}{layout}", info.name, info.shape, info.dtype)?;
+            let bytes = info.quantization.as_ref().and_then(|quantization| quantization.whole());
+            let bytes = bytes.map_or_else(String::new, |(scale, zero)| format!(", scale {scale}, zero point {zero}"));
+            writeln!(out, "{role:<11} {} {} {}{layout}{bytes}", info.name, info.shape, info.dtype)?;
         }
     }
     if let Some(preprocess) = preprocess {
@@ -199,10 +236,15 @@ fn print_text(
         )?;
         print_plan(plan, out)?;
     }
-    let totals = Totals::new(plan);
     writeln!(out)?;
     writeln!(out, "parameters  {} ({})", count(totals.parameters as u64), totals.parameters)?;
-    writeln!(out, "MACs        {} ({})", count(totals.macs), totals.macs)?;
+    let sizes: Vec<_> = totals.file_bytes.iter().map(|(dtype, size)| format!("{} {dtype}", bytes(*size))).collect();
+    writeln!(out, "weights     {} in the file", sizes.join(", "))?;
+    write!(out, "MACs        {} ({})", count(totals.macs), totals.macs)?;
+    match totals.int8_macs {
+        0 => writeln!(out)?,
+        int8 => writeln!(out, ", {} of them int8", count(int8))?,
+    }
     writeln!(out, "activations {} read and written", bytes(totals.activation_bytes))?;
     writeln!(out, "memory      {} arena, {} weights", bytes(totals.arena_bytes), bytes(totals.weight_bytes))?;
     Ok(())
@@ -213,6 +255,7 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("#", Align::Right),
         ("layer", Align::Left),
         ("operator", Align::Left),
+        ("type", Align::Left),
         ("output", Align::Left),
         ("parameters", Align::Right),
         ("MACs", Align::Right),
@@ -226,7 +269,12 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
             let name = shorten(&layer.name, 32);
             let parameters = if layer.parameters == 0 { String::new() } else { count(layer.parameters as u64) };
             let macs = if layer.macs == 0 { String::new() } else { count(layer.macs) };
-            [number.to_string(), name, layer.op.clone(), dims(&layer.output), parameters, macs, bytes(layer.bytes)]
+            let dtype = match layer.takes == layer.gives {
+                true => layer.gives.to_string(),
+                false => format!("{} -> {}", layer.takes, layer.gives),
+            };
+            let (number, output) = (number.to_string(), dims(&layer.output));
+            [number, name, layer.op.clone(), dtype, output, parameters, macs, bytes(layer.bytes)]
         })
         .collect();
     Ok(report::table(out, headings, &rows)?)

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::program::{example, finish, folder, paint, program, sepconv};
 use sepconv::{Limits, Tensor, npy};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn classify_names_colours() {
@@ -98,13 +98,18 @@ fn the_program_knows_its_name() {
     assert_eq!(sepconv(["--version"]).out, format!("sepconv {}\n", env!("CARGO_PKG_VERSION")));
 }
 
+/// A port of floats, as JSON.
+fn port(name: &str, shape: &[usize]) -> Value {
+    json!({"name": name, "shape": shape, "dtype": "f32", "scale": null, "zero_point": null})
+}
+
 #[test]
 fn inspect_tells_what_layers_cost() {
     let outcome = sepconv(["inspect", &example("colours.onnx"), "--json", "--threads", "1"]);
     let json = outcome.json();
     assert_eq!(json["format"], "ONNX");
-    assert_eq!(json["inputs"], json!([{"name": "image", "shape": [1, 3, 33, 33], "dtype": "f32"}]));
-    assert_eq!(json["outputs"], json!([{"name": "scores", "shape": [1, 6], "dtype": "f32"}]));
+    assert_eq!(json["inputs"], json!([port("image", &[1, 3, 33, 33])]));
+    assert_eq!(json["outputs"], json!([port("scores", &[1, 6])]));
     let layers = json["layers"].as_array().unwrap();
     assert_eq!((&layers[0]["name"], &layers[0]["output"]), (&json!("depthwise"), &json!([1, 16, 16, 3])));
     // 3x3 taps for each of 16x16x3 results, then 3 for each of 16x16x6.

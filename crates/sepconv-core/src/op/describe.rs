@@ -2,7 +2,7 @@ use core::fmt::{self, Display};
 
 use sepconv_kernels::{Activation, Window, elementwise::Unary};
 
-use super::{Conv2d, ConvKind, Fill, Op, Pool};
+use super::{ConvKind, Fill, Op, Pool, QAverage, QOutput};
 
 /// `relu6`, `silu`, `clip(-1,1)`; empty for the identity.
 pub(crate) struct ActivationName(pub(crate) Activation);
@@ -60,21 +60,25 @@ impl Display for Op {
             Self::Unary(function) => lower(f, function),
             Self::Binary { function, activation } => lower(f, function).and_then(|()| activated(f, *activation)),
             Self::Reduce { reduction, axes, .. } => lower(f, reduction).and_then(|()| write!(f, " {axes:?}")),
+            Self::QBinary(binary) => f.write_str("q").and_then(|()| lower(f, &binary.function)),
             _ => {
                 f.write_str(self.name())?;
                 match self {
                     Self::Conv2d(conv) => {
-                        write!(f, " {}", WindowName(conv.window))?;
-                        if conv.groups > 1 {
-                            write!(f, " g{}", conv.groups)?;
-                        }
+                        write!(f, " {}{}", WindowName(conv.window), Groups(conv.groups))?;
                         activated(f, conv.activation)
+                    }
+                    Self::QConv2d(conv) => {
+                        write!(f, " {}{}{}", WindowName(conv.window), Groups(conv.groups), Joined(&conv.output))
                     }
                     Self::ConvTranspose(conv) => {
                         write!(f, " {}", WindowName(conv.window)).and_then(|()| activated(f, conv.activation))
                     }
                     Self::Dense { activation } => activated(f, *activation),
-                    Self::Pool(Pool { window, .. }) => write!(f, " {}", WindowName(*window)),
+                    Self::Pool(Pool { window, .. }) | Self::QAverage(QAverage { pool: Pool { window, .. }, .. }) => {
+                        write!(f, " {}", WindowName(*window))
+                    }
+                    Self::Quantize(quantization) | Self::Dequantize(quantization) => write!(f, " {quantization}"),
                     Self::Softmax { axis, .. } | Self::Concat { axis } | Self::Gather { axis } => {
                         write!(f, " [{axis}]")
                     }
@@ -95,22 +99,51 @@ impl Display for Op {
     }
 }
 
-/// What a convolution is on that many input channels: `depthwise 3x3/2 relu6`, `pointwise`.
-pub(crate) struct ConvName<'a>(pub(crate) &'a Conv2d, pub(crate) usize);
+/// ` g4`; empty for one group.
+struct Groups(usize);
 
-impl Display for ConvName<'_> {
+impl Display for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(conv, channels) = self;
-        let kind = conv.kind(*channels);
-        write!(f, "{kind}")?;
-        match kind {
-            ConvKind::Pointwise => {}
-            ConvKind::Grouped => write!(f, " {} g{}", WindowName(conv.window), conv.groups)?,
-            _ => write!(f, " {}", WindowName(conv.window))?,
-        }
-        match conv.activation {
-            Activation::Identity => Ok(()),
-            activation => write!(f, " {}", ActivationName(activation)),
+        if self.0 > 1 { write!(f, " g{}", self.0) } else { Ok(()) }
+    }
+}
+
+/// What an int8 layer does to its bytes before it stores them: ` table +residual`.
+struct Joined<'a>(&'a QOutput);
+
+impl Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let QOutput::Bytes { table, residual, .. } = self.0 else { return f.write_str(" to f32") };
+        f.write_str(if table.is_some() { " table" } else { "" })?;
+        f.write_str(if residual.is_some() { " +residual" } else { "" })
+    }
+}
+
+/// An operator as a layer on that many input channels: convolutions are told by their kind, as `depthwise 3x3/2 relu6`, `pointwise`,
+/// `pointwise u8 table +residual`.
+pub(crate) struct LayerName<'a>(pub(crate) &'a Op, pub(crate) usize);
+
+impl Display for LayerName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conv = |f: &mut fmt::Formatter<'_>, kind: ConvKind, window: &Window, groups: usize| match kind {
+            ConvKind::Pointwise => write!(f, "{kind}"),
+            ConvKind::Grouped => write!(f, "{kind} {}{}", WindowName(*window), Groups(groups)),
+            _ => write!(f, "{kind} {}", WindowName(*window)),
+        };
+        let Self(op, channels) = *self;
+        match op {
+            Op::Conv2d(layer) => {
+                conv(f, layer.kind(channels), &layer.window, layer.groups)?;
+                match layer.activation {
+                    Activation::Identity => Ok(()),
+                    activation => write!(f, " {}", ActivationName(activation)),
+                }
+            }
+            Op::QConv2d(layer) => {
+                conv(f, layer.kind(channels), &layer.window, layer.groups)?;
+                write!(f, " u8{}", Joined(&layer.output))
+            }
+            op => write!(f, "{op}"),
         }
     }
 }

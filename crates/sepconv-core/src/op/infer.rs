@@ -180,9 +180,15 @@ impl Op {
                     return Err(Error::unsupported("result of a quantisation has the wrong type")
                         .expected("u8 or i8", quantization.dtype));
                 }
-                quantization.check(&inputs[0].shape)
+                quantization.check(&inputs[0].shape).and_then(|()| quantization.check_positive())
             }
-            Self::Dequantize(quantization) => quantization.check(&inputs[0].shape),
+            Self::Dequantize(quantization) => {
+                quantization.check(&inputs[0].shape)?;
+                if inputs[0].constant.is_some() { Ok(()) } else { quantization.check_positive() }
+            }
+            Self::QConv2d(conv) => conv.check(inputs),
+            Self::QBinary(binary) => binary.check(),
+            Self::QAverage(average) => average.check(),
             _ => Ok(()),
         }
     }

@@ -5,6 +5,7 @@
 
 mod describe;
 mod infer;
+mod integer;
 mod macs;
 mod moves;
 mod quantized;
@@ -23,9 +24,10 @@ use sepconv_kernels::{
 
 use crate::Shape;
 
-pub(crate) use describe::ConvName;
+pub(crate) use describe::LayerName;
+pub use integer::{QAverage, QBinary, QConv2d, QOutput};
 pub(crate) use moves::Move;
-pub use quantized::{Lookup, QAverage, QBinary, QConv2d, QOutput, Quantization};
+pub use quantized::{Lookup, Quantization};
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 
 /// An operator of a [`Graph`](crate::Graph). Planes are NHWC; every operator has one result.
@@ -220,17 +222,30 @@ impl fmt::Display for ConvKind {
     }
 }
 
+impl ConvKind {
+    fn new(window: &Window, groups: usize, channels: usize) -> Self {
+        match groups {
+            1 if window.is_pointwise() => Self::Pointwise,
+            1 if channels <= 4 => Self::Stem,
+            1 => Self::Standard,
+            groups if groups == channels => Self::Depthwise,
+            _ => Self::Grouped,
+        }
+    }
+}
+
 impl Conv2d {
     /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard convolution
     /// (or a stem), not a depthwise one.
     pub fn kind(&self, channels: usize) -> ConvKind {
-        match self.groups {
-            1 if self.window.is_pointwise() => ConvKind::Pointwise,
-            1 if channels <= 4 => ConvKind::Stem,
-            1 => ConvKind::Standard,
-            groups if groups == channels => ConvKind::Depthwise,
-            _ => ConvKind::Grouped,
-        }
+        ConvKind::new(&self.window, self.groups, channels)
+    }
+}
+
+impl QConv2d {
+    /// The kind of this convolution on `channels` input channels; see [`Conv2d::kind`].
+    pub fn kind(&self, channels: usize) -> ConvKind {
+        ConvKind::new(&self.window, self.groups, channels)
     }
 }
 

@@ -1,6 +1,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use sepconv_kernels::layout;
+
 use super::{Fill, Op};
 use crate::{Error, Result, Shape};
 
@@ -20,6 +22,13 @@ pub(crate) struct Move {
     /// Where the first element is written, and how far apart neighbours along each axis are.
     pub(crate) to: usize,
     pub(crate) to_strides: Vec<usize>,
+}
+
+impl Move {
+    /// Copies the block from operand `x` into the result.
+    pub(crate) fn carry_out<T: Copy>(&self, x: &[T], out: &mut [T]) {
+        layout::copy_strided(&self.dims, x, self.from, &self.from_strides, out, self.to, &self.to_strides);
+    }
 }
 
 /// Along one axis of the result: where a block starts, its size, and what it reads.

@@ -3,14 +3,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use sepconv_kernels::{
-    AddResidual, Epilogue, Requantize, Term, Window,
-    elementwise::Binary,
-    pool::{self, PoolKind},
-};
+use sepconv_kernels::pool::{self, PoolKind};
 
-use super::infer::{check_groups, expect_axis, expect_shape, filters, nhwc, no_output};
-use super::reference::{each_pair, image};
+use super::infer::expect_axis;
+use super::reference::each_pair;
 use super::{Op, Pool};
 use crate::{DType, Data, Error, Result, Shape, Tensor};
 
@@ -34,6 +30,12 @@ impl Quantization {
         Self { dtype, scale: vec![scale], zero_point: vec![zero_point], axis: 0 }
     }
 
+    /// The scale and zero point of a whole tensor of unsigned bytes.
+    pub(crate) fn whole_unsigned(&self) -> Option<(f32, u8)> {
+        let (scale, zero_point) = self.whole().filter(|_| self.dtype == DType::U8)?;
+        Some((scale, u8::try_from(zero_point).ok()?))
+    }
+
     /// The scale and zero point of the whole tensor, where there is only one.
     pub fn whole(&self) -> Option<(f32, i32)> {
         match (&self.scale[..], &self.zero_point[..]) {
@@ -50,13 +52,16 @@ impl Quantization {
         }
     }
 
-    /// Scales must be positive and finite, zero points within the type, and their number must fit the tensor.
-    pub(super) fn check(&self, shape: &Shape) -> Result<()> {
-        if let Some(scale) = self.scale.iter().find(|&&scale| !(scale > 0.0 && scale.is_finite())) {
-            return Err(
-                Error::malformed("scale of a quantisation makes no sense").expected("a positive finite number", scale)
-            );
+    /// Checks that scales are finite and not zero, zero points within the type, and that their number fits a tensor. Weights may
+    /// have negative scales: batch normalisation that was folded into them leaves some.
+    ///
+    /// # Errors
+    /// Malformed for numbers that make no sense or do not fit, a mismatch for an axis that the tensor has not.
+    pub fn check(&self, shape: &Shape) -> Result<()> {
+        if self.dtype == DType::F32 {
+            return Err(Error::mismatch("integers of a quantisation are none").expected("u8, i8 or i64", self.dtype));
         }
+        self.check_scales(|scale| scale != 0.0 && scale.is_finite(), "a finite number other than zero")?;
         let (low, high) = self.range();
         let outside = |zero: &&i32| self.dtype.is_byte() && !(low..=high).contains(zero);
         if let Some(zero) = self.zero_point.iter().find(outside) {
@@ -80,17 +85,33 @@ impl Quantization {
         Ok(())
     }
 
-    /// For each element in order: its scale and zero point.
-    fn parameters<'a>(&'a self, shape: &Shape) -> impl Iterator<Item = (f32, i32)> + use<'a> {
-        let inner = if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) };
-        (0..shape.elements()).map(move |i| {
+    /// What is computed has positive scales: its bytes are ordered as the real numbers are.
+    pub(super) fn check_positive(&self) -> Result<()> {
+        self.check_scales(|scale| scale > 0.0, "a positive number")
+    }
+
+    fn check_scales(&self, valid: impl Fn(f32) -> bool, expected: &str) -> Result<()> {
+        match self.scale.iter().find(|&&scale| !valid(scale)) {
+            Some(scale) => Err(Error::malformed("scale of a quantisation makes no sense").expected(expected, scale)),
+            None => Ok(()),
+        }
+    }
+
+    /// How many neighbours in a tensor of this shape share a scale.
+    pub(crate) fn inner(&self, shape: &Shape) -> usize {
+        if self.scale.len() == 1 { 1 } else { shape[self.axis + 1..].iter().product::<usize>().max(1) }
+    }
+
+    /// The scale and zero point of each element from `first` on, where `inner` neighbours share them; without end.
+    pub(crate) fn parameters(&self, inner: usize, first: usize) -> impl Iterator<Item = (f32, i32)> {
+        (first..).map(move |i| {
             let channel = i / inner % self.scale.len();
             (self.scale[channel], self.zero_point[channel])
         })
     }
 
     /// The integer for `x`: `clamp(round(x / scale) + zero_point)`, halves to even; NaN gives the least.
-    fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
+    pub fn quantize(&self, x: f32, scale: f32, zero_point: i32) -> i32 {
         let (low, high) = self.range();
         let x = x / scale;
         let (low, high) = ((low - zero_point) as f32, (high - zero_point) as f32);
@@ -118,174 +139,26 @@ pub struct Lookup {
     pub output: DType,
 }
 
+impl Lookup {
+    /// The table of a function.
+    pub fn new(output: DType, function: impl Fn(u8) -> u8) -> Self {
+        Self { table: Arc::new(core::array::from_fn(|q| function(q as u8))), output }
+    }
+
+    /// The result for a byte.
+    pub fn get(&self, q: u8) -> u8 {
+        self.table[usize::from(q)]
+    }
+
+    /// Whether the table is of that function.
+    pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
+        (0..=u8::MAX).all(|q| self.get(q) == function(q))
+    }
+}
+
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup").field("output", &self.output).finish_non_exhaustive()
-    }
-}
-
-/// See [`Op::QConv2d`]: exact sums of `(x - x_zero)·(w - w_zero)`, then [`Requantize`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct QConv2d {
-    /// Taps, strides, dilation and padding.
-    pub window: Window,
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
-    /// The byte of `x` that stands for zero; padding is made of it.
-    pub x_zero: u8,
-    /// The integer of the weights that stands for zero.
-    pub w_zero: i32,
-    /// What becomes of the sums.
-    pub output: QOutput,
-}
-
-/// What an int8 layer makes of its sums.
-#[derive(Clone, Debug, PartialEq)]
-pub enum QOutput {
-    /// The real numbers `sum · scale[o]`.
-    Float,
-    /// Bytes; see [`Epilogue`](sepconv_kernels::Epilogue).
-    Bytes {
-        /// How sums become bytes.
-        requantize: Requantize,
-        /// A function of each byte.
-        table: Option<Lookup>,
-        /// How the fifth operand is added.
-        residual: Option<AddResidual>,
-    },
-}
-
-/// See [`Op::QBinary`]. Sum and difference: `output(a(x) ± b(y))`; product: `output((x - a.zero_point)·(y - b.zero_point) · scale)` with the
-/// rounded product of both scales.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QBinary {
-    /// `Add`, `Sub` or `Mul`.
-    pub function: Binary,
-    /// How bytes of the first operand count.
-    pub a: Term,
-    /// How bytes of the second operand count.
-    pub b: Term,
-    /// How the result becomes a byte.
-    pub output: Requantize,
-}
-
-/// See [`Op::QAverage`]: `output(Σ (x - x_zero) · (scale / count))`, where the count is of taps inside the plane.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QAverage {
-    /// Window and plane; its kind is an average.
-    pub pool: Pool,
-    /// The byte of `x` that stands for zero.
-    pub x_zero: u8,
-    /// Units of the result in a unit of `x`.
-    pub scale: f32,
-    /// How the mean becomes a byte.
-    pub output: Requantize,
-}
-
-impl QConv2d {
-    /// How many operands there are.
-    pub(super) fn operands(&self) -> usize {
-        if matches!(self.output, QOutput::Bytes { residual: Some(_), .. }) { 5 } else { 4 }
-    }
-
-    /// The type of the result.
-    pub(super) fn dtype(&self) -> DType {
-        match self.output {
-            QOutput::Float => DType::F32,
-            QOutput::Bytes { .. } => DType::U8,
-        }
-    }
-
-    pub(super) fn infer(&self, shapes: &[&Shape]) -> Result<Shape> {
-        let [n, h, w, c] = nhwc(shapes[0])?;
-        let [o, kh, kw, per_group] = filters(shapes[1])?;
-        check_groups(self.groups, c, o)?;
-        let expected = [o, self.window.kernel[0], self.window.kernel[1], c / self.groups];
-        if [o, kh, kw, per_group] != expected {
-            return Err(Error::mismatch("weights do not match the input channels")
-                .expected(format_args!("weights {expected:?}"), shapes[1]));
-        }
-        expect_shape("bias", shapes[2], &[o])?;
-        expect_shape("scale", shapes[3], &[o])?;
-        let plane = self.window.output([h, w]).ok_or_else(|| no_output(&self.window, [h, w]))?;
-        let shape = Shape::new([n, plane[0], plane[1], o])?;
-        match shapes.get(4) {
-            Some(residual) => expect_shape("residual", residual, &shape).map(|()| shape),
-            None => Ok(shape),
-        }
-    }
-
-    /// The loops that define it: `(image, y, x, filter)` in order.
-    fn evaluate(&self, inputs: &[&Tensor], out: &Shape) -> Option<Data> {
-        let (x, bias, scale) = (inputs[0].as_u8()?, inputs[2].as_i64()?, inputs[3].as_f32()?);
-        let weights: Vec<i32> = match inputs[1].data() {
-            Data::U8(weights) => weights.iter().map(|&w| i32::from(w) - self.w_zero).collect(),
-            Data::I8(weights) => weights.iter().map(|&w| i32::from(w) - self.w_zero).collect(),
-            _ => return None,
-        };
-        let [h, w, c] = image(inputs[0].shape());
-        let [_, oh, ow, o] = out[..] else { return None };
-        let (per_group, filters) = (c / self.groups, o / self.groups);
-        let [_, kw] = self.window.kernel;
-        let sum = |i: usize| -> i32 {
-            let (n, y, px, f) = (i / (oh * ow * o), i / (ow * o) % oh, i / o % ow, i % o);
-            let mut sum = bias[f];
-            for ky in self.window.taps(0, y, h) {
-                for kx in self.window.taps(1, px, w) {
-                    let (sy, sx) = (self.window.source(0, y, ky), self.window.source(1, px, kx));
-                    let pixel = ((n * h + sy) * w + sx) * c + f / filters * per_group;
-                    let filter = ((f * self.window.kernel[0] + ky) * kw + kx) * per_group;
-                    let product = |i: usize| (i32::from(x[pixel + i]) - i32::from(self.x_zero)) * weights[filter + i];
-                    sum = sum.wrapping_add((0..per_group).map(product).map(i64::from).sum());
-                }
-            }
-            sum as i32
-        };
-        Some(match &self.output {
-            QOutput::Float => Data::F32((0..out.elements()).map(|i| sum(i) as f32 * scale[i % o]).collect()),
-            QOutput::Bytes { requantize, table, residual } => {
-                let table = table.as_ref().map(|lookup| &*lookup.table);
-                let epilogue = Epilogue { output: *requantize, table, residual: *residual };
-                let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
-                let byte = |i: usize| epilogue.apply(sum(i), scale[i % o], other.map(|other| other[i]));
-                Data::U8((0..out.elements()).map(byte).collect())
-            }
-        })
-    }
-}
-
-impl QBinary {
-    fn apply(&self, x: u8, y: u8) -> u8 {
-        let (a, b) = (self.a.apply(x), self.b.apply(y));
-        self.output.round(match self.function {
-            Binary::Sub => a - b,
-            Binary::Mul => {
-                let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
-                (centred(x, self.a) * centred(y, self.b)) as f32 * (self.a.scale * self.b.scale)
-            }
-            _ => a + b,
-        })
-    }
-}
-
-impl QAverage {
-    fn evaluate(&self, x: &Tensor, out: &Shape) -> Option<Data> {
-        let bytes = x.as_u8()?;
-        let ([h, w, c], [_, oh, ow, _]) = (image(x.shape()), out[..].try_into().ok()?);
-        let window = &self.pool.window;
-        let mean = |i: usize| {
-            let (n, y, px, channel) = (i / (oh * ow * c), i / (ow * c) % oh, i / c % ow, i % c);
-            let (mut sum, mut count) = (0i32, 0usize);
-            for ky in window.taps(0, y, h) {
-                for kx in window.taps(1, px, w) {
-                    let pixel = (n * h + window.source(0, y, ky)) * w + window.source(1, px, kx);
-                    sum += i32::from(bytes[pixel * c + channel]) - i32::from(self.x_zero);
-                    count += 1;
-                }
-            }
-            self.output.round(sum as f32 * (self.scale / count.max(1) as f32))
-        };
-        Some(Data::U8((0..out.elements()).map(mean).collect()))
     }
 }
 
@@ -295,7 +168,7 @@ impl Op {
         let x = inputs[0];
         match self {
             Self::Quantize(quantization) => {
-                let pairs = x.as_f32()?.iter().zip(quantization.parameters(out));
+                let pairs = x.as_f32()?.iter().zip(quantization.parameters(quantization.inner(out), 0));
                 let integers = pairs.map(|(&x, (scale, zero))| quantization.quantize(x, scale, zero));
                 Some(match quantization.dtype {
                     DType::I8 => Data::I8(integers.map(|q| q as i8).collect()),
@@ -304,7 +177,7 @@ impl Op {
             }
             Self::Dequantize(quantization) => {
                 let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
-                let parameters = quantization.parameters(out);
+                let parameters = quantization.parameters(quantization.inner(out), 0);
                 Some(Data::F32(match x.data() {
                     Data::U8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
                     Data::I8(x) => x.iter().map(|&q| q.into()).zip(parameters).map(real).collect(),
@@ -313,10 +186,9 @@ impl Op {
                 }))
             }
             Self::Lookup(lookup) => {
-                let found = |q: u8| lookup.table[usize::from(q)];
                 let bytes: Vec<u8> = match x.data() {
-                    Data::U8(x) => x.iter().map(|&q| found(q)).collect(),
-                    Data::I8(x) => x.iter().map(|&q| found(q as u8)).collect(),
+                    Data::U8(x) => x.iter().map(|&q| lookup.get(q)).collect(),
+                    Data::I8(x) => x.iter().map(|&q| lookup.get(q as u8)).collect(),
                     _ => return None,
                 };
                 Some(match lookup.output {
@@ -326,10 +198,11 @@ impl Op {
             }
             Self::QConv2d(conv) => conv.evaluate(inputs, out),
             Self::QBinary(binary) => {
+                let pair = binary.pair();
                 let mut result = vec![0; out.elements()];
                 let shapes = [x.shape(), inputs[1].shape()];
                 let operands = [x.as_u8()?, inputs[1].as_u8()?];
-                each_pair(&shapes, &operands, out, |i, x, y| result[i] = binary.apply(x, y));
+                each_pair(&shapes, &operands, out, |i, x, y| result[i] = pair.apply(x, y));
                 Some(Data::U8(result))
             }
             Self::QAverage(average) => average.evaluate(x, out),

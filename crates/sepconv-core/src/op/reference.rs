@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use sepconv_kernels::{
     Activation, conv_transpose, conv2d,
     elementwise::{Binary, Unary},
-    layout, pointwise, pool, reduce, resize, softmax,
+    pointwise, pool, reduce, resize, softmax,
 };
 
 use super::{Conv2d, ConvTranspose, Fill, Op, Pool, Resize};
@@ -162,7 +162,7 @@ fn carry_out<'a, T: Copy + 'a>(
     let mut result = vec![fill; out.elements()];
     for m in moves {
         let x = elements(inputs[m.operand]).expect("operands of one type");
-        layout::copy_strided(&m.dims, x, m.from, &m.from_strides, &mut result, m.to, &m.to_strides);
+        m.carry_out(x, &mut result);
     }
     result
 }

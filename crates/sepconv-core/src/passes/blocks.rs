@@ -4,7 +4,10 @@ use core::fmt;
 
 use sepconv_kernels::{Activation, elementwise::Binary, reduce::Reduction};
 
-use crate::{Graph, Node, Op, ValueId, op::ConvKind};
+use crate::{
+    Graph, Node, Op, ValueId,
+    op::{ConvKind, QBinary, QConv2d, QOutput},
+};
 
 /// A pattern of nodes that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +96,26 @@ impl<'g> Search<'g> {
         &self.graph.nodes[i]
     }
 
+    /// What a convolution is. One of bytes whose result is real numbers belongs to no block.
     fn kind(&self, i: usize) -> Option<ConvKind> {
         let node = self.node(i);
+        let channels = self.graph.value(node.inputs[0]).shape.last();
         match &node.op {
-            Op::Conv2d(conv) => Some(conv.kind(self.graph.value(node.inputs[0]).shape.last())),
+            Op::Conv2d(conv) => Some(conv.kind(channels)),
+            Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
             _ => None,
+        }
+    }
+
+    /// Whether a convolution keeps negative results, and whether it adds a residual.
+    fn linear_and_residual(&self, i: usize) -> (bool, bool) {
+        let node = self.node(i);
+        match &node.op {
+            Op::Conv2d(conv) => (conv.activation == Activation::Identity, node.inputs.len() == 4),
+            Op::QConv2d(QConv2d { output: QOutput::Bytes { requantize, table, residual }, .. }) => {
+                (table.is_none() && requantize.low < requantize.zero_point, residual.is_some())
+            }
+            _ => (false, false),
         }
     }
 
@@ -126,9 +144,8 @@ impl<'g> Search<'g> {
             self.kind(expand) == Some(ConvKind::Pointwise) && self.reader(depthwise.inputs[0]).is_some()
         });
         // A pointwise layer before a depthwise one is an expansion only where a linear projection follows.
-        let projects = matches!(&self.node(project).op, Op::Conv2d(conv) if conv.activation == Activation::Identity);
-        let expand = expand.filter(|_| projects);
-        let residual = self.node(project).inputs.len() == 4;
+        let (linear, residual) = self.linear_and_residual(project);
+        let expand = expand.filter(|_| linear);
         let kind = match expand {
             Some(_) => BlockKind::InvertedResidual { squeeze_excite, residual },
             None => BlockKind::Separable { squeeze_excite },
@@ -142,7 +159,11 @@ impl<'g> Search<'g> {
     /// The nodes of the squeeze-excite that starts with the global mean `i`, the product last.
     fn squeeze_excite(&self, i: usize) -> Option<Vec<usize>> {
         let mean = self.node(i);
-        let is_mean = matches!(&mean.op, Op::Reduce { reduction: Reduction::Mean, axes, .. } if axes[..] == [1, 2]);
+        let is_mean = match &mean.op {
+            Op::Reduce { reduction: Reduction::Mean, axes, .. } => axes[..] == [1, 2],
+            Op::QAverage(average) => self.graph.value(mean.inputs[0]).shape[1..3] == average.pool.window.kernel,
+            _ => false,
+        };
         if !is_mean {
             return None;
         }
@@ -152,8 +173,13 @@ impl<'g> Search<'g> {
             let node = self.node(next);
             nodes.push(next);
             match &node.op {
-                Op::Binary { function: Binary::Mul, .. } if node.inputs.contains(&x) => return Some(nodes),
+                Op::Binary { function: Binary::Mul, .. } | Op::QBinary(QBinary { function: Binary::Mul, .. })
+                    if node.inputs.contains(&x) =>
+                {
+                    return Some(nodes);
+                }
                 Op::Conv2d(_) | Op::Dense { .. } | Op::Unary(_) | Op::Reshape { .. } => {}
+                Op::QConv2d(_) | Op::Lookup(_) => {}
                 // A hard-sigmoid whose constants are not exactly 3 and 1/6 stays spelled out.
                 Op::Binary { .. } if node.inputs.iter().any(|&id| self.graph.value(id).constant.is_some()) => {}
                 _ => return None,

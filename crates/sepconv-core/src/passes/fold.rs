@@ -22,16 +22,16 @@ pub(super) fn fold(graph: &Graph) -> Result<Graph> {
 }
 
 /// `activation(x · scale + shift)`, channel by channel.
-struct Affine {
-    x: ValueId,
-    scale: Vec<f64>,
-    shift: Vec<f64>,
-    activation: Activation,
+pub(super) struct Affine {
+    pub(super) x: ValueId,
+    pub(super) scale: Vec<f64>,
+    pub(super) shift: Vec<f64>,
+    pub(super) activation: Activation,
 }
 
 impl Affine {
     /// What `node` does, if that is all it does.
-    fn of(rewriter: &Rewriter, node: &Node) -> Option<Self> {
+    pub(super) fn of(rewriter: &Rewriter, node: &Node) -> Option<Self> {
         match node.op {
             Op::BatchNorm { epsilon } => {
                 let parameter = |i: usize| rewriter.floats(node.inputs[i]);

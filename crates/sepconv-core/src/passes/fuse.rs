@@ -1,5 +1,5 @@
 use sepconv_kernels::{
-    Activation,
+    Activation, Window,
     elementwise::{Binary, Unary},
 };
 
@@ -59,15 +59,19 @@ fn fuse_residual(rewriter: &mut Rewriter, node: &Node, activation: Activation) -
 fn fuse_padding(rewriter: &mut Rewriter, node: &Node, conv: &Conv2d) -> Result<Option<ValueId>> {
     let Some(producer) = rewriter.producer(node.inputs[0]).cloned() else { return Ok(None) };
     let Op::Pad { before, after, fill: Fill::Constant(0.0) } = &producer.op else { return Ok(None) };
-    let (&[0, top, left, 0], &[0, bottom, right, 0]) = (&before[..], &after[..]) else { return Ok(None) };
-    let mut conv = conv.clone();
-    let sides = [(&mut conv.window.before, [top, left]), (&mut conv.window.after, [bottom, right])];
+    let Some(window) = padded(conv.window, before, after) else { return Ok(None) };
+    let inputs = [&[producer.inputs[0]], &node.inputs[1..]].concat();
+    rewriter.builder.node(&node.name, Op::Conv2d(Conv2d { window, ..conv.clone() }), &inputs).map(Some)
+}
+
+/// A window with padding of the plane, `before` and `after` each axis, as its own.
+pub(super) fn padded(mut window: Window, before: &[usize], after: &[usize]) -> Option<Window> {
+    let (&[0, top, left, 0], &[0, bottom, right, 0]) = (before, after) else { return None };
+    let sides = [(&mut window.before, [top, left]), (&mut window.after, [bottom, right])];
     for (side, more) in sides {
         for (side, more) in side.iter_mut().zip(more) {
-            let Some(sum) = side.checked_add(more) else { return Ok(None) };
-            *side = sum;
+            *side = side.checked_add(more)?;
         }
     }
-    let inputs = [&[producer.inputs[0]], &node.inputs[1..]].concat();
-    rewriter.builder.node(&node.name, Op::Conv2d(conv), &inputs).map(Some)
+    Some(window)
 }

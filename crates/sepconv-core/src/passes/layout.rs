@@ -61,7 +61,13 @@ impl Layout<'_> {
             }
             match &node.op {
                 Op::Transpose { order } => return Some(order.clone()),
-                Op::Unary(_) | Op::Binary { .. } | Op::Quantize(_) | Op::Dequantize(_) | Op::Lookup(_)
+                Op::Unary(_)
+                | Op::Binary { .. }
+                | Op::Quantize(_)
+                | Op::Dequantize(_)
+                | Op::Lookup(_)
+                | Op::QBinary(_)
+                | Op::Pad { .. }
                     if self.graph.value(node.output).shape.len() == rank =>
                 {
                     same.push(node.output)
@@ -146,7 +152,7 @@ impl Layout<'_> {
 fn through(op: &Op, order: &[usize], result_rank: usize) -> Option<(Op, Vec<usize>)> {
     let same = |op: Op| (result_rank == order.len()).then(|| (op, order.to_vec()));
     match op {
-        Op::Unary(_) | Op::Binary { .. } | Op::Lookup(_) => same(op.clone()),
+        Op::Unary(_) | Op::Binary { .. } | Op::Lookup(_) | Op::QBinary(_) => same(op.clone()),
         Op::Quantize(quantization) => same(Op::Quantize(turned(quantization, order))),
         Op::Dequantize(quantization) => same(Op::Dequantize(turned(quantization, order))),
         Op::Concat { axis } => same(Op::Concat { axis: order[*axis] }),

@@ -9,10 +9,12 @@ mod dequantize;
 mod fold;
 mod fuse;
 mod idioms;
+mod integer;
 mod layout;
 mod rewrite;
 
 pub use blocks::{Block, BlockKind, blocks};
+pub use rewrite::{Rewriter, rewrite};
 
 use crate::{Graph, Result};
 
@@ -28,6 +30,9 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "layout", run: layout::layout },
     Pass { name: "canonical", run: canonical::canonical },
+    Pass { name: "unsigned", run: integer::unsigned },
+    Pass { name: "integer", run: integer::integer },
+    Pass { name: "epilogue", run: integer::epilogue },
     Pass { name: "idioms", run: idioms::idioms },
     Pass { name: "dequantize", run: dequantize::dequantize },
     Pass { name: "fold", run: fold::fold },

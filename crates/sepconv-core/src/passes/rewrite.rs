@@ -1,24 +1,26 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{Builder, Graph, Limits, Node, Result, Tensor, ValueId};
+use crate::{Builder, Graph, Limits, Node, Op, Result, Shape, Tensor, ValueId};
 
 /// A graph being rebuilt node by node.
 ///
 /// A rule sees each node with operands already in the new graph and may answer with another value that means the same. Looking
 /// backwards from there, it finds what earlier rules made. Nodes that nobody uses any more vanish when the graph is finished,
 /// so a rule never removes anything itself.
-pub(super) struct Rewriter {
-    pub(super) builder: Builder,
+pub struct Rewriter {
+    /// The new graph so far.
+    pub builder: Builder,
     /// For each new value: how many operands and outputs of the old graph read what it stands for.
     uses: Vec<usize>,
 }
 
-/// Rebuilds `graph`; `rule` answers `None` for a node that stays as it is.
-pub(super) fn rewrite(
-    graph: &Graph,
-    mut rule: impl FnMut(&mut Rewriter, &Node) -> Result<Option<ValueId>>,
-) -> Result<Graph> {
+/// Rebuilds `graph`. `rule` sees a node with the operands that it has in the new graph and the output that it had in the old one,
+/// and answers `None` for a node that stays as it is.
+///
+/// # Errors
+/// Those of the rule and of the [`Builder`].
+pub fn rewrite(graph: &Graph, mut rule: impl FnMut(&mut Rewriter, &Node) -> Result<Option<ValueId>>) -> Result<Graph> {
     let old_uses = count_uses(graph);
     let mut rewriter = Rewriter { builder: Builder::new(Limits::NONE), uses: vec![] };
     let mut map: Vec<Option<ValueId>> = vec![None; graph.values.len()];
@@ -74,31 +76,41 @@ impl Rewriter {
     }
 
     /// The node that makes `id`, if there is one.
-    pub(super) fn producer(&self, id: ValueId) -> Option<&Node> {
+    pub fn producer(&self, id: ValueId) -> Option<&Node> {
         self.builder.producer(id)
     }
 
     /// The node that makes `id`, if nothing but the asking node reads it: then it may be merged away.
-    pub(super) fn sole_producer(&self, id: ValueId) -> Option<&Node> {
+    pub fn sole_producer(&self, id: ValueId) -> Option<&Node> {
         let uses = self.uses.get(id.0).copied().unwrap_or(0);
         self.producer(id).filter(|_| uses <= 1)
     }
 
     /// The elements of a constant of floats.
-    pub(super) fn floats(&self, id: ValueId) -> Option<&[f32]> {
+    pub fn floats(&self, id: ValueId) -> Option<&[f32]> {
         self.builder.constant_of(id).and_then(|tensor| tensor.as_f32())
     }
 
     /// The only element of a constant, whatever its rank.
-    pub(super) fn scalar(&self, id: ValueId) -> Option<f32> {
+    pub fn scalar(&self, id: ValueId) -> Option<f32> {
         match self.floats(id) {
             Some(&[x]) => Some(x),
             _ => None,
         }
     }
 
+    /// `x` in another shape, without a detour over a shape that it was brought into before.
+    pub(super) fn reshape(&mut self, name: &str, x: ValueId, shape: Shape) -> Result<ValueId> {
+        let before = self.producer(x).filter(|node| matches!(node.op, Op::Reshape { .. })).map(|node| node.inputs[0]);
+        let x = before.unwrap_or(x);
+        if *self.builder.shape(x) == shape {
+            return Ok(x);
+        }
+        self.builder.node(name, Op::Reshape { shape }, &[x])
+    }
+
     /// Adds a constant of floats.
-    pub(super) fn constant(&mut self, name: &str, dims: &[usize], data: Vec<f32>) -> Result<ValueId> {
+    pub fn constant(&mut self, name: &str, dims: &[usize], data: Vec<f32>) -> Result<ValueId> {
         self.builder.constant(name, Tensor::f32(dims, data)?)
     }
 }

@@ -2,33 +2,33 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut, Range};
 
-/// Floats in a cache line: every buffer starts at a multiple of it, so that no vector load crosses a line.
-pub(crate) const LINE: usize = 16;
+/// Bytes in a cache line: every buffer starts at a multiple of it, so that no vector load crosses a line.
+pub(crate) const LINE: usize = 64;
 
-/// Floats whose first one starts a cache line.
+/// Bytes whose first one starts a cache line.
 #[derive(Debug)]
 pub(crate) struct Aligned {
-    data: Vec<f32>,
+    data: Vec<u8>,
     skip: usize,
 }
 
 impl Aligned {
     pub(crate) fn zeros(len: usize) -> Self {
-        let data = vec![0.0f32; len + LINE];
-        let skip = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        let data = vec![0; len + LINE];
+        let skip = data.as_ptr().align_offset(LINE).min(LINE);
         Self { data, skip }
     }
 }
 
 impl Deref for Aligned {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
         &self.data[self.skip..]
     }
 }
 
 impl DerefMut for Aligned {
-    fn deref_mut(&mut self) -> &mut [f32] {
+    fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.data[self.skip..]
     }
 }

@@ -5,7 +5,7 @@ use core::ops::{Range, RangeInclusive};
 use super::aligned::LINE;
 use crate::{Graph, Node, Op, ValueId};
 
-/// Where every value lives while a plan runs: a range of floats in one arena. Values that are not alive at the same time share
+/// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time share
 /// memory; a reshape shares its operand's, and so does a unary function of an operand that dies with it. An arena that would not fit
 /// in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
@@ -38,7 +38,7 @@ impl Arena {
         let len = placed.iter().map(|(range, _)| range.end).max().unwrap_or(0);
         let range = |(value, buffer): (usize, &Option<usize>)| {
             let start = starts[(*buffer)?];
-            Some(start..start.saturating_add(graph.values[value].shape.elements()))
+            Some(start..start.saturating_add(graph.values[value].bytes()))
         };
         Self { ranges: lives.buffer_of.iter().enumerate().map(range).collect(), len }
     }
@@ -84,7 +84,7 @@ impl Lives {
     }
 
     fn allocate(&mut self, graph: &Graph, id: ValueId, step: usize, last_use: &[usize]) {
-        let len = graph.value(id).shape.elements().next_multiple_of(LINE);
+        let len = graph.value(id).bytes().next_multiple_of(LINE);
         self.buffer_of[id.0] = Some(self.buffers.len());
         self.buffers.push((len, step..=last_use[id.0].max(step)));
     }

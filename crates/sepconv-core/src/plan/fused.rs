@@ -2,10 +2,47 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
-use sepconv_kernels::{Isa, Rows};
+use bytemuck::Pod;
+use sepconv_kernels::{Isa, Rows, depthwise};
 
-use super::work::{Depthwise, Matrix, Work};
-use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
+use crate::{
+    Graph, Node, Op,
+    op::{ConvKind, QOutput},
+    passes::Block,
+};
+
+/// A pointwise layer with its packed weights.
+pub(crate) trait PointwiseLayer {
+    /// What it reads and writes.
+    type Element: Pod;
+    /// Channels of the input and of the result.
+    fn channels(&self) -> [usize; 2];
+    /// Makes pixels of pixels.
+    fn run(
+        &self,
+        isa: Isa,
+        weights: &[u8],
+        x: &[Self::Element],
+        residual: Option<&[Self::Element]>,
+        out: &mut [Self::Element],
+    );
+}
+
+/// A depthwise convolution with its packed weights.
+pub(crate) trait DepthwiseLayer {
+    /// What it reads and writes.
+    type Element: Pod;
+    /// Window and planes.
+    fn geometry(&self) -> &depthwise::Depthwise;
+    /// Makes the output rows `rows`.
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, Self::Element>, rows: Range<usize>, out: &mut [Self::Element]);
+}
+
+/// A layer of a block.
+pub(crate) enum Part<P, D> {
+    Pointwise(P),
+    Depthwise(D),
+}
 
 /// A depthwise convolution with the pointwise ones around it, a few rows at a time: what lies between them stays in cache.
 ///
@@ -13,38 +50,37 @@ use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
 /// strip; the kernels are those that run the layers one by one, so every bit is the same. Where threads meet, the few rows of the
 /// expansion that both need are computed twice.
 #[derive(Debug)]
-pub(crate) struct Fused {
-    expand: Option<Matrix>,
-    depthwise: Depthwise,
-    project: Option<Matrix>,
+pub(crate) struct Fused<P, D> {
+    expand: Option<P>,
+    depthwise: D,
+    project: Option<P>,
     /// Output rows in a strip.
     strip: usize,
 }
 
-/// Floats that the strips of a block should fit in: a part of any core's second-level cache, leaving room for weights.
-const CACHE: usize = 96 << 10;
+/// Bytes that the strips of a block should fit in: a part of any core's second-level cache, leaving room for weights.
+const CACHE: usize = 384 << 10;
 
 /// Blocks whose inner tensors are smaller stay in the second-level cache anyway; then long products beat short strips.
-const WORTH: usize = 128 << 10;
+const WORTH: usize = 512 << 10;
 
-impl Fused {
-    /// Joins what was chosen for the layers of a [`group`](groups).
-    pub(super) fn new(works: Vec<Work>) -> Self {
+impl<P: PointwiseLayer, D: DepthwiseLayer<Element = P::Element>> Fused<P, D> {
+    /// Joins the layers of a [`group`](groups).
+    pub(super) fn new(parts: impl Iterator<Item = Part<P, D>>) -> Self {
         let (mut expand, mut depthwise, mut project) = (None, None, None);
-        for work in works {
-            match work {
-                Work::Pointwise(matrix) | Work::Vector(matrix) if depthwise.is_none() => expand = Some(matrix),
-                Work::Pointwise(matrix) | Work::Vector(matrix) => project = Some(matrix),
-                Work::Depthwise(layer) => depthwise = Some(layer),
-                _ => unreachable!("groups are of depthwise and pointwise layers"),
+        for part in parts {
+            match part {
+                Part::Pointwise(layer) if depthwise.is_none() => expand = Some(layer),
+                Part::Pointwise(layer) => project = Some(layer),
+                Part::Depthwise(layer) => depthwise = Some(layer),
             }
         }
         let depthwise = depthwise.expect("a group is around a depthwise convolution");
         let mut fused = Self { expand, depthwise, project, strip: 1 };
-        let rows = fused.depthwise.conv.output[0];
+        let rows = fused.depthwise.geometry().output[0];
         while fused.strip < rows.min(8) {
             fused.strip += 1;
-            if fused.scratch_len() > CACHE {
+            if fused.scratch_bytes() > CACHE {
                 fused.strip -= 1;
                 break;
             }
@@ -54,28 +90,29 @@ impl Fused {
 
     /// The sizes `[h, w, c]` of an input and an output image.
     pub(super) fn planes(&self) -> ([usize; 3], [usize; 3]) {
-        let ([h, w, c], [oh, ow, o]) = (self.depthwise.conv.input, self.depthwise.conv.output);
-        let input = self.expand.as_ref().map_or(c, |expand| expand.k);
-        let output = self.project.as_ref().map_or(o, |project| project.n);
+        let &depthwise::Depthwise { input: [h, w, c], output: [oh, ow, o], .. } = self.depthwise.geometry();
+        let input = self.expand.as_ref().map_or(c, |expand| expand.channels()[0]);
+        let output = self.project.as_ref().map_or(o, |project| project.channels()[1]);
         ([h, w, input], [oh, ow, output])
     }
 
     /// Rows of the expansion that the window of a strip covers.
     fn ring_rows(&self) -> usize {
-        let window = &self.depthwise.conv.window;
+        let depthwise::Depthwise { window, input, .. } = self.depthwise.geometry();
         let extent = (window.kernel[0] - 1) * window.dilation[0] + 1;
-        ((self.strip - 1) * window.stride[0] + extent).min(self.depthwise.conv.input[0])
+        ((self.strip - 1) * window.stride[0] + extent).min(input[0])
     }
 
     fn ring_len(&self) -> usize {
-        let [_, w, c] = self.depthwise.conv.input;
+        let [_, w, c] = self.depthwise.geometry().input;
         if self.expand.is_some() { self.ring_rows() * w * c } else { 0 }
     }
 
-    /// Floats of scratch: the ring and the strip.
-    pub(super) fn scratch_len(&self) -> usize {
-        let [_, ow, o] = self.depthwise.conv.output;
-        self.ring_len() + if self.project.is_some() { self.strip * ow * o } else { 0 }
+    /// Bytes of scratch: the ring and the strip.
+    pub(super) fn scratch_bytes(&self) -> usize {
+        let [_, ow, o] = self.depthwise.geometry().output;
+        let strip = if self.project.is_some() { self.strip * ow * o } else { 0 };
+        (self.ring_len() + strip) * size_of::<P::Element>()
     }
 
     /// Makes the output rows `rows` of one image `x`.
@@ -83,12 +120,12 @@ impl Fused {
     pub(super) fn run(
         &self,
         isa: Isa,
-        weights: &[f32],
-        x: &[f32],
-        residual: Option<&[f32]>,
+        weights: &[u8],
+        x: &[P::Element],
+        residual: Option<&[P::Element]>,
         rows: Range<usize>,
-        out: &mut [f32],
-        scratch: &mut [f32],
+        out: &mut [P::Element],
+        scratch: &mut [P::Element],
     ) {
         let ([_, w, c], [_, ow, o]) = self.planes();
         let (ring, rest) = scratch.split_at_mut(self.ring_len());
@@ -108,7 +145,7 @@ impl Fused {
             };
             match &self.project {
                 Some(project) => {
-                    let middle = &mut rest[..strip.len() * ow * project.k];
+                    let middle = &mut rest[..strip.len() * ow * project.channels()[0]];
                     self.depthwise.run(isa, weights, source, strip, middle);
                     let residual = residual.map(|residual| &residual[i * self.strip * ow * o..][..out.len()]);
                     project.run(isa, weights, middle, residual, out);
@@ -120,7 +157,7 @@ impl Fused {
 
     /// The input rows that the windows of some output rows meet.
     fn input_rows(&self, rows: &Range<usize>) -> Range<usize> {
-        let (window, h) = (&self.depthwise.conv.window, self.depthwise.conv.input[0]);
+        let &depthwise::Depthwise { window, input: [h, ..], .. } = self.depthwise.geometry();
         let extent = (window.kernel[0] - 1) * window.dilation[0] + 1;
         let start = (rows.start * window.stride[0]).saturating_sub(window.before[0]);
         let end = ((rows.end - 1) * window.stride[0] + extent).saturating_sub(window.before[0]);
@@ -128,25 +165,38 @@ impl Fused {
     }
 
     /// Expands the input rows `rows` into their places in the ring, neighbours at once.
-    fn fill(&self, isa: Isa, weights: &[f32], expand: &Matrix, x: &[f32], rows: Range<usize>, ring: &mut [f32]) {
-        let (width, slots) = (self.depthwise.conv.input[1], self.ring_rows());
+    fn fill(
+        &self,
+        isa: Isa,
+        weights: &[u8],
+        expand: &P,
+        x: &[P::Element],
+        rows: Range<usize>,
+        ring: &mut [P::Element],
+    ) {
+        let ([_, width, _], [k, n]) = (self.depthwise.geometry().input, expand.channels());
+        let slots = self.ring_rows();
         let mut y = rows.start;
         while y < rows.end {
             let slot = y % slots;
             let count = (rows.end - y).min(slots - slot);
-            let from = &x[y * width * expand.k..][..count * width * expand.k];
-            let to = &mut ring[slot * width * expand.n..][..count * width * expand.n];
+            let from = &x[y * width * k..][..count * width * k];
+            let to = &mut ring[slot * width * n..][..count * width * n];
             expand.run(isa, weights, from, None, to);
             y += count;
         }
     }
 }
 
-impl fmt::Display for Fused {
+impl<P: PointwiseLayer, D: DepthwiseLayer<Element = P::Element>> fmt::Display for Fused<P, D> {
     /// Why the layers run together.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.scratch_len() * size_of::<f32>();
-        write!(f, "{} row(s) at a time through {} kB that stay in cache", self.strip, bytes.div_ceil(1000))
+        write!(
+            f,
+            "{} row(s) at a time through {} kB that stay in cache",
+            self.strip,
+            self.scratch_bytes().div_ceil(1000)
+        )
     }
 }
 
@@ -170,20 +220,30 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let depthwise = block.nodes[at];
     let pointwise = |i: &usize| kind(graph, node(*i)) == Some(ConvKind::Pointwise);
     // Residuals are added to the last layer only.
-    let plain = |i: &usize| node(*i).inputs.len() == 3;
+    let plain = |i: &usize| !adds_residual(node(*i));
     let depthwise = Some(depthwise).filter(plain)?;
     let expand = at.checked_sub(1).map(|i| block.nodes[i]).filter(pointwise).filter(plain);
     let project = block.nodes.get(at + 1).copied().filter(pointwise);
     let project = project.filter(|&i| node(i).inputs[0] == node(depthwise).output);
-    let elements = |i: usize| graph.value(node(i).output).shape.elements();
-    let inner = expand.map_or(0, elements) + if project.is_some() { elements(depthwise) } else { 0 };
+    let bytes = |i: usize| graph.value(node(i).output).bytes();
+    let inner = expand.map_or(0, bytes) + if project.is_some() { bytes(depthwise) } else { 0 };
     let images = graph.value(node(depthwise).output).shape[0].max(1);
     (inner / images > WORTH).then(|| expand.into_iter().chain([depthwise]).chain(project).collect())
 }
 
+/// What a convolution is, unless it makes floats of bytes.
 fn kind(graph: &Graph, node: &Node) -> Option<ConvKind> {
+    let channels = graph.value(node.inputs[0]).shape.last();
     match &node.op {
-        Op::Conv2d(conv) => Some(conv.kind(graph.value(node.inputs[0]).shape.last())),
+        Op::Conv2d(conv) => Some(conv.kind(channels)),
+        Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
         _ => None,
+    }
+}
+
+fn adds_residual(node: &Node) -> bool {
+    match &node.op {
+        Op::QConv2d(_) => node.inputs.len() > 4,
+        _ => node.inputs.len() > 3,
     }
 }

@@ -5,6 +5,7 @@ mod arena;
 mod choose;
 mod fused;
 mod pack;
+mod pack_int8;
 mod planner;
 mod run;
 mod work;
@@ -65,8 +66,12 @@ pub struct Layer {
     pub step: usize,
     /// The shapes of the activations that are read.
     pub inputs: Vec<Shape>,
+    /// The type of the first activations.
+    pub takes: DType,
     /// The shape of the result.
     pub output: Shape,
+    /// The type of the result.
+    pub gives: DType,
     /// Weights and biases.
     pub parameters: usize,
     /// Multiply-accumulates.
@@ -83,11 +88,13 @@ struct Step {
     work: Work,
     operands: Vec<Place>,
     out: Range<usize>,
+    /// The type of the result.
+    dtype: DType,
     /// How many threads share it.
     parts: usize,
 }
 
-/// Where an operand is found.
+/// Where an operand is found, in bytes.
 #[derive(Clone, Debug)]
 enum Place {
     Arena(Range<usize>),
@@ -98,6 +105,7 @@ enum Place {
 #[derive(Debug)]
 struct Entry {
     name: String,
+    dtype: DType,
     shape: Shape,
     to: Range<usize>,
     copy: Move,
@@ -106,7 +114,7 @@ struct Entry {
 /// An output: the shape it has outside, and how it is brought there; or its value where that is known.
 #[derive(Debug)]
 enum Exit {
-    Computed { shape: Shape, from: Range<usize>, copy: Move },
+    Computed { dtype: DType, shape: Shape, from: Range<usize>, copy: Move },
     Known(Tensor),
 }
 
@@ -138,11 +146,10 @@ impl Plan {
             steps.push(step);
             layers.append(&mut made);
         }
-        let scratch = steps.iter().map(Step::scratch_len).max().unwrap_or(0);
+        let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
         // A runner keeps outputs apart, one for each port.
-        let outputs = graph.outputs.iter().map(|port| graph.value(port.value).shape.elements());
-        let floats = [reserve.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
-        let bytes = floats.saturating_mul(size_of::<f32>());
+        let outputs = graph.outputs.iter().map(|port| graph.value(port.value).bytes());
+        let bytes = [reserve.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
         if bytes > limits.max_memory {
             return Err(memory_error(bytes, limits.max_memory));
         }
@@ -164,12 +171,12 @@ impl Plan {
 
     /// Bytes of activations and scratch that a run needs.
     pub fn arena_bytes(&self) -> usize {
-        (self.arena + self.scratch) * size_of::<f32>()
+        self.arena + self.scratch
     }
 
     /// Bytes of packed weights and constants.
     pub fn weight_bytes(&self) -> usize {
-        self.weights.len() * size_of::<f32>()
+        self.weights.len()
     }
 
     /// Weights and biases of all layers.
@@ -194,8 +201,8 @@ impl Plan {
 }
 
 impl Step {
-    fn scratch_len(&self) -> usize {
-        self.parts.saturating_mul(self.work.scratch_len().next_multiple_of(aligned::LINE))
+    fn scratch_bytes(&self) -> usize {
+        self.parts.saturating_mul(self.work.scratch_bytes().next_multiple_of(aligned::LINE))
     }
 }
 
@@ -217,7 +224,7 @@ impl fmt::Display for Plan {
 impl Entry {
     fn new(graph: &Graph, port: &Port, arena: &Arena) -> Result<Self> {
         let value = graph.value(port.value);
-        if value.dtype != DType::F32 {
+        if value.dtype == DType::I64 {
             return Err(Error::unsupported("an input of integers must be bound to a constant")
                 .at(alloc::format!("input {:?}", port.name)));
         }
@@ -225,7 +232,7 @@ impl Entry {
         let shape = Shape::new(inverse(&port.order).iter().map(|&axis| inner[axis]).collect::<Vec<_>>())?;
         let copy = transposition(&shape, inner, &port.order)?;
         let to = arena.range(port.value).unwrap_or_default();
-        Ok(Self { name: port.name.clone(), shape, to, copy })
+        Ok(Self { name: port.name.clone(), dtype: value.dtype, shape, to, copy })
     }
 }
 
@@ -236,9 +243,9 @@ impl Exit {
         let shape = Shape::new(order.iter().map(|&axis| value.shape[axis]).collect::<Vec<_>>())?;
         match (&value.constant, arena.range(port.value)) {
             (Some(tensor), _) => Op::Transpose { order }.evaluate(&[tensor], &shape).map(Self::Known),
-            (None, Some(from)) if value.dtype == DType::F32 => {
+            (None, Some(from)) if value.dtype != DType::I64 => {
                 let copy = transposition(&value.shape, &shape, &order)?;
-                Ok(Self::Computed { shape, from, copy })
+                Ok(Self::Computed { dtype: value.dtype, shape, from, copy })
             }
             _ => Err(Error::unsupported("an output of integers depends on an input")
                 .at(alloc::format!("output {:?}", port.name))),

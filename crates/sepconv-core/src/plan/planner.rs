@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
-use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, fused::Fused, pack::Pack, work::Work};
-use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::ConvName};
+use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
+use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::LayerName};
 
 /// What is known while nodes become a step.
 pub(super) struct Planner<'a> {
@@ -31,17 +31,19 @@ impl Planner<'_> {
             operands.extend(choice.operands.into_iter().filter(|&id| self.has_place(id)));
             works.push(choice.work);
         }
-        let work = if works.len() > 1 { Work::Fused(Fused::new(works)) } else { works.remove(0) };
-        let units = out.len().div_ceil(work.unit(self.isa, out.len()));
-        let parts = parts(&layers, units, threads);
+        let work = if works.len() > 1 { Work::fuse(works) } else { works.remove(0) };
+        let dtype = self.graph.value(self.node.output).dtype;
+        let elements = out.len() / dtype.size();
+        let units = elements.div_ceil(work.unit(self.isa, elements));
+        let parts = parts(&layers, &work, units, threads);
         for layer in &mut layers {
             layer.parts = parts;
-            if let Work::Fused(fused) = &work {
+            if let Some(fused) = work.fused() {
                 layer.why = format!("{}; {fused}", layer.why);
             }
         }
         let operands = operands.iter().map(|&id| self.place(id)).collect();
-        Ok((Step { work, operands, out, parts }, layers))
+        Ok((Step { work, operands, out, dtype, parts }, layers))
     }
 
     fn check(&self) -> Result<()> {
@@ -57,23 +59,24 @@ impl Planner<'_> {
         let (graph, node) = (self.graph, self.node);
         let output = graph.value(node.output);
         let values: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
-        let weights = node.inputs.iter().filter(|id| !choice.operands.contains(id));
+        // Scales only say what the integers of a layer mean.
+        let scales = matches!(node.op, Op::QConv2d(_)).then(|| node.inputs[3]);
+        let weights = node.inputs.iter().filter(|id| !choice.operands.contains(id) && Some(**id) != scales);
         let moved = choice.operands.iter().chain([&node.output]).filter(|&&id| self.has_place(id));
         Layer {
             name: node.name.clone(),
-            op: match &node.op {
-                Op::Conv2d(conv) => format!("{}", ConvName(conv, values[0].shape.last())),
-                op => format!("{op}"),
-            },
+            op: format!("{}", LayerName(&node.op, values[0].shape.last())),
             kernel: choice.kernel.clone(),
             why: choice.why.clone(),
             block: None,
             step: 0,
             inputs: choice.operands.iter().map(|&id| graph.value(id).shape.clone()).collect(),
+            takes: values[0].dtype,
             output: output.shape.clone(),
+            gives: output.dtype,
             parameters: weights.map(|&id| graph.value(id).shape.elements()).sum(),
             macs: node.op.macs(&values, &output.shape),
-            bytes: moved.map(|&id| graph.value(id).shape.elements() * size_of::<f32>()).sum(),
+            bytes: moved.map(|&id| graph.value(id).bytes()).sum(),
             parts: 1,
         }
     }
@@ -87,7 +90,7 @@ impl Planner<'_> {
         match self.arena.range(id) {
             Some(range) => Place::Arena(range),
             None => {
-                let range = self.reserve.take(self.graph.value(id).shape.elements());
+                let range = self.reserve.take(self.graph.value(id).bytes());
                 self.packs.push(Pack::Copy { id, range: range.clone() });
                 Place::Weights(range)
             }
@@ -97,9 +100,11 @@ impl Planner<'_> {
 
 /// How many threads share a step: no more than it has units, and only where a share outweighs waking a thread, which takes about
 /// a microsecond or what a core multiplies in that time.
-fn parts(layers: &[Layer], units: usize, threads: usize) -> usize {
+fn parts(layers: &[Layer], work: &Work, units: usize, threads: usize) -> usize {
     const SHARE: u64 = 50_000;
-    let cost = |layer: &Layer| layer.macs.saturating_add(layer.bytes as u64);
+    // Of bytes a core multiplies about four times as many.
+    let rate = if matches!(work, Work::Int8(_)) { 4 } else { 1 };
+    let cost = |layer: &Layer| (layer.macs / rate).saturating_add(layer.bytes as u64);
     let work = layers.iter().map(cost).fold(0, u64::saturating_add);
     threads.min(units).min(usize::try_from(work / SHARE).unwrap_or(usize::MAX)).max(1)
 }

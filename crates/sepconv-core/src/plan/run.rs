@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::layout;
+use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::{Aligned, Exit, Place, Plan, Step, work::Operands};
 use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
@@ -19,7 +19,7 @@ impl Runner {
     pub fn new(plan: Plan) -> Self {
         let arena = Aligned::zeros(plan.arena + plan.scratch);
         let output = |exit: &Exit| match exit {
-            Exit::Computed { shape, .. } => Tensor::zeros(shape.clone(), DType::F32),
+            Exit::Computed { shape, dtype, .. } => Tensor::zeros(shape.clone(), *dtype),
             Exit::Known(tensor) => tensor.clone(),
         };
         let outputs = plan.outputs.iter().map(output).collect();
@@ -52,34 +52,37 @@ impl Runner {
             return Err(Error::argument("wrong number of inputs").expected(plan.inputs.len(), inputs.len()));
         }
         for (entry, tensor) in plan.inputs.iter().zip(inputs) {
-            let data = tensor.as_f32().filter(|_| *tensor.shape() == entry.shape).ok_or_else(|| {
-                Error::argument("input has the wrong shape or type")
+            if tensor.dtype() != entry.dtype || *tensor.shape() != entry.shape {
+                return Err(Error::argument("input has the wrong shape or type")
                     .at(alloc::format!("input {:?}", entry.name))
                     .expected(
-                        format_args!("{} {}", DType::F32, entry.shape),
+                        format_args!("{} {}", entry.dtype, entry.shape),
                         format_args!("{} {}", tensor.dtype(), tensor.shape()),
-                    )
-            })?;
-            copy(&entry.copy, data, &mut arena[entry.to.clone()]);
+                    ));
+            }
+            copy(&entry.copy, entry.dtype, tensor.bytes(), &mut arena[entry.to.clone()]);
         }
         let (arena, scratch) = arena.split_at_mut(plan.arena);
         for step in &plan.steps {
             run_step(plan, step, arena, scratch, join);
         }
         for (exit, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
-            if let (Exit::Computed { from, copy: m, .. }, Some(data)) = (exit, tensor.as_f32_mut()) {
-                copy(m, &arena[from.clone()], data);
+            if let Exit::Computed { dtype, from, copy: m, .. } = exit {
+                copy(m, *dtype, &arena[from.clone()], tensor.bytes_mut());
             }
         }
         Ok(outputs)
     }
 }
 
-fn copy(m: &Move, from: &[f32], to: &mut [f32]) {
-    layout::copy_strided(&m.dims, from, m.from, &m.from_strides, to, m.to, &m.to_strides);
+fn copy(m: &Move, dtype: DType, from: &[u8], to: &mut [u8]) {
+    match dtype {
+        DType::F32 => m.carry_out::<f32>(cast_slice(from), cast_slice_mut(to)),
+        _ => m.carry_out(from, to),
+    }
 }
 
-fn run_step(plan: &Plan, step: &Step, arena: &mut [f32], scratch: &mut [f32], join: &dyn Join) {
+fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join: &dyn Join) {
     let (before, rest) = arena.split_at_mut(step.out.start);
     let (out, after) = rest.split_at_mut(step.out.len());
     let (before, after, end) = (&*before, &*after, step.out.end);
@@ -87,29 +90,30 @@ fn run_step(plan: &Plan, step: &Step, arena: &mut [f32], scratch: &mut [f32], jo
         Some(Place::Weights(range)) => &plan.weights[range.clone()],
         Some(Place::Arena(range)) if range.start >= end => &after[range.start - end..range.end - end],
         Some(Place::Arena(range)) if range.end <= step.out.start => &before[range.clone()],
-        // The operand of a function in place is the result itself; a missing one is nothing.
-        _ => &[],
+        // The operand of a function in place is the result itself; a missing one is nothing (of any type, so aligned).
+        _ => &plan.weights[..0],
     };
-    let operands = Operands { slices: [get(0), get(1)], get: &get, weights: &plan.weights };
-    let unit = step.work.unit(plan.isa, out.len());
-    let units = 0..out.len().div_ceil(unit);
-    let scratch = &mut scratch[..step.scratch_len()];
-    fork(join, step.parts, units, unit, out, scratch, &|units, out, scratch| {
+    let operands = Operands { get: &get, weights: &plan.weights };
+    let unit = step.work.unit(plan.isa, out.len() / step.dtype.size());
+    let bytes = unit * step.dtype.size();
+    let units = 0..out.len().div_ceil(bytes);
+    let scratch = &mut scratch[..step.scratch_bytes()];
+    fork(join, step.parts, units, bytes, out, scratch, &|units, out, scratch| {
         step.work.run(plan.isa, &operands, units, unit, out, scratch);
     });
 }
 
 /// A part of a step: which units, where they go, and scratch of its own.
-type Part<'a> = &'a (dyn Fn(Range<usize>, &mut [f32], &mut [f32]) + Sync);
+type Part<'a> = &'a (dyn Fn(Range<usize>, &mut [u8], &mut [u8]) + Sync);
 
-/// Cuts `units` into `parts` of nearly equal size and runs each.
+/// Cuts `units` of `unit` bytes into `parts` of nearly equal size and runs each.
 fn fork(
     join: &dyn Join,
     parts: usize,
     units: Range<usize>,
     unit: usize,
-    out: &mut [f32],
-    scratch: &mut [f32],
+    out: &mut [u8],
+    scratch: &mut [u8],
     part: Part<'_>,
 ) {
     if parts <= 1 {

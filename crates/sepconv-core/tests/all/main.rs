@@ -2,5 +2,7 @@
 
 mod awkward;
 mod common;
+mod int8;
 mod passes;
+mod passes_integer;
 mod plan;

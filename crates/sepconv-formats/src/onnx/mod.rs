@@ -1,6 +1,9 @@
 //! ONNX, opset 6 to 25.
 //!
-//! Every float becomes f32 and every integer or bool i64. One node becomes a few core operators: convolutions and the like
+//! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantised networks are read whichever way
+//! they are written: as floats between QuantizeLinear and DequantizeLinear, with QLinear operators (those of onnxruntime's domain
+//! included), or with sums of integers, which are whole floats here. All become float operators between quantisations; it is left
+//! to the passes to compute with integers. One node becomes a few core operators: convolutions and the like
 //! are NHWC in core, so each is put between two transposes, which the passes remove. What is not understood completely
 //! (an operator, an attribute, an input) is an error that names the node.
 
@@ -14,6 +17,7 @@ mod proto;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,6 +29,8 @@ use sepconv_core::{Error, Graph, Result, Tensor};
 use crate::binding::check_ports;
 use crate::{Binding, Signature};
 use external::External;
+pub use write::{save, write};
+
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 
 /// A decoded `.onnx` file: it describes itself, and becomes a graph as often as wanted.
@@ -145,5 +151,5 @@ fn signature(value: &ValueInfoProto) -> Result<Signature> {
         Some(Dimension::Parameter(_)) | None => None,
     });
     let dtype = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?.dtype();
-    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect() })
+    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect(), quantization: None })
 }

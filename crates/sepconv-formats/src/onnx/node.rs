@@ -8,6 +8,7 @@ use super::attributes::Attributes;
 use super::external::External;
 use super::proto::{NodeProto, TensorProto};
 use super::tensor;
+use crate::element::Element;
 use crate::{lacks_input, not_known};
 
 /// A node while it is imported: its operands and attributes, and the graph that grows.
@@ -95,6 +96,12 @@ impl<'a> Node<'a> {
         self.builder.constant_of(value)
     }
 
+    /// Whether a value is known before running: as a constant, or as the real numbers that one stands for.
+    pub(super) fn is_known(&self, value: ValueId) -> bool {
+        let source = self.builder.producer(value).filter(|maker| matches!(maker.op, Op::Dequantize(_)));
+        self.constant_of(source.map_or(value, |maker| maker.inputs[0])).is_some()
+    }
+
     /// The elements of operand `i`, called `what` in messages, where it is there. It must be known before running.
     pub(super) fn known(&self, i: usize, what: &str) -> Result<Option<Arc<Tensor>>> {
         let Some(value) = self.optional(i) else { return Ok(None) };
@@ -131,8 +138,24 @@ impl<'a> Node<'a> {
         self.builder.apply(self.proto.title(), &op, inputs)
     }
 
+    /// Bytes that are known are integers like any other; what bytes that are computed stand for, ONNX says elsewhere.
     pub(super) fn binary(&mut self, function: Binary, a: ValueId, b: ValueId) -> Result<ValueId> {
-        self.emit(Op::binary(function), &[a, b])
+        let element = match self.dtype(a) {
+            DType::U8 => Element::U8,
+            DType::I8 => Element::I8,
+            _ => return self.emit(Op::binary(function), &[a, b]),
+        };
+        let (a, b) = (self.converted(a, Element::I64)?, self.converted(b, Element::I64)?);
+        let result = self.emit(Op::binary(function), &[a, b])?;
+        self.converted(result, element)
+    }
+
+    /// A constant with its elements in another type; any other value as it is.
+    fn converted(&mut self, x: ValueId, to: Element) -> Result<ValueId> {
+        match self.constant_of(x).map(|tensor| to.convert(tensor)) {
+            Some(tensor) => self.constant(tensor?),
+            None => Ok(x),
+        }
     }
 
     /// Adds a constant to the graph, under this node's name.

@@ -1,4 +1,4 @@
-//! The part of ONNX's protobuf schema that the reader needs. Fields that are absent here are skipped while decoding.
+//! The part of ONNX's protobuf schema that is read and written. Fields that are absent here are skipped while decoding.
 //!
 //! Field numbers are those of `onnx.proto` (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>).
 
@@ -7,6 +7,12 @@ use prost::{Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {
+    #[prost(int64, tag = "1")]
+    pub(super) ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub(super) producer_name: String,
+    #[prost(string, tag = "3")]
+    pub(super) producer_version: String,
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
@@ -25,6 +31,8 @@ pub(super) struct OperatorSetIdProto {
 pub(super) struct GraphProto {
     #[prost(message, repeated, tag = "1")]
     pub(super) node: Vec<NodeProto>,
+    #[prost(string, tag = "2")]
+    pub(super) name: String,
     #[prost(message, repeated, tag = "5")]
     pub(super) initializer: Vec<TensorProto>,
     #[prost(message, repeated, tag = "11")]

@@ -37,7 +37,7 @@ fn name_of(data_type: i32) -> &'static str {
     }
 }
 
-/// The tensor with its elements widened: every float to f32, every integer and bool to i64.
+/// The tensor with its elements as [`Element::dtype`] says.
 pub(super) fn tensor(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
     read(proto, external).map_err(|error| error.at(format!("tensor {:?}", proto.name)))
 }
@@ -69,6 +69,8 @@ fn from_fields(element: Element, proto: &TensorProto) -> Result<Data> {
         }
         Element::I64 => Data::I64(proto.int64_data.clone()),
         Element::U32 | Element::U64 => unsigned(proto.uint64_data.iter().copied())?,
+        Element::U8 => Data::U8(proto.int32_data.iter().map(|&x| x as u8).collect()),
+        Element::I8 => Data::I8(proto.int32_data.iter().map(|&x| x as i8).collect()),
         _ => Data::I64(proto.int32_data.iter().map(|&x| element.wrap(i64::from(x))).collect()),
     })
 }

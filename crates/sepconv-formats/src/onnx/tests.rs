@@ -13,6 +13,8 @@ use super::proto::{
 };
 use super::*;
 
+mod quantised;
+
 fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = dims.iter().map(|&size| DimensionProto { value: Some(Dimension::Value(size)) }).collect();
     let tensor_type = TensorTypeProto { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
@@ -53,12 +55,12 @@ impl NodeProto {
 
 /// A network from `x` to `y`.
 fn network(dims: &[i64], node: Vec<NodeProto>, initializer: Vec<TensorProto>) -> GraphProto {
-    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])] }
+    GraphProto { node, initializer, input: vec![value("x", dims)], output: vec![value("y", &[])], ..Default::default() }
 }
 
 fn load(graph: GraphProto, opset: i64) -> Result<Onnx> {
     let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: opset }];
-    Onnx::parse(ModelProto { graph: Some(graph), opset_import }.encode_to_vec())
+    Onnx::parse(ModelProto { graph: Some(graph), opset_import, ..Default::default() }.encode_to_vec())
 }
 
 fn import(graph: GraphProto) -> Result<Graph> {
@@ -126,7 +128,6 @@ fn what_is_not_understood_names_the_node() {
         (node("MaxPool", &["x"], &["z", "y"]).ints("kernel_shape", &[1, 1]), "output 1 of MaxPool is not supported"),
         (node("Einsum", &["x"], &["y"]), "operator is not supported\n  --> node \"y\" (Einsum)"),
         (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not ONNX's own\n  --> node \"y\" (Conv)"),
-        (node("QLinearConv", &["x"], &["y"]), "int8 is not supported yet\n  --> node \"y\" (QLinearConv)"),
     ];
     for (node, what) in cases {
         let text = refused(ErrorKind::Unsupported, network(&[1, 1, 4, 4], vec![node], weights()));
@@ -164,7 +165,8 @@ fn weights_that_are_also_inputs_are_weights() {
     let onnx = load(graph, 13).expect("a sound network");
     let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["x"]);
-    assert_eq!(onnx.inputs()[0], Signature { name: "x".into(), dtype: DType::F32, dims: vec![Some(2)] });
+    let expected = Signature { name: "x".into(), dtype: DType::F32, dims: vec![Some(2)], quantization: None };
+    assert_eq!(onnx.inputs()[0], expected);
 }
 
 #[test]
@@ -246,6 +248,8 @@ fn nodes_with_numbers() -> Vec<NodeProto> {
         node("LayerNormalization", &["x", "one"], &["y"]).int("axis", 1),
         node("GroupNormalization", &["x", "one", "one"], &["y"]).int("num_groups", 1),
         node("Cast", &["four"], &["y"]).int("to", 1),
+        node("QuantizeLinear", &["x", "one"], &["y"]).int("axis", 1).int("block_size", 0).int("output_dtype", 2),
+        node("DequantizeLinear", &["four", "one"], &["y"]).int("axis", 0),
     ]
 }
 
@@ -265,7 +269,7 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
         let graph = network(dims, vec![node], weights);
         let graph = load(graph, 18)?.graph(&Binding { limits: SMALL, ..Binding::default() })?;
         let shape = graph.value(graph.inputs()[0].value).shape.clone();
-        let input = Tensor::zeros(shape);
+        let input = Tensor::zeros(shape, DType::F32);
         let expected = interpret(&graph, std::slice::from_ref(&input))?;
         let mut runner = Runner::new(Plan::new(&passes::optimise(graph)?, Isa::best(), 1, &SMALL)?);
         let got = runner.run(&[&input], &Serial)?;

@@ -1,11 +1,14 @@
-use sepconv_core::{Builder, Error, Graph, Limits, Result, ValueId};
+use sepconv_core::op::Quantization;
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Value, ValueId};
 
 use super::constant::{constant, shape_of};
 use super::node::Node;
 use super::ops;
-use super::schema::{Model, Operator, SubGraph, TensorInfo, is_narrow};
+use super::quantization::{activation, quantization, whole};
+use super::schema::{Model, Operator, SubGraph, TensorInfo};
 use crate::binding::check_ports;
-use crate::{Binding, Signature, quantized};
+use crate::element::Element;
+use crate::{Binding, Signature};
 
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
 const OPERANDS_PER_NODE: usize = 16;
@@ -18,18 +21,25 @@ pub(super) fn signatures(graph: &SubGraph, tensors: impl ExactSizeIterator<Item 
 
 fn signature(tensor: &TensorInfo) -> Result<Signature> {
     let name = tensor.name()?.into_owned();
-    let fixed = shape_of(tensor).map_err(|error| error.at(format!("tensor {name:?}")))?;
+    let place = |error: Error| error.at(format!("tensor {name:?}"));
+    let fixed = shape_of(tensor).map_err(place)?;
+    let quantization = whole(tensor).map_err(place)?;
     let open = tensor.shape_signature()?;
     let dims = match open.len() == fixed.len() {
         true => fixed.iter().zip(open.iter()).map(|(&size, open)| (open != -1).then_some(size)).collect(),
         false => fixed.iter().copied().map(Some).collect(),
     };
-    Ok(Signature { name, dtype: tensor.element()?.dtype(), dims })
+    Ok(Signature { name, dtype: tensor.element()?.dtype(), dims, quantization })
 }
 
 fn tensor_index(index: i32) -> Result<usize> {
     usize::try_from(index)
         .map_err(|_| Error::malformed("tensor index is negative").expected("an index of at least 0", index))
+}
+
+/// The error for bytes that real numbers are needed of.
+fn no_scale() -> Error {
+    Error::unsupported("bytes do not say which real numbers they stand for").expected("a scale", "none")
 }
 
 /// A network on its way into a [`Graph`].
@@ -40,6 +50,8 @@ pub(super) struct Importer<'a> {
     pub(super) limits: Limits,
     /// What is known of each tensor of the file.
     values: Vec<Option<ValueId>>,
+    /// The real numbers that its bytes stand for, once they are asked for.
+    reals: Vec<Option<ValueId>>,
     operands: usize,
 }
 
@@ -52,9 +64,9 @@ impl<'a> Importer<'a> {
             return Err(Error::limit("graph has too many nodes")
                 .expected(format_args!("at most {}", binding.limits.max_nodes), operators.len()));
         }
-        let values = vec![None; graph.tensor_count()?];
+        let (values, reals) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(binding.limits);
-        let mut importer = Self { model, graph, builder, limits: binding.limits, values, operands: 0 };
+        let mut importer = Self { model, graph, builder, limits: binding.limits, values, reals, operands: 0 };
         importer.inputs(inputs, binding)?;
         for (index, table) in operators.iter().enumerate() {
             importer.operator(index, Operator(table?))?;
@@ -71,9 +83,7 @@ impl<'a> Importer<'a> {
         binding.check_names(signatures)?;
         for (signature, index) in signatures.iter().zip(self.graph.inputs()?.iter()) {
             let index = tensor_index(index)?;
-            if is_narrow(self.graph.tensor(index)?.element()?) && !binding.constants.contains_key(&signature.name) {
-                return Err(quantized().at(signature.place()));
-            }
+            activation(&self.graph.tensor(index)?).map_err(|error| error.at(signature.place()))?;
             let value = binding.declare(signature, &mut self.builder)?;
             self.define(index, value).map_err(|error| error.at(signature.place()))?;
         }
@@ -117,6 +127,63 @@ impl<'a> Importer<'a> {
         })
     }
 
+    /// The real numbers that a tensor of the file stands for: its own, or what its bytes are dequantised to.
+    pub(super) fn real(&mut self, index: i32) -> Result<ValueId> {
+        let value = self.value(index)?;
+        let index = tensor_index(index)?;
+        if let Some(Some(real)) = self.reals.get(index) {
+            return Ok(*real);
+        }
+        let tensor = self.graph.tensor(index)?;
+        let name = tensor.name()?;
+        let real = self.dequantize(&tensor, &name, value);
+        let real = real.map_err(|error| error.at(format!("tensor {index} {name:?}")))?;
+        self.reals[index] = Some(real);
+        Ok(real)
+    }
+
+    fn dequantize(&mut self, tensor: &TensorInfo, name: &str, value: ValueId) -> Result<ValueId> {
+        let Value { dtype, ref constant, .. } = *self.builder.value(value);
+        if dtype == DType::F32 {
+            return Ok(value);
+        }
+        let quantization = if constant.is_some() { quantization(tensor)? } else { activation(tensor)? };
+        match quantization {
+            Some(quantization) => self.builder.apply(name, &Op::Dequantize(quantization), &[value]),
+            None if dtype.is_byte() => Err(no_scale()),
+            None => Ok(value),
+        }
+    }
+
+    /// The result of a node as its tensor holds it: bytes stand for reals as the tensor says.
+    fn result(&mut self, name: &str, index: usize, value: ValueId) -> Result<ValueId> {
+        let tensor = self.graph.tensor(index)?;
+        let (quantization, declared) = (activation(&tensor)?, tensor.element()?.dtype());
+        let dtype = self.builder.value(value).dtype;
+        if !declared.is_byte() || dtype == declared {
+            return Ok(value);
+        }
+        let quantization = quantization.ok_or_else(no_scale)?;
+        self.builder.apply(name, &Op::Quantize(quantization), &[value])
+    }
+
+    /// The type of a tensor's elements as the file declares it.
+    pub(super) fn declared(&self, index: i32) -> Result<DType> {
+        self.graph.tensor(tensor_index(index)?)?.element().map(Element::dtype)
+    }
+
+    /// How all of these tensors hold bytes, where they do so alike: then elements may be moved from one to another.
+    pub(super) fn alike(&self, mut tensors: impl Iterator<Item = i32>) -> Result<Option<Quantization>> {
+        let whole = |index: i32| whole(&self.graph.tensor(tensor_index(index)?)?);
+        let Some(first) = tensors.next().map(whole).transpose()?.flatten() else { return Ok(None) };
+        for tensor in tensors {
+            if whole(tensor)?.as_ref() != Some(&first) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(first))
+    }
+
     fn operator(&mut self, index: usize, operator: Operator<'a>) -> Result<()> {
         let (kind, name) = self.heading(operator).map_err(|error| error.at(format!("operator {index}")))?;
         self.node(operator, kind, &name).map_err(|error| error.at_node(&name, kind))
@@ -137,16 +204,17 @@ impl<'a> Importer<'a> {
             return Err(Error::unsupported(format!("custom operator {:?} is not supported", code.custom()?)));
         }
         let outputs = operator.outputs()?;
-        for output in outputs.iter() {
-            if is_narrow(self.graph.tensor(tensor_index(output)?)?.element()?) {
-                return Err(quantized());
-            }
-        }
-        let (inputs, options) = (operator.inputs()?.iter().collect(), operator.options()?);
-        let mut node = Node { importer: self, kind, name: name.to_owned(), inputs, results: outputs.len(), options };
+        let (inputs, results) = (operator.inputs()?.iter().collect(), outputs.iter().collect());
+        let mut node =
+            Node { importer: self, kind, name: name.to_owned(), inputs, results, options: operator.options()? };
         let values = ops::import(&mut node)?;
         node.expect_results(values.len())?;
-        outputs.iter().zip(values).try_for_each(|(output, value)| self.define(tensor_index(output)?, value))
+        for (output, value) in outputs.iter().zip(values) {
+            let output = tensor_index(output)?;
+            let value = self.result(name, output, value)?;
+            self.define(output, value)?;
+        }
+        Ok(())
     }
 
     /// Counts an operator's operands and results.

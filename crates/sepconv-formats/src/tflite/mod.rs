@@ -1,5 +1,9 @@
-//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves, or 8-bit integers that stand for
-//! floats. Networks whose activations are integers are refused by name.
+//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and quantised ones, whose
+//! activations are bytes too.
+//!
+//! A tensor of bytes is dequantised where an operator computes with it, and the operator's result is quantised as its own tensor
+//! says; operators that only move elements, and max-pooling, act on the bytes where both are quantised alike. So every operator
+//! that is read for floats is read for bytes, and it is left to the passes to compute with integers.
 
 mod constant;
 mod flatbuffer;
@@ -7,6 +11,7 @@ mod graph;
 mod metadata;
 mod node;
 mod ops;
+mod quantization;
 mod schema;
 
 use bytes::Bytes;
@@ -51,7 +56,7 @@ impl Tflite {
     /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.
     ///
     /// # Errors
-    /// When the file is malformed, needs what sepconv does not do (int8 activations among it), or passes a limit of `binding`; the
+    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of `binding`; the
     /// error names the node by its first result, and its operator.
     pub fn graph(&self, binding: &Binding) -> Result<Graph> {
         Importer::import(Model::read(&self.bytes)?, &self.inputs, binding)

@@ -1,5 +1,6 @@
 use std::ops::RangeInclusive;
 
+use sepconv_core::op::Quantization;
 use sepconv_core::{Error, Op, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
@@ -16,8 +17,8 @@ pub(super) struct Node<'i, 'a> {
     pub(super) name: String,
     /// The tensors it takes; -1 stands for one that is left out.
     pub(super) inputs: Vec<i32>,
-    /// How many results it has.
-    pub(super) results: usize,
+    /// The tensors it makes.
+    pub(super) results: Vec<i32>,
     /// The operator's own options.
     pub(super) options: Option<Table<'a>>,
 }
@@ -45,28 +46,73 @@ impl Node<'_, '_> {
 
     /// Checks the number of results.
     pub(super) fn expect_results(&self, count: usize) -> Result<()> {
-        if count == self.results {
+        if count == self.results.len() {
             return Ok(());
         }
-        Err(Error::malformed("operator has the wrong number of results").expected(count, self.results))
+        Err(Error::malformed("operator has the wrong number of results").expected(count, self.results.len()))
     }
 
-    /// The operand at `index`.
+    /// The operand at `index`: the real numbers that bytes stand for.
     pub(super) fn operand(&mut self, index: usize) -> Result<ValueId> {
         self.optional(index)?.ok_or_else(|| lacks_input(format_args!("input {index}")))
     }
 
     /// The operand at `index`, if there is one.
     pub(super) fn optional(&mut self, index: usize) -> Result<Option<ValueId>> {
-        match self.inputs.get(index) {
-            None | Some(-1) => Ok(None),
-            Some(&tensor) => self.importer.value(tensor).map(Some),
+        self.tensor(index).map(|tensor| self.importer.real(tensor)).transpose()
+    }
+
+    /// Whether there is an operand at `index`.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.tensor(index).is_some()
+    }
+
+    fn tensor(&self, index: usize) -> Option<i32> {
+        self.inputs.get(index).copied().filter(|&tensor| tensor != -1)
+    }
+
+    /// The operand at `index` as the file holds it, bytes included.
+    pub(super) fn stored(&mut self, index: usize) -> Result<ValueId> {
+        let tensor = self.tensor(index).ok_or_else(|| lacks_input(format_args!("input {index}")))?;
+        self.importer.value(tensor)
+    }
+
+    /// How the bytes of the operand at `index` stand for real numbers, where all do so alike.
+    pub(super) fn quantization(&self, index: usize) -> Result<Option<Quantization>> {
+        self.importer.alike(self.tensor(index).into_iter())
+    }
+
+    /// How the operands at `indices` and all results hold bytes, where they do so alike: then elements are moved as bytes.
+    pub(super) fn alike(&self, indices: &[usize]) -> Result<Option<Quantization>> {
+        let operands = indices.iter().filter_map(|&index| self.tensor(index));
+        self.importer.alike(operands.chain(self.results.iter().copied()))
+    }
+
+    /// The operand at `index`, for an operator that moves its elements and computes nothing. Bytes stay what they are even where the
+    /// file gives the result another scale: TensorFlow Lite's kernels copy them, and files that say so were measured with those.
+    pub(super) fn moved(&mut self, index: usize) -> Result<ValueId> {
+        let value = self.stored(index)?;
+        let dtype = self.importer.builder.value(value).dtype;
+        for &result in &self.results {
+            if self.importer.declared(result)? != dtype {
+                return self.operand(index);
+            }
         }
+        Ok(value)
+    }
+
+    /// All operands, for an operator that puts their elements together and computes nothing.
+    pub(super) fn all_joined(&mut self) -> Result<Vec<ValueId>> {
+        let all: Vec<usize> = (0..self.inputs.len()).collect();
+        if self.alike(&all)?.is_none() {
+            return self.all();
+        }
+        all.into_iter().map(|index| self.stored(index)).collect()
     }
 
     /// The integers of the operand at `index`, which must be known before running.
     pub(super) fn integers(&mut self, index: usize) -> Result<Vec<i64>> {
-        let value = self.operand(index)?;
+        let value = self.stored(index)?;
         let what = format!("input {index}");
         let Some(constant) = self.constant_of(value) else {
             return Err(not_known(&what, &self.importer.builder.value(value).name));

@@ -212,7 +212,7 @@ impl<'a> TensorInfo<'a> {
         self.0.string(3)
     }
 
-    /// How its integers stand for real numbers, if they do.
+    /// What the file says of how its integers stand for real numbers, if it says anything.
     pub(super) fn quantization(&self) -> Result<Option<Quantization<'a>>> {
         let Some(table) = self.0.table(4)? else { return Ok(None) };
         let (scale, zero_point) = (table.scalars(2)?, table.scalars(3)?);
@@ -231,12 +231,12 @@ impl<'a> TensorInfo<'a> {
     }
 }
 
-/// `real = scale · (integer - zero_point)`, with one scale or one for each index along an axis.
+/// `real = scale · (integer - zero_point)` as it is stored, with one scale or one for each index along an axis.
 #[derive(Clone, Copy)]
 pub(super) struct Quantization<'a> {
     /// One, or one for each index.
     pub(super) scale: Scalars<'a, f32>,
-    /// As many, or none for zeros.
+    /// As many, one for all, or none for zeros.
     pub(super) zero_point: Scalars<'a, i64>,
     /// The axis.
     pub(super) axis: i32,
@@ -254,13 +254,9 @@ fn element(code: i8) -> Result<Element> {
         7 => Element::I16,
         9 => Element::I8,
         10 => Element::F64,
+        17 => return Err(Element::unknown("TensorType 17 (4-bit integer)")),
         other => return Err(Element::unknown(format_args!("TensorType {other}"))),
     })
-}
-
-/// Whether elements are integers that may stand for real numbers.
-pub(super) fn is_narrow(element: Element) -> bool {
-    matches!(element, Element::I8 | Element::U8 | Element::I16)
 }
 
 #[cfg(test)]

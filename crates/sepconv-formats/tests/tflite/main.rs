@@ -1,5 +1,7 @@
 //! The TensorFlow Lite reader: what each operator means, what becomes of malformed files, and real networks.
 
+mod answers;
+mod bytes;
 #[path = "../common/mod.rs"]
 mod common;
 mod malformed;

@@ -1,21 +1,30 @@
-//! The TensorFlow Lite reader on real files: shapes and counts, answers, and what becomes of damaged ones.
+//! The TensorFlow Lite reader on real files: shapes and counts, and what becomes of damaged ones.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use crate::common;
-use sepconv_core::{ErrorKind, Graph, Limits, Op, Tensor, interpret};
+use sepconv_core::op::Quantization;
+use sepconv_core::{DType, ErrorKind, Graph, Limits, Node, Op, ValueId};
+use sepconv_formats::Binding;
 use sepconv_formats::tflite::Tflite;
-use sepconv_formats::{Binding, npy};
 
 /// A file of the shared data.
-fn data(path: &str) -> Option<PathBuf> {
+pub(crate) fn data(path: &str) -> Option<PathBuf> {
     common::folder("SEPCONV_DATA").map(|folder| folder.join(path))
 }
 
-fn network(name: &str) -> Option<Tflite> {
+pub(crate) fn network(name: &str) -> Option<Tflite> {
     let bytes = fs::read(data(&format!("models/tflite/{name}.tflite"))?).unwrap();
     Some(Tflite::parse(bytes).unwrap())
+}
+
+/// Whether a value is a constant, or the real numbers that one stands for.
+fn is_known(graph: &Graph, id: ValueId) -> bool {
+    let dequantised = |node: &&Node| node.output == id && matches!(node.op, Op::Dequantize(_));
+    let source = graph.nodes().iter().find(dequantised).map_or(id, |node| node.inputs[0]);
+    graph.value(source).constant.is_some()
 }
 
 /// Parameters and multiply-accumulates of convolutions and fully connected layers.
@@ -25,7 +34,7 @@ fn cost(graph: &Graph) -> (usize, u64) {
     layers.fold((0, 0), |(parameters, macs), node| {
         let operands: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
         let weights: usize = operands[1..3].iter().map(|value| value.shape.elements()).sum();
-        assert!(operands[1..3].iter().all(|value| value.constant.is_some()), "{} has computed weights", node.name);
+        assert!(node.inputs[1..3].iter().all(|&id| is_known(graph, id)), "{} has computed weights", node.name);
         (parameters + weights, macs + node.op.macs(&operands, &graph.value(node.output).shape))
     })
 }
@@ -58,24 +67,83 @@ fn networks_of_floats_become_graphs() {
     }
 }
 
+/// A quantised file: the type, scale and zero point of its input and of its output, its parameters and its cost. These two
+/// are those of the same network of floats.
+type Quantised = (&'static str, (DType, f32, i32), (DType, f32, i32), usize, u64);
+
+const QUANTISED: &[Quantised] = &[
+    ("cifar10_resnet8_int8", (DType::I8, 1.0, -128), (DType::I8, 1.0 / 256.0, -128), 77_706, 12_501_632),
+    (
+        "efficientnet_lite0_224_flowers_int8",
+        (DType::U8, 0.003_921_569, 0),
+        (DType::U8, 1.0 / 256.0, 0),
+        3_356_405,
+        383_913_952,
+    ),
+    ("kws_dscnn_int8", (DType::I8, 0.584_702_9, 83), (DType::I8, 1.0 / 256.0, -128), 22_604, 2_656_768),
+    ("mcunet_320kb_1mb_176_int8", (DType::I8, 0.007_874_016, 0), (DType::I8, 0.201_788, -44), 729_720, 81_785_520),
+    ("mobilenet_v1_0.25_128_quant", (DType::U8, 1.0 / 128.0, 128), (DType::U8, 1.0 / 256.0, 0), 467_593, 13_570_304),
+    ("mobilenet_v1_0.5_160_quant", (DType::U8, 1.0 / 128.0, 128), (DType::U8, 1.0 / 256.0, 0), 1_326_633, 76_525_312),
+    ("mobilenet_v1_0.75_192_quant", (DType::U8, 1.0 / 128.0, 128), (DType::U8, 1.0 / 256.0, 0), 2_578_121, 239_274_240),
+    (
+        "mobilenet_v1_1.0_224_quant_features",
+        (DType::U8, 1.0 / 128.0, 128),
+        (DType::U8, 0.023_528_477, 0),
+        3_196_032,
+        567_716_352,
+    ),
+    (
+        "mobilenet_v1_1.0_224_quant_head",
+        (DType::U8, 0.023_528_477, 0),
+        (DType::U8, 1.0 / 256.0, 0),
+        1_026_025,
+        1_025_024,
+    ),
+    (
+        "mobilenet_v2_1.0_224_ptq_int8",
+        (DType::U8, 0.007_843_138, 127),
+        (DType::U8, 1.0 / 256.0, 0),
+        3_489_097,
+        300_775_552,
+    ),
+    ("mobilenet_v2_1.0_224_quant", (DType::U8, 1.0 / 128.0, 128), (DType::U8, 1.0 / 256.0, 0), 3_489_097, 300_775_552),
+    (
+        "mobilenet_v3_small_1.0_224_uint8",
+        (DType::U8, 0.007_874_016, 128),
+        (DType::U8, 1.0 / 256.0, 0),
+        2_537_825,
+        56_511_424,
+    ),
+    ("person_detect_96_int8", (DType::I8, 0.007_843_138, -1), (DType::I8, 1.0 / 256.0, -128), 210_706, 7_157_888),
+    ("vww_96_int8", (DType::I8, 0.003_921_569, -128), (DType::I8, 1.0 / 256.0, -128), 210_850, 7_489_664),
+];
+
 #[test]
-fn quantised_networks_are_refused_by_name() {
+fn quantised_networks_become_graphs() {
     let Some(folder) = data("models/tflite") else { return };
-    let mut count = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        if name.ends_with("f32") || name.ends_with("f16w") {
-            continue;
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let names = names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let found: BTreeSet<String> = names.filter(|name| !name.ends_with("f32") && !name.ends_with("f16w")).collect();
+    assert_eq!(found, QUANTISED.iter().map(|(name, ..)| (*name).to_owned()).collect());
+    for (name, input, output, parameters, macs) in QUANTISED {
+        let file = network(name).unwrap();
+        let graph = file.graph(&Binding::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(cost(&graph), (*parameters, *macs), "{name}");
+        let ports = [(file.inputs(), graph.inputs(), input), (file.outputs(), graph.outputs(), output)];
+        for (signatures, ports, &(dtype, scale, zero_point)) in ports {
+            let expected = Quantization::per_tensor(dtype, scale, zero_point);
+            assert_eq!((signatures[0].dtype, signatures[0].quantization.as_ref()), (dtype, Some(&expected)), "{name}");
+            assert_eq!(graph.value(ports[0].value).dtype, dtype, "{name}");
         }
-        count += 1;
-        let error = Tflite::parse(fs::read(&path).unwrap()).unwrap().graph(&Binding::default()).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {text}");
-        assert!(text.starts_with("int8 is not supported yet\n  --> input"), "{name}: {text}");
-        assert!(text.contains("help: use the float32 or float16 file of this network"), "{name}: {text}");
+        // Whatever computes with real numbers takes them from bytes and leaves bytes.
+        let moves = |op: &Op| matches!(op, Op::Reshape { .. } | Op::Pad { .. });
+        let real = |node: &&Node| !moves(&node.op) && !matches!(node.op, Op::Quantize(_) | Op::Dequantize(_));
+        for node in graph.nodes().iter().filter(real) {
+            let makers = node.inputs.iter().map(|&id| graph.nodes().iter().find(|maker| maker.output == id));
+            let dequantised = |maker: Option<&Node>| maker.is_none_or(|maker| matches!(maker.op, Op::Dequantize(_)));
+            assert!(makers.into_iter().all(dequantised), "{name}: {}", node.name);
+        }
     }
-    assert!(count >= 14, "{count} files");
 }
 
 #[test]
@@ -119,7 +187,7 @@ fn survives(bytes: &[u8]) -> bool {
 
 #[test]
 fn cut_files_are_errors() {
-    for name in ["kws_dscnn_f32", "cifar10_resnet8_f32"] {
+    for name in ["kws_dscnn_f32", "kws_dscnn_int8", "cifar10_resnet8_f32"] {
         let Some(path) = data(&format!("models/tflite/{name}.tflite")) else { return };
         let bytes = fs::read(path).unwrap();
         assert!(survives(&bytes));
@@ -132,7 +200,7 @@ fn cut_files_are_errors() {
 
 #[test]
 fn damaged_files_are_errors_or_graphs() {
-    for name in ["kws_dscnn_f32", "cifar10_resnet8_f32"] {
+    for name in ["kws_dscnn_f32", "kws_dscnn_int8", "cifar10_resnet8_f32"] {
         let Some(path) = data(&format!("models/tflite/{name}.tflite")) else { return };
         let bytes = fs::read(path).unwrap();
         let mut random = Random(0x5eed);
@@ -161,48 +229,4 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
     }
-}
-
-/// The tensors of a `.npy` file of the shared data.
-fn array(path: &str) -> Option<Tensor> {
-    Some(npy::read(&data(path)?, &Limits::default()).unwrap().remove(0).1)
-}
-
-#[test]
-fn mobilenet_answers_as_the_reference_kernels_do() {
-    let Some(file) = network("mobilenet_v1_0.25_224_f32") else { return };
-    let (Some(images), Some(golden)) =
-        (array("golden/inputs_8x224x224x3_u8.npy"), array("golden/mobilenet_v1_0.25_224_f32.tflite.out.npy"))
-    else {
-        return;
-    };
-    let graph = file.graph(&Binding::default()).unwrap();
-    let pixels = images.as_i64().unwrap().chunks_exact(224 * 224 * 3);
-    for (pixels, golden) in pixels.zip(golden.as_f32().unwrap().chunks_exact(1001)) {
-        let input: Vec<f32> = pixels.iter().map(|&pixel| (pixel as f32 - 127.5) / 127.5).collect();
-        let output = interpret(&graph, &[Tensor::f32([1, 224, 224, 3], input).unwrap()]).unwrap().remove(0);
-        for (ours, theirs) in output.as_f32().unwrap().iter().zip(golden) {
-            assert!((ours - theirs).abs() <= 1e-4, "{ours} instead of {theirs}");
-        }
-    }
-}
-
-/// DS-CNN's weights are 8-bit in this file. The count is that of the same network written out in NumPy.
-#[test]
-fn keywords_are_spotted() {
-    let Some(file) = network("kws_dscnn_f32") else { return };
-    let Some(features) = data("datasets/mlperf_tiny/kws01_500_int8_49x10.bin") else { return };
-    let features = fs::read(features).unwrap();
-    let labels = fs::read_to_string(data("datasets/mlperf_tiny/kws01_500_int8_49x10_labels.txt").unwrap()).unwrap();
-    let graph = file.graph(&Binding::default()).unwrap();
-    let samples = features.chunks_exact(490).zip(labels.lines());
-    let right = samples.filter(|(sample, line)| {
-        let input: Vec<f32> = sample.iter().map(|byte| (f32::from(byte.cast_signed()) - 83.0) * 0.584_702_9).collect();
-        let output = interpret(&graph, &[Tensor::f32([1, 49, 10, 1], input).unwrap()]).unwrap().remove(0);
-        let scores = output.as_f32().unwrap();
-        let best = (0..12).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
-        line.ends_with(&format!(" {best}"))
-    });
-    let right = right.count();
-    assert_eq!(right, 447);
 }

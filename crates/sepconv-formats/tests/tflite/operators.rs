@@ -40,7 +40,7 @@ fn results(
 }
 
 /// Gives each byte of a file a few other values in turn. Whatever becomes of the file, nothing panics.
-fn damage(bytes: &[u8]) {
+pub(crate) fn damage(bytes: &[u8]) {
     let limits = Limits { max_memory: 1 << 20, max_macs: 1 << 20, max_nodes: 100 };
     let binding = Binding { limits, ..Binding::default() };
     for place in 0..bytes.len() {

@@ -11,12 +11,13 @@ pub(crate) enum Field {
     F32(f32),
     Bool(bool),
     Ints(Vec<i32>),
+    Longs(Vec<i64>),
     Floats(Vec<f32>),
     Bytes(Vec<u8>),
     Table(Table),
     Tables(Vec<Table>),
 }
-use Field::{Bool, Bytes, F32, Floats, I8, I32, Ints};
+use Field::{Bool, Bytes, F32, Floats, I8, I32, Ints, Longs};
 
 /// The bytes of a buffer with this root table: parents before their children, a vtable before each table.
 pub(crate) fn buffer(identifier: &[u8; 4], root: &Table) -> Vec<u8> {
@@ -82,6 +83,7 @@ fn child(out: &mut Vec<u8>, field: &Field) -> usize {
             start
         }
         Ints(values) => vector(out, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Longs(values) => vector(out, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         Floats(values) => vector(out, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         // A zero follows, as strings demand.
         Bytes(bytes) => vector(out, bytes.len(), [bytes, &[0][..]].concat()),
@@ -111,6 +113,22 @@ impl Tensor {
     pub(crate) fn floats(shape: &[i32], data: &[f32]) -> Self {
         let data = data.iter().flat_map(|value| value.to_le_bytes()).collect();
         Self { data: Some(data), ..Self::open(shape) }
+    }
+
+    /// Bytes with a scale and zero point, given or computed: unsigned ones.
+    pub(crate) fn u8(shape: &[i32], scale: f32, zero_point: i64) -> Self {
+        Self { kind: 3, ..Self::i8(shape, &[scale], &[zero_point], 0) }
+    }
+
+    /// Signed bytes, with scales and zero points along an axis.
+    pub(crate) fn i8(shape: &[i32], scale: &[f32], zero_point: &[i64], axis: i32) -> Self {
+        let fields = vec![(2, Floats(scale.to_vec())), (3, Longs(zero_point.to_vec())), (6, I32(axis))];
+        Self { kind: 9, more: vec![(4, Field::Table(fields))], ..Self::open(shape) }
+    }
+
+    /// Constant bytes instead of open ones.
+    pub(crate) fn holding(self, data: &[i8]) -> Self {
+        Self { data: Some(data.iter().map(|byte| byte.cast_unsigned()).collect()), ..self }
     }
 
     /// A list of constant integers.

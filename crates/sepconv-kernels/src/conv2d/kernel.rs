@@ -2,9 +2,9 @@ use core::ops::Range;
 
 use super::Conv2d;
 use crate::rows::Rows;
-use crate::scheme::{Scheme, Target};
+use crate::scheme::{Multiply, Scheme, Target};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, RESIDENT, Taps, Tile, split};
+use crate::tile::{Job, Patch, RESIDENT, Runs, Taps, Tile, split};
 
 pub(super) struct Convolution<'a, C: Scheme> {
     pub(super) scheme: C,
@@ -12,29 +12,28 @@ pub(super) struct Convolution<'a, C: Scheme> {
     pub(super) conv: Conv2d,
     pub(super) x: Rows<'a, C::Element>,
     pub(super) packed: &'a [C::Weight],
-    pub(super) residual: Option<&'a [C::Element]>,
     pub(super) rows: Range<usize>,
-    pub(super) out: &'a mut [C::Element],
     pub(super) edge: &'a mut [C::Element],
 }
 
-impl<S: Simd, C: Scheme<Element: Default>> Kernel<S> for Convolution<'_, C> {
+impl<S: Simd, C: Multiply<S>> Kernel<S> for Convolution<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { scheme, tile, conv, x, packed, residual, rows, out, edge } = self;
-        let [_, ow, o] = conv.output;
+        let Self { mut scheme, tile, conv, x, packed, rows, edge } = self;
+        let ([_, ow, o], padding) = (conv.output, scheme.padding());
         let [group_in, group_out] = conv.channels();
         let columns = tile.vectors * S::LANES;
         let panels = group_out.div_ceil(columns);
         let panel = packed.len() / (conv.groups * panels);
-        let mut target = Target { out, residual, stride: o, columns: o };
-        let at_once = if packed.len() <= RESIDENT { conv.groups * panels } else { 1 };
+        let target = Target { start: 0, stride: o, columns: o };
+        let at_once = if size_of_val(packed) <= RESIDENT { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
-                for (pixels, blocks) in conv.blocks(tile) {
-                    let patch = conv.patch(oy, pixels.start..pixels.start + blocks * pixels.len(), x, edge);
+                for (pixels, blocks) in conv.blocks(tile, oy, padding) {
+                    let all = pixels.start..pixels.start + blocks * pixels.len();
+                    let patch = conv.patch(oy, all, x, padding, edge);
                     for (group, part) in groups(first..first + at_once, panels) {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
@@ -42,7 +41,11 @@ impl<S: Simd, C: Scheme<Element: Default>> Kernel<S> for Convolution<'_, C> {
                         let start = (index * ow + pixels.start) * o + column;
                         let target = target.part(start, (group + 1) * group_out - column);
                         let panels = &packed[part.start * panel..part.end * panel];
-                        Job { scheme, patch, blocks, panels, panel, target }.run(simd, pixels.len(), tile.vectors);
+                        Job { scheme: &mut scheme, patch, blocks, panels, panel, target }.run(
+                            simd,
+                            pixels.len(),
+                            tile.vectors,
+                        );
                     }
                 }
             }
@@ -59,11 +62,25 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
 }
 
 impl Conv2d {
-    /// Divides a row of the output into runs of equal blocks: the first block of each run, and their number. Blocks whose
-    /// windows stick out of the input are runs by themselves.
-    fn blocks(&self, tile: Tile) -> impl Iterator<Item = (Range<usize>, usize)> {
+    /// The rows of the window that contribute to output row `oy`: those that meet the plane, or all where padding contributes.
+    fn taps<T: Default + PartialEq>(&self, oy: usize, padding: T) -> Range<usize> {
+        let met = self.window.taps(0, oy, self.input[0]);
+        if padding == T::default() { met } else { 0..self.window.kernel[0] }
+    }
+
+    /// Divides output row `oy` into runs of equal blocks: the first block of each run, and their number. Blocks whose windows
+    /// read beyond the plane are runs by themselves.
+    fn blocks<T: Default + PartialEq>(
+        &self,
+        tile: Tile,
+        oy: usize,
+        padding: T,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> {
         let [stride, before] = [self.window.stride[1], self.window.before[1]];
-        let inside = before.div_ceil(stride)..((self.input[1] + before).saturating_sub(self.span(1)) / stride + 1);
+        let mut inside = before.div_ceil(stride)..((self.input[1] + before).saturating_sub(self.span(1)) / stride + 1);
+        if self.taps(oy, padding) != self.window.taps(0, oy, self.input[0]) {
+            inside = 0..0;
+        }
         split(self.output[1], tile.rows).flat_map(move |(pixel, rows, blocks)| {
             let first = inside.start.saturating_sub(pixel).div_ceil(rows).min(blocks);
             let last = (inside.end.saturating_sub(pixel) / rows).clamp(first, blocks);
@@ -73,33 +90,34 @@ impl Conv2d {
         })
     }
 
-    /// The inputs of some pixels of output row `oy`, in the first group. Where windows stick out of the row they are first
-    /// copied into `edge` with zeros around them.
-    fn patch<'a, T: Copy + Default>(
+    /// The inputs of some pixels of output row `oy`, in the first group. Where windows read beyond the plane they are first
+    /// copied into `edge` with padding around them.
+    fn patch<'a, T: Copy + Default + PartialEq>(
         &self,
         oy: usize,
         pixels: Range<usize>,
         x: Rows<'a, T>,
+        padding: T,
         edge: &'a mut [T],
     ) -> Patch<'a, T> {
         let Self { window, input: [h, w, c], .. } = *self;
-        let [_, kw] = window.kernel;
-        let taps = window.taps(0, oy, h);
-        // Runs of a whole row of the window where its numbers lie together.
-        let joined = self.groups == 1 && (window.dilation[1] == 1 || kw == 1);
-        let (runs, length) = if joined { (1, kw * c) } else { (kw, c / self.groups) };
-        let y = if taps.is_empty() { 0 } else { window.source(0, oy, taps.start) };
+        let (met, taps) = (window.taps(0, oy, h), self.taps(oy, padding));
+        let Runs { count: runs, length } = self.runs();
+        let y = if met.is_empty() { 0 } else { window.source(0, oy, met.start) };
         let dilation = window.dilation.map(|dilation| dilation as isize);
         let vertical = Taps { first: taps.start, step: 1, count: taps.len(), at: y, stride: dilation[0] };
         let horizontal = Taps { first: 0, step: 1, count: runs, at: 0, stride: dilation[1] * c as isize };
         let patch = Patch { rows: x, vertical, horizontal, runs, step: window.stride[1] * c, length };
         let (start, span) = (pixels.start * window.stride[1], self.span(pixels.len()));
         match start.checked_sub(window.before[1]) {
-            Some(start) if start + span <= w => Patch { horizontal: Taps { at: start * c, ..horizontal }, ..patch },
+            Some(start) if start + span <= w && met == taps => {
+                Patch { horizontal: Taps { at: start * c, ..horizontal }, ..patch }
+            }
             _ => {
                 let edge = &mut edge[..taps.len() * span * c];
                 for (tap, strip) in taps.zip(edge.chunks_exact_mut(span * c)) {
-                    copy_padded(x.row(window.source(0, oy, tap)), start * c, window.before[1] * c, strip);
+                    let row = if met.contains(&tap) { x.row(window.source(0, oy, tap)) } else { &[] };
+                    copy_padded(row, start * c, window.before[1] * c, padding, strip);
                 }
                 Patch { rows: Rows::new(edge, span * c), vertical: Taps { at: 0, stride: 1, ..vertical }, ..patch }
             }
@@ -107,13 +125,13 @@ impl Conv2d {
     }
 }
 
-/// Copies `row`, taken to have `before` zeros before it and zeros after it, from `start` on.
-fn copy_padded<T: Copy + Default>(row: &[T], start: usize, before: usize, strip: &mut [T]) {
-    let zeros = before.saturating_sub(start).min(strip.len());
-    let (head, strip) = strip.split_at_mut(zeros);
-    head.fill(T::default());
-    let row = &row[(start + zeros).saturating_sub(before).min(row.len())..];
+/// Copies `row`, taken to have `before` numbers of `padding` before it and padding after it, from `start` on.
+fn copy_padded<T: Copy>(row: &[T], start: usize, before: usize, padding: T, strip: &mut [T]) {
+    let absent = before.saturating_sub(start).min(strip.len());
+    let (head, strip) = strip.split_at_mut(absent);
+    head.fill(padding);
+    let row = &row[(start + absent).saturating_sub(before).min(row.len())..];
     let (body, tail) = strip.split_at_mut(row.len().min(strip.len()));
     body.copy_from_slice(&row[..body.len()]);
-    tail.fill(T::default());
+    tail.fill(padding);
 }

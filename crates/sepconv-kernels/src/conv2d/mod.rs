@@ -1,6 +1,7 @@
 //! Standard and grouped convolution, computed directly: a window of an NHWC row is already a run of contiguous numbers, so it is
 //! multiplied where it lies, by the same register tile as a pointwise convolution.
 
+mod int8;
 mod kernel;
 mod reference;
 #[cfg(test)]
@@ -8,20 +9,21 @@ mod tests;
 
 use core::ops::Range;
 
+pub use int8::{conv2d_int8, conv2d_int8_to_f32, pack_int8, packed_len_int8, reference_int8};
 pub use reference::reference;
 
 use crate::activation::Activation;
 use crate::rows::Rows;
 use crate::scheme::F32;
 use crate::simd::Isa;
-use crate::tile::{self, Tile};
+use crate::tile::{self, Runs, Tile};
 use crate::window::Window;
 
 /// A convolution of one NHWC image. Weights are `[o, kh, kw, c / groups]`; group `g` of the output channels sees group `g` of
 /// the input channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conv2d {
-    /// The window, padded with zeros.
+    /// The window, padded with what stands for zero.
     pub window: Window,
     /// `[h, w, c]`
     pub input: [usize; 3],
@@ -42,9 +44,21 @@ impl Conv2d {
         self.window.kernel[0] * self.window.kernel[1] * self.channels()[0]
     }
 
+    /// The runs of numbers that lie together in a row of the window: one for the whole row where that can be.
+    fn runs(&self) -> Runs {
+        let ([_, kw], [group_in, _]) = (self.window.kernel, self.channels());
+        let joined = self.groups == 1 && (self.window.dilation[1] == 1 || kw == 1);
+        if joined { Runs { count: 1, length: kw * group_in } } else { Runs { count: kw, length: group_in } }
+    }
+
     /// The tile that suits this convolution: a block of pixels lies in one row, a panel in one group.
     pub fn tile(&self, isa: Isa) -> Tile {
         Tile::choose(isa, self.output[1], self.depth(), self.channels()[1])
+    }
+
+    /// As [`tile`](Self::tile), for int8.
+    pub fn tile_int8(&self, isa: Isa) -> Tile {
+        Tile::choose_int8(isa, self.output[1], self.depth(), self.channels()[1])
     }
 
     /// Input columns that the windows of `pixels` neighbours cover.
@@ -71,7 +85,7 @@ pub fn pack(isa: Isa, tile: Tile, conv: &Conv2d, weights: &[f32], bias: &[f32], 
     tile::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// The floats of scratch that [`conv2d`] needs, for windows that stick out of a row.
+/// The numbers of scratch that [`conv2d`] and [`conv2d_int8`] need, for windows that stick out of the plane.
 pub fn edge_len(tile: Tile, conv: &Conv2d) -> usize {
     conv.window.kernel[0] * conv.span(tile.rows.min(conv.output[1])) * conv.input[2]
 }
@@ -105,15 +119,6 @@ pub fn conv2d(
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [rows, ow, o]");
     assert!(edge.len() >= edge_len(tile, conv), "scratch of edge_len");
-    isa.run(kernel::Convolution {
-        scheme: F32 { activation },
-        tile,
-        conv: *conv,
-        x,
-        packed,
-        residual,
-        rows,
-        out,
-        edge,
-    });
+    let scheme = F32 { residual, activation, out };
+    isa.run(kernel::Convolution { scheme, tile, conv: *conv, x, packed, rows, edge });
 }

@@ -5,13 +5,13 @@ use super::*;
 use crate::testing::{Lcg, absolute, assert_within_bound};
 
 /// A convolution whose output follows from the rest.
-fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {
+pub(super) fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {
     let [oh, ow] = window.output([input[0], input[1]]).expect("the window fits");
     Conv2d { window, input, output: [oh, ow, o], groups }
 }
 
 /// Windows of every kind: kernels 1 to 7, strides, dilation, asymmetric padding, windows wholly in the padding.
-fn windows() -> Vec<Window> {
+pub(super) fn windows() -> Vec<Window> {
     let mut windows: Vec<_> =
         (1..=7).map(|k| Window { before: [k / 2; 2], after: [k / 2; 2], ..Window::new(k, k) }).collect();
     windows.extend([

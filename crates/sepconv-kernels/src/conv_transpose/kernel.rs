@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use super::ConvTranspose;
 use crate::rows::Rows;
-use crate::scheme::{Scheme, Target};
+use crate::scheme::{Multiply, Scheme, Target};
 use crate::simd::{Kernel, Simd};
 use crate::tile::{Job, Patch, Taps, Tile, split};
 
@@ -13,21 +13,20 @@ pub(super) struct Transposed<'a, C: Scheme> {
     pub(super) x: Rows<'a, C::Element>,
     pub(super) packed: &'a [C::Weight],
     pub(super) rows: Range<usize>,
-    pub(super) out: &'a mut [C::Element],
 }
 
-impl<S: Simd, C: Scheme> Kernel<S> for Transposed<'_, C> {
+impl<S: Simd, C: Multiply<S>> Kernel<S> for Transposed<'_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { scheme, tile, conv, x, packed, rows, out } = self;
+        let Self { mut scheme, tile, conv, x, packed, rows } = self;
         let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
         let [group_in, group_out] = conv.channels();
         let weights = packed.len() / conv.groups;
         let panel = weights / group_out.div_ceil(tile.vectors * S::LANES);
         // Pixels a stride apart meet the same taps, one input pixel further on: they make a tile, short of the borders.
-        let mut target = Target { out, residual: None, stride: stride * o, columns: o };
+        let target = Target { start: 0, stride: stride * o, columns: o };
         for (index, oy) in rows.enumerate() {
             let vertical = conv.taps(0, oy);
             for phase in 0..stride.min(ow) {
@@ -38,7 +37,7 @@ impl<S: Simd, C: Scheme> Kernel<S> for Transposed<'_, C> {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
                         let target = target.part((index * ow + ox) * o + group * group_out, group_out);
-                        Job { scheme, patch, blocks, panels, panel, target }.run(simd, rows, tile.vectors);
+                        Job { scheme: &mut scheme, patch, blocks, panels, panel, target }.run(simd, rows, tile.vectors);
                     }
                 }
             }

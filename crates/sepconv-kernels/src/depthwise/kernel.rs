@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use super::{Depthwise, Variant, unroll};
+use super::{Depthwise, Variant};
 use crate::simd::{Columns, Kernel, Simd};
 use crate::{Activation, Rows, activation};
 

@@ -17,7 +17,7 @@
 /// at run time are not in registers.
 macro_rules! unroll {
     ($i:ident in 0..$n:expr, $body:block) => {
-        $crate::depthwise::unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
+        unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
     };
     (@ $i:ident $n:expr, $body:block, $($value:literal)*) => {
         $(if $value < $n {
@@ -26,7 +26,6 @@ macro_rules! unroll {
         })*
     };
 }
-use unroll;
 
 mod general;
 mod int8;
@@ -39,7 +38,7 @@ mod variant;
 
 use core::ops::Range;
 
-pub use int8::{Filters, Weights8, depthwise_int8, pack_int8, packed_int8_len, reference_int8};
+pub use int8::{depthwise_int8, pack_int8, packed_int8_len, reference_int8};
 pub use pack::{pack, packed_len};
 pub use reference::reference;
 pub use variant::{VARIANTS, Variant};

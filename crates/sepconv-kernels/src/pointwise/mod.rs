@@ -1,17 +1,19 @@
 //! Pointwise (1×1) convolution, which is also the fully connected layer: `out[m][n] = activation(bias[n] + sum over k of
 //! x[m][k]·w[n][k] + residual[m][n])`.
 
+mod int8;
 mod kernel;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use int8::{pointwise_int8, pointwise_int8_to_f32, reference_int8};
 pub use reference::reference;
 
 use crate::activation::Activation;
 use crate::scheme::F32;
 use crate::simd::Isa;
-pub use crate::tile::{Tile, pack, packed_len};
+pub use crate::tile::{Tile, pack, pack_int8, packed_len, packed_len_int8};
 
 /// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m, n]`.
 ///
@@ -38,5 +40,6 @@ pub fn pointwise(
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     tile.check(isa);
-    isa.run(kernel::Pointwise { scheme: F32 { activation }, tile, k, n, x, packed, residual, out });
+    let (m, scheme) = (out.len() / n, F32 { residual, activation, out });
+    isa.run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
 }

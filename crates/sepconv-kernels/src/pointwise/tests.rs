@@ -143,7 +143,7 @@ fn nan_reaches_the_output_through_a_clip() {
 #[test]
 fn the_chosen_tile_has_a_kernel_and_suits_one_row() {
     for isa in Isa::floats() {
-        for (m, n) in [(0, 1), (1, 1), (1, 1000), (49, 160), (12544, 16), (usize::MAX >> 40, 24)] {
+        for (m, n) in [(0, 1), (1, 1), (1, 1000), (49, 160), (12544, 16), (1 << 24, 24)] {
             let tile = Tile::choose(isa, m, 96, n);
             assert!(Tile::variants(isa).any(|variant| variant == tile), "{isa} {m}x{n}: {tile:?}");
         }

@@ -3,7 +3,9 @@
 //! **Cost.** One comparison or addition and one load per tap inside the plane.
 //!
 //! **Numerics.** Maxima are exact; a NaN is passed over. A mean is the single-precision sum of its taps, row by row, divided
-//! once: a bound is `(taps + 1)·2⁻²⁴` times the sum of magnitudes. A window without any cell gives `-∞` or 0.
+//! once: a bound is `(taps + 1)·2⁻²⁴` times the sum of magnitudes. A window without any cell gives `-∞` or 0. Sums of bytes are
+//! exact; what follows them is said in [`requantize`](crate::requantize).
+mod int8;
 mod kernel;
 mod reference;
 #[cfg(test)]
@@ -11,6 +13,7 @@ mod tests;
 
 use core::ops::Range;
 
+pub use int8::{Mean, pool_int8};
 pub use reference::{global_average_reference, reference};
 
 use crate::{Isa, Rows, Window};

@@ -1,7 +1,8 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Pool, PoolKind, global_average, global_average_reference, pool, reference};
+use super::{Mean, Pool, PoolKind, global_average, global_average_reference, pool, pool_int8, reference};
+use crate::requantize::Requantize;
 use crate::testing::Lcg;
 use crate::{Isa, Rows, Window};
 
@@ -102,6 +103,36 @@ fn global_average_is_the_mean() {
             for (got, want) in got.iter().zip(&expected) {
                 assert!((got - want).abs() <= bound, "{isa} {pixels} pixels: expected {want}, got {got}");
             }
+        }
+    }
+}
+
+#[test]
+fn bytes_are_those_of_the_definition() {
+    let mut lcg = Lcg(5);
+    let output = Requantize { zero_point: 12, low: 3, high: 240 };
+    let mean = Mean { zero_point: 100, scale: 1.7, output };
+    for shape in shapes() {
+        let x = lcg.bytes(shape.input.iter().product());
+        let [h, w, c] = shape.input;
+        let average = (shape.kind != PoolKind::Max).then_some(&mean);
+        let expected = (0..shape.output.iter().product()).map(|i| {
+            let [_, ow, _] = shape.output;
+            let (y, column, channel) = (i / (ow * c), i / c % ow, i % c);
+            let columns = shape.window.taps(1, column, w).map(|kx| shape.window.source(1, column, kx));
+            let rows = shape.window.taps(0, y, h).map(|ky| shape.window.source(0, y, ky));
+            let taps: Vec<u8> =
+                rows.flat_map(|y| columns.clone().map(move |x| (y * w + x) * c)).map(|at| x[at + channel]).collect();
+            match average {
+                Some(mean) => mean.apply(taps.iter().map(|&x| i32::from(x)).sum(), taps.len()),
+                None => taps.iter().copied().max().unwrap_or(0),
+            }
+        });
+        let expected: Vec<u8> = expected.collect();
+        for isa in Isa::available() {
+            let mut got = vec![77; expected.len()];
+            pool_int8(isa, &shape, average, Rows::new(&x[..], w * c), 0..shape.output[0], &mut got);
+            assert_eq!(got, expected, "{isa} {shape:?}");
         }
     }
 }

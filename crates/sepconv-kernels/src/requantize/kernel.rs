@@ -10,7 +10,7 @@ impl Requantize {
 
     /// Clamping first gives the same, as the bounds are whole numbers, and nothing overflows.
     #[inline(always)]
-    fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {
+    pub(crate) fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {
         let zero_point = i32::from(self.zero_point);
         let [low, high] = [self.low, self.high].map(|bound| simd.splat((i32::from(bound) - zero_point) as f32));
         let clamped = simd.min(simd.max(x, low), high);
@@ -20,7 +20,7 @@ impl Requantize {
 
 impl Term {
     #[inline(always)]
-    fn vector<S: Int8>(self, simd: S, q: S::I32) -> S::F32 {
+    pub(crate) fn vector<S: Int8>(self, simd: S, q: S::I32) -> S::F32 {
         let steps = simd.sub_i32(q, simd.splat_i32(i32::from(self.zero_point)));
         simd.mul(simd.splat(self.scale), simd.to_f32(steps))
     }

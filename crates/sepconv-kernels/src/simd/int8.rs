@@ -2,15 +2,19 @@ use super::Simd;
 
 /// Integers beside the floats of a token: the vocabulary of kernels of bytes.
 ///
-/// A vector [`I32`](Self::I32) holds one whole number per lane, or a *quad* of bytes, lowest address first: activations as `u8`,
-/// weights as `i8`. Every method is exact, so all tokens give the same bits. Sums wrap at 32 bits.
+/// A vector [`I32`](Self::I32) holds one whole number per lane, or a *quad* of bytes, lowest address first: inputs as `u8` or, counted
+/// from 128, as `i8`; weights as `i8`. Every method is exact, so all tokens give the same bits. Sums wrap at 32 bits.
 pub trait Int8: Simd {
     /// A vector of [`LANES`](Simd::LANES) whole numbers of 32 bits, or of as many quads of bytes.
     type I32: Copy + Send + Sync;
+    /// What inputs are counted from: 128 where the machine multiplies signed bytes only. Quads of inputs hold `x - ORIGIN`.
+    const ORIGIN: u8 = 0;
+    /// Registers that a vector of weights takes while [`dot`](Self::dot) multiplies it.
+    const WEIGHT_REGISTERS: usize;
 
     /// `x` in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;
-    /// The same quad in every lane.
+    /// The same quad of inputs in every lane.
     #[inline(always)]
     fn splat_quad(self, x: [u8; 4]) -> Self::I32 {
         self.splat_i32(i32::from_ne_bytes(x))
@@ -26,16 +30,16 @@ pub trait Int8: Simd {
     fn load_u8(self, from: &[u8]) -> Self::I32;
     /// All of `from` up to [`LANES`](Simd::LANES) bytes, one in each lane, then zeros.
     fn load_u8_part(self, from: &[u8]) -> Self::I32;
-    /// Writes the first [`LANES`](Simd::LANES) bytes of `to`, numbers beyond 0..=255 as the nearer end. Panics when it is shorter.
+    /// Writes the first [`LANES`](Simd::LANES) bytes of `to`, from numbers in 0..=255. Panics when it is shorter.
     fn store_u8(self, x: Self::I32, to: &mut [u8]);
-    /// Writes all of `to` up to [`LANES`](Simd::LANES) bytes, numbers beyond 0..=255 as the nearer end.
+    /// Writes all of `to` up to [`LANES`](Simd::LANES) bytes, from numbers in 0..=255.
     fn store_u8_part(self, x: Self::I32, to: &mut [u8]);
 
     /// `a + b`
     fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `a - b`
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
-    /// `sum` and the four products of the quads `x`, of `u8`, and `w`, of `i8`.
+    /// `sum` and the four products of the quads `x - ORIGIN`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
     /// The nearest float, halves to even.
     fn to_f32(self, x: Self::I32) -> Self::F32;
@@ -53,10 +57,10 @@ pub trait Int8: Simd {
         }
     }
 
-    /// From `4·LANES` channels of four rows, quads of the four rows' bytes at one channel. Lane `i` of all four vectors together
+    /// From `4·LANES` channels of four rows, quads of the four rows' inputs at one channel. Lane `i` of all four vectors together
     /// holds the channel [`channel(i)`](Self::channel). Panics when a row is shorter.
     fn interleave(self, rows: [&[u8]; 4]) -> [Self::I32; 4];
-    /// As [`interleave`](Self::interleave), for up to [`LANES`](Simd::LANES) channels, in their order; absent bytes are zero.
+    /// As [`interleave`](Self::interleave), for up to [`LANES`](Simd::LANES) channels, in their order; absent bytes count as zero.
     fn interleave_part(self, rows: [&[u8]; 4]) -> Self::I32;
     /// The channel that lane `i % LANES` of vector `i / LANES` holds after [`interleave`](Self::interleave): groups of four lanes
     /// take turns over the vectors, as instructions that work within 128 bits leave them.
@@ -66,7 +70,6 @@ pub trait Int8: Simd {
         lane / 4 * 16 + vector * 4 + lane % 4
     }
     /// Writes `clamp(x + zero_point, low, high)` of lane `i` of all four vectors together at [`channel(i)`](Self::channel) of `to`.
-    /// Each half of a lane of `zero_point` holds the same number of 16 bits, each quarter of the bounds the same byte. Panics
-    /// when `to` is shorter than `4·LANES`.
+    /// `zero_point` is the same number of 16 bits everywhere, a bound the same byte. Panics when `to` is shorter than `4·LANES`.
     fn store_channels(self, x: [Self::I32; 4], zero_point: Self::I32, bounds: [Self::I32; 2], to: &mut [u8]);
 }

@@ -1,86 +1,148 @@
+use core::any::TypeId;
 use core::fmt;
 
-#[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512, Vnni, Widen};
-use super::{Kernel, Scalar, Simd};
+use super::*;
 
-/// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// Plain Rust.
-    Scalar(Scalar),
-    /// AVX2 with FMA.
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2<Widen>),
-    /// AVX2 with FMA and AVX-VNNI.
-    #[cfg(target_arch = "x86_64")]
-    Avx2Vnni(Avx2<Vnni>),
-    /// AVX-512.
-    #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512<Widen>),
-    /// AVX-512 with VNNI and VBMI.
-    #[cfg(target_arch = "x86_64")]
-    Avx512Vnni(Avx512<Vnni>),
-}
+/// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name, and the token that
+/// computes its floats. Those that differ only in how they multiply bytes share one, so that kernels of floats are compiled once for them.
+macro_rules! instruction_sets {
+    ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, floats by $plain:ty;)*) => {
+        /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Isa {
+            /// Plain Rust.
+            Scalar(Scalar),
+            $($(#[$doc])* $isa($token),)*
+        }
 
-/// Declares a trait of the kernels that there are for all of some tokens.
-macro_rules! kernels {
-    ($(#[$doc:meta])* $name:ident: $($token:ty),*) => {
-        $(#[$doc])*
-        pub trait $name<O>: $(Kernel<$token, Output = O> +)* {}
-        impl<O, K: $(Kernel<$token, Output = O> +)*> $name<O> for K {}
+        /// A kernel that [`Isa::run`] can run: one for every width of floats.
+        pub trait FloatKernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)* {}
+        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)*> FloatKernel<O> for K {}
+
+        /// A kernel that [`Isa::run_int8`] can run: one for every token.
+        pub trait Int8Kernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)* {}
+        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)*> Int8Kernel<O> for K {}
+
+        impl Isa {
+            /// Every instruction set of this machine, plainest first.
+            pub fn available() -> impl DoubleEndedIterator<Item = Self> {
+                [Some(Self::Scalar(Scalar)), $(<$token>::detect().map(Self::$isa)),*].into_iter().flatten()
+            }
+
+            /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in
+            /// how they multiply bytes.
+            pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
+                Self::available().filter(|isa| match isa {
+                    Self::Scalar(_) => true,
+                    $(Self::$isa(_) => TypeId::of::<$token>() == TypeId::of::<$plain>(),)*
+                })
+            }
+
+            /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`, `neoni8mm` or `wasm128`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    Self::Scalar(_) => "scalar",
+                    $(Self::$isa(_) => $name,)*
+                }
+            }
+
+            /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
+            pub fn lanes(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::LANES,
+                    $(Self::$isa(_) => <$token>::LANES,)*
+                }
+            }
+
+            /// Vectors that fit in registers.
+            pub fn registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::REGISTERS,
+                    $(Self::$isa(_) => <$token>::REGISTERS,)*
+                }
+            }
+
+            /// Vectors of inputs that each row of a tile of floats keeps in registers.
+            pub(crate) fn row_registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::ROW_REGISTERS,
+                    $(Self::$isa(_) => <$token>::ROW_REGISTERS,)*
+                }
+            }
+
+            /// Registers that a vector of int8 weights takes while it is multiplied.
+            pub(crate) fn weight_registers(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::WEIGHT_REGISTERS,
+                    $(Self::$isa(_) => <$token>::WEIGHT_REGISTERS,)*
+                }
+            }
+
+            /// What int8 inputs are counted from while they are multiplied.
+            pub(crate) fn origin(self) -> u8 {
+                match self {
+                    Self::Scalar(_) => Scalar::ORIGIN,
+                    $(Self::$isa(_) => <$token>::ORIGIN,)*
+                }
+            }
+
+            /// Runs a kernel of floats compiled for this instruction set.
+            #[inline]
+            pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
+                match self {
+                    Self::Scalar(token) => token.vectorize(kernel),
+                    $(Self::$isa(token) => token.plain().vectorize(kernel),)*
+                }
+            }
+
+            /// Runs a kernel of bytes compiled for this instruction set.
+            #[inline]
+            pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
+                match self {
+                    Self::Scalar(token) => token.vectorize(kernel),
+                    $(Self::$isa(token) => token.vectorize(kernel),)*
+                }
+            }
+        }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-kernels! {
-    /// A kernel that [`Isa::run`] can run: one for every width of floats.
-    FloatKernel: Scalar, Avx2<Widen>, Avx512<Widen>
+instruction_sets! {
+    /// AVX2 with FMA.
+    Avx2(Avx2<Widen>) = "avx2", floats by Avx2<Widen>;
+    /// AVX2 with FMA and AVX-VNNI.
+    Avx2Vnni(Avx2<Vnni>) = "avx2vnni", floats by Avx2<Widen>;
+    /// AVX-512.
+    Avx512(Avx512<Widen>) = "avx512", floats by Avx512<Widen>;
+    /// AVX-512 with VNNI and VBMI.
+    Avx512Vnni(Avx512<Vnni>) = "avx512vnni", floats by Avx512<Widen>;
 }
-#[cfg(target_arch = "x86_64")]
-kernels! {
-    /// A kernel that [`Isa::run_int8`] can run: one for every token.
-    Int8Kernel: Scalar, Avx2<Widen>, Avx2<Vnni>, Avx512<Widen>, Avx512<Vnni>
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+instruction_sets! {
+    /// NEON.
+    Neon(Neon<Widen>) = "neon", floats by Neon<Widen>;
+    /// NEON with signed products of bytes.
+    NeonDot(Neon<Sdot>) = "neondot", floats by Neon<Widen>;
+    /// NEON with products of unsigned and signed bytes.
+    NeonI8mm(Neon<Usdot>) = "neoni8mm", floats by Neon<Widen>;
 }
-#[cfg(not(target_arch = "x86_64"))]
-kernels! {
-    /// A kernel that [`Isa::run`] can run: one for every width of floats.
-    FloatKernel: Scalar
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+instruction_sets! {
+    /// WebAssembly's vectors of 128 bits.
+    Wasm128(Wasm128) = "wasm128", floats by Wasm128;
 }
-#[cfg(not(target_arch = "x86_64"))]
-kernels! {
-    /// A kernel that [`Isa::run_int8`] can run: one for every token.
-    Int8Kernel: Scalar
-}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+instruction_sets! {}
 
 impl Isa {
-    /// Every instruction set of this machine, plainest first.
-    pub fn available() -> impl DoubleEndedIterator<Item = Self> {
-        [
-            Some(Self::Scalar(Scalar)),
-            #[cfg(target_arch = "x86_64")]
-            Avx2::<Widen>::detect().map(Self::Avx2),
-            #[cfg(target_arch = "x86_64")]
-            Avx2::<Vnni>::detect().map(Self::Avx2Vnni),
-            #[cfg(target_arch = "x86_64")]
-            Avx512::<Widen>::detect().map(Self::Avx512),
-            #[cfg(target_arch = "x86_64")]
-            Avx512::<Vnni>::detect().map(Self::Avx512Vnni),
-        ]
-        .into_iter()
-        .flatten()
-    }
-
-    /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in how they
-    /// multiply bytes.
-    pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
-        Self::available().filter(|isa| match isa {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2Vnni(_) | Self::Avx512Vnni(_) => false,
-            _ => true,
-        })
-    }
-
     /// The widest instruction set of this machine.
     pub fn best() -> Self {
         Self::available().next_back().unwrap_or(Self::Scalar(Scalar))
@@ -89,79 +151,6 @@ impl Isa {
     /// The instruction set that [`name`](Self::name) gives, where this machine has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::available().find(|isa| isa.name() == name)
-    }
-
-    /// `scalar`, `avx2`, `avx2vnni`, `avx512` or `avx512vnni`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scalar(_) => "scalar",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2Vnni(_) => "avx2vnni",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_) => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni(_) => "avx512vnni",
-        }
-    }
-
-    /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
-    pub fn lanes(self) -> usize {
-        struct Lanes;
-        impl<S: Simd> Kernel<S> for Lanes {
-            type Output = usize;
-            #[inline(always)]
-            fn run(self, _: S) -> usize {
-                S::LANES
-            }
-        }
-        self.run(Lanes)
-    }
-
-    /// Vectors that fit in registers.
-    pub fn registers(self) -> usize {
-        struct Registers;
-        impl<S: Simd> Kernel<S> for Registers {
-            type Output = usize;
-            #[inline(always)]
-            fn run(self, _: S) -> usize {
-                S::REGISTERS
-            }
-        }
-        self.run(Registers)
-    }
-
-    /// Runs a kernel of floats compiled for this instruction set.
-    #[inline]
-    pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
-        match self {
-            Self::Scalar(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2Vnni(token) => token.plain().vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni(token) => token.plain().vectorize(kernel),
-        }
-    }
-
-    /// Runs a kernel of bytes compiled for this instruction set.
-    #[inline]
-    pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
-        match self {
-            Self::Scalar(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2Vnni(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.vectorize(kernel),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni(token) => token.vectorize(kernel),
-        }
     }
 }
 

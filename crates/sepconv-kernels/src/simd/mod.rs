@@ -15,10 +15,15 @@ mod avx512;
 mod columns;
 mod int8;
 mod isa;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 mod part;
 mod scalar;
+mod strided;
 #[cfg(test)]
 mod tests;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -27,10 +32,15 @@ pub use avx512::Avx512;
 pub use columns::Columns;
 pub use int8::Int8;
 pub use isa::{FloatKernel, Int8Kernel, Isa};
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+pub use strided::strided;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm128;
 
 /// Products of bytes by widening both to 16 bits: every machine can.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widen;
 
@@ -40,17 +50,19 @@ pub struct Widen;
 pub struct Vnni;
 
 /// Whether the machine has every named feature: asked at run time with `std`, fixed when compiling without.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! detected {
     ($($feature:tt),*) => {{
-        #[cfg(feature = "std")]
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
         let all = true $(&& std::arch::is_x86_feature_detected!($feature))*;
+        #[cfg(all(feature = "std", target_arch = "aarch64"))]
+        let all = true $(&& std::arch::is_aarch64_feature_detected!($feature))*;
         #[cfg(not(feature = "std"))]
         let all = true $(&& cfg!(target_feature = $feature))*;
         all
     }};
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
 
 /// The same bytes as numbers without a sign.
@@ -70,6 +82,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Vectors that fit in registers.
     const REGISTERS: usize;
+    /// Vectors of inputs that each row of a tile keeps in registers: one where products take their input from a lane, none where they
+    /// take it from memory or a copy in all lanes.
+    const ROW_REGISTERS: usize = 0;
 
     /// Runs `kernel` with this token's instructions enabled.
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output;

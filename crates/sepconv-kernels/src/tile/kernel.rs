@@ -1,8 +1,6 @@
-use core::array;
-
 use crate::rows::Rows;
-use crate::scheme::{Scheme, Target};
-use crate::simd::{Kernel, Simd};
+use crate::scheme::{Multiply, Scheme, Target};
+use crate::simd::{Kernel, Simd, strided};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +18,20 @@ impl Taps {
     /// The only tap, which reads from `at` on.
     pub(crate) fn one(at: usize) -> Self {
         Self { first: 0, step: 1, count: 1, at, stride: 0 }
+    }
+}
+
+/// Each tap, and where it reads.
+impl Iterator for Taps {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let (tap, at) = (self.first, self.at);
+        self.count = self.count.checked_sub(1)?;
+        self.first += self.step;
+        self.at = self.at.wrapping_add_signed(self.stride);
+        Some((tap, at))
     }
 }
 
@@ -41,62 +53,45 @@ pub(crate) struct Patch<'a, T> {
 
 /// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
 pub(crate) struct Job<'a, C: Scheme> {
-    pub(crate) scheme: C,
+    pub(crate) scheme: &'a mut C,
     /// The inputs of the first block.
     pub(crate) patch: Patch<'a, C::Element>,
     pub(crate) blocks: usize,
     /// Whole panels of `panel` weights each.
     pub(crate) panels: &'a [C::Weight],
     pub(crate) panel: usize,
-    pub(crate) target: Target<'a, C::Element>,
+    pub(crate) target: Target,
 }
 
 /// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
 struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(Job<'a, C>);
 
-impl<S: Simd, C: Scheme, const MR: usize, const NV: usize> Kernel<S> for Block<'_, C, MR, NV> {
+impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Block<'_, C, MR, NV> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Job { scheme, mut patch, blocks, panels, panel, mut target } = self.0;
+        let Job { scheme, mut patch, blocks, panels, panel, target } = self.0;
         let columns = NV * S::LANES;
+        let depth = patch.length.next_multiple_of(C::STEP) * columns;
         for block in 0..blocks {
+            let mut pixels = [C::Pixel::default(); MR];
+            scheme.survey(simd, &patch, &mut pixels);
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
                 let (header, weights) = panel.split_at(C::HEADER * columns);
-                let mut sums = [scheme.start::<S, NV>(simd, header); MR];
-                patch.accumulate(simd, scheme, &mut sums, weights);
+                let mut sums = scheme.start::<MR, NV>(simd, header, pixels);
+                for (tap, y) in patch.vertical {
+                    let row = patch.rows.row(y);
+                    for (run, start) in patch.horizontal {
+                        let x = strided(&row[start..], patch.step, patch.length);
+                        scheme.accumulate(simd, &mut sums, x, &weights[(tap * patch.runs + run) * depth..][..depth]);
+                    }
+                }
                 let first = index * columns;
                 let width = columns.min(target.columns - first);
-                scheme.finish(simd, sums, target.part(block * MR * target.stride + first, width));
+                scheme.finish(simd, sums, header, target.part(block * MR * target.stride + first, width));
             }
             patch.horizontal.at += MR * patch.step;
-        }
-    }
-}
-
-impl<T: Copy> Patch<'_, T> {
-    /// Adds the products of every run to the sums.
-    #[inline(always)]
-    fn accumulate<S: Simd, C: Scheme<Element = T>, const MR: usize, const NV: usize>(
-        &self,
-        simd: S,
-        scheme: C,
-        sums: &mut [[C::Sum<S>; NV]; MR],
-        weights: &[C::Weight],
-    ) {
-        let depth = self.length.next_multiple_of(C::STEP) * NV * S::LANES;
-        let (Taps { stride, .. }, mut y) = (self.vertical, self.vertical.at);
-        for tap in (self.vertical.first..).step_by(self.vertical.step).take(self.vertical.count) {
-            let row = self.rows.row(y);
-            y = y.wrapping_add_signed(stride);
-            let mut start = self.horizontal.at;
-            for run in (self.horizontal.first..).step_by(self.horizontal.step).take(self.horizontal.count) {
-                let row = &row[start..];
-                start = start.wrapping_add_signed(self.horizontal.stride);
-                let x: [_; MR] = array::from_fn(|p| &row[p * self.step..][..self.length]);
-                scheme.accumulate(simd, sums, x, &weights[(tap * self.runs + run) * depth..][..depth]);
-            }
         }
     }
 }
@@ -110,25 +105,19 @@ pub(crate) fn split(pixels: usize, most: usize) -> impl Iterator<Item = (usize, 
     runs.into_iter().filter(|&(_, rows, blocks)| rows > 0 && blocks > 0)
 }
 
-/// From one list of `vectors: rows rows` makes the list of tile widths, the most rows of each with sixteen and with 32
-/// registers, and the choice of the kernel that runs a job.
-macro_rules! variants {
-    ($($vectors:literal: $few:literal $many:literal),*) => {
+/// The choice of the kernel by the width of the tile.
+macro_rules! widths {
+    ($($vectors:literal),*) => {
         /// The widths of tiles, in vectors.
-        const WIDTHS: &[usize] = &[$($vectors),*];
+        pub(super) const WIDTHS: &[usize] = &[$($vectors),*];
 
-        /// The most rows of a tile; none where no tile is as wide.
-        const fn most_rows(registers: usize, vectors: usize) -> usize {
-            match vectors {
-                $($vectors => if registers < 32 { $few } else { $many },)*
-                _ => 0,
-            }
-        }
-
-        impl<C: crate::scheme::Scheme> Job<'_, C> {
+        impl<C: Scheme> Job<'_, C> {
             /// Runs the job on `rows` pixels with a tile `vectors` wide.
             #[inline(always)]
-            pub(crate) fn run<S: crate::simd::Simd>(self, simd: S, rows: usize, vectors: usize) {
+            pub(crate) fn run<S: Simd>(self, simd: S, rows: usize, vectors: usize)
+            where
+                C: Multiply<S>,
+            {
                 match vectors {
                     $($vectors => self.run_rows::<S, $vectors>(simd, rows),)*
                     _ => unreachable!("no kernel is {vectors} vectors wide"),
@@ -137,16 +126,41 @@ macro_rules! variants {
         }
     };
 }
-pub(crate) use variants;
+widths!(1, 2, 3, 4, 5, 8);
+
+/// What limits the rows of a tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Registers that a vector of weights takes while it is multiplied.
+    pub(crate) weight_registers: usize,
+    /// Registers that each row of inputs takes while it is multiplied.
+    pub(crate) row_registers: usize,
+    /// The most rows of any tile.
+    pub(crate) rows: usize,
+}
+
+impl Limits {
+    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers.
+    pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
+        match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
+            0 => 1,
+            rows if rows > self.rows => self.rows,
+            rows => rows,
+        }
+    }
+}
 
 /// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
         impl<C: Scheme> Job<'_, C> {
             #[inline(always)]
-            pub(crate) fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize) {
+            fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize)
+            where
+                C: Multiply<S>,
+            {
                 match rows {
-                    $($rows if const { $rows <= super::most_rows(S::REGISTERS, NV) } => {
+                    $($rows if const { $rows <= C::LIMITS.rows(S::REGISTERS, NV) } => {
                         simd.vectorize(Block::<C, $rows, NV>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),

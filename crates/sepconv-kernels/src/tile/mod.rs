@@ -3,11 +3,16 @@
 
 mod kernel;
 mod pack;
+mod pack_int8;
 
-pub(crate) use kernel::{Job, Patch, Taps, split, variants};
+use kernel::WIDTHS;
+pub(crate) use kernel::{Job, Limits, Patch, Taps, split};
 pub use pack::{pack, packed_len};
 pub(crate) use pack::{pack_groups, packed_groups_len};
+pub(crate) use pack_int8::{HEADER, QUAD, Runs, pack_runs, packed_runs_len};
+pub use pack_int8::{pack_int8, packed_len_int8};
 
+use crate::scheme::{F32, Quantized};
 use crate::simd::Isa;
 
 /// A register tile: `rows` output pixels by `vectors` vectors of output channels.
@@ -23,9 +28,18 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Every tile that has a kernel on `isa`: for each width, the most rows.
+    /// Every tile that has a kernel of floats on `isa`: for each width, the most rows.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        WIDTHS.iter().map(move |&vectors| Self { rows: most_rows(isa.registers(), vectors), vectors })
+        Self::highest(isa, F32::limits(isa.row_registers()))
+    }
+
+    /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
+    pub fn variants_int8(isa: Isa) -> impl Iterator<Item = Self> + Clone {
+        Self::highest(isa, Quantized::limits(isa.weight_registers()))
+    }
+
+    fn highest(isa: Isa, limits: Limits) -> impl Iterator<Item = Self> + Clone {
+        WIDTHS.iter().map(move |&vectors| Self { rows: limits.rows(isa.registers(), vectors), vectors })
     }
 
     /// Output channels in the tile.
@@ -60,16 +74,31 @@ impl Tile {
         least.unwrap_or(Self { rows: 1, vectors: 1 })
     }
 
+    /// As [`choose`](Self::choose), for int8.
+    pub fn choose_int8(isa: Isa, m: usize, k: usize, n: usize) -> Self {
+        let cycles = |tile: &Self| {
+            let panels = n.div_ceil(tile.columns(isa)) as f64;
+            let blocks = m.div_ceil(tile.rows).max(1) as f64;
+            let (rows, vectors) = (m as f64 / blocks, tile.vectors as f64);
+            let step = (rows * vectors / 2.0).max(4.0) + (rows + vectors) / 5.0;
+            blocks * panels * (step * k.div_ceil(4) as f64 + 4.0 * rows * vectors)
+        };
+        let least = Self::variants_int8(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
+        least.unwrap_or(Self { rows: 1, vectors: 1 })
+    }
+
     pub(crate) fn check(self, isa: Isa) {
-        let known =
-            WIDTHS.contains(&self.vectors) && (1..=most_rows(isa.registers(), self.vectors)).contains(&self.rows);
-        assert!(known, "no {isa} kernel for {self:?}");
+        assert!(self.fits(Self::variants(isa)), "no {isa} kernel of floats for {self:?}");
+    }
+
+    pub(crate) fn check_int8(self, isa: Isa) {
+        assert!(self.fits(Self::variants_int8(isa)), "no {isa} kernel of bytes for {self:?}");
+    }
+
+    fn fits(self, mut variants: impl Iterator<Item = Self>) -> bool {
+        variants.any(|most| self.vectors == most.vectors && (1..=most.rows).contains(&self.rows))
     }
 }
 
-/// Packed weights up to this many stay in the second-level cache while pixels pass by; of more, one panel at a time does.
-pub(crate) const RESIDENT: usize = 128 << 10;
-
-// Sums, one row of weights and the inputs in flight share the registers: the second number is for sixteen of them, the third
-// for 32.
-variants!(1: 12 12, 2: 6 12, 3: 3 9, 4: 2 6, 5: 1 5, 8: 1 2);
+/// Bytes of packed weights that stay in the second-level cache while pixels pass by; of more, one panel at a time does.
+pub(crate) const RESIDENT: usize = 512 << 10;

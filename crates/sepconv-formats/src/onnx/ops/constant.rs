@@ -1,6 +1,8 @@
 //! What is known when the network is loaded.
 
-use sepconv_core::{DType, Data, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_core::op::Quantization;
+use sepconv_core::{DType, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims::sizes;
 use crate::element::Element;
@@ -57,57 +59,55 @@ pub(super) fn size(node: &mut Node<'_>) -> Result<ValueId> {
     node.constant(Tensor::i64([], [elements as i64])?)
 }
 
-/// Between floats nothing happens, as all of them are f32 here. Between floats and integers the operand must be known.
+/// Between floats nothing happens, as all of them are f32 here. What is computed can be cast between floats and bytes; for other
+/// integers the operand must be known.
 pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
     let to = node.attributes.int("to")?.ok_or_else(|| Error::malformed("node lacks the attribute \"to\""))?;
-    let to = element(i32::try_from(to).unwrap_or(0))?;
+    cast_to(node, element(i32::try_from(to).unwrap_or(0))?)
+}
+
+/// Wider integer types are one here, so only a float or a byte tells what to cast to.
+pub(super) fn cast_like(node: &mut Node<'_>) -> Result<ValueId> {
+    match node.dtype(node.input(1)?) {
+        DType::F32 => cast_to(node, Element::F32),
+        DType::U8 => cast_to(node, Element::U8),
+        DType::I8 => cast_to(node, Element::I8),
+        DType::I64 => Err(Error::unsupported("CastLike to a wide integer type is not supported").help("use Cast")),
+    }
+}
+
+fn cast_to(node: &mut Node<'_>, to: Element) -> Result<ValueId> {
     node.attributes.ignore(&["saturate", "round_mode"]);
     let x = node.input(0)?;
-    if node.dtype(x) == DType::F32 && to.dtype() == DType::F32 {
-        return Ok(x);
-    }
-    let tensor = node.known(0, "operand of a cast from or to integers")?.ok_or_else(|| lacks_input("input 0"))?;
-    let cast = match (tensor.data(), to.dtype()) {
-        (_, DType::F32) => to_f32(&tensor)?,
-        (Data::I64(values), _) => Tensor::i64(tensor.shape().to_vec(), wrap(to, values.iter().copied()))?,
-        (Data::U8(_) | Data::I8(_), _) => return Err(Error::unsupported("bytes can be cast to floats only")),
-        (Data::F32(values), _) => Tensor::i64(tensor.shape().to_vec(), truncate(to, values))?,
-    };
-    node.constant(cast)
-}
-
-/// Integer types are one here, so only a float tells what to cast to.
-pub(super) fn cast_like(node: &mut Node<'_>) -> Result<ValueId> {
-    node.attributes.ignore(&["saturate", "round_mode"]);
-    let (x, like) = (node.input(0)?, node.input(1)?);
-    match (node.dtype(x), node.dtype(like)) {
+    match (node.dtype(x), to.dtype()) {
         (DType::F32, DType::F32) => Ok(x),
-        (DType::I64, DType::F32) => {
-            let tensor = node.known(0, "operand of a cast to floats")?.ok_or_else(|| lacks_input("input 0"))?;
-            node.constant(to_f32(&tensor)?)
+        (DType::U8 | DType::I8, DType::F32) if node.constant_of(x).is_none() => numbers(node, x),
+        (DType::F32, dtype @ (DType::U8 | DType::I8)) if node.constant_of(x).is_none() => {
+            let whole = truncated(node, x)?;
+            bytes(node, whole, dtype)
         }
-        _ => Err(Error::unsupported("CastLike to an integer type is not supported").help("use Cast")),
+        _ => {
+            let tensor = node.known(0, "operand of a cast from or to integers")?;
+            let tensor = tensor.ok_or_else(|| lacks_input("input 0"))?;
+            node.constant(to.convert(&tensor)?)
+        }
     }
 }
 
-/// The same numbers as floats.
-pub(super) fn to_f32(tensor: &Tensor) -> Result<Tensor> {
-    let values = match tensor.data() {
-        Data::F32(values) => values.clone(),
-        Data::I64(values) => values.iter().map(|&x| x as f32).collect(),
-        Data::U8(values) => values.iter().map(|&x| x.into()).collect(),
-        Data::I8(values) => values.iter().map(|&x| x.into()).collect(),
-    };
-    Tensor::f32(tensor.shape().to_vec(), values)
+/// Bytes as the numbers that they are.
+pub(super) fn numbers(node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
+    node.emit(Op::Dequantize(Quantization::per_tensor(node.dtype(x), 1.0, 0)), &[x])
 }
 
-fn truncate(to: Element, values: &[f32]) -> Vec<i64> {
-    match to {
-        Element::Bool => values.iter().map(|&x| i64::from(x != 0.0)).collect(),
-        _ => wrap(to, values.iter().map(|&x| x as i64)),
-    }
+/// Whole numbers as bytes; what these cannot hold becomes the nearest that they can.
+pub(super) fn bytes(node: &mut Node<'_>, x: ValueId, dtype: DType) -> Result<ValueId> {
+    node.emit(Op::Quantize(Quantization::per_tensor(dtype, 1.0, 0)), &[x])
 }
 
-fn wrap(to: Element, values: impl Iterator<Item = i64>) -> Vec<i64> {
-    values.map(|x| to.wrap(x)).collect()
+/// Numbers without their fraction.
+pub(super) fn truncated(node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
+    let size = node.emit(Op::Unary(Unary::Abs), &[x])?;
+    let size = node.emit(Op::Unary(Unary::Floor), &[size])?;
+    let sign = node.emit(Op::Unary(Unary::Sign), &[x])?;
+    node.binary(Binary::Mul, size, sign)
 }

@@ -8,9 +8,13 @@ use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
 use crate::padding::{Padding, invalid};
 
-/// Weights are `[o,c/groups,kh,kw]` in the file and `[o,kh,kw,c/groups]` in core.
 pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
     let (x, weights, bias) = (node.input(0)?, node.input(1)?, node.optional(2));
+    convolution(node, x, weights, bias)
+}
+
+/// The convolution that a node's attributes describe. Weights are `[o,c/groups,kh,kw]` in the file and `[o,kh,kw,c/groups]` in core.
+pub(super) fn convolution(node: &mut Node<'_>, x: ValueId, weights: ValueId, bias: Option<ValueId>) -> Result<ValueId> {
     let spatial = window::spatial_axes(node, x)?;
     same_rank(node, x, weights)?;
     let groups = groups(node)?;

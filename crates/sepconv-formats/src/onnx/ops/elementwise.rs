@@ -5,6 +5,7 @@ use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims;
+use crate::element::Element;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
 
@@ -53,7 +54,7 @@ pub(super) fn pow(node: &mut Node<'_>) -> Result<ValueId> {
     if node.dtype(base) == DType::F32
         && let Some(tensor) = node.constant_of(exponent).filter(|tensor| tensor.dtype() == DType::I64).cloned()
     {
-        exponent = node.constant(super::constant::to_f32(&tensor)?)?;
+        exponent = node.constant(Element::F32.convert(&tensor)?)?;
     }
     node.binary(Binary::Pow, base, exponent)
 }

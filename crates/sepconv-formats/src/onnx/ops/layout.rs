@@ -85,9 +85,14 @@ pub(super) fn transpose(node: &mut Node<'_>) -> Result<ValueId> {
 
 pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
     let inputs = node.all_inputs()?;
+    joined(node, &inputs)
+}
+
+/// Values one after the other along the axis that an attribute names.
+pub(super) fn joined(node: &mut Node<'_>, inputs: &[ValueId]) -> Result<ValueId> {
     let given = node.attributes.int("axis")?.ok_or_else(|| Error::malformed("node lacks the attribute \"axis\""))?;
     let axis = dims::axis(given, node.rank(inputs[0]))?;
-    node.emit(Op::Concat { axis }, &inputs)
+    node.emit(Op::Concat { axis }, inputs)
 }
 
 /// Repeats axes of size 1, of the operand or of the shape.

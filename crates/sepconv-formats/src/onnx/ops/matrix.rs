@@ -6,9 +6,13 @@ use sepconv_kernels::elementwise::Binary;
 
 use crate::onnx::node::Node;
 
-/// `alpha · A · B + beta · C`: a fully connected layer where `C` has one entry per column.
 pub(super) fn gemm(node: &mut Node<'_>) -> Result<ValueId> {
-    let (mut a, b, c) = (node.input(0)?, node.input(1)?, node.optional(2));
+    let (a, b, c) = (node.input(0)?, node.input(1)?, node.optional(2));
+    product_and_sum(node, a, b, c)
+}
+
+/// `alpha · A · B + beta · C`: a fully connected layer where `C` has one entry per column.
+pub(super) fn product_and_sum(node: &mut Node<'_>, mut a: ValueId, b: ValueId, c: Option<ValueId>) -> Result<ValueId> {
     let alpha = node.attributes.float_or("alpha", 1.0)?;
     let beta = node.attributes.float_or("beta", 1.0)?;
     if node.attributes.flag("transA", false)? {
@@ -41,12 +45,16 @@ pub(super) fn gemm(node: &mut Node<'_>) -> Result<ValueId> {
     }
 }
 
-/// As in NumPy: a vector on the left is a row, on the right a column, and that axis is dropped again. With known weights on the
-/// right it is a fully connected layer.
 pub(super) fn matmul(node: &mut Node<'_>) -> Result<ValueId> {
     let (a, b) = (node.input(0)?, node.input(1)?);
+    product(node, a, b)
+}
+
+/// As in NumPy: a vector on the left is a row, on the right a column, and that axis is dropped again. With known weights on the
+/// right it is a fully connected layer.
+pub(super) fn product(node: &mut Node<'_>, a: ValueId, b: ValueId) -> Result<ValueId> {
     let (shape_a, shape_b) = (node.shape(a), node.shape(b));
-    if node.constant_of(b).is_some() && shape_b.len() == 2 && !shape_a.is_empty() {
+    if node.is_known(b) && shape_b.len() == 2 && !shape_a.is_empty() {
         let weights = node.transpose(b, &[1, 0])?;
         let zero = node.filled(0.0, &[shape_b[1]])?;
         return dense(node, a, weights, zero);

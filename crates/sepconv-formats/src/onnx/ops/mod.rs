@@ -9,6 +9,8 @@ mod matrix;
 mod normalization;
 mod pad;
 mod pool;
+mod qlinear;
+mod quantize;
 mod reduce;
 mod resize;
 mod window;
@@ -21,7 +23,6 @@ use sepconv_kernels::reduce::Reduction;
 use super::is_default_domain;
 use super::node::Node;
 use super::proto::NodeProto;
-use crate::quantized;
 
 /// Adds what a node means to the graph and returns its first output; more go through [`Node::add_output`].
 pub(super) type Import = fn(&mut Node<'_>) -> Result<ValueId>;
@@ -41,11 +42,14 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Constant", constant::constant),
     ("ConstantOfShape", constant::constant_of_shape),
     ("Conv", conv::conv),
+    ("ConvInteger", qlinear::conv_integer),
     ("ConvTranspose", conv::conv_transpose),
     ("Cos", |node| elementwise::unary(node, Unary::Cos)),
     ("DepthToSpace", layout::depth_to_space),
+    ("DequantizeLinear", quantize::dequantize_linear),
     ("Div", |node| elementwise::binary(node, Binary::Div)),
     ("Dropout", elementwise::dropout),
+    ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
     ("Elu", elementwise::elu),
     ("Erf", |node| elementwise::unary(node, Unary::Erf)),
     ("Exp", |node| elementwise::unary(node, Unary::Exp)),
@@ -67,6 +71,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Log", |node| elementwise::unary(node, Unary::Log)),
     ("LogSoftmax", |node| reduce::softmax(node, true)),
     ("MatMul", matrix::matmul),
+    ("MatMulInteger", qlinear::matmul_integer),
     ("Max", |node| elementwise::variadic(node, Binary::Max)),
     ("MaxPool", pool::max_pool),
     ("Mean", elementwise::mean),
@@ -77,6 +82,9 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("PRelu", elementwise::prelu),
     ("Pad", pad::pad),
     ("Pow", elementwise::pow),
+    ("QLinearConv", qlinear::conv),
+    ("QLinearMatMul", qlinear::matmul),
+    ("QuantizeLinear", quantize::quantize_linear),
     ("Reciprocal", |node| elementwise::unary(node, Unary::Reciprocal)),
     ("ReduceL1", |node| reduce::reduce(node, Reduction::L1)),
     ("ReduceL2", |node| reduce::reduce(node, Reduction::L2)),
@@ -117,34 +125,37 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Upsample", resize::upsample),
 ];
 
+/// What onnxruntime's quantiser adds to them, in alphabetical order.
+const MICROSOFT: &[(&str, Import)] = &[
+    ("DequantizeLinear", quantize::dequantize_linear),
+    ("QGemm", qlinear::gemm),
+    ("QLinearAdd", |node| qlinear::binary(node, Binary::Add)),
+    ("QLinearAveragePool", qlinear::average_pool),
+    ("QLinearConcat", qlinear::concat),
+    ("QLinearGlobalAveragePool", qlinear::global_average_pool),
+    ("QLinearLeakyRelu", qlinear::leaky_relu),
+    ("QLinearMul", |node| qlinear::binary(node, Binary::Mul)),
+    ("QLinearSigmoid", |node| qlinear::activation(node, Activation::Sigmoid)),
+    ("QLinearSoftmax", qlinear::softmax),
+    ("QuantizeLinear", quantize::quantize_linear),
+];
+
 /// The import of a node's operator.
 pub(super) fn find(node: &NodeProto) -> Result<Import> {
-    if is_quantised(node) {
-        return Err(quantized());
-    }
-    if !is_default_domain(&node.domain) {
-        return Err(Error::unsupported("operator is not ONNX's own")
-            .expected("the default domain", format_args!("domain {:?}", node.domain))
-            .help("export the network without custom operators or runtime-specific fusions"));
-    }
-    let place = OPERATORS.binary_search_by_key(&node.op_type.as_str(), |(name, _)| name);
-    place.map(|i| OPERATORS[i].1).map_err(|_| {
-        Error::unsupported("operator is not supported").help(format!("supported are {}", names().join(", ")))
+    let operators = match node.domain.as_str() {
+        domain if is_default_domain(domain) => OPERATORS,
+        "com.microsoft" => MICROSOFT,
+        domain => {
+            return Err(Error::unsupported("operator is not ONNX's own")
+                .expected("the default domain", format_args!("domain {domain:?}"))
+                .help("export the network without custom operators or runtime-specific fusions"));
+        }
+    };
+    let place = operators.binary_search_by_key(&node.op_type.as_str(), |(name, _)| name);
+    place.map(|i| operators[i].1).map_err(|_| {
+        let names: Vec<&str> = operators.iter().map(|(name, _)| *name).collect();
+        Error::unsupported("operator is not supported").help(format!("supported are {}", names.join(", ")))
     })
-}
-
-fn names() -> Vec<&'static str> {
-    OPERATORS.iter().map(|(name, _)| *name).collect()
-}
-
-/// Operators on 8-bit integers, of ONNX and of onnxruntime's own domain.
-fn is_quantised(node: &NodeProto) -> bool {
-    let name = node.op_type.as_str();
-    let standard = ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"];
-    standard.contains(&name)
-        || name.starts_with("QLinear")
-        || node.domain == "com.microsoft"
-            && (name.starts_with('Q') || name.contains("Integer") || name.contains("Quantize"))
 }
 
 #[cfg(test)]
@@ -152,7 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn table_is_sorted_for_the_binary_search() {
-        assert!(names().is_sorted_by(|a, b| a < b));
+    fn tables_are_sorted_for_the_binary_search() {
+        for operators in [OPERATORS, MICROSOFT] {
+            assert!(operators.is_sorted_by(|(a, _), (b, _)| a < b));
+        }
     }
 }

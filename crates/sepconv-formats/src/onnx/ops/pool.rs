@@ -8,18 +8,24 @@ use super::window;
 use crate::onnx::node::Node;
 
 pub(super) fn average_pool(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    average_of(node, x)
+}
+
+/// The mean under the windows that a node's attributes describe.
+pub(super) fn average_of(node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
     let count_padding = node.attributes.flag("count_include_pad", false)?;
-    pool(node, PoolKind::Average { count_padding })
+    pool(node, x, PoolKind::Average { count_padding })
 }
 
 pub(super) fn max_pool(node: &mut Node<'_>) -> Result<ValueId> {
     // The order in which indices count; the output that holds them is not supported.
     node.attributes.ignore(&["storage_order"]);
-    pool(node, PoolKind::Max)
+    let x = node.input(0)?;
+    pool(node, x, PoolKind::Max)
 }
 
-fn pool(node: &mut Node<'_>, kind: PoolKind) -> Result<ValueId> {
-    let x = node.input(0)?;
+fn pool(node: &mut Node<'_>, x: ValueId, kind: PoolKind) -> Result<ValueId> {
     let spatial = window::spatial_axes(node, x)?;
     let ceil = node.attributes.flag("ceil_mode", false)?;
     let (window, padding) = window::window(node, spatial, None)?;
@@ -30,9 +36,13 @@ fn pool(node: &mut Node<'_>, kind: PoolKind) -> Result<ValueId> {
     window::from_plane(node, y, spatial)
 }
 
-/// A reduction over all axes but batch and channels, which stay with size 1.
 pub(super) fn global(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
     let x = node.input(0)?;
+    global_of(node, x, reduction)
+}
+
+/// A reduction over all axes but batch and channels, which stay with size 1.
+pub(super) fn global_of(node: &mut Node<'_>, x: ValueId, reduction: Reduction) -> Result<ValueId> {
     let axes = (2..node.rank(x)).collect();
     node.emit(Op::Reduce { reduction, axes, keep_axes: true }, &[x])
 }

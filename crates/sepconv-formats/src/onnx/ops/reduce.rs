@@ -22,12 +22,16 @@ pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueI
     node.emit(Op::Reduce { reduction, axes, keep_axes }, &[x])
 }
 
-/// Along one axis from opset 13 on. Before, the operand counted as a matrix whose rows are all axes from `axis` on.
 pub(super) fn softmax(node: &mut Node<'_>, log: bool) -> Result<ValueId> {
     let x = node.input(0)?;
+    softmax_of(node, x, node.opset, log)
+}
+
+/// Along one axis from opset 13 on. Before, the operand counted as a matrix whose rows are all axes from `axis` on.
+pub(super) fn softmax_of(node: &mut Node<'_>, x: ValueId, opset: i64, log: bool) -> Result<ValueId> {
     let shape = node.shape(x);
-    let given = node.attributes.int_or("axis", if node.opset < 13 { 1 } else { -1 })?;
-    if node.opset >= 13 {
+    let given = node.attributes.int_or("axis", if opset < 13 { 1 } else { -1 })?;
+    if opset >= 13 {
         let axis = dims::axis(given, shape.len())?;
         return node.emit(Op::Softmax { axis, log }, &[x]);
     }

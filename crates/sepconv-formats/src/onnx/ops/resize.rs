@@ -3,6 +3,7 @@
 use sepconv_core::{Error, Op, Result, ValueId, op};
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
+use super::constant::{bytes, numbers, truncated};
 use crate::dims;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
@@ -172,11 +173,19 @@ fn interpolate(
     // Leading axes of size 1 make any operand a plane.
     let missing = vec![Axis { from: 1, to: 1, scale: 1.0 }; 4 - axes.len()];
     let [n, c, h, w] = [&missing, axes].concat()[..] else { unreachable!("missing axes were added") };
+    let dtype = node.dtype(x);
+    let x = if dtype.is_byte() { numbers(node, x)? } else { x };
     let plane = node.reshape(x, [n.from, c.from, h.from, w.from])?;
     let plane = node.channels_last(plane)?;
     let map = |axis: Axis| AxisMap { mode, coordinates, scale: axis.scale };
     let resize = op::Resize { maps: [map(h), map(w)], plane: [h.to, w.to] };
-    let y = node.emit(Op::Resize(resize), &[plane])?;
+    let mut y = node.emit(Op::Resize(resize), &[plane])?;
+    if dtype.is_byte() {
+        // Between bytes lie fractions, which onnxruntime drops.
+        let between = !matches!(mode, Mode::Nearest(_));
+        y = if between { truncated(node, y)? } else { y };
+        y = bytes(node, y, dtype)?;
+    }
     let y = node.channels_first(y)?;
     node.reshape(y, axes.iter().map(|axis| axis.to).collect::<Vec<_>>())
 }

@@ -1,8 +1,7 @@
-use sepconv_core::{DType, Error, Op, Result, ValueId};
+use sepconv_core::{Op, Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
-use crate::quantized;
 use crate::tflite::node::Node;
 
 /// Functions of single elements; `None` for an operator of another family.
@@ -25,8 +24,8 @@ pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
         "SQUARE" => node.operands().and_then(|[x]| node.apply(Op::binary(Binary::Mul), &[x, x])),
         "SQUARED_DIFFERENCE" => squared_difference(node),
         "ADD_N" => add_n(node),
-        "DEQUANTIZE" => dequantize(node),
-        "QUANTIZE" => Err(quantized()),
+        // Both are done where a tensor is read and where a result is stored.
+        "DEQUANTIZE" | "QUANTIZE" => node.operands().map(|[x]| x),
         _ => return None,
     })
 }
@@ -97,14 +96,4 @@ fn add_n(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=usize::MAX)?;
     let operands = node.all()?;
     operands[1..].iter().try_fold(operands[0], |sum, &x| node.apply(Op::binary(Binary::Add), &[sum, x]))
-}
-
-/// Constants are real numbers since they were read; nothing else is dequantised yet.
-fn dequantize(node: &mut Node) -> Result<ValueId> {
-    let [x] = node.operands()?;
-    match node.constant_of(x) {
-        Some(constant) if constant.dtype() == DType::F32 => Ok(x),
-        _ => Err(Error::unsupported("only constants can be dequantised")
-            .expected("a constant of halves or of integers with a scale", "another operand")),
-    }
 }

@@ -1,8 +1,8 @@
 use sepconv_core::op::{Pool, Resize};
 use sepconv_core::{Error, Op, Result, ValueId};
-use sepconv_kernels::Window;
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
+use sepconv_kernels::{Activation, Window};
 
 use crate::dims::size;
 use crate::padding::Padding;
@@ -39,13 +39,16 @@ pub(super) fn window(
     padding.apply(Window { kernel, stride, dilation, before: [0; 2], after: [0; 2] }, plane)
 }
 
+/// The largest of bytes is a byte; an activation or a mean needs arithmetic.
 fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
-    let [x] = node.operands()?;
+    node.expect_operands(1..=1)?;
+    let activation = node.option_activation(5)?;
+    let of_bytes = kind == PoolKind::Max && activation == Activation::Identity && node.alike(&[0])?.is_some();
+    let x = if of_bytes { node.stored(0)? } else { node.operand(0)? };
     let [_, h, w, _] = node.plane(x)?;
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
     let kernel = [node.option_size(4, 0)?, node.option_size(3, 0)?];
     let window = window(kernel, stride, [1; 2], padding(node)?, [h, w])?;
-    let activation = node.option_activation(5)?;
     let pooled = node.apply(Op::Pool(Pool { window, kind, ceil: false }), &[x])?;
     node.activate(pooled, activation)
 }

@@ -1,5 +1,6 @@
 use sepconv_core::op::Fill;
 use sepconv_core::{Data, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_kernels::Activation;
 
 use super::axes;
 use crate::dims::{axis, size, sizes};
@@ -33,10 +34,10 @@ pub(super) fn reshaped(node: &mut Node, x: ValueId, dims: Vec<usize>) -> Result<
 /// The new shape is the second operand, or the option of old files; one size may be -1.
 fn reshape(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=2)?;
-    let x = node.operand(0)?;
-    let sizes = match node.optional(1)? {
-        Some(_) => node.integers(1)?,
-        None => node.option_list(0)?,
+    let x = node.moved(0)?;
+    let sizes = match node.has(1) {
+        true => node.integers(1)?,
+        false => node.option_list(0)?,
     };
     let wrong = || {
         Error::mismatch("reshape is not possible")
@@ -61,7 +62,8 @@ fn reshape(node: &mut Node) -> Result<ValueId> {
 
 /// Drops the axes that the options name, or all of size 1.
 fn squeeze(node: &mut Node) -> Result<ValueId> {
-    let [x] = node.operands()?;
+    node.expect_operands(1..=1)?;
+    let x = node.moved(0)?;
     let shape = node.shape(x);
     let named = axes(&node.option_list(0)?, shape.len())?;
     if let Some(&axis) = named.iter().find(|&&axis| shape[axis] != 1) {
@@ -75,7 +77,7 @@ fn squeeze(node: &mut Node) -> Result<ValueId> {
 
 fn expand_dims(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let mut dims = node.shape(x).to_vec();
     let axis = axis(node.integer(1)?, dims.len() + 1)?;
     dims.insert(axis, 1);
@@ -84,7 +86,7 @@ fn expand_dims(node: &mut Node) -> Result<ValueId> {
 
 fn transpose(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let order = node.integers(1)?;
     let rank = node.shape(x).len();
     let order: Result<Vec<usize>> = order.iter().map(|&value| axis(value, rank)).collect();
@@ -93,9 +95,9 @@ fn transpose(node: &mut Node) -> Result<ValueId> {
 
 fn concatenation(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=usize::MAX)?;
-    let operands = node.all()?;
-    let axis = axis(node.option(0, 0i32)?.into(), node.shape(operands[0]).len())?;
     let activation = node.option_activation(1)?;
+    let operands = if activation == Activation::Identity { node.all_joined()? } else { node.all()? };
+    let axis = axis(node.option(0, 0i32)?.into(), node.shape(operands[0]).len())?;
     let joined = node.apply(Op::Concat { axis }, &operands)?;
     node.activate(joined, activation)
 }
@@ -103,7 +105,7 @@ fn concatenation(node: &mut Node) -> Result<ValueId> {
 /// Joins operands along a new axis.
 fn pack(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=usize::MAX)?;
-    let mut operands = node.all()?;
+    let mut operands = node.all_joined()?;
     let mut dims = node.shape(operands[0]).to_vec();
     let axis = axis(node.option(1, 0i32)?.into(), dims.len() + 1)?;
     dims.insert(axis, 1);
@@ -116,28 +118,42 @@ fn pack(node: &mut Node) -> Result<ValueId> {
 /// Zeros, or the value of a third operand.
 fn pad(node: &mut Node, operands: usize) -> Result<ValueId> {
     node.expect_operands(operands..=operands)?;
-    let mut value = 0.0;
-    if operands == 3 {
-        let fill = node.operand(2)?;
-        value = match node.constant_of(fill).map(Tensor::data) {
-            Some(Data::F32(data)) if data.len() == 1 => data[0],
-            Some(Data::I64(data)) if data.len() == 1 => data[0] as f32,
-            _ => return Err(Error::unsupported("padding value must be one constant")),
-        };
-    }
-    padded(node, Fill::Constant(value))
+    let bytes = node.alike(if operands == 3 { &[0, 2] } else { &[0] })?;
+    let x = if bytes.is_some() { node.stored(0)? } else { node.operand(0)? };
+    let fill = match &bytes {
+        _ if operands == 3 => padding_value(node, bytes.is_some())?,
+        Some(bytes) => bytes.zero_point[0] as f32,
+        None => 0.0,
+    };
+    padded(node, x, Fill::Constant(fill))
+}
+
+/// The one number of the third operand: as it is stored for bytes, else the real number.
+fn padding_value(node: &mut Node, bytes: bool) -> Result<f32> {
+    let stored = node.stored(2)?;
+    let number = match node.constant_of(stored).map(Tensor::data) {
+        Some(Data::F32(data)) if data.len() == 1 => data[0],
+        Some(Data::I64(data)) if data.len() == 1 => data[0] as f32,
+        Some(Data::U8(data)) if data.len() == 1 => data[0].into(),
+        Some(Data::I8(data)) if data.len() == 1 => data[0].into(),
+        _ => return Err(Error::unsupported("padding value must be one constant")),
+    };
+    Ok(match node.quantization(2)?.and_then(|quantization| quantization.whole()) {
+        Some((scale, zero_point)) if !bytes => (number - zero_point as f32) * scale,
+        _ => number,
+    })
 }
 
 fn mirror_pad(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
+    let x = node.moved(0)?;
     match node.option(0, 0i8)? {
-        0 => padded(node, Fill::Reflect),
+        0 => padded(node, x, Fill::Reflect),
         mode => Err(Error::unsupported("mirroring with the border repeated is not supported").expected("mode 0", mode)),
     }
 }
 
-fn padded(node: &mut Node, fill: Fill) -> Result<ValueId> {
-    let x = node.operand(0)?;
+fn padded(node: &mut Node, x: ValueId, fill: Fill) -> Result<ValueId> {
     let (amounts, rank) = (node.integers(1)?, node.shape(x).len());
     if amounts.len() != 2 * rank {
         return Err(Error::mismatch("pads do not match the axes").expected(2 * rank, amounts.len()));
@@ -149,20 +165,22 @@ fn padded(node: &mut Node, fill: Fill) -> Result<ValueId> {
 
 fn broadcast_to(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let dims = sizes(&node.integers(1)?)?;
     node.apply(Op::Broadcast { shape: Shape::new(dims)? }, &[x])
 }
 
 /// Shapes are known while importing.
 fn shape(node: &mut Node) -> Result<ValueId> {
-    let [x] = node.operands()?;
+    node.expect_operands(1..=1)?;
+    let x = node.stored(0)?;
     let sizes: Vec<i64> = node.shape(x).iter().map(|&size| size as i64).collect();
     node.constant(Tensor::i64([sizes.len()], sizes)?)
 }
 
 fn gather(node: &mut Node) -> Result<ValueId> {
-    let [x, indices] = node.operands()?;
+    node.expect_operands(2..=2)?;
+    let (x, indices) = (node.moved(0)?, node.stored(1)?);
     let batch = node.option(1, 0i32)?;
     if batch != 0 {
         return Err(Error::unsupported("gathering by batch is not supported").expected("batch_dims 0", batch));

@@ -26,7 +26,7 @@ pub(super) fn import_many(node: &mut Node) -> Option<Result<Vec<ValueId>>> {
 /// `sizes` elements from `begin` on; -1 stands for the rest.
 fn slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=3)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let (begin, counts, shape) = (node.integers(1)?, node.integers(2)?, node.shape(x));
     expect_rank(&shape, &[begin.len(), counts.len()])?;
     let starts = sizes(&begin)?;
@@ -42,7 +42,7 @@ fn slice(node: &mut Node) -> Result<ValueId> {
 /// and disappears.
 fn strided_slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(4..=4)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let (begins, ends, steps) = (node.integers(1)?, node.integers(2)?, node.integers(3)?);
     let shape = node.shape(x);
     if begins.len() > shape.len() || ends.len() != begins.len() || steps.len() != begins.len() {
@@ -123,7 +123,7 @@ impl Ranges {
 /// Equal parts along an axis, which is the first operand.
 fn split(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(2..=2)?;
-    let x = node.operand(1)?;
+    let x = node.moved(1)?;
     let shape = node.shape(x);
     let axis = axis(node.integer(0)?, shape.len())?;
     let count = node.option_size(0, 0)?;
@@ -138,7 +138,7 @@ fn split(node: &mut Node) -> Result<Vec<ValueId>> {
 /// Parts of given sizes along an axis; one may be -1 for the rest.
 fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(3..=3)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let shape = node.shape(x);
     let sizes = node.integers(1)?;
     let axis = axis(node.integer(2)?, shape.len())?;
@@ -157,7 +157,7 @@ fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
 /// Slices of size 1 along an axis, without that axis.
 fn unpack(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(1..=1)?;
-    let x = node.operand(0)?;
+    let x = node.moved(0)?;
     let mut dims = node.shape(x).to_vec();
     let axis = axis(node.option(1, 0i32)?.into(), dims.len())?;
     let count = dims.remove(axis);

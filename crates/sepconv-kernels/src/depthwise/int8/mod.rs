@@ -29,58 +29,12 @@ pub use reference::reference_int8;
 
 use super::{Depthwise, Variant};
 use crate::requantize::Epilogue;
-use crate::{Isa, Rows};
-
-/// Weights of either type.
-#[derive(Clone, Copy, Debug)]
-pub enum Weights8<'a> {
-    /// Bytes without a sign, as the first quantised networks have.
-    U8(&'a [u8]),
-    /// Bytes with a sign.
-    I8(&'a [i8]),
-}
-
-impl Weights8<'_> {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::U8(weights) => weights.len(),
-            Self::I8(weights) => weights.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn get(&self, i: usize) -> i32 {
-        match self {
-            Self::U8(weights) => weights[i].into(),
-            Self::I8(weights) => weights[i].into(),
-        }
-    }
-}
-
-/// Everything constant about a depthwise convolution of bytes but its shape.
-#[derive(Clone, Copy, Debug)]
-pub struct Filters<'a> {
-    /// `[c·multiplier, kh, kw]`
-    pub weights: Weights8<'a>,
-    /// The weight that stands for zero.
-    pub w_zero: i32,
-    /// The input that stands for zero: what padding is made of.
-    pub x_zero: u8,
-    /// A number for each output channel, which joins its sums.
-    pub bias: &'a [i32],
-    /// What each output channel's sums are multiplied with before they become bytes.
-    pub scale: &'a [f32],
-}
+use crate::{Filters, Isa, Rows};
 
 impl Filters<'_> {
     /// Weight `i` without its zero point: -255..=255.
     fn weight(&self, i: usize) -> i32 {
-        self.weights.get(i) - self.w_zero
+        i32::from(self.weights.get(i)) - i32::from(self.weights.zero_point())
     }
 
     fn check(&self, dw: &Depthwise) {
@@ -88,11 +42,6 @@ impl Filters<'_> {
         let channels = dw.output[2];
         assert_eq!(self.weights.len(), channels * dw.taps(), "depthwise weights");
         assert_eq!((self.bias.len(), self.scale.len()), (channels, channels), "depthwise biases and scales");
-        let zero_points = match self.weights {
-            Weights8::U8(_) => 0..=255,
-            Weights8::I8(_) => -128..=127,
-        };
-        assert!(zero_points.contains(&self.w_zero), "a zero point of weights of {}", self.w_zero);
     }
 }
 

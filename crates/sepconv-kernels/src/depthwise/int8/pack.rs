@@ -1,9 +1,9 @@
 use core::ops::Range;
 
 use super::super::{Depthwise, Variant};
-use super::{Filters, quads};
-use crate::Isa;
+use super::quads;
 use crate::simd::{Int8, Kernel};
+use crate::{Filters, Isa};
 
 /// Sections of packed weights begin at multiples of this, a cache line, as their vectors do on every instruction set.
 const ALIGN: usize = 64;
@@ -42,8 +42,8 @@ fn tap(variant: Variant, dw: &Depthwise, slot: usize, b: usize) -> Option<usize>
         return Some(4 * slot + b).filter(|&tap| tap < dw.taps());
     };
     let mut places = (0..quads::quads(kernel)).flat_map(|q| (0..kernel).map(move |kx| (q, kx)));
-    let (q, kx) = places
-        .find(|&(q, kx)| quads::meets(kernel, stride, q, kx) && quads::slot(kernel, stride, q, kx) == slot)?;
+    let (q, kx) =
+        places.find(|&(q, kx)| quads::meets(kernel, stride, q, kx) && quads::slot(kernel, stride, q, kx) == slot)?;
     quads::tap(kernel, q, kx, b).map(|[ky, kx]| ky * kernel + kx)
 }
 
@@ -64,7 +64,8 @@ impl Kind {
             parts = parts.max(greatest.unwrap_or(0).unsigned_abs().div_ceil(127));
             let magnitude: f64 = weights.map(|weight| f64::from(weight.unsigned_abs())).sum();
             let sum = magnitude * 255.0 + f64::from(filters.bias[channel].unsigned_abs());
-            vast |= sum * f64::from(filters.scale[channel].abs()) >= f64::from(i32::MAX / 2) || sum >= f64::from(i32::MAX);
+            vast |=
+                sum * f64::from(filters.scale[channel].abs()) >= f64::from(i32::MAX / 2) || sum >= f64::from(i32::MAX);
         }
         Self { parts: parts as usize, vast }
     }
@@ -144,7 +145,7 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
         let (kinds, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
         let (padding, mut rest) = rest.split_at_mut((dw.input[1] * dw.input[2]).next_multiple_of(ALIGN));
         kinds.fill(0);
-        padding.fill(filters.x_zero as i8);
+        padding.fill(filters.x_zero_point as i8);
         for (group, byte) in all().zip(kinds) {
             let kind = Kind::of(dw, filters, group.channels.clone());
             *byte = kind.to_byte();
@@ -165,7 +166,8 @@ fn group<S: Int8>(variant: Variant, dw: &Depthwise, filters: &Filters<'_>, group
         // Lanes without a channel are zeros.
         let absent = channel >= group.channels.end;
         let weight = |tap: usize| if absent { 0 } else { filters.weight(channel * taps + tap) };
-        let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(filters.x_zero.into());
+        let zero_point = i32::from(filters.x_zero_point) - i32::from(S::ORIGIN);
+        let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(zero_point);
         let bias = if absent { 0 } else { filters.bias[channel].wrapping_sub(sum) };
         let scale = if absent { 0.0 } else { filters.scale[channel] };
         let section = |i: usize| i * vectors * 4 + numbers.start..i * vectors * 4 + numbers.end;

@@ -1,4 +1,5 @@
-use super::{Depthwise, Filters};
+use super::Depthwise;
+use crate::Filters;
 use crate::requantize::Epilogue;
 
 /// The definition, of a whole plane `x` of `[h, w, c]`.
@@ -13,7 +14,7 @@ pub fn reference_int8(dw: &Depthwise, x: &[u8], filters: &Filters<'_>, epilogue:
                 for ky in window.taps(0, y, h) {
                     for kx in window.taps(1, column, w) {
                         let from = (window.source(0, y, ky) * w + window.source(1, column, kx)) * c;
-                        let x = i32::from(x[from + o / dw.multiplier()]) - i32::from(filters.x_zero);
+                        let x = i32::from(x[from + o / dw.multiplier()]) - i32::from(filters.x_zero_point);
                         sum = sum.wrapping_add(filters.weight((o * kh + ky) * kw + kx) * x);
                     }
                 }

@@ -1,4 +1,4 @@
-use super::super::{Depthwise, unroll};
+use super::super::Depthwise;
 use super::pack::Group;
 use super::quads::{lies, meets, quads, reach, slot, slots, source};
 use crate::requantize::Requantize;
@@ -53,8 +53,8 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
             scale,
             weights: &packed[8 * G * S::LANES..],
             output,
-            zero_point: simd.splat_quad([output.zero_point, 0, output.zero_point, 0]),
-            range: [output.low, output.high].map(|bound| simd.splat_quad([bound; 4])),
+            zero_point: simd.splat_i32(i32::from(output.zero_point) * 0x1_0001),
+            range: [output.low, output.high].map(|bound| simd.splat_i32(i32::from_ne_bytes([bound; 4]))),
         };
         for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
             let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");

@@ -5,7 +5,7 @@ use super::super::VARIANTS;
 use super::*;
 use crate::requantize::Requantize;
 use crate::testing::Lcg;
-use crate::Window;
+use crate::{Weights8, Window};
 
 const OUTPUT: Requantize = Requantize { zero_point: 120, low: 5, high: 250 };
 const PLAIN: Epilogue<'static> = Epilogue { output: OUTPUT, table: None, residual: None };
@@ -42,13 +42,8 @@ fn shapes() -> Vec<Depthwise> {
         for (kernel, stride, dilation) in
             [([3, 3], [1, 1], [2, 2]), ([3, 3], [2, 2], [1, 1]), ([1, 5], [1, 2], [1, 1]), ([5, 2], [3, 1], [1, 4])]
         {
-            let window = Window {
-                stride,
-                dilation,
-                before: [2, 1],
-                after: [1, 3],
-                ..Window::new(kernel[0], kernel[1])
-            };
+            let window =
+                Window { stride, dilation, before: [2, 1], after: [1, 3], ..Window::new(kernel[0], kernel[1]) };
             shapes.extend([1, 5, 16, 31].into_iter().filter_map(|c| shape(window, [9, 11, c], multiplier)));
         }
     }
@@ -81,18 +76,34 @@ impl Operands {
             x_zero: lcg.bytes(1)[0],
             bias: lcg.bytes(channels).iter().map(|&b| (i32::from(b) - 128) * 300).collect(),
             // Most results are within the range of a byte, some beyond either end.
-            scale: lcg.bytes(channels).iter().map(|&s| (f32::from(s) + 50.0) * 3e-5 / libm::sqrtf(taps as f32)).collect(),
+            scale: lcg
+                .bytes(channels)
+                .iter()
+                .map(|&s| (f32::from(s) + 50.0) * 3e-5 / libm::sqrtf(taps as f32))
+                .collect(),
         }
     }
 
     /// With weights of either type and zero points at the ends and within.
     fn filters(&self) -> [Filters<'_>; 6] {
-        let filters = |weights, w_zero| Filters { weights, w_zero, x_zero: self.x_zero, bias: &self.bias, scale: &self.scale };
-        let (u8, i8) = (Weights8::U8(&self.unsigned), Weights8::I8(&self.signed));
-        [(i8, 0), (u8, 128), (u8, 0), (u8, 255), (i8, -128), (u8, 151)].map(|(weights, zero)| filters(weights, zero))
+        let unsigned = |zero| Weights8::U8(&self.unsigned, zero);
+        let signed = |zero| Weights8::I8(&self.signed, zero);
+        [signed(0), unsigned(128), unsigned(0), unsigned(255), signed(-128), unsigned(151)].map(|weights| Filters {
+            weights,
+            x_zero_point: self.x_zero,
+            bias: &self.bias,
+            scale: &self.scale,
+        })
     }
 
-    fn run(&self, isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>, epilogue: &Epilogue<'_>) -> Vec<u8> {
+    fn run(
+        &self,
+        isa: Isa,
+        variant: Variant,
+        dw: &Depthwise,
+        filters: &Filters<'_>,
+        epilogue: &Epilogue<'_>,
+    ) -> Vec<u8> {
         let mut out = vec![7; dw.output.iter().product()];
         let x = Rows::new(&self.x[..], dw.input[1] * dw.input[2]);
         let packed = packed(isa, variant, dw, filters);
@@ -136,7 +147,7 @@ fn every_byte_is_that_of_the_definition() {
         everywhere(dw, |isa, variant| {
             met.push(variant);
             let got = operands.run(isa, variant, dw, filters, &PLAIN);
-            assert!(got == expected, "{isa} {} {dw:?} {}", variant.name(), filters.w_zero);
+            assert!(got == expected, "{isa} {} {dw:?} {}", variant.name(), filters.weights.zero_point());
         });
     }
     assert!(VARIANTS.iter().all(|variant| met.contains(variant)), "a variant that no shape tests");
@@ -150,10 +161,10 @@ fn weights_of_every_size() {
     let mut operands = Operands::new(&dw, &mut Lcg(2));
     for (extreme, w_zero) in [(255, 0), (255, 1), (0, 255), (0, 254), (0, 127), (255, 128)] {
         for channel in [0, 20, 69] {
-            operands.unsigned.fill(w_zero as u8);
+            operands.unsigned.fill(w_zero);
             operands.unsigned[channel * 9..][..9].fill(extreme);
-            let weights = Weights8::U8(&operands.unsigned);
-            let filters = Filters { weights, w_zero, ..operands.filters()[0] };
+            let weights = Weights8::U8(&operands.unsigned, w_zero);
+            let filters = Filters { weights, ..operands.filters()[0] };
             let mut expected = vec![7; dw.output.iter().product()];
             reference_int8(&dw, &operands.x, &filters, &PLAIN, &mut expected);
             everywhere(&dw, |isa, variant| {
@@ -236,7 +247,11 @@ fn a_ring_of_rows_gives_the_same_bytes_as_the_plane() {
                     let mut out = vec![7; rows.len() * ow * c];
                     let x = Rows::new(&ring[..], w * c);
                     depthwise_int8(isa, variant, &dw, x, &packed, &PLAIN, rows.clone(), &mut out);
-                    assert!(out == expected[rows.start * ow * c..rows.end * ow * c], "{isa} {} {rows:?}", variant.name());
+                    assert!(
+                        out == expected[rows.start * ow * c..rows.end * ow * c],
+                        "{isa} {} {rows:?}",
+                        variant.name()
+                    );
                 }
             }
         });
@@ -255,7 +270,11 @@ fn scales_and_sums_of_any_size() {
             let mut expected = vec![7; dw.output.iter().product()];
             reference_int8(&dw, &operands.x, filters, &PLAIN, &mut expected);
             everywhere(&dw, |isa, variant| {
-                assert!(operands.run(isa, variant, &dw, filters, &PLAIN) == expected, "{isa} {} {scale}", variant.name());
+                assert!(
+                    operands.run(isa, variant, &dw, filters, &PLAIN) == expected,
+                    "{isa} {} {scale}",
+                    variant.name()
+                );
             });
         }
     }

@@ -5,6 +5,8 @@ use crate::simd::Kernel;
 
 /// How an AVX2 machine multiplies bytes.
 pub trait Dot: Copy + Send + Sync + 'static {
+    /// Registers that a vector of weights takes while it is multiplied.
+    const WEIGHT_REGISTERS: usize;
     /// Runs `kernel` with the instructions of the token enabled.
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
@@ -13,10 +15,12 @@ pub trait Dot: Copy + Send + Sync + 'static {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for Widen {
+    const WEIGHT_REGISTERS: usize = 2;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
         #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
         fn enabled<K: Kernel<Avx2<Widen>>>(token: Avx2<Widen>, kernel: K) -> K::Output {
             kernel.run(token)
         }
@@ -40,10 +44,12 @@ impl Dot for Widen {
 
 // SAFETY (all methods): as above.
 impl Dot for Vnni {
+    const WEIGHT_REGISTERS: usize = 1;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma,avxvnni")]
         #[inline(never)]
+        #[target_feature(enable = "avx2,fma,avxvnni")]
         fn enabled<K: Kernel<Avx2<Vnni>>>(token: Avx2<Vnni>, kernel: K) -> K::Output {
             kernel.run(token)
         }

@@ -17,6 +17,7 @@ fn narrow(x: __m256i) -> u64 {
 // through slices whose length was checked.
 impl<D: Dot> Int8 for Avx2<D> {
     type I32 = __m256i;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m256i {

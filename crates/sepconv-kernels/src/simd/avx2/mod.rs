@@ -23,8 +23,10 @@ impl Avx2<Vnni> {
     pub fn detect() -> Option<Self> {
         super::detected!("avx2", "fma", "avxvnni").then_some(Self(Vnni))
     }
+}
 
-    /// The token that is the same to floats.
+impl<D> Avx2<D> {
+    /// The token that computes on floats.
     pub fn plain(self) -> Avx2<Widen> {
         Avx2(Widen)
     }

@@ -5,6 +5,8 @@ use crate::simd::Kernel;
 
 /// How an AVX-512 machine multiplies bytes, and looks them up.
 pub trait Dot: Copy + Send + Sync + 'static {
+    /// Registers that a vector of weights takes while it is multiplied.
+    const WEIGHT_REGISTERS: usize;
     /// Runs `kernel` with the instructions of the token enabled.
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
@@ -16,10 +18,12 @@ pub trait Dot: Copy + Send + Sync + 'static {
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
 // through arrays of the size read or written.
 impl Dot for Widen {
+    const WEIGHT_REGISTERS: usize = 2;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         fn enabled<K: Kernel<Avx512<Widen>>>(token: Avx512<Widen>, kernel: K) -> K::Output {
             kernel.run(token)
         }
@@ -53,10 +57,12 @@ impl Dot for Widen {
 
 // SAFETY (all methods): as above.
 impl Dot for Vnni {
+    const WEIGHT_REGISTERS: usize = 1;
+
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
         #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
         fn enabled<K: Kernel<Avx512<Vnni>>>(token: Avx512<Vnni>, kernel: K) -> K::Output {
             kernel.run(token)
         }

@@ -3,11 +3,11 @@ use core::arch::x86_64::*;
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::Int8;
 
-/// The numbers as bytes, those beyond 0..=255 as the nearer end.
+/// The lowest byte of each number.
 #[inline(always)]
 fn narrow(x: __m512i) -> __m128i {
-    // SAFETY: called with a token only, so AVX-512 is there. The conversion takes its operand as unsigned.
-    unsafe { _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())) }
+    // SAFETY: called with a token only, so AVX-512 is there.
+    unsafe { _mm512_cvtepi32_epi8(x) }
 }
 
 /// Up to sixteen bytes, then zeros.
@@ -21,6 +21,7 @@ fn bytes(from: &[u8]) -> __m128i {
 // through slices whose length was checked, or under a mask that covers no more than their length.
 impl<D: Dot> Int8 for Avx512<D> {
     type I32 = __m512i;
+    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m512i {

@@ -25,8 +25,10 @@ impl Avx512<Vnni> {
         let plain = Avx512::<Widen>::detect().is_some();
         (plain && super::detected!("avx512vnni", "avx512vbmi")).then_some(Self(Vnni))
     }
+}
 
-    /// The token that is the same to floats.
+impl<D> Avx512<D> {
+    /// The token that computes on floats.
     pub fn plain(self) -> Avx512<Widen> {
         Avx512(Widen)
     }

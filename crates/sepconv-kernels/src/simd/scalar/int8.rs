@@ -5,13 +5,9 @@ use crate::simd::Int8;
 
 type I32 = [i32; 4];
 
-#[inline(always)]
-fn saturate(x: i32) -> u8 {
-    x.clamp(0, 255) as u8
-}
-
 impl Int8 for Scalar {
     type I32 = I32;
+    const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> I32 {
@@ -42,12 +38,12 @@ impl Int8 for Scalar {
     }
     #[inline(always)]
     fn store_u8(self, x: I32, to: &mut [u8]) {
-        to[..4].copy_from_slice(&x.map(saturate));
+        to[..4].copy_from_slice(&x.map(|x| x as u8));
     }
     #[inline(always)]
     fn store_u8_part(self, x: I32, to: &mut [u8]) {
         for (to, x) in to.iter_mut().zip(x) {
-            *to = saturate(x);
+            *to = x as u8;
         }
     }
 
@@ -96,9 +92,9 @@ impl Int8 for Scalar {
     #[inline(always)]
     fn store_channels(self, x: [I32; 4], zero_point: I32, bounds: [I32; 2], to: &mut [u8]) {
         let zero_point = zero_point[0] & 0xff;
-        let [low, high] = bounds.map(|bound| bound[0] as u8);
+        let [low, high] = bounds.map(|bound| bound[0] & 0xff);
         for (to, x) in to[..16].as_chunks_mut::<4>().0.iter_mut().zip(x) {
-            *to = x.map(|x| saturate(x.saturating_add(zero_point)).clamp(low, high));
+            *to = x.map(|x| x.saturating_add(zero_point).clamp(low, high) as u8);
         }
     }
 }

@@ -1,21 +1,21 @@
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use bytemuck::cast_slice;
 use sepconv_kernels::{
     Activation, Isa, Rows, Tile, conv_transpose, conv2d, depthwise,
     elementwise::{self, Binary, Unary},
-    layout, matmul, pointwise, pool, reduce, resize, softmax,
+    matmul, pointwise, pool, reduce, resize, softmax,
 };
 
-use super::fused::Fused;
-use crate::op::Move;
+use super::pairing::Pairing;
+use super::{BLOCK, Operands, images, residual};
+use crate::plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer};
 
-/// A kernel with everything it needs to know: what a step of a plan does.
-///
-/// Work is cut into *units* of equal length in the result (a row of pixels, a few rows of a matrix, a panel of outputs), and any
-/// range of units can be made by itself: that is how threads share it. The last unit may be shorter.
+/// A kernel of floats.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum Float {
     Pointwise(Matrix),
     /// A pointwise layer on one row, cut between panels of outputs.
     Vector(Matrix),
@@ -26,7 +26,7 @@ pub(crate) enum Work {
         activation: Activation,
     },
     Depthwise(Depthwise),
-    Fused(Fused),
+    Fused(Box<Fused<Matrix, Depthwise>>),
     ConvTranspose {
         tile: Tile,
         conv: conv_transpose::ConvTranspose,
@@ -67,10 +67,6 @@ pub(crate) enum Work {
         n: usize,
         offsets: Vec<[usize; 2]>,
     },
-    Move {
-        fill: Option<f32>,
-        moves: Vec<Move>,
-    },
 }
 
 /// A product with a packed `[k, n]` matrix of weights.
@@ -92,27 +88,19 @@ pub(crate) struct Depthwise {
     pub(crate) activation: Activation,
 }
 
-/// How the operands of a binary function meet.
-#[derive(Debug)]
-pub(crate) enum Pairing {
-    /// Each operand has `periods[i]` floats for every `period` of the result, repeated as needed to fill it.
-    Repeat { period: usize, periods: [usize; 2] },
-    /// By strides.
-    Strided { dims: Vec<usize>, strides: [Vec<usize>; 2] },
-}
+impl Float {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
+        let part = |layer| match layer {
+            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
+            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
+            _ => unreachable!("blocks are of pointwise and depthwise layers"),
+        };
+        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    }
 
-/// What a step reads.
-#[derive(Clone, Copy)]
-pub(crate) struct Operands<'a> {
-    pub(crate) slices: [&'a [f32]; 2],
-    /// All of a concatenation's operands; otherwise the same as `slices`.
-    pub(crate) get: &'a (dyn Fn(usize) -> &'a [f32] + Sync),
-    pub(crate) weights: &'a [f32],
-}
-
-impl Work {
-    /// Makes `units` of the result, whose floats are exactly `out`. `scratch` holds what [`scratch_len`](Self::scratch_len) asks for.
-    pub(crate) fn run(
+    /// See [`Work::run`](super::Work::run).
+    pub(super) fn run(
         &self,
         isa: Isa,
         x: &Operands<'_>,
@@ -122,7 +110,7 @@ impl Work {
         scratch: &mut [f32],
     ) {
         let first = units.start * unit;
-        let [a, b] = x.slices;
+        let [a, b] = [0, 1].map(|i| x.operand::<f32>(i));
         match self {
             Self::Pointwise(matrix) => {
                 let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
@@ -131,16 +119,24 @@ impl Work {
             Self::Vector(matrix) => {
                 let Matrix { tile, k, activation, .. } = *matrix;
                 let panel = pointwise::packed_len(isa, tile, k, 1);
-                let packed = &x.weights[matrix.packed.clone()][units.start * panel..];
+                let packed = &matrix.packed(x.weights)[units.start * panel..];
                 let packed = &packed[..pointwise::packed_len(isa, tile, k, out.len())];
                 let residual = residual(b, first, out.len());
                 pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, out);
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
-            Self::Binary { function, activation, pairing } => {
-                pairing.run(isa, *function, *activation, [a, b], first, out)
-            }
+            Self::Binary { function, activation, pairing } => match pairing {
+                Pairing::Repeat(repeat) => repeat.each([a, b], first, out, |a, b, out| {
+                    elementwise::binary(isa, *function, a, b, *activation, out);
+                }),
+                Pairing::Strided { dims, strides } => {
+                    elementwise::binary_strided(*function, dims, a, &strides[0], b, &strides[1], out);
+                    if *activation != Activation::Identity {
+                        elementwise::unary_in_place(isa, Unary::Activation(*activation), out);
+                    }
+                }
+            },
             Self::GlobalAverage { channels, pixels } => {
                 let images = a.chunks_exact(pixels * channels).skip(units.start);
                 for (image, out) in images.zip(out.chunks_exact_mut(*channels)) {
@@ -156,15 +152,6 @@ impl Work {
                 let products = out.chunks_exact_mut(m * n).zip(&offsets[units]);
                 for (out, &[i, j]) in products {
                     matmul::matmul(isa, *m, *k, *n, &a[i..][..m * k], &b[j..][..k * n], out);
-                }
-            }
-            Self::Move { fill, moves } => {
-                if let Some(fill) = fill {
-                    out.fill(*fill);
-                }
-                for m in moves {
-                    let x = (x.get)(m.operand);
-                    layout::copy_strided(&m.dims, x, m.from, &m.from_strides, out, m.to, &m.to_strides);
                 }
             }
             Self::Conv2d { .. }
@@ -190,17 +177,13 @@ impl Work {
     ) {
         let ([h, w, c], [oh, ..]) = self.planes();
         let mut out = out;
-        let mut at = units.start;
-        while at < units.end {
-            let (image, row) = (at / oh, at % oh);
-            let rows = row..oh.min(row + units.end - at);
+        for (image, rows) in images(units, oh) {
             let (here, rest) = out.split_at_mut(rows.len() * unit);
             out = rest;
-            let plane = &x.slices[0][image * h * w * c..][..h * w * c];
-            let residual = residual(x.slices[1], at * unit, here.len());
-            at += rows.len();
+            let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
+            let residual = residual(x.operand(1), (image * oh + rows.start) * unit, here.len());
             let source = Rows::new(plane, w * c);
-            let weights = |packed: &Range<usize>| &x.weights[packed.clone()];
+            let weights = |packed: &Range<usize>| cast_slice(&x.weights[packed.clone()]);
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
                     let packed = weights(packed);
@@ -234,10 +217,8 @@ impl Work {
         }
     }
 
-    /// Floats in a unit of a result of `len` floats.
-    pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
-        /// Elementwise work is cut no finer than this.
-        const BLOCK: usize = 4096;
+    /// See [`Work::unit`](super::Work::unit).
+    pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
@@ -252,68 +233,51 @@ impl Work {
             }
             Self::GlobalAverage { channels, .. } => *channels,
             Self::Unary(_) | Self::UnaryInPlace(_) => BLOCK,
-            Self::Binary { pairing: Pairing::Repeat { period, .. }, .. } => period * BLOCK.div_ceil(*period),
+            Self::Binary { pairing, .. } => pairing.unit(len),
             Self::Softmax { extents: [_, n, inner], .. } => n * inner,
             Self::MatMul { m, n, .. } => m * n,
-            Self::Binary { .. } | Self::Reduce { .. } | Self::Move { .. } => len,
+            Self::Reduce { .. } => len,
         }
-        .max(1)
     }
 
-    /// Floats of scratch that each thread needs.
-    pub(crate) fn scratch_len(&self) -> usize {
+    /// See [`Work::scratch_bytes`](super::Work::scratch_bytes).
+    pub(super) fn scratch_bytes(&self) -> usize {
         match self {
-            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
-            Self::Fused(fused) => fused.scratch_len(),
+            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv) * size_of::<f32>(),
+            Self::Fused(fused) => fused.scratch_bytes(),
             _ => 0,
         }
     }
 }
 
 impl Matrix {
-    /// Multiplies rows of `k` floats into rows of `n`.
-    pub(super) fn run(&self, isa: Isa, weights: &[f32], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
-        let packed = &weights[self.packed.clone()];
+    fn packed<'a>(&self, weights: &'a [u8]) -> &'a [f32] {
+        cast_slice(&weights[self.packed.clone()])
+    }
+}
+
+impl PointwiseLayer for Matrix {
+    type Element = f32;
+
+    fn channels(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+        let packed = self.packed(weights);
         pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
     }
 }
 
-impl Depthwise {
-    /// Makes the output rows `rows`.
-    pub(super) fn run(&self, isa: Isa, weights: &[f32], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
-        let packed = &weights[self.packed.clone()];
-        depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
+impl DepthwiseLayer for Depthwise {
+    type Element = f32;
+
+    fn geometry(&self) -> &depthwise::Depthwise {
+        &self.conv
     }
-}
 
-/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
-fn residual(operand: &[f32], first: usize, len: usize) -> Option<&[f32]> {
-    (!operand.is_empty()).then(|| &operand[first..][..len])
-}
-
-impl Pairing {
-    fn run(&self, isa: Isa, function: Binary, activation: Activation, x: [&[f32]; 2], first: usize, out: &mut [f32]) {
-        match self {
-            Self::Strided { dims, strides } => {
-                elementwise::binary_strided(function, dims, x[0], &strides[0], x[1], &strides[1], out);
-                if activation != Activation::Identity {
-                    elementwise::unary_in_place(isa, Unary::Activation(activation), out);
-                }
-            }
-            Self::Repeat { period, periods } => {
-                // Operands as long as the result run along with it; the others start again with each period.
-                let part = |i: usize, from: usize, len: usize| match periods[i] == *period {
-                    true => &x[i][from..][..len],
-                    false => &x[i][from / period * periods[i]..][..periods[i]],
-                };
-                let whole = periods.iter().all(|p| p == period);
-                let chunk = if whole { out.len() } else { *period };
-                for (i, out) in out.chunks_mut(chunk.max(1)).enumerate() {
-                    let from = first + i * chunk;
-                    let (a, b) = (part(0, from, out.len()), part(1, from, out.len()));
-                    elementwise::binary(isa, function, a, b, activation, out);
-                }
-            }
-        }
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
+        let packed = cast_slice(&weights[self.packed.clone()]);
+        depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
     }
 }

@@ -1,3 +1,5 @@
+mod int8;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -5,18 +7,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::{
-    Activation, Tile, conv_transpose, conv2d, depthwise, elementwise::Binary, pointwise, reduce::Reduction,
-};
+use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise, reduce::Reduction};
 
 use super::{
     Planner,
     pack::{Pack, Weights},
-    work::{Depthwise, Matrix, Pairing, Work},
+    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work, int8::Int8},
 };
 use crate::{
-    Error, Op, Result, Shape, ValueId,
-    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, broadcast_strides, image, split_at},
+    DType, Error, Op, Result, Shape, ValueId,
+    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, image, split_at},
 };
 
 /// The kernel for a node, which of its operands the kernel reads while running, and what to tell people.
@@ -37,36 +37,63 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(pool) => self.plain(Work::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
+            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => self.plain(
+                Int8::Pool { pool: pool.geometry(x, shape), mean: None },
+                "max_pool_int8",
+                "vectors of channels",
+            ),
+            Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
+                return Err(Error::unsupported("a maximum of signed bytes has no kernel")
+                    .help("the passes make all bytes unsigned: run them first"));
+            }
+            Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
             Op::Reduce { reduction: Reduction::Mean, axes, .. }
                 if axes[..] == [1, 2] && x.len() == 4 && x.elements() > 0 =>
             {
-                let work = Work::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
+                let work = Float::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
                 self.plain(work, "global_average", "vectors of channels")
             }
             Op::Reduce { reduction, axes, .. } => {
                 let reduced = (0..x.len()).map(|axis| axes.contains(&axis)).collect();
-                self.plain(Work::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
+                self.plain(Float::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
             }
             Op::Unary(function) => {
                 let in_place = self.arena.range(node.inputs[0]).as_ref() == Some(out);
                 match in_place {
-                    true => self.plain(Work::UnaryInPlace(*function), "unary", "in place: the operand dies here"),
-                    false => self.plain(Work::Unary(*function), "unary", "the operand is needed again"),
+                    true => self.plain(Float::UnaryInPlace(*function), "unary", "in place: the operand dies here"),
+                    false => self.plain(Float::Unary(*function), "unary", "the operand is needed again"),
                 }
             }
-            Op::Binary { function, activation } => self.binary(*function, *activation),
+            &Op::Binary { function, activation } => {
+                let (pairing, why) = self.pairing();
+                self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
+            }
             Op::Softmax { axis, log } => {
-                self.plain(Work::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
+                self.plain(Float::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
             }
             Op::Resize(resize) => {
                 let [rows, columns] = resize.taps(x);
-                let work = Work::Resize { input: image(x), output: image(shape), rows, columns };
+                let work = Float::Resize { input: image(x), output: image(shape), rows, columns };
                 self.plain(work, "resize", "tap tables per row and column")
             }
             Op::BatchNorm { .. } => return Err(self.not_constant("statistics of a batch normalisation")),
-            Op::Quantize(_) | Op::Dequantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
-                return Err(Error::unsupported("int8 is not planned yet"));
+            Op::Quantize(quantization) => {
+                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+                self.plain(Work::Quantize { quantization, inner }, "quantize", "floats to bytes")
+            }
+            Op::Dequantize(quantization) => {
+                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+                self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
+            }
+            Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
+            Op::QConv2d(conv) => self.qconv2d(conv)?,
+            Op::QBinary(binary) => {
+                let (pairing, why) = self.pairing();
+                self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
+            }
+            Op::QAverage(average) => {
+                let work = Int8::Pool { pool: average.pool.geometry(x, shape), mean: Some(average.mean()) };
+                self.plain(work, "average_int8", "vectors of channels")
             }
             Op::Gather { .. }
             | Op::Reshape { .. }
@@ -82,8 +109,9 @@ impl Planner<'_> {
         &self.graph.value(id).shape
     }
 
-    fn plain(&self, work: Work, kernel: &str, why: &str) -> Choice {
-        Choice { work, operands: self.node.inputs.clone(), kernel: kernel.to_owned(), why: why.to_owned() }
+    fn plain(&self, work: impl Into<Work>, kernel: &str, why: &str) -> Choice {
+        let operands = self.node.inputs.clone();
+        Choice { work: work.into(), operands, kernel: kernel.to_owned(), why: why.to_owned() }
     }
 
     fn not_constant(&self, what: &str) -> Error {
@@ -97,7 +125,7 @@ impl Planner<'_> {
         if [w, b].iter().any(|&id| self.graph.value(id).constant.is_none()) {
             return Err(self.not_constant("weights"));
         }
-        let range = self.reserve.take(len);
+        let range = self.reserve.take(len.saturating_mul(size_of::<f32>()));
         self.packs.push(Pack::Weights { weights, w, b, range: range.clone() });
         Ok(range)
     }
@@ -121,7 +149,7 @@ impl Planner<'_> {
                 let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;
-                let work = Work::Depthwise(Depthwise { variant, conv, packed, activation });
+                let work = Float::Depthwise(Depthwise { variant, conv, packed, activation }).into();
                 let kernel = format!("depthwise {}", variant.name());
                 let why = format!("{} channels, weights of a vector stay in registers", conv.output[2]);
                 Ok(Choice { work, operands, kernel, why })
@@ -131,7 +159,7 @@ impl Planner<'_> {
                 let per_group = conv.output[2] / conv.groups;
                 let tile = conv.tile(self.isa);
                 let packed = self.packed(conv2d::packed_len(self.isa, tile, &conv), Weights::Conv2d(tile, conv))?;
-                let work = Work::Conv2d { tile, conv, packed, activation };
+                let work = Float::Conv2d { tile, conv, packed, activation }.into();
                 let kernel = format!("conv2d {}", tile.name(self.isa));
                 let why = format!("{kind}: read in place, {} along a row", in_vain(per_group, tile.columns(self.isa)));
                 Ok(Choice { work, operands, kernel, why })
@@ -145,7 +173,7 @@ impl Planner<'_> {
         let tile = conv.tile(self.isa);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
-        let work = Work::ConvTranspose { tile, conv, packed, activation };
+        let work = Float::ConvTranspose { tile, conv, packed, activation }.into();
         let kernel = format!("conv_transpose {}", tile.name(self.isa));
         Ok(Choice {
             work,
@@ -165,8 +193,8 @@ impl Planner<'_> {
         let kernel = format!("pointwise {}", tile.name(self.isa));
         let why = format!("{m} x {k} x {n}, {}", in_vain(n, tile.columns(self.isa)));
         let matrix = Matrix { tile, k, n, packed, activation };
-        let work = if m == 1 { Work::Vector(matrix) } else { Work::Pointwise(matrix) };
-        Ok(Choice { work, operands, kernel, why })
+        let work = if m == 1 { Float::Vector(matrix) } else { Float::Pointwise(matrix) };
+        Ok(Choice { work: work.into(), operands, kernel, why })
     }
 
     fn matmul(&self) -> Choice {
@@ -175,19 +203,22 @@ impl Planner<'_> {
         let [m, k, n] = [out[out.len() - 2], a.last(), out.last()];
         let products = out.elements() / (m * n).max(1);
         let offsets = (0..products).map(|i| [batch_offset(a, out, i), batch_offset(b, out, i)]).collect();
-        self.plain(Work::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
+        self.plain(Float::MatMul { m, k, n, offsets }, "matmul", "both operands are computed while running")
     }
 
-    fn binary(&self, function: Binary, activation: Activation) -> Choice {
+    /// How two operands meet, and that in words.
+    fn pairing(&self) -> (Pairing, String) {
         let out = self.shape(self.node.output);
         let shapes = [0, 1].map(|i| self.shape(self.node.inputs[i]));
         let pairing = Pairing::new(shapes, out);
         let why = match &pairing {
-            Pairing::Repeat { period, periods: [a, b] } if a == b && a == period => "same shapes".to_string(),
-            Pairing::Repeat { period, periods: [a, b] } => format!("{a} and {b} floats repeat every {period}"),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) if a == b && a == period => "same shapes".to_string(),
+            Pairing::Repeat(Repeat { period, periods: [a, b] }) => {
+                format!("{a} and {b} elements repeat every {period}")
+            }
             Pairing::Strided { .. } => "broadcast by strides".to_string(),
         };
-        self.plain(Work::Binary { function, activation, pairing }, "binary", &why)
+        (pairing, why)
     }
 
     fn moves(&self) -> Result<Choice> {
@@ -205,33 +236,8 @@ impl Planner<'_> {
             Op::Gather { .. } => vec![node.inputs[0]],
             _ => node.inputs.clone(),
         };
-        Ok(Choice { work: Work::Move { fill, moves }, operands, kernel: "copy".to_string(), why })
-    }
-}
-
-impl Pairing {
-    fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
-        let strides = shapes.map(|shape| broadcast_strides(shape, out));
-        let dense = out.strides();
-        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
-        // repeats within each period.
-        let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
-        let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
-        let shared = (0..out.len()).take_while(both).count();
-        let elements = |operand: usize| {
-            (shared..out.len()).filter(|&axis| runs_along(operand, axis)).map(|axis| out[axis]).product()
-        };
-        let repeats = |operand: usize| {
-            let first = (shared..out.len()).find(|&axis| out[axis] > 1 && runs_along(operand, axis));
-            (first.unwrap_or(out.len())..out.len()).all(|axis| runs_along(operand, axis))
-        };
-        let full = |operand: usize| (shared..out.len()).all(|axis| runs_along(operand, axis));
-        let simple = (full(0) && repeats(1)) || (full(1) && repeats(0));
-        let period = if shared == 0 { out.elements() } else { dense[shared - 1] };
-        match simple {
-            true => Self::Repeat { period, periods: [elements(0), elements(1)] },
-            false => Self::Strided { dims: out.to_vec(), strides },
-        }
+        let work = Work::Move { dtype: self.graph.value(node.output).dtype, fill, moves };
+        Ok(Choice { work, operands, kernel: "copy".to_string(), why })
     }
 }
 

@@ -1,0 +1,90 @@
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, depthwise, pointwise};
+
+use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
+
+/// The constants of an int8 layer.
+pub(super) struct Constants {
+    weights: Arc<Tensor>,
+    w_zero: i32,
+    x_zero: u8,
+    bias: Vec<i32>,
+    scale: Arc<Tensor>,
+}
+
+/// The kernel that they are packed for.
+#[derive(Clone, Copy)]
+pub(super) enum Layout {
+    Matrix(Tile, usize),
+    Conv2d(Tile, conv2d::Conv2d),
+    Depthwise(depthwise::Variant, depthwise::Depthwise),
+}
+
+impl Constants {
+    /// Those of `node`, which is `conv`.
+    ///
+    /// # Errors
+    /// When they depend on an input, or are no numbers that a kernel takes.
+    pub(super) fn new(graph: &Graph, node: &Node, conv: &QConv2d) -> Result<Self> {
+        let constant = |i: usize| {
+            graph.value(node.inputs[i]).constant.clone().ok_or_else(|| {
+                Error::unsupported("weights must be known before running")
+                    .help("bind the input that they come from to a constant")
+            })
+        };
+        let (weights, bias, scale) = (constant(1)?, constant(2)?, constant(3)?);
+        let floats = scale.as_f32().unwrap_or_default();
+        if let Some(scale) = floats.iter().find(|scale| !scale.is_finite()) {
+            return Err(Error::malformed("scale of an int8 layer makes no sense").expected("finite numbers", scale));
+        }
+        let (low, high) = match weights.data() {
+            Data::U8(_) => (0, 255),
+            _ => (-128, 127),
+        };
+        if !(low..=high).contains(&conv.w_zero) {
+            return Err(Error::malformed("zero point of weights is outside their type")
+                .expected(format_args!("{low} to {high}"), conv.w_zero));
+        }
+        let products = weights.shape()[1..].iter().product::<usize>();
+        if products > Filters::MOST_PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits")
+                .expected(format_args!("at most {} weights in a filter", Filters::MOST_PRODUCTS), products));
+        }
+        // The builder let none pass that does not fit.
+        let bias = bias.as_i64().unwrap_or_default().iter().map(|&bias| bias as i32).collect();
+        Ok(Self { weights, w_zero: conv.w_zero, x_zero: conv.x_zero, bias, scale })
+    }
+
+    pub(super) fn filters(&self) -> Filters<'_> {
+        let weights = match self.weights.data() {
+            Data::U8(weights) => Weights8::U8(weights, self.w_zero as u8),
+            Data::I8(weights) => Weights8::I8(weights, self.w_zero as i8),
+            _ => unreachable!("weights are bytes"),
+        };
+        let scale = self.scale.as_f32().unwrap_or_default();
+        Filters { weights, x_zero_point: self.x_zero, bias: &self.bias, scale }
+    }
+}
+
+impl Layout {
+    /// The bytes that the constants take.
+    pub(super) fn len(&self, isa: Isa, constants: &Constants) -> usize {
+        match self {
+            Self::Matrix(tile, k) => pointwise::packed_len_int8(isa, *tile, *k, constants.bias.len()),
+            Self::Conv2d(tile, conv) => conv2d::packed_len_int8(isa, *tile, conv),
+            Self::Depthwise(variant, conv) => depthwise::packed_int8_len(isa, *variant, conv, &constants.filters()),
+        }
+    }
+
+    /// Writes them in the order that the kernel wants.
+    pub(super) fn pack(&self, isa: Isa, constants: &Constants, packed: &mut [i8]) {
+        let filters = &constants.filters();
+        match self {
+            Self::Matrix(tile, k) => pointwise::pack_int8(isa, *tile, *k, filters, packed),
+            Self::Conv2d(tile, conv) => conv2d::pack_int8(isa, *tile, conv, filters, packed),
+            Self::Depthwise(variant, conv) => depthwise::pack_int8(isa, *variant, conv, &constants.filters(), packed),
+        }
+    }
+}

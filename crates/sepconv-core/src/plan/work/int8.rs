@@ -1,0 +1,270 @@
+use alloc::boxed::Box;
+use core::ops::Range;
+
+use bytemuck::{cast_slice, cast_slice_mut};
+use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool, quantized};
+
+use super::{
+    Operands, images,
+    pairing::{Pairing, strided},
+    residual,
+};
+use crate::{
+    op::QOutput,
+    plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer},
+};
+
+/// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
+#[derive(Debug)]
+pub(crate) enum Int8 {
+    Pointwise(Matrix),
+    /// A pointwise layer on one row, cut between panels of outputs.
+    Vector(Matrix),
+    Conv2d {
+        tile: Tile,
+        conv: conv2d::Conv2d,
+        filters: Filters,
+    },
+    Depthwise(Depthwise),
+    Fused(Box<Fused<Matrix, Depthwise>>),
+    Pool {
+        pool: pool::Pool,
+        /// How a mean becomes a byte, where it is one.
+        mean: Option<pool::Mean>,
+    },
+    Binary {
+        pair: quantized::Pair,
+        pairing: Pairing,
+    },
+}
+
+/// A product with a packed `[k, n]` matrix of weights.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    pub(crate) tile: Tile,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) filters: Filters,
+}
+
+/// A depthwise convolution with packed weights.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    pub(crate) variant: depthwise::Variant,
+    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) filters: Filters,
+}
+
+/// Packed weights, biases and scales, and what becomes of the sums.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    pub(crate) packed: Range<usize>,
+    pub(crate) zero_points: ZeroPoints,
+    pub(crate) output: QOutput,
+}
+
+impl Int8 {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
+        let part = |layer| match layer {
+            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
+            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
+            _ => unreachable!("blocks are of pointwise and depthwise layers"),
+        };
+        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    }
+
+    /// See [`Work::run`](super::Work::run).
+    pub(super) fn run(
+        &self,
+        isa: Isa,
+        x: &Operands<'_>,
+        units: Range<usize>,
+        unit: usize,
+        out: &mut [u8],
+        scratch: &mut [u8],
+    ) {
+        match self {
+            Self::Pointwise(matrix) => {
+                let rows = units.start * matrix.tile.rows;
+                let count = out.len() / (matrix.n * matrix.filters.size());
+                let bytes = &x.operand(0)[rows * matrix.k..][..count * matrix.k];
+                let residual = residual(x.operand(1), units.start * unit, out.len());
+                matrix.run(isa, x.weights, bytes, residual, out);
+            }
+            Self::Vector(Matrix { tile, k, filters, .. }) => {
+                let n = out.len() / filters.size();
+                let panel = pointwise::packed_len_int8(isa, *tile, *k, 1);
+                let packed = &filters.packed(x.weights)[units.start * panel..];
+                let packed = &packed[..pointwise::packed_len_int8(isa, *tile, *k, n)];
+                let residual = residual(x.operand(1), units.start * unit, out.len());
+                filters.multiply(isa, *tile, [*k, n], packed, x.operand(0), residual, out);
+            }
+            Self::Binary { pair, pairing } => {
+                let x = [0, 1].map(|i| x.operand(i));
+                match pairing {
+                    Pairing::Repeat(repeat) => repeat.each(x, units.start * unit, out, |a, b, out| {
+                        quantized::binary(isa, pair, a, b, out);
+                    }),
+                    Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| pair.apply(a, b)),
+                }
+            }
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
+                self.run_planes(isa, x, units, out, scratch);
+            }
+        }
+    }
+
+    /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
+    fn run_planes(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, mut out: &mut [u8], scratch: &mut [u8]) {
+        let ([h, w, c], [oh, ow, o]) = self.planes();
+        let row = out.len() / units.len();
+        for (image, rows) in images(units, oh) {
+            let here = out.split_off_mut(..rows.len() * row).expect("as many rows as units");
+            let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
+            let residual = residual(x.operand(1), (image * oh + rows.start) * ow * o, here.len());
+            let source = Rows::new(plane, w * c);
+            match self {
+                Self::Conv2d { tile, conv, filters } => {
+                    let (packed, zero_points) = (filters.packed(x.weights), filters.zero_points);
+                    match &filters.epilogue() {
+                        Some(epilogue) => conv2d::conv2d_int8(
+                            isa,
+                            *tile,
+                            conv,
+                            zero_points,
+                            source,
+                            packed,
+                            residual,
+                            epilogue,
+                            rows,
+                            here,
+                            scratch,
+                        ),
+                        None => {
+                            let here = cast_slice_mut(here);
+                            conv2d::conv2d_int8_to_f32(
+                                isa,
+                                *tile,
+                                conv,
+                                zero_points,
+                                source,
+                                packed,
+                                rows,
+                                here,
+                                scratch,
+                            );
+                        }
+                    }
+                }
+                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
+                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
+                Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
+                _ => unreachable!("only kernels that slide over planes come here"),
+            }
+        }
+    }
+
+    /// The sizes `[h, w, c]` of an input and an output image.
+    fn planes(&self) -> ([usize; 3], [usize; 3]) {
+        match self {
+            Self::Conv2d { conv, .. } => (conv.input, conv.output),
+            Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
+            Self::Fused(fused) => fused.planes(),
+            Self::Pool { pool, .. } => (pool.input, pool.output),
+            _ => unreachable!("only kernels that slide over planes have planes"),
+        }
+    }
+
+    /// See [`Work::unit`](super::Work::unit).
+    pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
+        match self {
+            Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
+            Self::Vector(matrix) => matrix.tile.columns(isa),
+            Self::Binary { pairing, .. } => pairing.unit(len),
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
+                let (_, [_, ow, o]) = self.planes();
+                ow * o
+            }
+        }
+    }
+
+    /// See [`Work::scratch_bytes`](super::Work::scratch_bytes).
+    pub(super) fn scratch_bytes(&self) -> usize {
+        match self {
+            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            Self::Fused(fused) => fused.scratch_bytes(),
+            _ => 0,
+        }
+    }
+}
+
+impl Filters {
+    /// Bytes of a result.
+    fn size(&self) -> usize {
+        if self.output == QOutput::Float { size_of::<f32>() } else { 1 }
+    }
+
+    /// What becomes of the sums, where that is bytes.
+    fn epilogue(&self) -> Option<Epilogue<'_>> {
+        match &self.output {
+            QOutput::Float => None,
+            QOutput::Bytes { requantize, table, residual } => {
+                let table = table.as_ref().map(|lookup| &*lookup.table);
+                Some(Epilogue { output: *requantize, table, residual: *residual })
+            }
+        }
+    }
+
+    fn packed<'a>(&self, weights: &'a [u8]) -> &'a [i8] {
+        cast_slice(&weights[self.packed.clone()])
+    }
+
+    /// Multiplies rows of `k` bytes with `packed` weights into rows of `n` results.
+    #[expect(clippy::too_many_arguments, reason = "as many as the kernel has")]
+    fn multiply(
+        &self,
+        isa: Isa,
+        tile: Tile,
+        [k, n]: [usize; 2],
+        packed: &[i8],
+        x: &[u8],
+        residual: Option<&[u8]>,
+        out: &mut [u8],
+    ) {
+        let zero_points = self.zero_points;
+        match &self.epilogue() {
+            Some(epilogue) => {
+                pointwise::pointwise_int8(isa, tile, k, n, zero_points, x, packed, residual, epilogue, out);
+            }
+            None => pointwise::pointwise_int8_to_f32(isa, tile, k, n, zero_points, x, packed, cast_slice_mut(out)),
+        }
+    }
+}
+
+impl PointwiseLayer for Matrix {
+    type Element = u8;
+
+    fn channels(&self) -> [usize; 2] {
+        [self.k, self.n]
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
+        let packed = self.filters.packed(weights);
+        self.filters.multiply(isa, self.tile, self.channels(), packed, x, residual, out);
+    }
+}
+
+impl DepthwiseLayer for Depthwise {
+    type Element = u8;
+
+    fn geometry(&self) -> &depthwise::Depthwise {
+        &self.conv
+    }
+
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
+        let packed = self.filters.packed(weights);
+        let epilogue = self.filters.epilogue().expect("a depthwise kernel makes bytes");
+        depthwise::depthwise_int8(isa, self.variant, &self.conv, x, packed, &epilogue, rows, out);
+    }
+}

@@ -1,0 +1,185 @@
+//! What a step of a plan does.
+
+mod float;
+pub(crate) mod int8;
+mod pairing;
+
+use alloc::vec::Vec;
+use core::{fmt, ops::Range};
+
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
+use sepconv_kernels::{Isa, quantized};
+
+pub(crate) use float::{Depthwise, Float, Matrix};
+use int8::Int8;
+pub(crate) use pairing::{Pairing, Repeat};
+
+use crate::{
+    DType,
+    op::{Lookup, Move, Quantization},
+};
+
+/// Elementwise work is cut no finer than this many elements.
+const BLOCK: usize = 4096;
+
+/// A kernel with everything it needs to know.
+///
+/// Work is cut into *units* of equal length in the result (a row of pixels, a few rows of a matrix, a panel of outputs), and any
+/// range of units can be made by itself: that is how threads share it. The last unit may be shorter.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Floats to floats.
+    Float(Float),
+    /// Bytes to bytes, or to the floats of a last layer.
+    Int8(Int8),
+    /// Floats to bytes; `inner` neighbours share a scale where there are several.
+    Quantize { quantization: Quantization, inner: usize },
+    /// Bytes to floats.
+    Dequantize { quantization: Quantization, inner: usize },
+    /// A function of each byte.
+    Lookup(Lookup),
+    /// Elements of either type go from place to place as they are.
+    Move { dtype: DType, fill: Option<f32>, moves: Vec<Move> },
+}
+
+impl From<Float> for Work {
+    fn from(float: Float) -> Self {
+        Self::Float(float)
+    }
+}
+
+impl From<Int8> for Work {
+    fn from(int8: Int8) -> Self {
+        Self::Int8(int8)
+    }
+}
+
+/// What a step reads. Memory is bytes; a kernel sees in it the numbers that it works on.
+#[derive(Clone, Copy)]
+pub(crate) struct Operands<'a> {
+    pub(crate) get: &'a (dyn Fn(usize) -> &'a [u8] + Sync),
+    pub(crate) weights: &'a [u8],
+}
+
+impl<'a> Operands<'a> {
+    /// Operand `i`; empty where there is none.
+    fn operand<T: Pod>(&self, i: usize) -> &'a [T] {
+        cast_slice((self.get)(i))
+    }
+}
+
+impl Work {
+    /// The layers of a block as one step.
+    pub(crate) fn fuse(works: Vec<Self>) -> Self {
+        let (mut floats, mut int8) = (Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Self::Float(layer) => floats.push(layer),
+                Self::Int8(layer) => int8.push(layer),
+                _ => unreachable!("blocks are of layers"),
+            }
+        }
+        if int8.is_empty() { Float::fuse(floats.into_iter()).into() } else { Int8::fuse(int8.into_iter()).into() }
+    }
+
+    /// How layers run together, where they do.
+    pub(crate) fn fused(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Float(Float::Fused(fused)) => Some(&**fused),
+            Self::Int8(Int8::Fused(fused)) => Some(&**fused),
+            _ => None,
+        }
+    }
+
+    /// Makes `units` of `unit` elements of the result, which are exactly `out`. `scratch` has [`scratch_bytes`](Self::scratch_bytes).
+    pub(crate) fn run(
+        &self,
+        isa: Isa,
+        x: &Operands<'_>,
+        units: Range<usize>,
+        unit: usize,
+        out: &mut [u8],
+        scratch: &mut [u8],
+    ) {
+        let first = units.start * unit;
+        match self {
+            Self::Float(float) => float.run(isa, x, units, unit, cast_slice_mut(out), cast_slice_mut(scratch)),
+            Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
+            Self::Quantize { quantization, inner } => {
+                let x = &x.operand::<f32>(0)[first..];
+                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                    return quantized::quantize(isa, scale, zero_point, &x[..out.len()], out);
+                }
+                let reals = x.iter().zip(quantization.parameters(*inner, first));
+                for (out, (&x, (scale, zero_point))) in out.iter_mut().zip(reals) {
+                    *out = quantization.quantize(x, scale, zero_point) as u8;
+                }
+            }
+            Self::Dequantize { quantization, inner } => {
+                let (x, out) = (&x.operand::<u8>(0)[first..], cast_slice_mut::<_, f32>(out));
+                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                    return quantized::dequantize(isa, scale, zero_point, &x[..out.len()], out);
+                }
+                let integer = |bits: u8| match quantization.dtype {
+                    DType::I8 => i32::from(bits as i8),
+                    _ => i32::from(bits),
+                };
+                let bytes = x.iter().zip(quantization.parameters(*inner, first));
+                for (out, (&bits, (scale, zero_point))) in out.iter_mut().zip(bytes) {
+                    *out = (integer(bits) - zero_point) as f32 * scale;
+                }
+            }
+            Self::Lookup(lookup) => {
+                out.copy_from_slice(&x.operand(0)[first..][..out.len()]);
+                quantized::lookup_in_place(isa, &lookup.table, out);
+            }
+            Self::Move { dtype, fill, moves } => match dtype {
+                DType::F32 => carry_out(moves, *fill, x, cast_slice_mut::<_, f32>(out)),
+                DType::I8 => carry_out(moves, fill.map(|fill| fill as i8 as u8), x, out),
+                _ => carry_out(moves, fill.map(|fill| fill as u8), x, out),
+            },
+        }
+    }
+
+    /// Elements in a unit of a result of `len` elements.
+    pub(crate) fn unit(&self, isa: Isa, len: usize) -> usize {
+        match self {
+            Self::Float(float) => float.unit(isa, len),
+            Self::Int8(int8) => int8.unit(isa, len),
+            Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lookup(_) => BLOCK,
+            Self::Move { .. } => len,
+        }
+        .max(1)
+    }
+
+    /// Bytes of scratch that each thread needs.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        match self {
+            Self::Float(float) => float.scratch_bytes(),
+            Self::Int8(int8) => int8.scratch_bytes(),
+            _ => 0,
+        }
+    }
+}
+
+/// Units that are rows of `height` to an image, counted through all images: each image and its rows.
+fn images(units: Range<usize>, height: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    (units.start / height..units.end.div_ceil(height)).map(move |image| {
+        let row = |unit: usize| unit.clamp(image * height, (image + 1) * height) - image * height;
+        (image, row(units.start)..row(units.end))
+    })
+}
+
+/// The part of a residual operand that belongs to a part of the result; an empty slice stands for none.
+fn residual<T>(operand: &[T], first: usize, len: usize) -> Option<&[T]> {
+    (!operand.is_empty()).then(|| &operand[first..][..len])
+}
+
+fn carry_out<T: Pod>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
+    if let Some(fill) = fill {
+        out.fill(fill);
+    }
+    for m in moves {
+        m.carry_out(x.operand(m.operand), out);
+    }
+}

@@ -1,0 +1,94 @@
+use alloc::vec::Vec;
+
+use super::BLOCK;
+use crate::{Shape, op::broadcast_strides};
+
+/// How the operands of a binary function meet.
+#[derive(Debug)]
+pub(crate) enum Pairing {
+    /// Piece by piece.
+    Repeat(Repeat),
+    /// By strides.
+    Strided { dims: Vec<usize>, strides: [Vec<usize>; 2] },
+}
+
+/// Each operand has `periods[i]` elements for every `period` of the result, repeated as needed to fill it.
+#[derive(Debug)]
+pub(crate) struct Repeat {
+    pub(crate) period: usize,
+    pub(crate) periods: [usize; 2],
+}
+
+impl Pairing {
+    pub(crate) fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
+        let strides = shapes.map(|shape| broadcast_strides(shape, out));
+        let dense = out.strides();
+        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
+        // repeats within each period.
+        let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
+        let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
+        let shared = (0..out.len()).take_while(both).count();
+        let elements = |operand: usize| {
+            (shared..out.len()).filter(|&axis| runs_along(operand, axis)).map(|axis| out[axis]).product()
+        };
+        let repeats = |operand: usize| {
+            let first = (shared..out.len()).find(|&axis| out[axis] > 1 && runs_along(operand, axis));
+            (first.unwrap_or(out.len())..out.len()).all(|axis| runs_along(operand, axis))
+        };
+        let full = |operand: usize| (shared..out.len()).all(|axis| runs_along(operand, axis));
+        let simple = (full(0) && repeats(1)) || (full(1) && repeats(0));
+        let period = if shared == 0 { out.elements() } else { dense[shared - 1] };
+        match simple {
+            true => Self::Repeat(Repeat { period, periods: [elements(0), elements(1)] }),
+            false => Self::Strided { dims: out.to_vec(), strides },
+        }
+    }
+}
+
+impl Pairing {
+    /// Elements in a unit of a result of `len` elements.
+    pub(super) fn unit(&self, len: usize) -> usize {
+        match self {
+            Self::Repeat(Repeat { period, .. }) => period * BLOCK.div_ceil(*period),
+            Self::Strided { .. } => len,
+        }
+    }
+}
+
+impl Repeat {
+    /// Calls `f` with each piece of the result, the first of which lies `first` elements on, and what meets in it: pieces as long, or
+    /// shorter ones that repeat.
+    pub(super) fn each<T>(&self, x: [&[T]; 2], first: usize, out: &mut [T], mut f: impl FnMut(&[T], &[T], &mut [T])) {
+        let Self { period, periods } = self;
+        // Operands as long as the result run along with it; the others start again with each period.
+        let part = |i: usize, from: usize, len: usize| match periods[i] == *period {
+            true => &x[i][from..][..len],
+            false => &x[i][from / period * periods[i]..][..periods[i]],
+        };
+        let whole = periods.iter().all(|p| p == period);
+        let chunk = if whole { out.len() } else { *period };
+        for (i, out) in out.chunks_mut(chunk.max(1)).enumerate() {
+            let from = first + i * chunk;
+            f(part(0, from, out.len()), part(1, from, out.len()), out);
+        }
+    }
+}
+
+/// Calls `f` with what meets in each element of the result, by strides: for what is too rare to be fast.
+pub(super) fn strided<T: Copy>(
+    dims: &[usize],
+    strides: &[Vec<usize>; 2],
+    x: [&[T]; 2],
+    out: &mut [T],
+    f: impl Fn(T, T) -> T,
+) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let (mut rest, mut at) = (i, [0; 2]);
+        for axis in (0..dims.len()).rev() {
+            let index = rest % dims[axis];
+            rest /= dims[axis];
+            at = [0, 1].map(|operand| at[operand] + index * strides[operand][axis]);
+        }
+        *out = f(x[0][at[0]], x[1][at[1]]);
+    }
+}

@@ -1,0 +1,438 @@
+//! Bytes through a plan: the interpreter's, every bit, on any instruction set and for any number of threads.
+
+use std::sync::Arc;
+
+use sepconv_core::{
+    DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
+    op::{Fill, Lookup, Pool, QAverage, QBinary, QConv2d, QOutput, Quantization},
+    passes::optimise,
+};
+use sepconv_kernels::{
+    AddResidual, Isa, Requantize, Term, Window,
+    elementwise::{Binary, Unary},
+    pool::PoolKind,
+};
+
+use crate::common::{Backwards, Net, Random};
+
+impl Random {
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next() as u8).collect()
+    }
+
+    /// Bytes of either type.
+    fn byte_tensor(&mut self, dims: &[usize], dtype: DType) -> Tensor {
+        let bytes = self.bytes(dims.iter().product());
+        match dtype {
+            DType::I8 => Tensor::i8(dims, bytes.into_iter().map(|byte| byte as i8).collect::<Vec<_>>()).unwrap(),
+            _ => Tensor::u8(dims, bytes).unwrap(),
+        }
+    }
+
+    fn byte_type(&mut self) -> DType {
+        [DType::U8, DType::I8][self.below(2)]
+    }
+}
+
+impl Net {
+    fn bytes(&mut self, dims: &[usize], dtype: DType) -> ValueId {
+        self.builder.input("bytes", Shape::new(dims).unwrap(), dtype).unwrap()
+    }
+
+    fn lookup(&mut self, x: ValueId, output: DType) -> ValueId {
+        let table: [u8; 256] = self.random.bytes(256).try_into().unwrap();
+        self.node(Op::Lookup(Lookup { table: Arc::new(table), output }), &[x])
+    }
+}
+
+/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised.
+fn check(graph: Graph, inputs: &[Tensor]) {
+    let expected = interpret(&graph, inputs).unwrap();
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    for graph in [graph.clone(), optimise(graph).unwrap()] {
+        for isa in Isa::available() {
+            for threads in [1, 2, 3] {
+                let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
+                let mut runner = Runner::new(plan);
+                runner.run(&inputs, &Backwards(threads)).unwrap();
+                // A second run must not see what the first left behind.
+                let got = runner.run(&inputs, &Backwards(threads)).unwrap();
+                assert!(got == expected, "{isa} with {threads} thread(s) differs from the definition:\n{graph}");
+            }
+        }
+    }
+}
+
+/// Small networks of random operators that move bytes or look them up, all shapes odd.
+#[test]
+fn random_moves() {
+    for seed in 0..60 {
+        let mut net = Net::new(seed);
+        let dims: Vec<usize> = [3, 12, 11, 21].map(|most| 1 + net.random.below(most)).to_vec();
+        let dtype = net.random.byte_type();
+        let x = net.bytes(&dims, dtype);
+        let mut values = vec![x];
+        for _ in 0..6 {
+            let x = values[net.random.below(values.len())];
+            let y = random_move(&mut net, x);
+            values.push(y);
+        }
+        let input = Random(seed + 1000).byte_tensor(&dims, dtype);
+        check(net.finish(&[values[6], values[3]]), &[input]);
+    }
+}
+
+fn random_move(net: &mut Net, x: ValueId) -> ValueId {
+    let (shape, dtype) = (net.builder.shape(x).clone(), net.builder.value(x).dtype);
+    let rank = shape.len();
+    let axis = net.random.below(rank);
+    match net.random.below(9) {
+        0 => {
+            let output = net.random.byte_type();
+            net.lookup(x, output)
+        }
+        1 => {
+            let mut order: Vec<usize> = (0..rank).collect();
+            order.rotate_left(axis);
+            net.node(Op::Transpose { order }, &[x])
+        }
+        2 => net.node(Op::Concat { axis }, &[x, x, x]),
+        3 => {
+            let mut starts = vec![0; rank];
+            starts[axis] = shape[axis] - 1;
+            let mut steps = vec![1; rank];
+            steps[axis] = -1;
+            net.node(Op::Slice { starts, steps, sizes: shape.to_vec() }, &[x])
+        }
+        4 => {
+            let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+            (before[axis], after[(axis + 1) % rank]) = (2, 1);
+            let fill = if dtype == DType::I8 { -128.0 } else { 200.0 };
+            let fill = [Fill::Constant(fill), Fill::Edge][net.random.below(2)];
+            net.node(Op::Pad { before, after, fill }, &[x])
+        }
+        5 => {
+            let indices = [0, shape[axis] as i64 - 1, 0];
+            let indices = net.builder.constant("indices", Tensor::i64([3], indices).unwrap()).unwrap();
+            net.node(Op::Gather { axis }, &[x, indices])
+        }
+        6 => {
+            let mut sizes = shape.to_vec();
+            sizes.reverse();
+            net.node(Op::Reshape { shape: Shape::new(sizes).unwrap() }, &[x])
+        }
+        7 => {
+            let slice = Op::Slice { starts: vec![0; rank], steps: vec![1; rank], sizes: vec![1; rank] };
+            let one = net.node(slice, &[x]);
+            net.node(Op::Broadcast { shape }, &[one])
+        }
+        _ => {
+            // Through the real numbers and back, with a scale for each index of an axis.
+            let mut parameters = || {
+                let channels = shape[axis];
+                let scale = (0..channels).map(|_| 0.01 + net.random.float().abs()).collect();
+                let zero = if dtype == DType::I8 { -128 } else { 0 };
+                let zero_point = (0..channels).map(|_| zero + net.random.below(256) as i32).collect();
+                Quantization { dtype, scale, zero_point, axis }
+            };
+            let (from, to) = (parameters(), parameters());
+            let reals = net.node(Op::Dequantize(from), &[x]);
+            let reals = net.node(Op::Unary(Unary::Neg), &[reals]);
+            net.node(Op::Quantize(to), &[reals])
+        }
+    }
+}
+
+/// What a random int8 layer is made of.
+#[derive(Clone, Copy)]
+struct Layer {
+    filters: usize,
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+}
+
+impl Net {
+    /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread over most bytes.
+    fn qconv(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, table: bool) -> ValueId {
+        let random = &mut self.random;
+        let table = table.then(|| Lookup { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
+        let residual_term =
+            residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: random.clip() });
+        let output = QOutput::Bytes { requantize: random.clip(), table, residual: residual_term };
+        self.qconv_to(x, layer, residual, output)
+    }
+
+    fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QOutput) -> ValueId {
+        let Layer { filters, kernel, stride, groups } = layer;
+        let per_group = self.channels(x) / groups;
+        let dims = [filters, kernel, kernel, per_group];
+        let products = dims[1..].iter().product::<usize>();
+        let random = &mut self.random;
+        let dtype = random.byte_type();
+        let weights = random.byte_tensor(&dims, dtype);
+        // Half of the layers are symmetric, as most files have them.
+        let w_zero = match (dtype, random.below(2)) {
+            (DType::I8, 0) => 0,
+            (DType::I8, _) => random.below(256) as i32 - 128,
+            _ => random.below(256) as i32,
+        };
+        let spread = 255.0 / (10_000.0 * (products as f32).sqrt());
+        let scale: Vec<f32> = (0..filters).map(|_| spread * (0.5 + random.float())).collect();
+        let bias: Vec<i64> = (0..filters).map(|_| random.below(20_001) as i64 - 10_000).collect();
+        let x_zero = random.next() as u8;
+        let constants = [weights, Tensor::i64([filters], bias).unwrap(), Tensor::f32([filters], scale).unwrap()];
+        let [w, b, s] = constants.map(|tensor| self.builder.constant("constant", tensor).unwrap());
+        let pad = [(kernel - 1) / 2; 2];
+        let window = Window { stride: [stride; 2], before: pad, after: [kernel / 2; 2], ..Window::new(kernel, kernel) };
+        let op = Op::QConv2d(QConv2d { window, groups, x_zero, w_zero, output });
+        let operands: Vec<ValueId> = [x, w, b, s].into_iter().chain(residual).collect();
+        self.node(op, &operands)
+    }
+}
+
+impl Net {
+    fn average(&mut self, x: ValueId, window: Window) -> ValueId {
+        let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil: false };
+        let Term { zero_point: x_zero, scale } = self.random.term();
+        let output = self.random.clip();
+        self.node(Op::QAverage(QAverage { pool, x_zero, scale, output }), &[x])
+    }
+
+    /// A layer that keeps numbers below zero, as projections do.
+    fn linear(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>) -> ValueId {
+        let requantize = Requantize { zero_point: 128, low: 0, high: 255 };
+        let random = &mut self.random;
+        let residual_term =
+            residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: requantize });
+        self.qconv_to(x, layer, residual, QOutput::Bytes { requantize, table: None, residual: residual_term })
+    }
+
+    /// `x` times a number for each channel.
+    fn gate(&mut self, x: ValueId, scale: ValueId) -> ValueId {
+        let (a, b) = (self.random.term(), Term { zero_point: 0, scale: 1.0 / 255.0 });
+        let op = Op::QBinary(QBinary { function: Binary::Mul, a, b, output: self.random.clip() });
+        self.node(op, &[x, scale])
+    }
+
+    /// A random function of two operands that broadcast; where they do not, of `x` with itself.
+    fn qbinary(&mut self, x: ValueId, y: ValueId) -> ValueId {
+        let random = &mut self.random;
+        let (mut a, b) = (random.term(), random.term());
+        let function = [Binary::Add, Binary::Sub, Binary::Mul][random.below(3)];
+        if function == Binary::Mul {
+            a.scale /= 100.0;
+        }
+        let op = Op::QBinary(QBinary { function, a, b, output: random.clip() });
+        self.try_node(op.clone(), &[x, y]).unwrap_or_else(|_| self.node(op, &[x, x]))
+    }
+}
+
+/// Broadcasts that no network has, by strides.
+#[test]
+fn bytes_broadcast_in_every_way() {
+    let full = [2, 3, 4, 5];
+    let others: [&[usize]; 9] =
+        [&[], &[1], &[5], &[4, 1], &[1, 5], &[3, 1, 1], &[2, 1, 1, 5], &[2, 3, 1, 1], &[1, 3, 4, 1]];
+    for (seed, other) in others.into_iter().enumerate() {
+        let mut net = Net::new(seed as u64);
+        let x = net.bytes(&full, DType::U8);
+        let y = net.random.byte_tensor(other, DType::U8);
+        let y = net.builder.constant("constant", y).unwrap();
+        let (first, second) = (net.qbinary(x, y), net.qbinary(y, x));
+        check(net.finish(&[first, second]), &[Random(9).byte_tensor(&full, DType::U8)]);
+    }
+}
+
+impl Random {
+    fn term(&mut self) -> Term {
+        Term { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
+    }
+
+    fn clip(&mut self) -> Requantize {
+        let (low, high) = [(0, 255), (40, 255), (0, 200)][self.below(3)];
+        Requantize { zero_point: 100 + self.below(56) as u8, low, high }
+    }
+}
+
+/// Small networks of random int8 layers of every kind.
+#[test]
+fn random_layers() {
+    for seed in 0..60 {
+        let mut net = Net::new(seed);
+        let batch = 1 + net.random.below(2);
+        let dims = [batch, 1 + net.random.below(20), 1 + net.random.below(21), 1 + net.random.below(40)];
+        let x = net.bytes(&dims, DType::U8);
+        let mut values = vec![x];
+        for _ in 0..6 {
+            let x = values[net.random.below(values.len())];
+            let y = random_layer(&mut net, x, &values);
+            values.push(y);
+        }
+        let reals = random_kind(&mut net, values[6]);
+        let reals = net.qconv_to(values[6], reals, None, QOutput::Float);
+        let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
+        check(net.finish(&[values[6], values[3], reals]), &[input]);
+    }
+}
+
+fn random_kind(net: &mut Net, x: ValueId) -> Layer {
+    let (c, random) = (net.channels(x), &mut net.random);
+    let (stride, filters) = (1 + random.below(2), 1 + random.below(70));
+    let [kernel, other] = [0; 2].map(|_| [1, 3, 5, 2, 7][random.below(5)]);
+    match random.below(6) {
+        0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1 },
+        2 => Layer { filters: c, kernel, stride, groups: c },
+        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c },
+        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2 },
+        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1 },
+    }
+}
+
+fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
+    let (shape, layer) = (net.builder.shape(x).clone(), random_kind(net, x));
+    let same = |y: &&ValueId| net.builder.shape(**y)[..3] == shape[..3];
+    let others: Vec<ValueId> = values.iter().filter(same).copied().collect();
+    let table = net.random.below(3) == 0;
+    let window = Window {
+        stride: [layer.stride; 2],
+        before: [layer.kernel / 2; 2],
+        after: [layer.kernel / 2; 2],
+        ..Window::new(layer.kernel, layer.kernel)
+    };
+    match net.random.below(7) {
+        0 if layer.stride == 1 => {
+            let residual = others[net.random.below(others.len())];
+            let layer = Layer { filters: net.channels(residual), groups: 1, ..layer };
+            net.qconv(x, layer, Some(residual), table)
+        }
+        1 => {
+            let pool = Pool { window, kind: PoolKind::Max, ceil: layer.stride == 2 };
+            net.node(Op::Pool(pool), &[x])
+        }
+        2 => net.average(x, window),
+        3 => {
+            let other = others[net.random.below(others.len())];
+            net.qbinary(x, other)
+        }
+        4 => {
+            // A gate, as a squeeze-excite makes it.
+            let [h, w] = [shape[1], shape[2]];
+            let mean = net.average(x, Window::new(h, w));
+            let gate = Layer { filters: shape.last(), kernel: 1, stride: 1, groups: 1 };
+            let gate = net.qconv(mean, gate, None, true);
+            if layer.stride == 1 { net.qbinary(x, gate) } else { net.qbinary(gate, x) }
+        }
+        _ => net.qconv(x, layer, None, table),
+    }
+}
+
+/// A block whose inner tensors are large runs a few rows at a time. Every byte is that of the layers run one by one, which is how they
+/// run when the inner tensors are asked for too.
+#[test]
+fn fused_blocks_of_bytes_equal_their_layers() {
+    for (kernel, stride, batch, expand, gate) in [
+        (3, 1, 1, true, false),
+        (3, 2, 2, true, false),
+        (5, 1, 1, true, false),
+        (5, 2, 1, true, true),
+        (3, 1, 2, true, true),
+        (7, 1, 1, false, false),
+        (5, 1, 2, false, false),
+    ] {
+        let dims = [batch, 81, 78, if expand { 12 } else { 150 }];
+        let build = |with_inner: bool| {
+            let mut net = Net::new(kernel as u64);
+            let x = net.bytes(&dims, DType::U8);
+            let (mut y, mut inner) = (x, vec![]);
+            let pointwise = |filters| Layer { filters, kernel: 1, stride: 1, groups: 1 };
+            if expand {
+                y = net.qconv(y, pointwise(150), None, true);
+                inner.push(y);
+            }
+            y = net.qconv(y, Layer { filters: 150, kernel, stride, groups: 150 }, None, false);
+            inner.push(y);
+            if gate {
+                let (h, w) = (net.builder.shape(y)[1], net.builder.shape(y)[2]);
+                let mean = net.average(y, Window::new(h, w));
+                let scale = net.qconv(mean, pointwise(150), None, true);
+                y = net.gate(y, scale);
+            }
+            let residual = (expand && stride == 1).then_some(x);
+            y = net.linear(y, pointwise(12), residual);
+            inner.truncate(if with_inner { 2 } else { 0 });
+            inner.insert(0, y);
+            net.finish(&inner)
+        };
+        let (together, apart) = (build(false), build(true));
+        let input = Random(7).byte_tensor(&dims, DType::U8);
+        for isa in Isa::available() {
+            for threads in [1, 2, 3, 7] {
+                let run = |graph: &Graph| {
+                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+                    let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
+                    (Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
+                };
+                let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
+                assert!(few < many, "{few} steps instead of {many}: kernel {kernel}, stride {stride}, gate {gate}");
+                assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");
+                assert!(threads > 1 || small < large, "fusing saves memory: {small} of {large} bytes");
+            }
+        }
+    }
+}
+
+/// What leaves the range of bytes is clamped, halves go to the even neighbour, and what is not a number is the least.
+#[test]
+fn quantising_rounds_and_clamps() {
+    let reals = [0.5, 1.5, 2.5, -0.5, 127.5, 128.5, -128.5, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    for dtype in [DType::U8, DType::I8] {
+        let mut net = Net::new(1);
+        let x = net.input(&[12]);
+        let zero_point = if dtype == DType::I8 { -128 } else { 0 };
+        let y = net.node(Op::Quantize(Quantization::per_tensor(dtype, 1.0, zero_point)), &[x]);
+        let z = net.node(Op::Dequantize(Quantization::per_tensor(dtype, 1.0, zero_point)), &[y]);
+        let graph = net.finish(&[z]);
+        let mut runner = Runner::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap());
+        let result = runner.run(&[&Tensor::f32([12], reals).unwrap()], &Serial).unwrap();
+        let expected = [0.0, 2.0, 2.0, 0.0, 128.0, 128.0, 0.0, 255.0, 0.0, 255.0, 0.0, 0.0];
+        assert_eq!(result[0].as_f32().unwrap(), expected, "{dtype}");
+        check(graph, &[Tensor::f32([12], reals).unwrap()]);
+    }
+}
+
+/// A tensor of bytes takes as many, and memory of bytes is used again for floats.
+#[test]
+fn memory_counts_bytes() {
+    let mut net = Net::new(1);
+    let x = net.bytes(&[1, 32, 32, 16], DType::U8);
+    let quantization = Quantization::per_tensor(DType::U8, 0.5, 3);
+    let y = net.node(Op::Dequantize(quantization), &[x]);
+    let z = net.node(Op::Unary(Unary::Neg), &[y]);
+    let plan = Plan::new(&net.finish(&[z]), Isa::best(), 1, &Limits::default()).unwrap();
+    assert_eq!(plan.arena_bytes(), 32 * 32 * 16 * (1 + 4));
+    assert_eq!(plan.layers()[0].bytes, 32 * 32 * 16 * (1 + 4));
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    let mut net = Net::new(1);
+    let x = net.bytes(&[2, 3], DType::I8);
+    let y = net.lookup(x, DType::U8);
+    let mut runner = Runner::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap());
+    assert_eq!(runner.outputs()[0].dtype(), DType::U8);
+    for wrong in [Tensor::u8([2, 3], [0; 6]).unwrap(), Tensor::f32([2, 3], [0.0; 6]).unwrap()] {
+        let error = runner.run(&[&wrong], &Serial).unwrap_err();
+        assert!(error.to_string().contains("expected i8 [2,3]"), "{error}");
+    }
+}
+
+#[test]
+fn empty_tensors_of_bytes_run() {
+    let mut net = Net::new(1);
+    let x = net.bytes(&[2, 0, 3], DType::U8);
+    let quantization = Quantization { dtype: DType::U8, scale: vec![], zero_point: vec![], axis: 1 };
+    let y = net.node(Op::Dequantize(quantization), &[x]);
+    let z = net.node(Op::Concat { axis: 1 }, &[x, x]);
+    check(net.finish(&[y, z, x]), &[Tensor::u8([2, 0, 3], []).unwrap()]);
+}

@@ -1,0 +1,208 @@
+//! Between real numbers and bytes.
+
+use sepconv_core::op::Quantization;
+use sepconv_core::{DType, Data, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_kernels::reduce::Reduction;
+
+use super::constant::{bytes, numbers};
+use crate::dims;
+use crate::onnx::attributes::unsupported_value;
+use crate::onnx::node::Node;
+use crate::onnx::tensor::element;
+
+/// The type of the result is that of the zero point; without one an attribute may name it.
+pub(super) fn quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    node.attributes.ignore(&["saturate", "precision"]);
+    let named = match node.attributes.int_or("output_dtype", 0)? {
+        0 => DType::U8,
+        code => element(i32::try_from(code).unwrap_or(0))?.dtype(),
+    };
+    let dtype = node.optional(2).map_or(named, |zero| node.dtype(zero));
+    if !dtype.is_byte() {
+        return Err(Error::unsupported("numbers are quantised to bytes only")
+            .expected("u8 or i8", format_args!("another type, read as {dtype}")));
+    }
+    let axis = axis(node)?;
+    let scheme = Scheme::read(node, dtype, x, [1, 2], axis)?;
+    scheme.quantize(node, x)
+}
+
+/// Bytes, and wider integers that are known: the sums of a bias.
+pub(super) fn dequantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    node.attributes.ignore(&["output_dtype"]);
+    let dtype = node.dtype(x);
+    if !dtype.is_byte() && (dtype != DType::I64 || node.constant_of(x).is_none()) {
+        return Err(Error::unsupported("only bytes and constants are dequantised")
+            .expected("u8, i8 or known integers", format_args!("computed numbers, read as {dtype}")));
+    }
+    let axis = axis(node)?;
+    let scheme = Scheme::read(node, dtype, x, [1, 2], axis)?;
+    scheme.dequantize(node, x)
+}
+
+/// Bytes from 0 to 255 for the range of the operand and zero, with the scale and zero point that were found as further outputs.
+pub(super) fn dynamic_quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let axes: Vec<usize> = (0..node.rank(x)).collect();
+    let end = |node: &mut Node<'_>, reduction, function| {
+        let end = node.emit(Op::Reduce { reduction, axes: axes.clone(), keep_axes: false }, &[x])?;
+        let zero = node.scalar(0.0)?;
+        node.binary(function, end, zero)
+    };
+    let low = end(node, Reduction::Min, Binary::Min)?;
+    let high = end(node, Reduction::Max, Binary::Max)?;
+    let range = node.binary(Binary::Sub, high, low)?;
+    let most = node.scalar(255.0)?;
+    let scale = node.binary(Binary::Div, range, most)?;
+    let steps = node.binary(Binary::Div, low, scale)?;
+    let zero = node.emit(Op::Unary(Unary::Neg), &[steps])?;
+    let zero = bytes(node, zero, DType::U8)?;
+    let y = Scheme::Computed { dtype: DType::U8, scale: Some(scale), zero: Some(zero) }.quantize(node, x)?;
+    node.add_output(scale);
+    node.add_output(zero);
+    Ok(y)
+}
+
+/// The axis that several scales belong to, as an attribute names it.
+fn axis(node: &Node<'_>) -> Result<i64> {
+    match node.attributes.int_or("block_size", 0)? {
+        0 => node.attributes.int_or("axis", 1),
+        size => Err(unsupported_value("block_size", size, "0: one scale, or one for each index along an axis")),
+    }
+}
+
+/// How integers stand for real numbers: as is known when the network is loaded, or as is computed while it runs.
+pub(super) enum Scheme {
+    Known(Quantization),
+    Computed {
+        dtype: DType,
+        /// Shaped so that it broadcasts; 1 where there is none.
+        scale: Option<ValueId>,
+        /// The same, of bytes; 0 where there is none.
+        zero: Option<ValueId>,
+    },
+}
+
+impl Scheme {
+    /// That of the integers `x` of type `dtype`, with operands for scale and zero point; several belong to `axis` of `x`.
+    pub(super) fn read(
+        node: &mut Node<'_>,
+        dtype: DType,
+        x: ValueId,
+        [scale, zero]: [usize; 2],
+        axis: i64,
+    ) -> Result<Self> {
+        let scale = node.input(scale)?;
+        let zero = node.optional(zero);
+        Self::new(node, dtype, x, Some(scale), zero, axis)
+    }
+
+    /// That of the integers `x` themselves, but for a zero point.
+    pub(super) fn of_integers(node: &mut Node<'_>, x: ValueId, zero: usize, axis: i64) -> Result<Self> {
+        let (dtype, zero) = (node.dtype(x), node.optional(zero));
+        Self::new(node, dtype, x, None, zero, axis)
+    }
+
+    fn new(
+        node: &mut Node<'_>,
+        dtype: DType,
+        x: ValueId,
+        scale: Option<ValueId>,
+        zero: Option<ValueId>,
+        axis: i64,
+    ) -> Result<Self> {
+        if let Some(zero) = zero.filter(|&zero| node.dtype(zero) != dtype) {
+            return Err(
+                Error::mismatch("zero point is of another type than its integers").expected(dtype, node.dtype(zero))
+            );
+        }
+        let shape = node.shape(x);
+        let mut count = 1;
+        for value in scale.into_iter().chain(zero) {
+            count = count.max(entries(&shape, &node.shape(value))?);
+        }
+        let axis = if count > 1 { dims::axis(axis, shape.len())? } else { 0 };
+        if let Some((scale, zero_point)) = known(node, scale, zero) {
+            let (scale, zero_point) = (spread(scale, count), spread(zero_point, count));
+            return Ok(Self::Known(Quantization { dtype, scale, zero_point, axis }));
+        }
+        let behind = if count > 1 { shape.len() - axis - 1 } else { 0 };
+        let mut aligned = |value: ValueId| {
+            let dims = [&node.shape(value)[..], &vec![1; behind]].concat();
+            node.reshape(value, dims)
+        };
+        Ok(Self::Computed { dtype, scale: scale.map(&mut aligned).transpose()?, zero: zero.map(aligned).transpose()? })
+    }
+
+    /// The real numbers that integers stand for.
+    pub(super) fn dequantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
+        let (scale, zero) = match self {
+            Self::Known(quantization) => return node.emit(Op::Dequantize(quantization), &[x]),
+            Self::Computed { scale, zero, .. } => (scale, zero),
+        };
+        let mut real = numbers(node, x)?;
+        if let Some(zero) = zero {
+            let zero = numbers(node, zero)?;
+            real = node.binary(Binary::Sub, real, zero)?;
+        }
+        scale.map_or(Ok(real), |scale| node.binary(Binary::Mul, real, scale))
+    }
+
+    /// The bytes for real numbers.
+    pub(super) fn quantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
+        let (dtype, scale, zero) = match self {
+            Self::Known(quantization) => return node.emit(Op::Quantize(quantization), &[x]),
+            Self::Computed { dtype, scale, zero } => (dtype, scale, zero),
+        };
+        let steps = scale.map_or(Ok(x), |scale| node.binary(Binary::Div, x, scale))?;
+        let mut byte = node.emit(Op::Unary(Unary::Round), &[steps])?;
+        if let Some(zero) = zero {
+            let zero = numbers(node, zero)?;
+            byte = node.binary(Binary::Add, byte, zero)?;
+        }
+        bytes(node, byte, dtype)
+    }
+}
+
+/// How many scales or zero points there are.
+fn entries(x: &Shape, parameters: &Shape) -> Result<usize> {
+    match parameters[..] {
+        [] => Ok(1),
+        [count] => Ok(count),
+        _ => Err(Error::unsupported("quantisation by blocks is not supported").expected(
+            format_args!("one scale for {x}, or one for each index along an axis"),
+            format_args!("scales or zero points {parameters}"),
+        )),
+    }
+}
+
+/// Scales and zero points, where both are constants.
+fn known(node: &Node<'_>, scale: Option<ValueId>, zero: Option<ValueId>) -> Option<(Vec<f32>, Vec<i32>)> {
+    let scale = match scale {
+        Some(scale) => node.constant_of(scale)?.as_f32()?.to_vec(),
+        None => vec![1.0],
+    };
+    let zero = match zero {
+        Some(zero) => integers(node.constant_of(zero)?)?,
+        None => vec![0],
+    };
+    Some((scale, zero))
+}
+
+/// A single entry as often as there are others.
+fn spread<T: Copy>(list: Vec<T>, count: usize) -> Vec<T> {
+    if let [one] = list[..] { vec![one; count] } else { list }
+}
+
+/// The zero points that a constant holds; `None` for floats and what no zero point can be.
+fn integers(tensor: &Tensor) -> Option<Vec<i32>> {
+    match tensor.data() {
+        Data::U8(list) => Some(list.iter().map(|&x| x.into()).collect()),
+        Data::I8(list) => Some(list.iter().map(|&x| x.into()).collect()),
+        Data::I64(list) => list.iter().map(|&x| i32::try_from(x).ok()).collect(),
+        Data::F32(_) => None,
+    }
+}

@@ -1,0 +1,125 @@
+use core::ops::Range;
+
+use super::{Pool, PoolKind};
+use crate::requantize::Requantize;
+use crate::simd::{Int8, Kernel};
+use crate::{Isa, Rows};
+
+/// How a mean of bytes becomes a byte: `output(Σ (x - zero_point) · (scale / count))`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    /// The byte of the input that stands for zero.
+    pub zero_point: u8,
+    /// Units of the result in a unit of the input.
+    pub scale: f32,
+    /// How the mean becomes a byte.
+    pub output: Requantize,
+}
+
+impl Mean {
+    /// The definition, of the sum of `count` bytes.
+    pub fn apply(&self, sum: i32, count: usize) -> u8 {
+        let centred = sum - count as i32 * i32::from(self.zero_point);
+        self.output.round(centred as f32 * (self.scale / count.max(1) as f32))
+    }
+}
+
+/// Pools bytes into the output rows `rows`, as [`pool`](super::pool) does floats: maxima of the bytes, or the `mean` of those inside the
+/// plane, which must be given for an average and for nothing else.
+///
+/// Sums are exact for windows of up to 2²³ taps.
+pub fn pool_int8(isa: Isa, pool: &Pool, mean: Option<&Mean>, x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
+    pool.check();
+    assert_eq!(mean.is_some(), pool.kind != PoolKind::Max, "an average of bytes has a mean");
+    assert!(rows.start <= rows.end && rows.end <= pool.output[0], "pooled rows {rows:?} of {}", pool.output[0]);
+    assert_eq!(x.length(), pool.input[1] * pool.input[2], "bytes in a row of pooling input");
+    assert_eq!(out.len(), rows.len() * pool.output[1] * pool.output[2], "bytes of pooling output");
+    isa.run_int8(Run { pool, mean, x, rows, out });
+}
+
+/// The arguments of [`pool_int8`], checked.
+struct Run<'a> {
+    pool: &'a Pool,
+    mean: Option<&'a Mean>,
+    x: Rows<'a, u8>,
+    rows: Range<usize>,
+    out: &'a mut [u8],
+}
+
+/// Vectors of channels that pass over a window together.
+const VECTORS: usize = 4;
+
+impl<S: Int8> Kernel<S> for Run<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let [_, ow, c] = self.pool.output;
+        let places = self.rows.clone().flat_map(|y| (0..ow).map(move |x| [y, x]));
+        for (out, place) in self.out.chunks_exact_mut(c).zip(places) {
+            for (i, out) in out.chunks_mut(VECTORS * S::LANES).enumerate() {
+                let first = i * VECTORS * S::LANES;
+                match self.mean {
+                    Some(mean) => average(simd, self.pool, mean, &self.x, place, first, out),
+                    None => greatest(simd, self.pool, &self.x, place, first, out),
+                }
+            }
+        }
+    }
+}
+
+/// Calls `f` with the bytes of each tap inside the plane, `len` channels from `first` on; how many taps there are.
+#[inline(always)]
+fn each_tap<'a>(
+    pool: &Pool,
+    x: &Rows<'a, u8>,
+    [y, column]: [usize; 2],
+    channels: Range<usize>,
+    mut f: impl FnMut(&'a [u8]),
+) -> usize {
+    let ([h, w, c], window) = (pool.input, &pool.window);
+    let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
+    for ky in rows.clone() {
+        let line = x.row(window.source(0, y, ky));
+        for kx in columns.clone() {
+            f(&line[window.source(1, column, kx) * c..][channels.clone()]);
+        }
+    }
+    rows.len() * columns.len()
+}
+
+#[inline(always)]
+fn average<S: Int8>(
+    simd: S,
+    pool: &Pool,
+    mean: &Mean,
+    x: &Rows<'_, u8>,
+    place: [usize; 2],
+    first: usize,
+    out: &mut [u8],
+) {
+    let mut sums = [simd.splat_i32(0); VECTORS];
+    let taps = each_tap(pool, x, place, first..first + out.len(), |bytes| {
+        for (sum, bytes) in sums.iter_mut().zip(bytes.chunks(S::LANES)) {
+            *sum = simd.add_i32(*sum, simd.load_u8_part(bytes));
+        }
+    });
+    let zero = simd.splat_i32(taps as i32 * i32::from(mean.zero_point));
+    let scale = simd.splat(mean.scale / taps.max(1) as f32);
+    for (sum, out) in sums.into_iter().zip(out.chunks_mut(S::LANES)) {
+        simd.store_u8_part(mean.output.vector(simd, simd.sub_i32(sum, zero), scale), out);
+    }
+}
+
+#[inline(always)]
+fn greatest<S: Int8>(simd: S, pool: &Pool, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
+    // Floats hold bytes, and every instruction set compares them.
+    let mut greatest = [simd.splat(0.0); VECTORS];
+    each_tap(pool, x, place, first..first + out.len(), |bytes| {
+        for (greatest, bytes) in greatest.iter_mut().zip(bytes.chunks(S::LANES)) {
+            *greatest = simd.max(simd.to_f32(simd.load_u8_part(bytes)), *greatest);
+        }
+    });
+    for (greatest, out) in greatest.into_iter().zip(out.chunks_mut(S::LANES)) {
+        simd.store_u8_part(simd.to_i32(greatest), out);
+    }
+}

@@ -1,0 +1,75 @@
+//! Bytes of themselves: to and from real numbers, through a table, in pairs.
+//!
+//! **Cost.** One pass over the operands, a vector at a time.
+//!
+//! **Numerics.** As [`requantize`](crate::requantize) says: every operation rounds by itself, so that all instruction sets give the same
+//! bytes.
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Isa,
+    elementwise::Binary,
+    requantize::{Requantize, Term},
+};
+
+/// `out = clamp(round(x / scale) + zero_point)`, halves to even; NaN gives 0.
+pub fn quantize(isa: Isa, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8]) {
+    assert_eq!(x.len(), out.len(), "floats to quantise");
+    isa.run_int8(kernel::Quantize { scale, output: Requantize { zero_point, low: 0, high: u8::MAX }, x, out });
+}
+
+/// `out = (x - zero_point) · scale`
+pub fn dequantize(isa: Isa, scale: f32, zero_point: u8, x: &[u8], out: &mut [f32]) {
+    assert_eq!(x.len(), out.len(), "bytes to dequantise");
+    isa.run_int8(kernel::Dequantize { term: Term { zero_point, scale }, x, out });
+}
+
+/// `x = table[x]` for every byte.
+pub fn lookup_in_place(isa: Isa, table: &[u8; 256], x: &mut [u8]) {
+    isa.run_int8(kernel::Lookup { table, x });
+}
+
+/// A sum, difference or product of bytes. See [`apply`](Self::apply).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// `Add`, `Sub` or `Mul`.
+    pub function: Binary,
+    /// How bytes of the first operand count.
+    pub a: Term,
+    /// How bytes of the second operand count.
+    pub b: Term,
+    /// How the result becomes a byte.
+    pub output: Requantize,
+}
+
+impl Pair {
+    /// The definition: `output(a(x) ± b(y))`, or `output((x - za)·(y - zb) · (sa·sb))` with the exact product of the bytes and the rounded
+    /// one of the scales.
+    pub fn apply(&self, x: u8, y: u8) -> u8 {
+        let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
+        self.output.round(match self.function {
+            Binary::Sub => self.a.apply(x) - self.b.apply(y),
+            Binary::Mul => (centred(x, self.a) * centred(y, self.b)) as f32 * (self.a.scale * self.b.scale),
+            _ => self.a.apply(x) + self.b.apply(y),
+        })
+    }
+}
+
+/// `out = pair(a, b)`, where an operand that is shorter than `out` repeats with its own period: of 1 it is a scalar, of `c` one byte for
+/// each channel.
+///
+/// Panics when neither operand has the length of `out`, when a length does not divide it, and for other functions than the three.
+pub fn binary(isa: Isa, pair: &Pair, a: &[u8], b: &[u8], out: &mut [u8]) {
+    let n = out.len();
+    if n == 0 {
+        return;
+    }
+    assert!(matches!(pair.function, Binary::Add | Binary::Sub | Binary::Mul), "no {:?} of bytes", pair.function);
+    assert!(a.len() == n || b.len() == n, "{} and {} bytes give {n}", a.len(), b.len());
+    for period in [a.len(), b.len()] {
+        assert!(period > 0 && n.is_multiple_of(period), "an operand of {period} bytes does not repeat to {n}");
+    }
+    isa.run_int8(kernel::Pairs { pair, a, b, out });
+}

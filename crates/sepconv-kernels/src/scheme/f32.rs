@@ -1,0 +1,130 @@
+use core::array;
+
+use super::{Multiply, Scheme, Target};
+use crate::activation::{Activation, ApplyRows};
+use crate::simd::Simd;
+use crate::tile::{Limits, Patch};
+
+/// Single precision throughout: one fused multiply-add per product, in the order of `k`.
+#[derive(Debug)]
+pub(crate) struct F32<'a> {
+    /// What to add before the activation, laid out as `out`.
+    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+    pub(crate) out: &'a mut [f32],
+}
+
+impl F32<'_> {
+    pub(crate) const fn limits(row_registers: usize) -> Limits {
+        Limits { weight_registers: 1, row_registers, rows: 12 }
+    }
+}
+
+impl Scheme for F32<'_> {
+    type Element = f32;
+    type Weight = f32;
+    /// The bias.
+    const HEADER: usize = 1;
+    const STEP: usize = 1;
+
+    fn padding(&self) -> f32 {
+        0.0
+    }
+}
+
+impl<S: Simd> Multiply<S> for F32<'_> {
+    type Sum = S::F32;
+    type Pixel = ();
+    const LIMITS: Limits = F32::limits(S::ROW_REGISTERS);
+
+    #[inline(always)]
+    fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
+
+    #[inline(always)]
+    fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[f32], _: [(); MR]) -> [[S::F32; NV]; MR] {
+        [array::from_fn(|v| simd.load(&header[v * S::LANES..])); MR]
+    }
+
+    #[inline(always)]
+    fn accumulate<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        sums: &mut [[S::F32; NV]; MR],
+        x: [&[f32]; MR],
+        weights: &[f32],
+    ) {
+        // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
+        let columns = NV * S::LANES;
+        let depth = x[0].len();
+        let heads: [&[[f32; 4]]; MR] = array::from_fn(|r| x[r][..depth].as_chunks().0);
+        let tails: [&[f32]; MR] = array::from_fn(|r| x[r][..depth].as_chunks::<4>().1);
+        let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
+        for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
+            step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
+            step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][3]), &weights[3 * columns..]);
+        }
+        for (k, weights) in rest.chunks_exact(columns).enumerate() {
+            step(simd, sums, array::from_fn(|r| tails[r][k]), weights);
+        }
+    }
+
+    #[inline(always)]
+    fn finish<const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        mut sums: [[S::F32; NV]; MR],
+        _: &[f32],
+        target: Target,
+    ) {
+        let Target { start, stride, columns } = target;
+        let out = &mut self.out[start..];
+        assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
+        // Below, `min` says again what the assertion says, where the compiler understands it: it leaves no check behind.
+        if let Some(residual) = self.residual {
+            let residual = &residual[start..];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let row = &residual[(r * stride).min(residual.len())..];
+                let row = &row[..columns.min(row.len())];
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.add(*sum, simd.load_part(&row[(v * S::LANES).min(row.len())..]));
+                }
+            }
+        }
+        // Clips, the identity among them, cost two instructions in registers; the rest is done on the stored tile.
+        let clip = self.activation.bounds();
+        let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let (low, high) = (simd.splat(low), simd.splat(high));
+        for (r, sums) in sums.iter().enumerate() {
+            let start = (r * stride).min(out.len());
+            let row = &mut out[start..];
+            let columns = columns.min(row.len());
+            let row = &mut row[..columns];
+            for (v, sum) in sums.iter().enumerate() {
+                let start = (v * S::LANES).min(row.len());
+                simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
+            }
+        }
+        if clip.is_none() {
+            simd.vectorize(ApplyRows { activation: self.activation, data: out, rows: MR, stride, columns });
+        }
+    }
+}
+
+/// Adds the products of one number of each row to the sums.
+#[inline(always)]
+fn step<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    sums: &mut [[S::F32; NV]; MR],
+    x: [f32; MR],
+    weights: &[f32],
+) {
+    let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
+    for (sums, x) in sums.iter_mut().zip(x) {
+        let x = simd.splat(x);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = simd.mul_add(x, weight, *sum);
+        }
+    }
+}

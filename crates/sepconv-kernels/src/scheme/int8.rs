@@ -1,0 +1,212 @@
+use core::array;
+use core::ops::Range;
+
+use super::{Multiply, Scheme, Target};
+use crate::filters::ZeroPoints;
+use crate::requantize::Epilogue;
+use crate::simd::{Int8, Kernel};
+use crate::tile::{HEADER, Limits, Patch, QUAD};
+
+/// Activations of `u8` by weights of `i8`, summed exactly, four products at a time.
+///
+/// A panel's header is the bias and the scale of each column, as 32 bits each.
+#[derive(Debug)]
+pub(crate) struct Quantized<'a> {
+    pub(crate) zero_points: ZeroPoints,
+    pub(crate) result: Int8Result<'a>,
+}
+
+/// What becomes of exact sums.
+#[derive(Debug)]
+pub(crate) enum Int8Result<'a> {
+    /// Bytes; the residual is laid out as `out`.
+    Bytes { epilogue: &'a Epilogue<'a>, residual: Option<&'a [u8]>, out: &'a mut [u8] },
+    /// Floats: the sum times its scale.
+    Floats(&'a mut [f32]),
+}
+
+impl Quantized<'_> {
+    /// With more than eight rows their addresses no longer fit in registers beside each other, and compilers lose their way.
+    pub(crate) const fn limits(weight_registers: usize) -> Limits {
+        Limits { weight_registers, row_registers: 0, rows: 8 }
+    }
+}
+
+impl Scheme for Quantized<'_> {
+    type Element = u8;
+    type Weight = i8;
+    const HEADER: usize = HEADER;
+    const STEP: usize = QUAD;
+
+    fn padding(&self) -> u8 {
+        self.zero_points.x
+    }
+}
+
+impl<S: Int8> Multiply<S> for Quantized<'_> {
+    type Sum = S::I32;
+    /// What the zero point of the weights adds to each sum.
+    type Pixel = i32;
+    const LIMITS: Limits = Quantized::limits(S::WEIGHT_REGISTERS);
+
+    #[inline(always)]
+    fn survey(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {
+        if self.zero_points.w != 0 {
+            simd.vectorize(Survey { patch, w_zero_point: self.zero_points.w, pixels });
+        }
+    }
+
+    #[inline(always)]
+    fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[i8], pixels: [i32; MR]) -> [[S::I32; NV]; MR] {
+        let bias: [_; NV] = array::from_fn(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
+        if self.zero_points.w == 0 {
+            return [bias; MR];
+        }
+        array::from_fn(|r| array::from_fn(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
+    }
+
+    #[inline(always)]
+    fn accumulate<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        sums: &mut [[S::I32; NV]; MR],
+        x: [&[u8]; MR],
+        weights: &[i8],
+    ) {
+        // Four quads at a time: between them rows are told apart by a displacement, not by counting up every address.
+        let (columns, depth) = (QUAD * NV * S::LANES, x[0].len());
+        let quads: [&[[u8; 4]]; MR] = array::from_fn(|r| x[r][..depth].as_chunks().0);
+        let fours = quads[0].len() / 4;
+        let heads: [&[[[u8; 4]; 4]]; MR] = array::from_fn(|r| &quads[r].as_chunks().0[..fours]);
+        let (whole, rest) = weights.split_at(fours * 4 * columns);
+        for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
+            step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
+            step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
+            step(simd, sums, array::from_fn(|r| heads[r][k][3]), &weights[3 * columns..]);
+        }
+        let tails: [&[[u8; 4]]; MR] = array::from_fn(|r| quads[r].as_chunks::<4>().1);
+        let mut rest = rest.chunks_exact(columns);
+        for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
+            step(simd, sums, array::from_fn(|r| tails[r][k]), weights);
+        }
+        if let Some(weights) = rest.next() {
+            step(simd, sums, array::from_fn(|r| last_quad(x[r])), weights);
+        }
+    }
+
+    #[inline(always)]
+    fn finish<const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        sums: [[S::I32; NV]; MR],
+        header: &[i8],
+        target: Target,
+    ) {
+        let scales = &header[QUAD * NV * S::LANES..];
+        simd.vectorize(Finish { sums: &sums, scales, result: &mut self.result, target });
+    }
+}
+
+/// Adds the products of a quad of each row to the sums.
+#[inline(always)]
+fn step<S: Int8, const MR: usize, const NV: usize>(
+    simd: S,
+    sums: &mut [[S::I32; NV]; MR],
+    x: [[u8; 4]; MR],
+    weights: &[i8],
+) {
+    let weights: [S::I32; NV] = array::from_fn(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
+    for (sums, x) in sums.iter_mut().zip(x) {
+        let x = simd.splat_quad(x);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = simd.dot(*sum, x, weight);
+        }
+    }
+}
+
+/// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
+#[inline(always)]
+fn last_quad(run: &[u8]) -> [u8; 4] {
+    run.last_chunk().copied().unwrap_or_else(|| array::from_fn(|j| run.get(j).copied().unwrap_or(0)))
+}
+
+/// Sums the inputs of each pixel, times the zero point of the weights.
+struct Survey<'a> {
+    patch: &'a Patch<'a, u8>,
+    w_zero_point: i8,
+    pixels: &'a mut [i32],
+}
+
+impl<S: Int8> Kernel<S> for Survey<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, _: S) {
+        let Self { patch, w_zero_point, pixels } = self;
+        for (pixel, first) in pixels.iter_mut().zip((0..).step_by(patch.step)) {
+            let mut sum = 0;
+            for (_, y) in patch.vertical {
+                for (_, start) in patch.horizontal {
+                    let run = &patch.rows.row(y)[start + first..][..patch.length];
+                    sum += run.iter().map(|&x| i32::from(x)).sum::<i32>();
+                }
+            }
+            *pixel = -i32::from(w_zero_point) * sum;
+        }
+    }
+}
+
+/// Makes results of the sums of a tile. Tiles of all heights share this code, so it is compiled once for each width.
+struct Finish<'a, 'b, S: Int8, const NV: usize> {
+    sums: &'a [[S::I32; NV]],
+    scales: &'a [i8],
+    result: &'a mut Int8Result<'b>,
+    target: Target,
+}
+
+impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { sums, scales, result, target: Target { start, stride, columns } } = self;
+        let scales: [S::F32; NV] =
+            array::from_fn(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
+        let parts: [Range<usize>; NV] =
+            array::from_fn(|v| (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns));
+        let rows = sums.iter().zip((start..).step_by(stride));
+        match result {
+            Int8Result::Bytes { epilogue: Epilogue { output, table: None, residual: None }, out, .. } => {
+                // A copy, which writing to `out` cannot change.
+                let output = *output;
+                for (sums, start) in rows {
+                    let out = &mut out[start..][..columns];
+                    for v in 0..NV {
+                        simd.store_u8_part(output.vector(simd, sums[v], scales[v]), &mut out[parts[v].clone()]);
+                    }
+                }
+            }
+            Int8Result::Bytes { epilogue, residual, out } => {
+                let epilogue = **epilogue;
+                for (sums, start) in rows {
+                    let out = &mut out[start..][..columns];
+                    let residual = residual.map_or(&[][..], |residual| &residual[start..][..columns]);
+                    for v in 0..NV {
+                        let residual = || simd.load_u8_part(&residual[parts[v].clone()]);
+                        let bytes = epilogue.vector(simd, sums[v], scales[v], residual);
+                        simd.store_u8_part(bytes, &mut out[parts[v].clone()]);
+                    }
+                }
+            }
+            Int8Result::Floats(out) => {
+                for (sums, start) in rows {
+                    let out = &mut out[start..][..columns];
+                    for v in 0..NV {
+                        simd.store_part(simd.mul(simd.to_f32(sums[v]), scales[v]), &mut out[parts[v].clone()]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Number formats: what a matrix kernel knows about its types.
+//!
+//! The loops in `tile`, `pointwise`, `conv2d` and `conv_transpose` are written over a [`Scheme`]; another number format is another
+//! implementation.
+
+mod f32;
+mod int8;
+
+pub(crate) use self::f32::F32;
+pub(crate) use self::int8::{Int8Result, Quantized};
+
+use crate::simd::Simd;
+use crate::tile::{Limits, Patch};
+
+/// How numbers are stored. The scheme also holds where its results go, and all that is done to them before.
+pub(crate) trait Scheme {
+    /// An activation, as it is read.
+    type Element: Copy + Default + PartialEq;
+    /// What packed weights are made of.
+    type Weight: Copy;
+    /// Weights per output channel that precede the products in a panel.
+    const HEADER: usize;
+    /// Products that one step takes together; runs are filled up to whole steps in the panel.
+    const STEP: usize;
+
+    /// What a plane is padded with. Only the default contributes nothing to a sum.
+    fn padding(&self) -> Self::Element;
+}
+
+/// How numbers are multiplied, added up and finished on one instruction set.
+pub(crate) trait Multiply<S: Simd>: Scheme {
+    /// A vector of sums.
+    type Sum: Copy;
+    /// What there is to know of an output pixel's inputs before the first panel.
+    type Pixel: Copy + Default;
+    /// What limits the rows of a tile.
+    const LIMITS: Limits;
+
+    /// Finds out what there is to know of the first `pixels.len()` pixels.
+    fn survey(&self, simd: S, patch: &Patch<'_, Self::Element>, pixels: &mut [Self::Pixel]);
+
+    /// The sums before any product, from the panel's header.
+    fn start<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        header: &[Self::Weight],
+        pixels: [Self::Pixel; MR],
+    ) -> [[Self::Sum; NV]; MR];
+
+    /// Adds `x[row][k] · weights[k][column]` over `k` to each sum. All rows are as long as the first.
+    fn accumulate<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        sums: &mut [[Self::Sum; NV]; MR],
+        x: [&[Self::Element]; MR],
+        weights: &[Self::Weight],
+    );
+
+    /// Turns the sums into results and stores them.
+    fn finish<const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        sums: [[Self::Sum; NV]; MR],
+        header: &[Self::Weight],
+        target: Target,
+    );
+}
+
+/// A tile of the output: `columns` numbers in each of some rows that lie `stride` apart, from `start` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) start: usize,
+    pub(crate) stride: usize,
+    pub(crate) columns: usize,
+}
+
+impl Target {
+    /// The tile that starts `start` numbers on and is `columns` wide.
+    #[inline(always)]
+    pub(crate) fn part(self, start: usize, columns: usize) -> Self {
+        Self { start: self.start + start, columns, ..self }
+    }
+}

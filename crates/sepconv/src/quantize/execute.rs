@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Runner, Shape, Tensor, ValueId};
+use sepconv_kernels::Isa;
+
+use crate::{Options, TensorInfo, threads::Threads};
+
+/// Samples that go through the network together, layer after layer, while it is observed.
+const BATCH: usize = 8;
+/// Limits were checked when the graph was built.
+const UNLIMITED: Limits = Limits { max_memory: usize::MAX, max_macs: u64::MAX, max_nodes: usize::MAX };
+
+/// What nodes are run on.
+pub(super) struct Machine {
+    isa: Isa,
+    threads: Threads,
+    count: usize,
+}
+
+impl Machine {
+    pub(super) fn new(options: &Options) -> Result<Self> {
+        let (isa, count) = (options.resolve_isa()?, options.threads);
+        Ok(Self { isa, threads: Threads::new(count)?, count })
+    }
+
+    /// Plans a node by itself; `known` may replace operands by constants of the same shape.
+    pub(super) fn plan(
+        &self,
+        graph: &Graph,
+        node: &Node,
+        known: &dyn Fn(usize) -> Option<Arc<Tensor>>,
+    ) -> Result<Single<'_>> {
+        let mut builder = Builder::new(UNLIMITED);
+        let mut operands = Vec::new();
+        for (i, &id) in node.inputs.iter().enumerate() {
+            let value = graph.value(id);
+            operands.push(match known(i).or_else(|| value.constant.clone()) {
+                Some(tensor) => builder.constant(&value.name, tensor)?,
+                None => builder.input(&value.name, value.shape.clone(), value.dtype)?,
+            });
+        }
+        let result = builder.node(&node.name, node.op.clone(), &operands)?;
+        builder.output(&node.name, result);
+        let plan = Plan::new(&builder.finish(), self.isa, self.count, &UNLIMITED)?;
+        Ok(Single { runner: Runner::new(plan), machine: self })
+    }
+}
+
+/// One node, ready to run.
+pub(super) struct Single<'m> {
+    runner: Runner,
+    machine: &'m Machine,
+}
+
+impl Single<'_> {
+    /// The result for the operands that are no constants.
+    pub(super) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
+        let Self { runner, machine } = self;
+        let results = machine.threads.enter(|join| runner.run(operands, join))?;
+        Ok(results[0].as_f32().unwrap_or_default())
+    }
+}
+
+/// What later nodes read, for each sample.
+pub(super) struct Live<T> {
+    values: HashMap<ValueId, Vec<T>>,
+    /// For each node: the values that nobody reads after it.
+    dead: Vec<Vec<ValueId>>,
+}
+
+impl<T> Live<T> {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let mut last = HashMap::new();
+        for (i, node) in graph.nodes().iter().enumerate() {
+            last.extend(node.inputs.iter().chain([&node.output]).map(|&id| (id, i)));
+        }
+        let mut dead = vec![Vec::new(); graph.nodes().len()];
+        last.into_iter().for_each(|(id, i)| dead[i].push(id));
+        Self { values: HashMap::new(), dead }
+    }
+
+    pub(super) fn insert(&mut self, id: ValueId, samples: Vec<T>) {
+        self.values.insert(id, samples);
+    }
+
+    pub(super) fn get(&self, id: ValueId) -> &[T] {
+        self.values.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Forgets what is not needed after node `i`.
+    pub(super) fn release(&mut self, i: usize) {
+        self.dead[i].iter().for_each(|id| drop(self.values.remove(id)));
+    }
+}
+
+/// The operands of a node that are not known before running.
+pub(super) fn computed<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = ValueId> + 'a {
+    node.inputs.iter().copied().filter(|&id| graph.value(id).constant.is_none())
+}
+
+/// The inputs of one sample with their axes in the order that they have inside.
+pub(super) fn inward(graph: &Graph, sample: &[Tensor]) -> Result<Vec<Tensor>> {
+    let pairs = graph.inputs().iter().zip(sample);
+    let transposed = |(port, tensor): (&sepconv_core::Port, &Tensor)| {
+        let shape = Shape::new(port.order.iter().map(|&axis| tensor.shape()[axis]).collect::<Vec<_>>())?;
+        Op::Transpose { order: port.order.clone() }.evaluate(&[tensor], &shape)
+    };
+    pairs.map(transposed).collect()
+}
+
+/// A tensor of a value's shape.
+pub(super) fn tensor(graph: &Graph, id: ValueId, data: Vec<f32>) -> Result<Tensor> {
+    Tensor::new(graph.value(id).shape.clone(), sepconv_core::Data::F32(data))
+}
+
+/// Runs the network on floats and shows `see` every value of every sample, inputs included.
+pub(super) fn observe(
+    graph: &Graph,
+    samples: &[Vec<Tensor>],
+    machine: &Machine,
+    see: &mut dyn FnMut(ValueId, &[f32]),
+    advance: &mut dyn FnMut(usize),
+) -> Result<()> {
+    for batch in samples.chunks(BATCH) {
+        let mut live = Live::<Tensor>::new(graph);
+        let mut inputs = vec![Vec::new(); graph.inputs().len()];
+        for sample in batch {
+            inputs.iter_mut().zip(inward(graph, sample)?).for_each(|(all, tensor)| all.push(tensor));
+        }
+        for (port, samples) in graph.inputs().iter().zip(inputs) {
+            samples.iter().for_each(|tensor| see(port.value, tensor.as_f32().unwrap_or_default()));
+            live.insert(port.value, samples);
+        }
+        for (i, node) in graph.nodes().iter().enumerate() {
+            let mut single = machine.plan(graph, node, &|_| None)?;
+            let mut results = Vec::with_capacity(batch.len());
+            for sample in 0..batch.len() {
+                let operands: Vec<&Tensor> = computed(graph, node).map(|id| &live.get(id)[sample]).collect();
+                let result = single.run(&operands)?;
+                see(node.output, result);
+                results.push(tensor(graph, node.output, result.to_vec())?);
+            }
+            live.insert(node.output, results);
+            live.release(i);
+        }
+        advance(batch.len());
+    }
+    Ok(())
+}
+
+/// Checks that samples are what the network takes: the first thing that can go wrong.
+pub(super) fn check(graph: &Graph, samples: &[Vec<Tensor>]) -> Result<()> {
+    if samples.is_empty() {
+        return Err(Error::argument("calibration needs at least one sample"));
+    }
+    for (number, sample) in samples.iter().enumerate() {
+        let at = |error: Error| error.at(format!("sample {number}"));
+        if sample.len() != graph.inputs().len() {
+            return Err(at(
+                Error::argument("sample has the wrong number of tensors").expected(graph.inputs().len(), sample.len())
+            ));
+        }
+        for (port, tensor) in graph.inputs().iter().zip(sample) {
+            let info = TensorInfo::new(graph, port)?;
+            if tensor.dtype() != DType::F32 || *tensor.shape() != info.shape {
+                return Err(at(Error::argument("tensor is not what the network takes").expected(
+                    format_args!("f32 {}", info.shape),
+                    format_args!("{} {}", tensor.dtype(), tensor.shape()),
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+/// Bins of a histogram.
+const BINS: usize = 2048;
+
+/// How often each number occurs among those of a value, for any number of images: bins of one width, a power of two, which doubles
+/// when something falls outside. So the result depends on what was seen only, not on its order.
+#[derive(Clone, Debug)]
+pub(super) struct Histogram {
+    /// Numbers in each bin: bin `i` spans `[first + i, first + i + 1)` widths.
+    counts: Vec<u64>,
+    first: i64,
+    /// The width is 2 to this power.
+    exponent: i32,
+    /// Exact zeros, which every quantisation represents.
+    zeros: u64,
+    low: f32,
+    high: f32,
+}
+
+/// Which part of what was seen becomes the range of bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Range {
+    /// All of it.
+    MinMax,
+    /// This percentage of all numbers; what is cut is cut on both sides equally.
+    Percentile(f64),
+    /// What gives the least mean square error of cutting and rounding together.
+    Mse,
+}
+
+impl Histogram {
+    pub(super) fn new() -> Self {
+        Self { counts: vec![0; BINS], first: 0, exponent: -40, zeros: 0, low: 0.0, high: 0.0 }
+    }
+
+    /// Counts finite numbers.
+    pub(super) fn add(&mut self, numbers: &[f32]) {
+        let finite = || numbers.iter().copied().filter(|x| x.is_finite());
+        self.cover(finite().fold(0.0, f32::min), finite().fold(0.0, f32::max));
+        let scale = (-f64::from(self.exponent)).exp2() as f32;
+        for x in finite() {
+            if x == 0.0 {
+                self.zeros += 1;
+            } else {
+                self.counts[((x * scale).floor() as i64 - self.first) as usize] += 1;
+            }
+        }
+    }
+
+    /// The range that `choice` asks for; it includes zero.
+    pub(super) fn range(&self, choice: Range) -> (f32, f32) {
+        match choice {
+            Range::MinMax => (self.low, self.high),
+            Range::Percentile(percent) => self.percentile(percent),
+            Range::Mse => self.least_error(),
+        }
+    }
+
+    fn width(&self) -> f64 {
+        f64::from(self.exponent).exp2()
+    }
+
+    /// Widens the bins until both numbers have one.
+    fn cover(&mut self, low: f32, high: f32) {
+        (self.low, self.high) = (self.low.min(low), self.high.max(high));
+        let index = |x: f32, exponent: i32| (f64::from(x) / f64::from(exponent).exp2()).floor() as i64;
+        let fits = |exponent: i32| index(self.high, exponent) - index(self.low, exponent) < BINS as i64;
+        let exponent = (self.exponent..).find(|&exponent| fits(exponent)).unwrap_or(i32::MAX);
+        let first = index(self.low, exponent);
+        if (first, exponent) == (self.first, self.exponent) {
+            return;
+        }
+        let mut counts = vec![0; BINS];
+        for (i, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let merged = (self.first + i as i64) >> (exponent - self.exponent).min(62);
+            counts[(merged - first) as usize] += count;
+        }
+        (self.counts, self.first, self.exponent) = (counts, first, exponent);
+    }
+
+    /// Occupied bins: the number in the middle and how often.
+    fn bins(&self) -> Vec<(f64, f64)> {
+        let middle = |i: usize| (self.first as f64 + i as f64 + 0.5) * self.width();
+        let occupied = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        occupied.map(|(i, &count)| (middle(i), count as f64)).collect()
+    }
+
+    fn percentile(&self, percent: f64) -> (f32, f32) {
+        let total = self.counts.iter().sum::<u64>() + self.zeros;
+        let cut = total as f64 * (1.0 - percent / 100.0) / 2.0;
+        let (bins, half) = (self.bins(), self.width() / 2.0);
+        let low = (reached(bins.iter(), cut) - half).min(0.0) as f32;
+        let high = (reached(bins.iter().rev(), cut) + half).max(0.0) as f32;
+        (low.max(self.low), high.min(self.high))
+    }
+
+    /// Shrinks both ends together, then each by itself.
+    fn least_error(&self) -> (f32, f32) {
+        const STEPS: u32 = 64;
+        let bins = self.bins();
+        let error = |low: f32, high: f32| {
+            let (low, high) = (f64::from(low), f64::from(high));
+            let step = (high - low) / 255.0;
+            let of = |&(x, count): &(f64, f64)| {
+                let cut = (x - x.clamp(low, high)).abs();
+                count * if cut > 0.0 { cut * cut } else { step * step / 12.0 }
+            };
+            bins.iter().map(of).sum::<f64>()
+        };
+        let best = |candidate: &dyn Fn(f32) -> (f32, f32)| {
+            let candidates = (1..=STEPS).rev().map(|i| candidate(i as f32 / STEPS as f32));
+            let compared = candidates.map(|(low, high)| (error(low, high), (low, high)));
+            compared.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or((self.low, self.high), |(_, range)| range)
+        };
+        let (_, high) = best(&|part| (self.low * part, self.high * part));
+        let (low, _) = best(&|part| (self.low * part, high));
+        best(&|part| (low, self.high * part))
+    }
+}
+
+/// The bin in which more than `cut` numbers were passed.
+fn reached<'a>(mut bins: impl Iterator<Item = &'a (f64, f64)>, cut: f64) -> f64 {
+    let mut passed = 0.0;
+    let last = bins.find(|(_, count)| {
+        passed += count;
+        passed > cut
+    });
+    last.map_or(0.0, |&(middle, _)| middle)
+}

@@ -1,0 +1,78 @@
+use std::collections::HashMap;
+
+use sepconv_core::{Graph, Op};
+
+use super::Network;
+use super::roles::{Role, Roles};
+use super::walk::Walked;
+
+/// What quantising did to a network.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Convolutions and fully connected layers in order.
+    pub layers: Vec<LayerReport>,
+    /// The pairs of layers between which channels were scaled.
+    pub equalised: Vec<[String; 2]>,
+    /// Signal to noise in what the last layers give, in decibels, over the first samples.
+    pub sqnr: f64,
+    /// Bytes of all constants of the float network.
+    pub float_bytes: usize,
+    /// Bytes of all constants of the quantised one.
+    pub bytes: usize,
+}
+
+/// A layer of a [`Report`].
+#[derive(Clone, Debug)]
+pub struct LayerReport {
+    /// Its name in the file.
+    pub name: String,
+    /// What it is: `depthwise`, `pointwise`, ...
+    pub kind: String,
+    /// Whether it works on integers; else it was kept float.
+    pub integer: bool,
+    /// Signal to noise in its result, behind its activation, in decibels: what it and all before it add up to.
+    pub sqnr: f64,
+    /// Signal to noise in what the last layers give with this layer alone quantised, in decibels, where it was asked for.
+    pub alone: Option<f64>,
+}
+
+impl Report {
+    pub(super) fn new(
+        network: &Network,
+        roles: &Roles,
+        walked: &Walked,
+        alone: &HashMap<usize, f64>,
+        equalised: &[[String; 2]],
+        quantised: &Graph,
+    ) -> Self {
+        let layer = |i: usize| {
+            let node = &network.graph.nodes()[i];
+            LayerReport {
+                name: node.name.clone(),
+                kind: match &node.op {
+                    Op::Conv2d(conv) => conv.kind(network.graph.value(node.inputs[0]).shape.last()).to_string(),
+                    op => op.name().to_owned(),
+                },
+                integer: roles.role(i) == Role::Layer,
+                sqnr: walked.noise.get(&i).map_or(f64::INFINITY, |noise| noise.decibels()),
+                alone: alone.get(&i).copied(),
+            }
+        };
+        Self {
+            layers: network.layers().map(layer).collect(),
+            equalised: equalised.to_vec(),
+            sqnr: network.sqnr(walked),
+            float_bytes: constant_bytes(network.graph),
+            bytes: constant_bytes(quantised),
+        }
+    }
+}
+
+/// As files hold them: biases have 32 bits there.
+fn constant_bytes(graph: &Graph) -> usize {
+    let mut constants: Vec<_> = graph.nodes().iter().flat_map(|node| node.inputs.iter().copied()).collect();
+    constants.sort_unstable();
+    constants.dedup();
+    let values = constants.iter().map(|&id| graph.value(id)).filter(|value| value.constant.is_some());
+    values.map(|value| value.shape.elements() * value.dtype.size().min(4)).sum()
+}

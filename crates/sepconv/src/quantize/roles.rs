@@ -1,0 +1,184 @@
+use std::collections::{HashMap, HashSet};
+
+use sepconv_core::op::{Fill, Pool};
+use sepconv_core::{Graph, Node, Op, ValueId};
+use sepconv_kernels::{
+    Activation,
+    elementwise::{Binary, Unary},
+    pool::PoolKind,
+    reduce::Reduction,
+};
+
+/// What a node does in the quantised network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It works on floats.
+    Float,
+    /// A convolution or fully connected layer with integer weights.
+    Layer,
+    /// Its operands are bytes; its result is, where integers go on reading it.
+    Bytes,
+    /// A clip that is the end of the node before: between them nothing is rounded.
+    Clip,
+}
+
+/// Which nodes of a [spelled-out](super::spell_out) network work on integers and which values become bytes.
+///
+/// One rule: what a layer reads, directly or through nodes that can work on bytes, is bytes. What no layer reads any more (logits,
+/// their softmax, the decoding of boxes) stays float.
+pub(super) struct Roles {
+    roles: Vec<Role>,
+    /// For each value that becomes bytes: the value whose scale it shares.
+    shared: HashMap<ValueId, ValueId>,
+    /// For each node that ends in a clip: the clip's node.
+    clip: HashMap<usize, usize>,
+}
+
+/// Who makes and who reads each value.
+pub(super) struct Uses {
+    producer: HashMap<ValueId, usize>,
+    readers: HashMap<ValueId, Vec<usize>>,
+    outputs: HashSet<ValueId>,
+}
+
+impl Uses {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let mut readers = HashMap::<_, Vec<_>>::new();
+        for (i, node) in graph.nodes().iter().enumerate() {
+            node.inputs.iter().for_each(|&id| readers.entry(id).or_default().push(i));
+        }
+        let producer = graph.nodes().iter().enumerate().map(|(i, node)| (node.output, i)).collect();
+        Self { producer, readers, outputs: graph.outputs().iter().map(|port| port.value).collect() }
+    }
+
+    pub(super) fn producer(&self, id: ValueId) -> Option<usize> {
+        self.producer.get(&id).copied()
+    }
+
+    pub(super) fn readers(&self, id: ValueId) -> &[usize] {
+        self.readers.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The only reader of a value.
+    pub(super) fn reader(&self, id: ValueId) -> Option<usize> {
+        match self.readers(id) {
+            &[reader] if !self.outputs.contains(&id) => Some(reader),
+            _ => None,
+        }
+    }
+}
+
+impl Roles {
+    /// `keep` says which layers stay float.
+    pub(super) fn new(graph: &Graph, uses: &Uses, keep: &dyn Fn(usize) -> bool) -> Self {
+        let nodes = graph.nodes();
+        let mut roles = vec![Role::Float; nodes.len()];
+        for (i, node) in nodes.iter().enumerate().rev() {
+            let leads_to_layer = uses.readers(node.output).iter().any(|&reader| roles[reader] != Role::Float);
+            roles[i] = match () {
+                () if is_layer(graph, node) && !keep(i) => Role::Layer,
+                () if leads_to_layer && works_on_bytes(graph, node) => Role::Bytes,
+                () => Role::Float,
+            };
+        }
+        let mut clip = HashMap::new();
+        for (i, node) in nodes.iter().enumerate() {
+            let (Role::Bytes, Op::Unary(function)) = (roles[i], &node.op) else { continue };
+            let Some(before) = uses.producer(node.inputs[0]) else { continue };
+            if roles[before] == Role::Float {
+                // A function of floats is exact, and one rounding fewer.
+                roles[i] = Role::Float;
+            } else if is_clip(function) && ends_in_clip(&nodes[before].op) && uses.reader(node.inputs[0]).is_some() {
+                roles[i] = Role::Clip;
+                clip.insert(before, i);
+            }
+        }
+        let mut found = Self { roles, shared: HashMap::new(), clip };
+        found.share(graph);
+        found
+    }
+
+    pub(super) fn role(&self, node: usize) -> Role {
+        self.roles[node]
+    }
+
+    /// The value that a node's result ends in, and the clip on the way.
+    pub(super) fn result(&self, graph: &Graph, node: usize) -> (ValueId, Activation) {
+        let last = &graph.nodes()[self.clip.get(&node).copied().unwrap_or(node)];
+        match last.op {
+            Op::Unary(Unary::Activation(clip)) if self.clip.contains_key(&node) => (last.output, clip),
+            _ => (last.output, Activation::Identity),
+        }
+    }
+
+    /// The value whose scale `id` shares; `None` for what stays float.
+    pub(super) fn shared(&self, id: ValueId) -> Option<ValueId> {
+        self.shared.get(&id).copied()
+    }
+
+    /// The values that become bytes, in no order.
+    pub(super) fn quantised(&self) -> impl Iterator<Item = ValueId> {
+        self.shared.keys().copied()
+    }
+
+    /// Collects the values that integers read; what only moves bytes or picks one of them joins the scales of both its ends.
+    fn share(&mut self, graph: &Graph) {
+        let integer = |role: Role| matches!(role, Role::Layer | Role::Bytes);
+        let nodes = || graph.nodes().iter().zip(&self.roles).filter(|(_, role)| integer(**role));
+        let computed = |id: &ValueId| graph.value(*id).constant.is_none();
+        let read = nodes().flat_map(|(node, _)| node.inputs.iter().copied().filter(computed));
+        let mut shared: HashMap<ValueId, ValueId> = read.map(|id| (id, id)).collect();
+        for (node, _) in nodes().filter(|(node, _)| is_move(&node.op)) {
+            let ends = node.inputs.iter().chain([&node.output]);
+            let joined: Vec<ValueId> = ends.filter_map(|id| shared.get(id).copied()).collect();
+            let Some(&least) = joined.iter().min() else { continue };
+            shared.values_mut().filter(|root| joined.contains(root)).for_each(|root| *root = least);
+        }
+        self.shared = shared;
+    }
+}
+
+/// Convolutions and fully connected layers with known weights.
+pub(super) fn is_layer(graph: &Graph, node: &Node) -> bool {
+    let known = |i: usize| node.inputs.get(i).is_some_and(|&id| graph.value(id).constant.is_some());
+    matches!(node.op, Op::Conv2d(_) | Op::Dense { .. }) && known(1) && known(2)
+}
+
+fn is_clip(function: &Unary) -> bool {
+    matches!(function, Unary::Activation(Activation::Relu | Activation::Clip { .. }))
+}
+
+fn ends_in_clip(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_) | Op::Dense { .. } | Op::Binary { .. })
+}
+
+/// Whether integers do what `node` does, other than a layer.
+fn works_on_bytes(graph: &Graph, node: &Node) -> bool {
+    let known = node.inputs.iter().filter_map(|&id| graph.value(id).constant.as_ref());
+    match &node.op {
+        Op::Unary(Unary::Activation(_)) => true,
+        Op::Binary { function: Binary::Add | Binary::Sub | Binary::Mul, .. } => known.count() == 0,
+        Op::Reduce { reduction: Reduction::Mean, axes, .. } => axes[..] == [1, 2],
+        Op::Pool(Pool { window, kind: PoolKind::Average { count_padding }, .. }) => {
+            !count_padding || [window.before, window.after] == [[0; 2]; 2]
+        }
+        Op::Gather { .. } => graph.value(node.inputs[0]).constant.is_none(),
+        op => is_move(op) && known.count() == 0,
+    }
+}
+
+/// Whether each element of the result is one of the operands', or the zero of padding.
+fn is_move(op: &Op) -> bool {
+    match op {
+        Op::Pool(pool) => pool.kind == PoolKind::Max,
+        Op::Pad { fill: Fill::Constant(fill), .. } => *fill == 0.0,
+        Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Concat { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Gather { .. }
+        | Op::Broadcast { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,187 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sepconv_core::{Graph, Node, Result, Tensor, ValueId};
+use sepconv_kernels::Activation;
+
+use super::bytes::Affine;
+use super::execute::{Live, Machine, Single, computed, inward, tensor};
+use super::roles::{Role, Roles};
+use super::rounding::Covariance;
+use super::statistics::{ChannelMean, Noise};
+use super::weights::{self, Integers};
+use super::{Quantizer, Range};
+
+/// A walk through the network in order, quantising each layer with what the layers before it, already quantised, give it for the
+/// calibration samples. The first few samples also go through the float network, to tell how much noise there is.
+pub(super) struct Walk<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) roles: &'a Roles,
+    pub(super) machine: &'a Machine,
+    pub(super) quantizer: &'a Quantizer,
+    /// The bytes of each value that becomes bytes.
+    pub(super) affine: &'a HashMap<ValueId, Affine>,
+    /// For the result of each layer: the mean of each channel in the float network; empty where biases stay.
+    pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
+}
+
+/// What a walk found.
+pub(super) struct Walked {
+    /// For each layer on integers, by its node.
+    pub(super) layers: HashMap<usize, Integers>,
+    /// For each node that is no clip: how its result differs from the float network's.
+    pub(super) noise: HashMap<usize, Noise>,
+}
+
+/// A value of one sample as the quantised network has it.
+enum Stored {
+    Floats(Tensor),
+    Bytes(Vec<u8>),
+}
+
+/// What nodes that were passed gave, and how many samples there are in each network.
+struct State {
+    quantised: Live<Stored>,
+    exact: Live<Tensor>,
+    samples: usize,
+    exact_samples: usize,
+}
+
+impl Walk<'_> {
+    /// Walks with all samples; `exact` of them go through the float network too.
+    pub(super) fn run(&self, samples: &[Vec<Tensor>], exact: usize, advance: &mut dyn FnMut(usize)) -> Result<Walked> {
+        let mut state = self.start(samples, exact)?;
+        let mut walked = Walked { layers: HashMap::new(), noise: HashMap::new() };
+        for (i, node) in self.graph.nodes().iter().enumerate() {
+            let role = self.roles.role(i);
+            if role == Role::Layer {
+                walked.layers.insert(i, self.layer(node, &state)?);
+            }
+            if role != Role::Clip {
+                walked.noise.insert(i, self.node(i, node, walked.layers.get(&i), &mut state)?);
+            }
+            state.quantised.release(i);
+            state.exact.release(i);
+            advance(1);
+        }
+        Ok(walked)
+    }
+
+    fn start(&self, samples: &[Vec<Tensor>], exact: usize) -> Result<State> {
+        let (mut quantised, mut kept) = (Live::new(self.graph), Live::new(self.graph));
+        let inputs = samples.iter().map(|sample| inward(self.graph, sample)).collect::<Result<Vec<_>>>()?;
+        for (i, port) in self.graph.inputs().iter().enumerate() {
+            kept.insert(port.value, inputs.iter().take(exact).map(|sample| sample[i].clone()).collect());
+            let stored = inputs.iter().map(|sample| self.store(port.value, sample[i].clone())).collect();
+            quantised.insert(port.value, stored);
+        }
+        Ok(State { quantised, exact: kept, samples: samples.len(), exact_samples: exact.min(samples.len()) })
+    }
+
+    /// What the bytes of a value stand for, if it becomes bytes.
+    fn affine(&self, id: ValueId) -> Option<Affine> {
+        self.affine.get(&self.roles.shared(id)?).copied()
+    }
+
+    fn store(&self, id: ValueId, reals: Tensor) -> Stored {
+        match self.affine(id) {
+            Some(affine) => Stored::Bytes(affine.encode(reals.as_f32().unwrap_or_default())),
+            None => Stored::Floats(reals),
+        }
+    }
+
+    /// The operand as the node reads it.
+    fn read(&self, state: &State, id: ValueId, sample: usize) -> Result<Tensor> {
+        match (&state.quantised.get(id)[sample], self.affine(id)) {
+            (Stored::Bytes(bytes), Some(affine)) => tensor(self.graph, id, affine.decode(bytes)),
+            (Stored::Bytes(_), None) => unreachable!("bytes have a scale"),
+            (Stored::Floats(reals), _) => Ok(reals.clone()),
+        }
+    }
+
+    fn run_quantised(&self, single: &mut Single, node: &Node, state: &State, sample: usize) -> Result<Vec<f32>> {
+        let operands = computed(self.graph, node).map(|id| self.read(state, id, sample)).collect::<Result<Vec<_>>>()?;
+        Ok(single.run(&operands.iter().collect::<Vec<_>>())?.to_vec())
+    }
+
+    /// Runs a node on all samples, in both networks, and compares.
+    fn node(&self, i: usize, node: &Node, integers: Option<&Integers>, state: &mut State) -> Result<Noise> {
+        let (result, clip) = self.roles.result(self.graph, i);
+        let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, integers, operand))?;
+        let mut stored = Vec::with_capacity(state.samples);
+        for sample in 0..state.samples {
+            let reals = clipped(self.run_quantised(&mut single, node, state, sample)?, clip);
+            stored.push(self.store(result, tensor(self.graph, result, reals)?));
+        }
+        state.quantised.insert(result, stored);
+
+        let mut single = self.machine.plan(self.graph, node, &|_| None)?;
+        let (mut noise, mut exact) = (Noise::default(), Vec::with_capacity(state.exact_samples));
+        for sample in 0..state.exact_samples {
+            let operands: Vec<&Tensor> = computed(self.graph, node).map(|id| &state.exact.get(id)[sample]).collect();
+            let reals = clipped(single.run(&operands)?.to_vec(), clip);
+            let rounded = self.read(state, result, sample)?;
+            noise.compare(&reals, rounded.as_f32().unwrap_or_default());
+            exact.push(tensor(self.graph, result, reals)?);
+        }
+        state.exact.insert(result, exact);
+        Ok(noise)
+    }
+
+    /// Chooses the integers of a layer.
+    fn layer(&self, node: &Node, state: &State) -> Result<Integers> {
+        let constant = |i: usize| self.graph.value(node.inputs[i]).constant.as_deref().and_then(Tensor::as_f32);
+        let (weights, bias) = (constant(1).unwrap_or_default(), constant(2).unwrap_or_default());
+        let x_scale = self.affine(node.inputs[0]).map_or(1.0, |affine| affine.scale);
+        let scale = weights::scales(weights, bias, x_scale, self.quantizer.weights, self.quantizer.range == Range::Mse);
+        let covariance = if self.quantizer.optimise { self.covariance(node, state)? } else { None };
+        let rounded = match covariance {
+            Some(covariance) => covariance.round(weights, &scale),
+            None => weights::round(weights, &scale),
+        };
+        let mut integers = Integers::new(rounded, scale, bias, x_scale);
+        if let Some(means) = self.means.get(&node.output) {
+            let shift = self.shift(node, &integers, means, state)?;
+            let corrected: Vec<f32> = bias.iter().zip(shift).map(|(&b, shift)| (f64::from(b) + shift) as f32).collect();
+            integers.set_bias(&corrected, x_scale);
+        }
+        Ok(integers)
+    }
+
+    /// What a layer's filters are multiplied with.
+    fn covariance(&self, node: &Node, state: &State) -> Result<Option<Covariance>> {
+        let Some(mut covariance) = Covariance::new(self.graph, node) else { return Ok(None) };
+        for sample in 0..state.samples {
+            let x = self.read(state, node.inputs[0], sample)?;
+            covariance.add(x.as_f32().unwrap_or_default(), sample, state.samples);
+        }
+        Ok(Some(covariance))
+    }
+
+    /// For each filter: how far its mean lies below the float network's.
+    fn shift(&self, node: &Node, integers: &Integers, means: &[f64], state: &State) -> Result<Vec<f64>> {
+        let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
+        let mut mean = ChannelMean::new(means.len());
+        for sample in 0..state.samples {
+            mean.add(&self.run_quantised(&mut single, node, state, sample)?);
+        }
+        Ok(means.iter().zip(mean.finish()).map(|(exact, mean)| exact - mean).collect())
+    }
+
+    /// The constants of a layer on integers.
+    fn known(&self, node: &Node, integers: Option<&Integers>, operand: usize) -> Option<Arc<Tensor>> {
+        let reals = match operand {
+            1 => integers?.real_weights(),
+            2 => integers?.real_bias(),
+            _ => return None,
+        };
+        tensor(self.graph, node.inputs[operand], reals).ok().map(Arc::new)
+    }
+}
+
+fn clipped(mut reals: Vec<f32>, clip: Activation) -> Vec<f32> {
+    if clip != Activation::Identity {
+        reals.iter_mut().for_each(|x| *x = clip.apply(*x));
+    }
+    reals
+}
