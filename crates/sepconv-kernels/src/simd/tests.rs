@@ -179,6 +179,13 @@ fn every_entry_of_a_table_is_found() {
             let want: Vec<i32> = x.iter().map(|&x| i32::from(table[x as usize])).collect();
             assert_eq!(integers(simd, simd.lookup(&table, simd.load_i32(x))), want, "{isa} {x:?}");
         });
+        let bytes: Vec<u8> = (0..=255).chain(0..200).collect();
+        for length in [0, 1, 63, 64, 65, 200, bytes.len()] {
+            let mut got = bytes.clone();
+            simd.lookup_all(&table, &mut got[..length]);
+            let want = bytes.iter().enumerate().map(|(i, &x)| if i < length { table[usize::from(x)] } else { x });
+            assert_eq!(got, want.collect::<Vec<u8>>(), "{isa} {length}");
+        }
     });
 }
 

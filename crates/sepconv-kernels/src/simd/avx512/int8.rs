@@ -102,6 +102,10 @@ impl<D: Dot> Int8 for Avx512<D> {
     fn lookup(self, table: &[u8; 256], x: __m512i) -> __m512i {
         D::lookup(self, table, x)
     }
+    #[inline(always)]
+    fn lookup_all(self, table: &[u8; 256], x: &mut [u8]) {
+        D::lookup_all(self, table, x);
+    }
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m512i; 4] {
