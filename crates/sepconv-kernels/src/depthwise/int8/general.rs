@@ -2,7 +2,7 @@ use core::mem::take;
 use core::ops::Range;
 
 use super::kernel::Run;
-use super::pack::{Kind, Sections, group_len, groups};
+use super::pack::{Sections, group_len, groups};
 use crate::simd::{self, Int8};
 
 impl Run<'_> {
@@ -15,10 +15,9 @@ impl Run<'_> {
         let vector = 4 * S::LANES;
         for (y, out) in self.rows.clone().zip(take(&mut self.out).chunks_exact_mut(ow * channels)) {
             let (rows, mut rest) = (window.taps(0, y, h), sections.groups);
-            for (group, &byte) in groups(self.variant, S::LANES, channels).zip(sections.kinds) {
+            for (group, &parts) in groups(self.variant, S::LANES, channels).zip(sections.parts) {
                 let packed;
-                let kind = Kind::from_byte(byte);
-                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, kind));
+                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, parts as usize));
                 let (bias, scale) = (simd.load_quads(packed), simd.reinterpret(simd.load_quads(&packed[vector..])));
                 let part = self.dw.taps().div_ceil(4) * vector;
                 for (x, out) in out.chunks_exact_mut(channels).enumerate() {

@@ -1,7 +1,7 @@
 use core::ops::Range;
 
 use super::super::{Depthwise, Variant};
-use super::pack::{Kind, Sections, group_len, groups};
+use super::pack::{Sections, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::Rows;
 use crate::requantize::Epilogue;
@@ -42,17 +42,16 @@ impl Run<'_> {
                 }
             }
             let mut rest = sections.groups;
-            for (group, &byte) in groups(self.variant, S::LANES, c).zip(sections.kinds) {
-                let kind = Kind::from_byte(byte);
+            for (group, &parts) in groups(self.variant, S::LANES, c).zip(sections.parts) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, kind));
+                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, parts as usize));
                 let output = self.epilogue.output;
                 let strip = Strip { dw: self.dw, lines: &lines, padding, group: &group, packed, output };
-                match (group.vectors, kind.is_plain()) {
-                    (4, true) => simd.vectorize(Fixed::<K, STRIDE, N, 4, false> { strip, out }),
-                    (4, false) => simd.vectorize(Fixed::<K, STRIDE, N, 4, true> { strip, out }),
-                    (_, true) => simd.vectorize(Fixed::<K, STRIDE, N, 1, false> { strip, out }),
-                    (_, false) => simd.vectorize(Fixed::<K, STRIDE, N, 1, true> { strip, out }),
+                match (group.vectors, parts) {
+                    (4, 1) => simd.vectorize(Fixed::<K, STRIDE, N, 4, false> { strip, out }),
+                    (4, _) => simd.vectorize(Fixed::<K, STRIDE, N, 4, true> { strip, out }),
+                    (_, 1) => simd.vectorize(Fixed::<K, STRIDE, N, 1, false> { strip, out }),
+                    _ => simd.vectorize(Fixed::<K, STRIDE, N, 1, true> { strip, out }),
                 }
             }
             if let Some(table) = self.epilogue.table {

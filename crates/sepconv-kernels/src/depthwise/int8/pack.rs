@@ -47,62 +47,34 @@ fn tap(variant: Variant, dw: &Depthwise, slot: usize, b: usize) -> Option<usize>
     quads::tap(kernel, q, kx, b).map(|[ky, kx]| ky * kernel + kx)
 }
 
-/// What is out of the ordinary about a group: how many numbers of 8 bits add up to any of its weights (127 + 127 + 1 = 255), and
-/// whether a sum times its scale may not fit 32 bits. Stored as one byte for each group.
-#[derive(Clone, Copy)]
-pub(super) struct Kind {
-    pub(super) parts: usize,
-    pub(super) vast: bool,
+/// How many numbers of 8 bits add up to any of the weights of some channels: 127 + 127 + 1 = 255.
+fn parts(dw: &Depthwise, filters: &Filters<'_>, channels: Range<usize>) -> usize {
+    let taps = dw.taps();
+    let part = |weight: i32| {
+        if weight < 0 { weight.unsigned_abs().div_ceil(128) } else { weight.unsigned_abs().div_ceil(127) }
+    };
+    (channels.start * taps..channels.end * taps).map(|i| part(filters.weight(i)) as usize).max().unwrap_or(0).max(1)
 }
 
-impl Kind {
-    fn of(dw: &Depthwise, filters: &Filters<'_>, channels: Range<usize>) -> Self {
-        let (mut parts, mut vast, taps) = (1, false, dw.taps());
-        for channel in channels {
-            let weights = (channel * taps..(channel + 1) * taps).map(|i| filters.weight(i));
-            let greatest = weights.clone().map(|weight| if weight < 0 { -1 - weight } else { weight }).max();
-            parts = parts.max(greatest.unwrap_or(0).unsigned_abs().div_ceil(127));
-            let magnitude: f64 = weights.map(|weight| f64::from(weight.unsigned_abs())).sum();
-            let sum = magnitude * 255.0 + f64::from(filters.bias[channel].unsigned_abs());
-            vast |=
-                sum * f64::from(filters.scale[channel].abs()) >= f64::from(i32::MAX / 2) || sum >= f64::from(i32::MAX);
-        }
-        Self { parts: parts as usize, vast }
-    }
-
-    fn to_byte(self) -> i8 {
-        self.parts as i8 + if self.vast { 4 } else { 0 }
-    }
-
-    pub(super) fn from_byte(byte: i8) -> Self {
-        Self { parts: byte as usize % 4, vast: byte >= 4 }
-    }
-
-    /// Whether the ordinary kernel serves.
-    pub(super) fn is_plain(self) -> bool {
-        self.parts == 1 && !self.vast
-    }
-}
-
-/// The sections of packed weights: what kind each group is, a row of padding, and the groups.
+/// The parts of packed weights: how many parts the weights of each group have, a row of padding, and the groups.
 pub(super) struct Sections<'a> {
-    pub(super) kinds: &'a [i8],
+    pub(super) parts: &'a [i8],
     pub(super) padding: &'a [i8],
     pub(super) groups: &'a [i8],
 }
 
 impl<'a> Sections<'a> {
     pub(super) fn of(variant: Variant, lanes: usize, dw: &Depthwise, packed: &'a [i8]) -> Self {
-        let (count, row) = (groups(variant, lanes, dw.output[2]).count(), dw.input[1] * dw.input[2]);
-        let (kinds, rest) = packed.split_at(count.next_multiple_of(ALIGN));
+        let (parts, row) = (groups(variant, lanes, dw.output[2]).count(), dw.input[1] * dw.input[2]);
+        let (head, rest) = packed.split_at(parts.next_multiple_of(ALIGN));
         let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
-        Self { kinds: &kinds[..count], padding: &padding[..row], groups }
+        Self { parts: &head[..parts], padding: &padding[..row], groups }
     }
 }
 
 /// Bytes of a group: a vector of biases, one of scales and those of weights, for each vector of sums.
-pub(super) fn group_len(variant: Variant, lanes: usize, dw: &Depthwise, group: &Group, kind: Kind) -> usize {
-    (2 + slots(variant, dw) * kind.parts) * group.vectors * 4 * lanes
+pub(super) fn group_len(variant: Variant, lanes: usize, dw: &Depthwise, group: &Group, parts: usize) -> usize {
+    (2 + slots(variant, dw) * parts) * group.vectors * 4 * lanes
 }
 
 /// Bytes of packed weights. Panics as [`pack_int8`].
@@ -111,17 +83,17 @@ pub fn packed_int8_len(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Fil
     let (lanes, row) = (isa.lanes(), dw.input[1] * dw.input[2]);
     let groups = || groups(variant, lanes, dw.output[2]);
     let len = |group: Group| {
-        let kind = Kind::of(dw, filters, group.channels.clone());
-        group_len(variant, lanes, dw, &group, kind)
+        let parts = parts(dw, filters, group.channels.clone());
+        group_len(variant, lanes, dw, &group, parts)
     };
     groups().count().next_multiple_of(ALIGN) + row.next_multiple_of(ALIGN) + groups().map(len).sum::<usize>()
 }
 
 /// Re-orders weights, biases and scales for [`depthwise_int8`](super::depthwise_int8) on `isa` with `variant`.
 ///
-/// For each group of channels there are their biases, less what the zero point of the input adds to every sum; their scales;
-/// and slot by slot their weights. Before them stand a byte for each group that says what kind it is, and a row of inputs that
-/// stand for zero, which windows read above and below the plane.
+/// For each group of channels there are their biases, less what the zero point of the input, counted from the origin, adds to every
+/// sum; their scales; and slot by slot their weights. Before them stand the number of parts that each group's weights are cut into,
+/// and a row of inputs that stand for zero, which windows read above and below the plane.
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_int8_len(isa, variant, dw, filters), "bytes of packed depthwise weights");
@@ -142,15 +114,15 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
     fn run(self, _: S) {
         let Self { variant, dw, filters, packed } = self;
         let all = || groups(variant, S::LANES, dw.output[2]);
-        let (kinds, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
+        let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
         let (padding, mut rest) = rest.split_at_mut((dw.input[1] * dw.input[2]).next_multiple_of(ALIGN));
-        kinds.fill(0);
+        head.fill(0);
         padding.fill(filters.x_zero_point as i8);
-        for (group, byte) in all().zip(kinds) {
-            let kind = Kind::of(dw, filters, group.channels.clone());
-            *byte = kind.to_byte();
+        for (group, count) in all().zip(head) {
+            let parts = parts(dw, filters, group.channels.clone());
+            *count = parts as i8;
             let now;
-            (now, rest) = rest.split_at_mut(group_len(variant, S::LANES, dw, &group, kind));
+            (now, rest) = rest.split_at_mut(group_len(variant, S::LANES, dw, &group, parts));
             self::group::<S>(variant, dw, filters, &group, now);
         }
     }

@@ -21,8 +21,8 @@ pub(super) struct Strip<'a> {
     pub(super) output: Requantize,
 }
 
-/// The kernel of a strip in `G` vectors of sums, `WIDE` where weights or sums are out of the ordinary: a function of its own, or the
-/// registers of all of them would be allotted together.
+/// The kernel of a strip in `G` vectors of sums, `WIDE` where weights have several parts: a function of its own, or the registers of
+/// all of them would be allotted together.
 pub(super) struct Fixed<'a, const K: usize, const STRIDE: usize, const N: usize, const G: usize, const WIDE: bool> {
     pub(super) strip: Strip<'a>,
     pub(super) out: &'a mut [u8],
@@ -53,8 +53,6 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
             scale,
             weights: &packed[8 * G * S::LANES..],
             output,
-            zero_point: simd.splat_i32(i32::from(output.zero_point) * 0x1_0001),
-            range: [output.low, output.high].map(|bound| simd.splat_i32(i32::from_ne_bytes([bound; 4]))),
         };
         for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
             let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
@@ -78,9 +76,6 @@ struct Constants<'a, S: Int8, const G: usize> {
     scale: [S::F32; G],
     weights: &'a [i8],
     output: Requantize,
-    /// The zero point and the bounds of the output, as vectors.
-    zero_point: S::I32,
-    range: [S::I32; 2],
 }
 
 /// One output row of a strip.
@@ -109,7 +104,7 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
         for x in inside..ow + N - 1 {
             self.step::<STRIDE, N, WIDE, true>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
         }
-        self.store::<WIDE>(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
+        self.store(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
     }
 
     /// Begins window `x`, and adds to it and the `N - 1` before it what they have of the columns up to the next. In between it
@@ -124,7 +119,7 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     ) {
         let first = self.quad::<EDGE>(simd, 0, x * STRIDE);
         if let Some(to) = to {
-            self.store::<WIDE>(simd, sums[0], to);
+            self.store(simd, sums[0], to);
         }
         unroll!(i in 0..N - 1, {
             sums[i] = sums[i + 1];
@@ -190,22 +185,16 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     }
 
     #[inline(always)]
-    fn store<const WIDE: bool>(&self, simd: S, sums: [S::I32; G], to: &mut [u8]) {
-        let Constants { scale, output, zero_point, range, .. } = self.group;
-        let mut rounded = [*zero_point; 4];
-        for g in 0..G {
-            rounded[g] = if WIDE || G == 1 {
-                output.vector(simd, sums[g], scale[g])
-            } else {
-                simd.to_i32(simd.mul(simd.to_f32(sums[g]), scale[g]))
-            };
-        }
-        if G == 1 {
-            simd.store_u8_part(rounded[0], to);
-        } else if WIDE {
-            simd.store_channels(rounded, simd.splat_i32(0), [simd.splat_i32(0), simd.splat_i32(-1)], to);
+    fn store(&self, simd: S, sums: [S::I32; G], to: &mut [u8]) {
+        let Constants { scale, output, .. } = self.group;
+        if G == 4 {
+            let (sums, scale) = (
+                [sums[0], sums[1 % G], sums[2 % G], sums[3 % G]],
+                [scale[0], scale[1 % G], scale[2 % G], scale[3 % G]],
+            );
+            simd.store_quads(output.quads(simd, sums, scale), to);
         } else {
-            simd.store_channels(rounded, *zero_point, *range, to);
+            simd.store_u8_part(output.vector(simd, sums[0], scale[0]), to);
         }
     }
 }
