@@ -4,4 +4,5 @@ pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
+pub(crate) mod quantize;
 pub(crate) mod run;
