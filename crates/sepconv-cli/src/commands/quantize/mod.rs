@@ -55,15 +55,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
-    /// Refuse a network whose class comes first on fewer of those pictures
+    /// Refuse a network whose first answer is right for fewer of those pictures
     #[arg(long, value_name = "PERCENT", requires = "evaluate", value_parser = |text: &str| number(text, 0.0..=100.0))]
     min_accuracy: Option<f64>,
 
-    /// Refuse a network that is not this many times as fast as the one of floats; 0 takes any
+    /// Refuse a network that is less than this many times as fast as the one of floats; 0 takes any
     #[arg(long, value_name = "TIMES", default_value = "1", value_parser = |text: &str| number(text, 0.0..=1e6))]
     min_speedup: f64,
 
-    /// Runs of each network that are timed, in turns; the shortest of each count
+    /// Runs of each network that are timed, in turns; the shortest two are compared
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     runs: usize,
 

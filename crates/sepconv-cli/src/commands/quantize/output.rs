@@ -108,7 +108,7 @@ fn print_layers(layers: &[LayerReport], out: &mut impl Write) -> io::Result<()> 
         ("kind", Align::Left),
         ("type", Align::Left),
         ("SQNR dB", Align::Right),
-        (if measured { "it alone dB" } else { "" }, Align::Right),
+        (if measured { "alone dB" } else { "" }, Align::Right),
     ];
     let row = |layer: &LayerReport| {
         [
@@ -128,12 +128,11 @@ fn print_totals(experiment: &Experiment, candidate: &Candidate, out: &mut impl W
     let smaller = report.float_bytes as f64 / report.bytes.max(1) as f64;
     let times =
         format!("{:.2} times as fast, {} on {}", candidate.speedup(), threads(candidate.threads), candidate.isa);
-    let mut rows = vec![[
-        "weights".to_owned(),
-        bytes(report.float_bytes),
-        bytes(report.bytes),
-        format!("{smaller:.2} times smaller"),
-    ]];
+    let (layers, of_bytes) = (report.layers.len(), report.layers.iter().filter(|layer| layer.integer).count());
+    let mut rows = vec![
+        ["u8 layers".to_owned(), "0".to_owned(), of_bytes.to_string(), format!("of {layers}")],
+        ["weights".to_owned(), bytes(report.float_bytes), bytes(report.bytes), format!("{smaller:.2} times smaller")],
+    ];
     if let Some((before, after)) = experiment.accuracy.zip(candidate.accuracy) {
         let percent = |tally: Tally| format!("{:.1} %", tally.top1_percent());
         let right = format!("{} and {} of {} right", before.top1, after.top1, after.images);
