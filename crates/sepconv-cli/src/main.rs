@@ -1,4 +1,4 @@
-//! The `sepconv` program: thin commands over the [`sepconv`] crate, one file each.
+//! The `sepconv` program: thin commands over the [`sepconv`] crate.
 #![forbid(unsafe_code)]
 
 mod accuracy;
@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{bench, classify, evaluate, inspect, quantize, run};
 use crate::failure::Failure;
 
-/// Run, measure and explain phone-sized vision networks (.onnx, .tflite).
+/// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
 #[derive(Debug, Parser)]
 #[command(name = "sepconv", version, max_term_width = 100)]
 struct Cli {

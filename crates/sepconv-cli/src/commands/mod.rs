@@ -1,4 +1,4 @@
-//! The commands, one file each: its arguments, what it does, what it prints.
+//! The commands, one file or folder each: its arguments, what it does, what it prints.
 
 pub(crate) mod bench;
 pub(crate) mod classify;

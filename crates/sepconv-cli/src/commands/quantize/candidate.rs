@@ -1,4 +1,4 @@
-use sepconv::quantize::{LayerReport, Quantizer, Report, Stage};
+use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
 use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
 
 use super::Args;
@@ -62,19 +62,7 @@ impl<'a> Experiment<'a> {
 
     /// Quantises the network and tries what its file holds.
     pub(super) fn attempt(&mut self, quantizer: &Quantizer) -> std::result::Result<Candidate, Failure> {
-        let quiet = self.args.json;
-        let mut progress: Option<(Stage, Progress)> = None;
-        let mut show = |stage, done, total| match &mut progress {
-            Some((current, progress)) if *current == stage => progress.show(done, ""),
-            current => {
-                // The old bar goes before the new one comes.
-                *current = None;
-                let (_, progress) = current.insert((stage, Progress::new(name(stage), total, quiet)));
-                progress.show(done, "");
-            }
-        };
-        let quantised = quantizer.run(&self.graph, &self.samples, &self.options, &mut show)?;
-        drop(progress);
+        let quantised = self.quantise(quantizer)?;
         let file = onnx::write(&quantised.graph)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
         let accuracy = self.accuracy(&model, "after    ")?;
@@ -82,6 +70,20 @@ impl<'a> Experiment<'a> {
         let times = self.time(&mut runner)?;
         let (isa, threads) = (runner.plan().isa().to_string(), runner.plan().threads());
         Ok(Candidate { report: quantised.report, file, accuracy, times, isa, threads })
+    }
+
+    pub(super) fn quantise(&self, quantizer: &Quantizer) -> Result<Quantized> {
+        let mut progress: Option<(Stage, Progress)> = None;
+        let mut show = |stage, done, total| match &mut progress {
+            Some((current, progress)) if *current == stage => progress.show(done, ""),
+            current => {
+                // The old bar goes before the new one comes.
+                *current = None;
+                let (_, progress) = current.insert((stage, Progress::new(name(stage), total, self.args.json)));
+                progress.show(done, "");
+            }
+        };
+        quantizer.run(&self.graph, &self.samples, &self.options, &mut show)
     }
 
     /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than asked for.
@@ -114,14 +116,6 @@ impl Candidate {
     /// How many times as fast as the network of floats: the ratio of the shortest times.
     pub(super) fn speedup(&self) -> f64 {
         self.times[0].min() / self.times[1].min()
-    }
-
-    /// The layers of integers, those first that alone add most noise.
-    pub(super) fn most_sensitive(&self) -> Vec<&str> {
-        let mut layers: Vec<&LayerReport> = self.report.layers.iter().filter(|layer| layer.integer).collect();
-        let alone = |layer: &LayerReport| layer.alone.unwrap_or(f64::INFINITY);
-        layers.sort_by(|a, b| alone(a).total_cmp(&alone(b)));
-        layers.into_iter().map(|layer| layer.name.as_str()).collect()
     }
 }
 

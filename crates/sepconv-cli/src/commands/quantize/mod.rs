@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
+use sepconv::quantize::LayerReport;
 use sepconv::{Error, Result, file};
 
 use self::candidate::{Candidate, Experiment};
@@ -137,23 +138,34 @@ fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
     }
 }
 
-/// The network with the fewest float layers that is accurate enough, of 0, 1, 2, 4, ... of those that alone add most noise; or
-/// the last one that was fast enough to go on from.
+/// The first network that is accurate enough of those with 0, 1, 2, 4, ... of the layers in f32 that alone add most noise; or the
+/// last one that was fast enough to go on from.
 fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candidate, Failure> {
+    let quantizer = args.method.quantizer();
+    let mut candidate = experiment.attempt(&quantizer)?;
+    let too_inaccurate = |candidate: &Candidate| matches!(refusal(args, candidate), Some(Refusal::Accuracy(_)));
+    if !too_inaccurate(&candidate) {
+        return Ok(candidate);
+    }
     // Any ratio will do here: what is wanted is each layer's own.
-    let mut candidate = experiment.attempt(&args.method.quantizer().min_sqnr(f64::NEG_INFINITY))?;
-    let worst: Vec<String> = candidate.most_sensitive().into_iter().map(str::to_owned).collect();
+    let measured = experiment.quantise(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
+    let worst = most_sensitive(&measured);
     let mut kept = 1;
-    while matches!(refusal(args, &candidate), Some(Refusal::Accuracy(_)))
-        && candidate.speedup() >= args.min_speedup
-        && kept <= worst.len() / 2
-    {
+    while too_inaccurate(&candidate) && candidate.speedup() >= args.min_speedup && kept <= worst.len() / 2 {
         let keep = worst[..kept].iter();
-        candidate =
-            experiment.attempt(&keep.fold(args.method.quantizer(), |quantizer, name| quantizer.keep_float(name)))?;
+        candidate = experiment.attempt(&keep.fold(quantizer.clone(), |quantizer, &name| quantizer.keep_float(name)))?;
         kept *= 2;
     }
+    candidate.report.layers.iter_mut().zip(&measured).for_each(|(layer, measured)| layer.alone = measured.alone);
     Ok(candidate)
+}
+
+/// The layers of integers, those first that alone add most noise.
+fn most_sensitive(layers: &[LayerReport]) -> Vec<&str> {
+    let mut layers: Vec<&LayerReport> = layers.iter().filter(|layer| layer.integer).collect();
+    let alone = |layer: &LayerReport| layer.alone.unwrap_or(f64::INFINITY);
+    layers.sort_by(|a, b| alone(a).total_cmp(&alone(b)));
+    layers.into_iter().map(|layer| layer.name.as_str()).collect()
 }
 
 impl Refusal {
@@ -176,5 +188,23 @@ impl Refusal {
             }
         };
         Failure::Refused { code, reason: format!("{reason}; nothing was written") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layer_with_most_noise_of_its_own_is_the_first_to_stay_float() {
+        let layer = |name: &str, integer, alone| LayerReport {
+            name: name.to_owned(),
+            kind: "pointwise".to_owned(),
+            integer,
+            sqnr: 10.0,
+            alone: Some(alone),
+        };
+        let layers = [layer("a", true, 30.0), layer("b", false, 1.0), layer("c", true, 5.5), layer("d", true, 12.0)];
+        assert_eq!(most_sensitive(&layers), ["c", "d", "a"]);
     }
 }
