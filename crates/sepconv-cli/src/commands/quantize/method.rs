@@ -5,18 +5,18 @@ use sepconv::quantize::{Granularity, Quantizer, Range};
 /// How the network is quantised.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct MethodArgs {
-    /// Which part of what an activation was seen to be becomes its range: mse (the least error), minmax (all) or
-    /// percentile:99.99
-    #[arg(long, value_name = "HOW", default_value = "mse", value_parser = parse_range)]
+    /// Which part of what an activation was seen to be becomes its range: this percentile, mse (the least error) or minmax
+    /// (all)
+    #[arg(long, value_name = "HOW", default_value = "percentile:99.99", value_parser = parse_range)]
     range: Range,
 
     /// One scale for all weights of a layer, not one for each filter
     #[arg(long)]
     per_tensor: bool,
 
-    /// Do not scale channels between layers so that they share a scale well
+    /// Scale channels between layers so that they share a scale well: worth a try, above all with --per-tensor
     #[arg(long)]
-    no_equalize: bool,
+    equalize: bool,
 
     /// Do not let biases make up for what rounding does to the means of channels
     #[arg(long)]
@@ -40,7 +40,7 @@ impl MethodArgs {
         let quantizer = Quantizer::default()
             .range(self.range)
             .weights(if self.per_tensor { Granularity::PerTensor } else { Granularity::PerChannel })
-            .equalise(!self.no_equalize)
+            .equalise(self.equalize)
             .correct_biases(!self.no_bias_correction)
             .optimise(self.optimize);
         let quantizer = self.keep_float.iter().fold(quantizer, |quantizer, name| quantizer.keep_float(name));

@@ -95,7 +95,10 @@ fn dtype(layer: &LayerReport) -> &'static str {
 pub(super) fn print_text(experiment: &Experiment, candidate: &Candidate, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "preprocess   {}", report::preprocess(&experiment.preprocess))?;
     writeln!(out, "calibration  {} pictures", experiment.samples.len())?;
-    writeln!(out, "equalised    {} pairs of layers\n", candidate.report.equalised.len())?;
+    match candidate.report.equalised.len() {
+        0 => writeln!(out)?,
+        pairs => writeln!(out, "equalised    {pairs} pairs of layers\n")?,
+    }
     print_layers(&candidate.report.layers, out)?;
     writeln!(out, "\nbehind the last layers: {}\n", decibels(candidate.report.sqnr))?;
     print_totals(experiment, candidate, out)
