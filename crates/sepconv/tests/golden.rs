@@ -9,6 +9,7 @@ use std::path::Path;
 
 use common::data;
 use sepconv::{DType, Model, Options, Runner, Tensor};
+use sepconv_kernels::simd::Isa;
 
 /// A file, the side of its input, what floats it takes for a pixel, how far its outputs may be from the golden ones.
 struct Case {
@@ -122,6 +123,24 @@ fn halves_of_a_network_fit_together() {
         elements(head.run(&features).unwrap())
     };
     check(&case, &images(&data, case.side).iter().map(run).collect::<Vec<_>>(), &golden);
+}
+
+/// Exact sums, and roundings in one order: the bits are the same with every instruction set.
+#[test]
+fn instruction_sets_agree_on_quantised_networks() {
+    let Some(data) = data() else { return };
+    for case in CASES.iter().filter(|case| matches!(case.within, Within::Quantised(_))) {
+        let (model, image) = (Model::open(data.join("models").join(case.file)).unwrap(), &images(&data, case.side)[0]);
+        let run = |isa: &str| {
+            let mut runner = model.compile(&Options::default().isa(isa).threads(1)).unwrap();
+            let input = input(case, &runner, image);
+            elements(runner.run(&input).unwrap())
+        };
+        let expected = run("scalar");
+        for isa in Isa::available() {
+            assert!(run(isa.name()) == expected, "{}: {isa} computes otherwise", case.file);
+        }
+    }
 }
 
 fn check(case: &Case, got: &[Vec<f32>], golden: &[f32]) {
