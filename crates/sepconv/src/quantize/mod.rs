@@ -83,9 +83,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(Stage, usize, usize);
 impl Default for Quantizer {
     fn default() -> Self {
         Self {
-            range: Range::Mse,
+            range: Range::Percentile(99.99),
             weights: Granularity::PerChannel,
-            equalise: true,
+            equalise: false,
             correct_biases: true,
             optimise: false,
             keep_float: vec![],
@@ -266,7 +266,7 @@ impl Job<'_> {
         let statistics = Statistics::collect(graph, samples, &self.machine, counted, layers, &mut advance)?;
         let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
         for (id, histogram) in &statistics.histograms {
-            let (low, high) = histogram.range(self.quantizer.range);
+            let (low, high) = histogram.range(self.quantizer.range, uses.activation(graph, *id));
             let joined = ranges.entry(roles.shared(*id).unwrap_or(*id)).or_default();
             *joined = (joined.0.min(low), joined.1.max(high));
         }
