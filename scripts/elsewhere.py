@@ -16,6 +16,7 @@ import numpy as np
 NETWORKS = [
     ("onnx/mobilenet_v3_small_1.0_224_f32.onnx", 224, lambda px: ((px - np.float32(128)) / np.float32(127)).transpose(0, 3, 1, 2).copy()),
     ("tflite/mobilenet_v1_0.25_224_f32.tflite", 224, lambda px: (px - np.float32(127.5)) / np.float32(127.5)),
+    ("onnx/mobilenet_v3_small_1.0_224_qdq.onnx", 224, lambda px: ((px - np.float32(128)) / np.float32(127)).transpose(0, 3, 1, 2).copy()),
     ("tflite/mobilenet_v3_small_1.0_224_uint8.tflite", 224, lambda px: px),
     ("tflite/mcunet_320kb_1mb_176_int8.tflite", 176, lambda px: (px ^ 0x80).view(np.int8)),
 ]

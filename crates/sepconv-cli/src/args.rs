@@ -33,6 +33,10 @@ impl CompileArgs {
         })
     }
 
+    pub(crate) fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
     pub(crate) fn options(&self) -> Options {
         let options = self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads));
         self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
@@ -49,6 +53,22 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
         .ok_or_else(|| "expected an input and its sizes: NAME=1,3,640,640".to_owned())
 }
 
+/// What pictures become.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PreprocessArgs {
+    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127 [default: what the file states, else torch
+    /// for ONNX and tf for TensorFlow Lite]
+    #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
+    preprocess: Option<Preprocess>,
+}
+
+impl PreprocessArgs {
+    /// What was asked for, else what is the model's.
+    pub(crate) fn of(&self, model: &Model) -> Result<Preprocess> {
+        self.preprocess.clone().map_or_else(|| model.preprocess(), Ok)
+    }
+}
+
 /// A network that names what pictures show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
@@ -56,10 +76,8 @@ pub(crate) struct ClassifierArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
 
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127 [default: what the file states, else torch
-    /// for ONNX and tf for TensorFlow Lite]
-    #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
-    preprocess: Option<Preprocess>,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
 
     #[command(flatten)]
     compile: CompileArgs,
@@ -67,15 +85,12 @@ pub(crate) struct ClassifierArgs {
 
 impl ClassifierArgs {
     pub(crate) fn classifier(&self) -> Result<Classifier> {
-        let classifier = Classifier::new(&self.compile.open(&self.model)?, &self.compile.options())?;
-        Ok(match &self.preprocess {
-            Some(preprocess) => classifier.with_preprocess(preprocess.clone()),
-            None => classifier,
-        })
+        let model = self.compile.open(&self.model)?;
+        Ok(Classifier::new(&model, &self.compile.options())?.with_preprocess(self.preprocess.of(&model)?))
     }
 
     pub(crate) fn threads(&self) -> Option<usize> {
-        self.compile.threads
+        self.compile.threads()
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// Part of the work failed and was told already.
     Told,
+    /// The result is not as good as was asked for.
+    Refused { code: u8, reason: String },
 }
 
 impl From<Error> for Failure {
@@ -33,7 +35,8 @@ impl From<serde_json::Error> for Failure {
 }
 
 impl Failure {
-    /// Tells it on standard error, where it is not told yet; gives 2 for arguments that are not acceptable, else 1.
+    /// Tells it on standard error, where it is not told yet; gives 2 for arguments that are not acceptable, a refusal's own
+    /// code, else 1.
     pub(crate) fn report(self) -> ExitCode {
         match self {
             Self::Error(error) => {
@@ -47,6 +50,10 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Self::Told => ExitCode::FAILURE,
+            Self::Refused { code, reason } => {
+                eprintln!("refused: {reason}");
+                ExitCode::from(code)
+            }
         }
     }
 }

@@ -1,20 +1,24 @@
-//! The `sepconv` program: thin commands over the [`sepconv`] crate, one file each.
+//! The `sepconv` program: thin commands over the [`sepconv`] crate.
 #![forbid(unsafe_code)]
 
+mod accuracy;
 mod args;
 mod commands;
+mod decoding;
 mod failure;
+mod progress;
 mod report;
+mod timing;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, evaluate, inspect, run};
+use crate::commands::{bench, classify, evaluate, inspect, quantize, run};
 use crate::failure::Failure;
 
-/// Run, measure and explain phone-sized vision networks (.onnx, .tflite).
+/// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
 #[derive(Debug, Parser)]
 #[command(name = "sepconv", version, max_term_width = 100)]
 struct Cli {
@@ -32,6 +36,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Time a network.
     Bench(bench::Args),
+    /// Make a network of bytes from one of floats.
+    Quantize(quantize::Args),
     /// Run a network of any kind on tensors from NumPy files.
     Run(run::Args),
 }
@@ -43,6 +49,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::execute(args, out),
             Self::Inspect(args) => inspect::execute(args, out),
             Self::Bench(args) => bench::execute(args, out),
+            Self::Quantize(args) => quantize::execute(args, out),
             Self::Run(args) => run::execute(args),
         }
     }

@@ -81,6 +81,16 @@ pub(crate) fn layout(layout: Layout) -> &'static str {
     }
 }
 
+/// The end of a name is what tells it from its neighbours.
+pub(crate) fn shorten(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        name.to_owned()
+    } else {
+        format!("…{}", name.chars().skip(length + 1 - most).collect::<String>())
+    }
+}
+
 /// How pixels become numbers, as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct PreprocessJson {

@@ -37,4 +37,5 @@ pub use labels::{Labels, Truth, class_of};
 pub use model::{Format, Model};
 pub use options::{ISA_VARIABLE, Options};
 pub use preprocess::{ImageInput, Layout, Preprocess, Source};
+pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};

@@ -11,6 +11,7 @@ use crate::args::CompileArgs;
 use crate::commands::run::match_inputs;
 use crate::failure::Failure;
 use crate::report::{self, bytes, count};
+use crate::timing::{Times, milliseconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -85,11 +86,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     for _ in 0..args.warmup {
         runner.run_all(&inputs).map_err(in_file)?;
     }
-    let mut ms = Vec::with_capacity(args.runs);
+    let mut times = Times::default();
     for _ in 0..args.runs {
-        let start = Instant::now();
-        runner.run_all(&inputs).map_err(in_file)?;
-        ms.push(milliseconds(start));
+        times.add(&mut runner, &inputs).map_err(in_file)?;
     }
     let peak_memory_bytes = peak_memory();
     let plan = runner.plan();
@@ -97,19 +96,17 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
     let (parameters, arena_bytes, weight_bytes) = (plan.parameters(), plan.arena_bytes(), plan.weight_bytes());
     let first = runner.run_all(&inputs)?.first().map(Tensor::data);
-    let median_ms = quantile(&ms, 0.5);
     let output = Output {
         model: args.model.display().to_string(),
         isa,
         threads,
-        median_ms,
-        min_ms: quantile(&ms, 0.0),
-        p95_ms: quantile(&ms, 0.95),
-        ms,
+        median_ms: times.median(),
+        min_ms: times.min(),
+        p95_ms: times.quantile(0.95),
         load_ms,
         macs,
         int8_macs,
-        gflops: 2.0 * macs as f64 / median_ms / 1e6,
+        gflops: 2.0 * macs as f64 / times.median() / 1e6,
         parameters,
         arena_bytes,
         weight_bytes,
@@ -121,6 +118,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
             Some(Data::I8(bytes)) => Numbers::SignedBytes(bytes),
             None => Numbers::Floats(&[]),
         },
+        ms: times.0,
     };
     if args.json { report::json(out, &output) } else { print_text(&output, out) }
 }
@@ -149,19 +147,6 @@ fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
         None => writeln!(out)?,
     }
     Ok(())
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
-}
-
-/// The smallest time that a share `q` of all times does not pass; the middle of two for the median of an even number.
-fn quantile(times: &[f64], q: f64) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = q * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
-    below + (above - below) * rank.fract()
 }
 
 fn read_inputs(path: &Path, runner: &Runner) -> sepconv::Result<Vec<Tensor>> {
@@ -215,13 +200,6 @@ fn peak_memory() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_of_few_times() {
-        let times = [4.0, 1.0, 3.0, 2.0];
-        assert_eq!([0.0, 0.5, 1.0].map(|q| quantile(&times, q)), [1.0, 2.5, 4.0]);
-        assert_eq!(quantile(&[7.0], 0.95), 7.0);
-    }
 
     #[test]
     fn random_numbers_are_in_range_and_differ() {

@@ -266,7 +266,7 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         .iter()
         .enumerate()
         .map(|(number, layer)| {
-            let name = shorten(&layer.name, 32);
+            let name = report::shorten(&layer.name, 32);
             let parameters = if layer.parameters == 0 { String::new() } else { count(layer.parameters as u64) };
             let macs = if layer.macs == 0 { String::new() } else { count(layer.macs) };
             let dtype = match layer.takes == layer.gives {
@@ -313,14 +313,4 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         })
         .collect();
     Ok(report::table(out, headings, &rows)?)
-}
-
-/// The end of a name is what tells it from its neighbours.
-fn shorten(name: &str, most: usize) -> String {
-    let length = name.chars().count();
-    if length <= most {
-        name.to_owned()
-    } else {
-        format!("…{}", name.chars().skip(length + 1 - most).collect::<String>())
-    }
 }

@@ -1,7 +1,8 @@
-//! The commands, one file each: its arguments, what it does, what it prints.
+//! The commands, one file or folder each: its arguments, what it does, what it prints.
 
 pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
+pub(crate) mod quantize;
 pub(crate) mod run;

@@ -4,3 +4,4 @@ mod commands;
 mod errors;
 mod photographs;
 mod program;
+mod quantize;

@@ -31,9 +31,10 @@ impl<S: Simd, C: Multiply<S>> Kernel<S> for Convolution<'_, C> {
         let at_once = if size_of_val(packed) <= RESIDENT { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
-                for (pixels, blocks) in conv.blocks(tile, oy, padding) {
+                let taps = if scheme.padding_is_nothing() { conv.met(oy) } else { 0..conv.window.kernel[0] };
+                for (pixels, blocks) in conv.blocks(tile, conv.met(oy) == taps) {
                     let all = pixels.start..pixels.start + blocks * pixels.len();
-                    let patch = conv.patch(oy, all, x, padding, edge);
+                    let patch = conv.patch(oy, taps.clone(), all, x, padding, edge);
                     for (group, part) in groups(first..first + at_once, panels) {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
@@ -62,23 +63,17 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
 }
 
 impl Conv2d {
-    /// The rows of the window that contribute to output row `oy`: those that meet the plane, or all where padding contributes.
-    fn taps<T: Default + PartialEq>(&self, oy: usize, padding: T) -> Range<usize> {
-        let met = self.window.taps(0, oy, self.input[0]);
-        if padding == T::default() { met } else { 0..self.window.kernel[0] }
+    /// The rows of the window that meet the plane at output row `oy`.
+    fn met(&self, oy: usize) -> Range<usize> {
+        self.window.taps(0, oy, self.input[0])
     }
 
-    /// Divides output row `oy` into runs of equal blocks: the first block of each run, and their number. Blocks whose windows
-    /// read beyond the plane are runs by themselves.
-    fn blocks<T: Default + PartialEq>(
-        &self,
-        tile: Tile,
-        oy: usize,
-        padding: T,
-    ) -> impl Iterator<Item = (Range<usize>, usize)> {
+    /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Blocks whose windows read
+    /// beyond the plane are runs by themselves: all of them where not all rows that are read are `in_plane`.
+    fn blocks(&self, tile: Tile, in_plane: bool) -> impl Iterator<Item = (Range<usize>, usize)> {
         let [stride, before] = [self.window.stride[1], self.window.before[1]];
         let mut inside = before.div_ceil(stride)..((self.input[1] + before).saturating_sub(self.span(1)) / stride + 1);
-        if self.taps(oy, padding) != self.window.taps(0, oy, self.input[0]) {
+        if !in_plane {
             inside = 0..0;
         }
         split(self.output[1], tile.rows).flat_map(move |(pixel, rows, blocks)| {
@@ -90,18 +85,19 @@ impl Conv2d {
         })
     }
 
-    /// The inputs of some pixels of output row `oy`, in the first group. Where windows read beyond the plane they are first
-    /// copied into `edge` with padding around them.
-    fn patch<'a, T: Copy + Default + PartialEq>(
+    /// The inputs of some pixels of output row `oy`, in the first group, that rows `taps` of the window read. Where these are beyond
+    /// the plane they are first copied into `edge` with padding around them.
+    fn patch<'a, T: Copy>(
         &self,
         oy: usize,
+        taps: Range<usize>,
         pixels: Range<usize>,
         x: Rows<'a, T>,
         padding: T,
         edge: &'a mut [T],
     ) -> Patch<'a, T> {
-        let Self { window, input: [h, w, c], .. } = *self;
-        let (met, taps) = (window.taps(0, oy, h), self.taps(oy, padding));
+        let Self { window, input: [_, w, c], .. } = *self;
+        let met = self.met(oy);
         let Runs { count: runs, length } = self.runs();
         let y = if met.is_empty() { 0 } else { window.source(0, oy, met.start) };
         let dilation = window.dilation.map(|dilation| dilation as isize);

@@ -38,6 +38,11 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     const LIMITS: Limits = F32::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
+    fn padding_is_nothing(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
 
     #[inline(always)]

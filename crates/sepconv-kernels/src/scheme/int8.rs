@@ -49,6 +49,11 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
     const LIMITS: Limits = Quantized::limits(S::WEIGHT_REGISTERS);
 
     #[inline(always)]
+    fn padding_is_nothing(&self) -> bool {
+        self.padding() == 0 && S::ORIGIN == 0
+    }
+
+    #[inline(always)]
     fn survey(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {
         if self.zero_points.w != 0 {
             simd.vectorize(Survey { patch, w_zero_point: self.zero_points.w, pixels });

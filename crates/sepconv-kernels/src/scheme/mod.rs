@@ -15,7 +15,7 @@ use crate::tile::{Limits, Patch};
 /// How numbers are stored. The scheme also holds where its results go, and all that is done to them before.
 pub(crate) trait Scheme {
     /// An activation, as it is read.
-    type Element: Copy + Default + PartialEq;
+    type Element: Copy;
     /// What packed weights are made of.
     type Weight: Copy;
     /// Weights per output channel that precede the products in a panel.
@@ -23,7 +23,7 @@ pub(crate) trait Scheme {
     /// Products that one step takes together; runs are filled up to whole steps in the panel.
     const STEP: usize;
 
-    /// What a plane is padded with. Only the default contributes nothing to a sum.
+    /// What a plane is padded with.
     fn padding(&self) -> Self::Element;
 }
 
@@ -35,6 +35,9 @@ pub(crate) trait Multiply<S: Simd>: Scheme {
     type Pixel: Copy + Default;
     /// What limits the rows of a tile.
     const LIMITS: Limits;
+
+    /// Whether what a plane is padded with adds nothing to the sums, so that taps which meet no more than that can be left out.
+    fn padding_is_nothing(&self) -> bool;
 
     /// Finds out what there is to know of the first `pixels.len()` pixels.
     fn survey(&self, simd: S, patch: &Patch<'_, Self::Element>, pixels: &mut [Self::Pixel]);

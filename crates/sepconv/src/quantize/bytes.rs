@@ -27,6 +27,12 @@ impl Affine {
         (real(0), real(u8::MAX))
     }
 
+    /// A real number as its byte gives it back.
+    pub(super) fn round(self, real: f32) -> f32 {
+        let zero = f32::from(self.zero);
+        (real / self.scale).round_ties_even().clamp(-zero, 255.0 - zero) * self.scale
+    }
+
     /// As [`Op::Quantize`](sepconv_core::Op::Quantize) defines it.
     pub(super) fn encode(self, reals: &[f32]) -> Vec<u8> {
         // Adding and taking away 1.5·2²³ rounds halves to even in two instructions.

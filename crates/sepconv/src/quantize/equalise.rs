@@ -11,6 +11,8 @@ use super::roles::{Uses, is_layer};
 const ROUNDS: usize = 40;
 /// No channel is scaled by more: what calibration hardly saw should keep some of its range.
 const MOST: f32 = 64.0;
+/// By how much a channel that grows stays below the bound of a ReLU6: images that calibration did not see reach further.
+const ROOM: f32 = 2.0;
 
 /// Two layers of which the second reads what the first gives, channel by channel, through functions that let a positive factor pass.
 #[derive(Clone, Debug)]
@@ -130,8 +132,8 @@ impl Weights {
 /// `r2` of the weights that it meets agree.
 ///
 /// With one scale for all filters `r1` is the range of the first layer's weights, as in the paper. With a scale for each filter
-/// these cost nothing and `r1` is the range of the channel itself (`greatest`), which all share one scale. A channel that reaches the
-/// bound of a ReLU6 keeps its scale; others grow to the bound at most, so that it cuts what calibration did not see.
+/// these cost nothing and `r1` is the range of the channel itself (`greatest`), which all share one scale. Below
+/// the bound of a ReLU6 channels grow to a part of it at most, and none shrinks: the bound cuts what it cut before.
 pub(super) fn equalise(
     graph: &Graph,
     pairs: &[Pair],
@@ -172,7 +174,7 @@ fn factors(before: &[f32], after: &[f32], seen: &[f32], total: &[f32], bound: Op
     let limited = |c: usize| {
         let (least, most) = match bound {
             _ if seen[c] == 0.0 => (1.0, 1.0),
-            Some(bound) => (1.0 / total[c], (bound / seen[c]).clamp(1.0 / total[c], MOST / total[c])),
+            Some(bound) => (1.0 / total[c], (bound / ROOM / seen[c]).clamp(1.0 / total[c], MOST / total[c])),
             None => (1.0 / MOST / total[c], MOST / total[c]),
         };
         (wanted(c) * common).clamp(least, most.max(least))

@@ -1,5 +1,9 @@
+use sepconv_kernels::Activation;
+
+use super::bytes::Affine;
+
 /// Bins of a histogram.
-const BINS: usize = 2048;
+const BINS: usize = 1 << 15;
 
 /// How often each number occurs among those of a value, for any number of images: bins of one width, a power of two, which doubles
 /// when something falls outside. So the result depends on what was seen only, not on its order.
@@ -23,7 +27,7 @@ pub enum Range {
     MinMax,
     /// This percentage of all numbers; what is cut is cut on both sides equally.
     Percentile(f64),
-    /// What gives the least mean square error of cutting and rounding together.
+    /// What gives the least mean square error of cutting and rounding together, behind the function that alone reads the value.
     Mse,
 }
 
@@ -41,17 +45,20 @@ impl Histogram {
             if x == 0.0 {
                 self.zeros += 1;
             } else {
-                self.counts[((x * scale).floor() as i64 - self.first) as usize] += 1;
+                let bin = x * scale;
+                // The floor without a call; bins fit a part of i32 that floats hold exactly.
+                let floor = bin as i32 - i32::from((bin as i32) as f32 > bin);
+                self.counts[(i64::from(floor) - self.first) as usize] += 1;
             }
         }
     }
 
-    /// The range that `choice` asks for; it includes zero.
-    pub(super) fn range(&self, choice: Range) -> (f32, f32) {
+    /// The range that `choice` asks for; it includes zero. `reader` is the function that alone reads the value, if one does.
+    pub(super) fn range(&self, choice: Range, reader: Activation) -> (f32, f32) {
         match choice {
-            Range::MinMax => (self.low, self.high),
-            Range::Percentile(percent) => self.percentile(percent),
-            Range::Mse => self.least_error(),
+            Range::MinMax => steep((self.low, self.high), reader),
+            Range::Percentile(percent) => steep(self.percentile(percent), reader),
+            Range::Mse => self.least_error(steep((self.low, self.high), reader), reader),
         }
     }
 
@@ -93,28 +100,42 @@ impl Histogram {
         (low.max(self.low), high.min(self.high))
     }
 
-    /// Shrinks both ends together, then each by itself.
-    fn least_error(&self) -> (f32, f32) {
+    /// Shrinks both ends together, then each by itself. What counts is the error behind `reader`. Numbers are rounded as they will be rather than by a formula for evenly spread
+    /// ones: hard-swish and its like crowd them around their least value.
+    fn least_error(&self, (least, most): (f32, f32), reader: Activation) -> (f32, f32) {
         const STEPS: u32 = 64;
-        let bins = self.bins();
+        let read = |(x, count): (f64, f64)| (x as f32, reader.apply(x as f32), count);
+        let bins: Vec<_> = self.bins().into_iter().map(read).collect();
         let error = |low: f32, high: f32| {
-            let (low, high) = (f64::from(low), f64::from(high));
-            let step = (high - low) / 255.0;
-            let of = |&(x, count): &(f64, f64)| {
-                let cut = (x - x.clamp(low, high)).abs();
-                count * if cut > 0.0 { cut * cut } else { step * step / 12.0 }
+            let affine = Affine::covering((low, high));
+            let of = |&(x, y, count): &(f32, f32, f64)| {
+                let error = f64::from(reader.apply(affine.round(x)) - y);
+                count * error * error
             };
             bins.iter().map(of).sum::<f64>()
         };
         let best = |candidate: &dyn Fn(f32) -> (f32, f32)| {
             let candidates = (1..=STEPS).rev().map(|i| candidate(i as f32 / STEPS as f32));
             let compared = candidates.map(|(low, high)| (error(low, high), (low, high)));
-            compared.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or((self.low, self.high), |(_, range)| range)
+            compared.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or((least, most), |(_, range)| range)
         };
-        let (_, high) = best(&|part| (self.low * part, self.high * part));
-        let (low, _) = best(&|part| (self.low * part, high));
-        best(&|part| (low, self.high * part))
+        let (_, high) = best(&|part| (least * part, most * part));
+        let (low, _) = best(&|part| (least * part, high));
+        best(&|part| (low, most * part))
     }
+}
+
+/// The part of a range within which a function changes, as far as bytes can tell: hard-swish makes zeros of all below -3, so no
+/// bytes are spent there.
+fn steep((low, high): (f32, f32), function: Activation) -> (f32, f32) {
+    const STEPS: u16 = 1024;
+    let at = |i: u16| low + (high - low) * f32::from(i) / f32::from(STEPS);
+    let results = || (0..=STEPS).map(|i| function.apply(at(i)));
+    let spread = results().fold(f32::MIN, f32::max) - results().fold(f32::MAX, f32::min);
+    let differs = |i: &u16, end: f32| (function.apply(at(*i)) - function.apply(end)).abs() > spread / 4096.0;
+    let first = (0..=STEPS).find(|i| differs(i, low)).map_or(0, |i| i.saturating_sub(1));
+    let last = (0..=STEPS).rev().find(|i| differs(i, high)).map_or(STEPS, |i| i + 1);
+    (at(first).min(0.0), at(last.min(STEPS)).max(0.0))
 }
 
 /// The bin in which more than `cut` numbers were passed.

@@ -66,6 +66,14 @@ impl Uses {
             _ => None,
         }
     }
+
+    /// The function of single numbers that alone reads a value.
+    pub(super) fn activation(&self, graph: &Graph, id: ValueId) -> Activation {
+        match self.reader(id).map(|reader| &graph.nodes()[reader].op) {
+            Some(&Op::Unary(Unary::Activation(function))) => function,
+            _ => Activation::Identity,
+        }
+    }
 }
 
 impl Roles {

@@ -1,0 +1,164 @@
+//! Right answers on labelled pictures.
+
+use std::path::{Path, PathBuf};
+
+use sepconv::{Classifier, Error, Result, Truth};
+use serde::Serialize;
+
+use crate::args::pictures_in;
+use crate::decoding::decode;
+use crate::failure::{Failure, tell};
+use crate::progress::Progress;
+
+/// Unreadable pictures that are told one by one.
+const TOLD: usize = 10;
+
+/// A folder of pictures and the right answers.
+pub(crate) struct Labelled {
+    folder: PathBuf,
+    labels: PathBuf,
+    truth: Truth,
+}
+
+/// What was counted so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) images: usize,
+    pub(crate) top1: usize,
+    pub(crate) top5: usize,
+    pub(crate) failed: usize,
+}
+
+/// What was counted, as JSON.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct AccuracyJson {
+    images: usize,
+    top1: usize,
+    top5: usize,
+    top1_percent: f64,
+    top1_interval: [f64; 2],
+}
+
+impl Labelled {
+    pub(crate) fn open(folder: &Path, labels: &Path) -> Result<Self> {
+        Ok(Self { folder: folder.to_owned(), labels: labels.to_owned(), truth: Truth::open(labels)? })
+    }
+
+    /// Pictures in the folder that have no label.
+    pub(crate) fn unlabelled(&self) -> Result<usize> {
+        let named =
+            |path: &PathBuf| path.file_name().is_some_and(|name| self.truth.class(&name.to_string_lossy()).is_some());
+        Ok(pictures_in(&self.folder)?.iter().filter(|path| !named(path)).count())
+    }
+
+    /// Counts right answers; `decoders` threads decode while this one runs the network. Pictures that cannot be read are told and
+    /// counted.
+    pub(crate) fn evaluate(
+        &self,
+        classifier: &mut Classifier,
+        decoders: usize,
+        what: &'static str,
+        quiet: bool,
+    ) -> std::result::Result<Tally, Failure> {
+        self.check_classes(classifier).map_err(|error| error.in_file(&self.labels.display().to_string()))?;
+        let files = self.truth.files();
+        let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
+        let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));
+        let input = classifier.input();
+        decode(
+            &paths,
+            decoders,
+            |image| image.fit(input.width, input.height),
+            |i, image| {
+                match image {
+                    Ok(image) => {
+                        let best = classifier.classify_exact(&image, 5)?;
+                        let class = self.truth.class(files[i]);
+                        tally.images += 1;
+                        tally.top1 += usize::from(best.first().is_some_and(|first| first.class == class));
+                        tally.top5 += usize::from(best.iter().any(|prediction| prediction.class == class));
+                    }
+                    Err(error) => {
+                        tally.failed += 1;
+                        if tally.failed <= TOLD {
+                            progress.suspend(|| tell(&error));
+                        }
+                    }
+                }
+                let message = format!("top-1 {}", percent(tally.top1, tally.images));
+                progress.show(tally.images + tally.failed, &message);
+                Ok::<(), Failure>(())
+            },
+        )?;
+        drop(progress);
+        if tally.failed > TOLD {
+            eprintln!("error: {} more pictures could not be read", tally.failed - TOLD);
+        }
+        if tally.images == 0 {
+            return Err(Error::io("none of the labelled pictures could be evaluated")
+                .in_file(&self.folder.display().to_string())
+                .into());
+        }
+        Ok(tally)
+    }
+
+    fn check_classes(&self, classifier: &Classifier) -> Result<()> {
+        let (truth, outputs) = (&self.truth, classifier.classes());
+        let last = sepconv::class_of(outputs - 1, outputs);
+        let mut labelled = truth.files().into_iter().map(|file| (file, truth.class(file)));
+        match labelled.find(|(_, class)| *class > last) {
+            None => Ok(()),
+            Some((file, class)) => Err(Error::mismatch("labels name a class that the network does not have")
+                .at(format!("picture {file:?}"))
+                .expected(format_args!("0 to {}", last.unwrap_or_default()), class.unwrap_or_default())
+                .help("classes count from 0, without a background class")),
+        }
+    }
+}
+
+impl Tally {
+    /// Percent of the pictures whose class came first.
+    pub(crate) fn top1_percent(&self) -> f64 {
+        100.0 * self.top1 as f64 / self.images as f64
+    }
+
+    /// Where the top-1 of all such pictures is, in percent, with 95 % confidence: Wilson's interval (1927).
+    pub(crate) fn top1_interval(&self) -> [f64; 2] {
+        let (n, p) = (self.images as f64, self.top1 as f64 / self.images as f64);
+        let z = 1.959_964_f64;
+        let centre = p + z * z / (2.0 * n);
+        let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+        [centre - half, centre + half].map(|end| (100.0 * end / (1.0 + z * z / n)).clamp(0.0, 100.0))
+    }
+}
+
+impl From<Tally> for AccuracyJson {
+    fn from(tally: Tally) -> Self {
+        let Tally { images, top1, top5, .. } = tally;
+        Self { images, top1, top5, top1_percent: tally.top1_percent(), top1_interval: tally.top1_interval() }
+    }
+}
+
+/// `85.0 %`
+pub(crate) fn percent(part: usize, whole: usize) -> String {
+    format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+/// `79.4 to 89.3 %`
+pub(crate) fn interval([low, high]: [f64; 2]) -> String {
+    format!("{low:.1} to {high:.1} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_those_of_the_textbook() {
+        let of = |top1, images| interval(Tally { images, top1, ..Tally::default() }.top1_interval());
+        assert_eq!(of(170, 200), "79.4 to 89.3 %");
+        assert_eq!(of(5, 10), "23.7 to 76.3 %");
+        assert_eq!(of(0, 10), "0.0 to 27.8 %");
+        assert_eq!(of(10, 10), "72.2 to 100.0 %");
+    }
+}

@@ -1,0 +1,153 @@
+use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
+use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
+
+use super::Args;
+use crate::accuracy::{Labelled, Tally};
+use crate::args::pictures_in;
+use crate::decoding::{decode, decoders};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::timing::Times;
+
+/// Runs before those that are timed.
+const WARMUP: usize = 3;
+
+/// The network of floats with all that quantised ones are made from and compared with.
+pub(super) struct Experiment<'a> {
+    args: &'a Args,
+    options: Options,
+    graph: Graph,
+    float: Runner,
+    pub(super) preprocess: Preprocess,
+    /// What the network is given for each calibration picture.
+    pub(super) samples: Vec<Vec<Tensor>>,
+    labelled: Option<Labelled>,
+    pub(super) accuracy: Option<Tally>,
+}
+
+/// A quantised network and how it does.
+pub(super) struct Candidate {
+    pub(super) report: Report,
+    /// The bytes to write.
+    pub(super) file: Vec<u8>,
+    pub(super) accuracy: Option<Tally>,
+    /// Of the network of floats and of this one, run in turns.
+    pub(super) times: [Times; 2],
+    pub(super) isa: String,
+    pub(super) threads: usize,
+}
+
+impl<'a> Experiment<'a> {
+    pub(super) fn new(args: &'a Args) -> std::result::Result<Self, Failure> {
+        let (model, options) = (args.compile.open(&args.model)?, args.compile.options());
+        let labelled = match (&args.evaluate, &args.labels) {
+            (Some(folder), Some(labels)) => Some(Labelled::open(folder, labels)?),
+            _ => None,
+        };
+        let preprocess = args.preprocess.of(&model)?;
+        let graph = model.graph(&options)?;
+        let mut experiment = Self {
+            samples: samples(args, &model, &graph, &preprocess)?,
+            float: model.compile(&options)?,
+            accuracy: None,
+            args,
+            options,
+            graph,
+            preprocess,
+            labelled,
+        };
+        experiment.accuracy = experiment.accuracy(&model, "before    ")?;
+        Ok(experiment)
+    }
+
+    /// Quantises the network and tries what its file holds.
+    pub(super) fn attempt(&mut self, quantizer: &Quantizer) -> std::result::Result<Candidate, Failure> {
+        let quantised = self.quantise(quantizer)?;
+        let file = onnx::write(&quantised.graph)?;
+        let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
+        let accuracy = self.accuracy(&model, "after     ")?;
+        let mut runner = model.compile(&self.options)?;
+        let times = self.time(&mut runner)?;
+        let (isa, threads) = (runner.plan().isa().to_string(), runner.plan().threads());
+        Ok(Candidate { report: quantised.report, file, accuracy, times, isa, threads })
+    }
+
+    pub(super) fn quantise(&self, quantizer: &Quantizer) -> Result<Quantized> {
+        let mut progress: Option<(Stage, Progress)> = None;
+        let mut show = |stage, done, total| match &mut progress {
+            Some((current, progress)) if *current == stage => progress.show(done, ""),
+            current => {
+                // The old bar goes before the new one comes.
+                *current = None;
+                let (_, progress) = current.insert((stage, Progress::new(name(stage), total, self.args.json)));
+                progress.show(done, "");
+            }
+        };
+        quantizer.run(&self.graph, &self.samples, &self.options, &mut show)
+    }
+
+    /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than asked for.
+    fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Tally>, Failure> {
+        let Some(labelled) = &self.labelled else { return Ok(None) };
+        let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
+        let tally = labelled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
+        if tally.failed > 0 { Err(Failure::Told) } else { Ok(Some(tally)) }
+    }
+
+    /// Runs both networks in turns on the first sample.
+    fn time(&mut self, quantised: &mut Runner) -> Result<[Times; 2]> {
+        let inputs: Vec<&Tensor> = self.samples[0].iter().collect();
+        for _ in 0..WARMUP {
+            self.float.run_all(&inputs)?;
+            quantised.run_all(&inputs)?;
+        }
+        let mut times = [Times::default(), Times::default()];
+        let mut progress = Progress::new("time      ", self.args.runs, self.args.json);
+        for done in 1..=self.args.runs {
+            times[0].add(&mut self.float, &inputs)?;
+            times[1].add(quantised, &inputs)?;
+            progress.show(done, "");
+        }
+        Ok(times)
+    }
+}
+
+impl Candidate {
+    /// How many times as fast as the network of floats: the ratio of the shortest times.
+    pub(super) fn speedup(&self) -> f64 {
+        self.times[0].min() / self.times[1].min()
+    }
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Calibrate => "calibrate ",
+        Stage::Round => "round     ",
+        Stage::Search => "search    ",
+    }
+}
+
+/// What the network is given for the calibration pictures.
+fn samples(args: &Args, model: &Model, graph: &Graph, preprocess: &Preprocess) -> Result<Vec<Vec<Tensor>>> {
+    let input = model.image_input(graph)?;
+    let found = pictures_in(&args.calibration)?;
+    if found.is_empty() {
+        return Err(Error::io("no picture in the folder").in_file(&args.calibration.display().to_string()));
+    }
+    let count = found.len().min(args.calibration_images);
+    let files: Vec<_> = (0..count).map(|i| found[i * found.len() / count].clone()).collect();
+    let mut samples = vec![vec![]; count];
+    let (mut done, mut progress) = (0, Progress::new("decode    ", count, args.json));
+    decode(
+        &files,
+        decoders(Some(0)),
+        |image| input.tensor(image, preprocess),
+        |i, tensor| {
+            samples[i].push(tensor?);
+            done += 1;
+            progress.show(done, "");
+            Ok::<(), Error>(())
+        },
+    )?;
+    Ok(samples)
+}

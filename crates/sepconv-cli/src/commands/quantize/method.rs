@@ -1,0 +1,84 @@
+use std::ops::RangeInclusive;
+
+use sepconv::quantize::{Granularity, Quantizer, Range};
+
+/// How the network is quantised.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct MethodArgs {
+    /// Which part of what an activation was seen to be becomes its range: this percentile, mse (the least error) or minmax
+    /// (all)
+    #[arg(long, value_name = "HOW", default_value = "percentile:99.99", value_parser = parse_range)]
+    range: Range,
+
+    /// One scale for all weights of a layer, not one for each filter
+    #[arg(long)]
+    per_tensor: bool,
+
+    /// Scale channels between layers so that they share a scale well: worth a try, above all with --per-tensor
+    #[arg(long)]
+    equalize: bool,
+
+    /// Do not let biases make up for what rounding does to the means of channels
+    #[arg(long)]
+    no_bias_correction: bool,
+
+    /// Round weights so that their errors cancel, rather than to the nearest; takes longer
+    #[arg(long)]
+    optimize: bool,
+
+    /// A layer that stays f32, by its name; once for each such layer
+    #[arg(long, value_name = "NAME")]
+    keep_float: Vec<String>,
+
+    /// Keep the layers that suffer most in f32, as many as it takes for this ratio of signal to noise behind the last layers
+    #[arg(long, value_name = "DB", value_parser = |text: &str| number(text, 0.0..=200.0))]
+    min_sqnr: Option<f64>,
+}
+
+impl MethodArgs {
+    pub(super) fn quantizer(&self) -> Quantizer {
+        let quantizer = Quantizer::default()
+            .range(self.range)
+            .weights(if self.per_tensor { Granularity::PerTensor } else { Granularity::PerChannel })
+            .equalise(self.equalize)
+            .correct_biases(!self.no_bias_correction)
+            .optimise(self.optimize);
+        let quantizer = self.keep_float.iter().fold(quantizer, |quantizer, name| quantizer.keep_float(name));
+        match self.min_sqnr {
+            Some(decibels) => quantizer.min_sqnr(decibels),
+            None => quantizer,
+        }
+    }
+}
+
+fn parse_range(text: &str) -> Result<Range, String> {
+    match text.split_once(':') {
+        None if text == "mse" => Ok(Range::Mse),
+        None if text == "minmax" => Ok(Range::MinMax),
+        Some(("percentile", percent)) => number(percent, 50.0..=100.0).map(Range::Percentile),
+        _ => Err("expected mse, minmax or percentile:99.99".to_owned()),
+    }
+}
+
+/// A number within bounds.
+pub(super) fn number(text: &str, bounds: RangeInclusive<f64>) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|number| bounds.contains(number));
+    found.ok_or_else(|| format!("expected a number from {} to {}", bounds.start(), bounds.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_named_and_percentiles_bounded() {
+        assert_eq!(parse_range("mse"), Ok(Range::Mse));
+        assert_eq!(parse_range("minmax"), Ok(Range::MinMax));
+        assert_eq!(parse_range("percentile:99.9"), Ok(Range::Percentile(99.9)));
+        for bad in
+            ["", "max", "mse:1", "percentile", "percentile:", "percentile:49", "percentile:101", "percentile:nan"]
+        {
+            assert!(parse_range(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+mod candidate;
+mod method;
+mod output;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::builder::RangedU64ValueParser;
+use sepconv::quantize::LayerReport;
+use sepconv::{Error, Result, file};
+
+use self::candidate::{Candidate, Experiment};
+use self::method::{MethodArgs, number};
+use self::output::{Output, print_text};
+use crate::args::{CompileArgs, PreprocessArgs};
+use crate::failure::Failure;
+use crate::report;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Nothing is written but the finished file. Exit codes: 0 written, 1 a file or a model is at fault, \
+                        2 the arguments are, 3 refused for --min-accuracy, 4 refused for --min-speedup."
+)]
+pub(crate) struct Args {
+    /// The network of floats (.onnx or .tflite)
+    model: PathBuf,
+
+    /// Where the quantised network is written (.onnx)
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// A folder of pictures like those that the network will see
+    #[arg(long, value_name = "FOLDER")]
+    calibration: PathBuf,
+
+    /// The most of them that are used, spread evenly over their names
+    #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    calibration_images: usize,
+
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
+
+    #[command(flatten)]
+    method: MethodArgs,
+
+    /// Keep more and more of the layers that suffer most in f32, at most half of all, until --min-accuracy is reached
+    #[arg(long, requires = "min_accuracy", conflicts_with = "min_sqnr")]
+    mixed: bool,
+
+    /// Count right answers on the pictures in this folder, before and after
+    #[arg(long, value_name = "FOLDER", requires = "labels")]
+    evaluate: Option<PathBuf>,
+
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class
+    #[arg(long, value_name = "FILE", requires = "evaluate")]
+    labels: Option<PathBuf>,
+
+    /// Refuse a network whose first answer is right for fewer of those pictures
+    #[arg(long, value_name = "PERCENT", requires = "evaluate", value_parser = |text: &str| number(text, 0.0..=100.0))]
+    min_accuracy: Option<f64>,
+
+    /// Refuse a network that is less than this many times as fast as the one of floats; 0 takes any
+    #[arg(long, value_name = "TIMES", default_value = "1", value_parser = |text: &str| number(text, 0.0..=1e6))]
+    min_speedup: f64,
+
+    /// Runs of each network that are timed, in turns; the shortest two are compared
+    #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    runs: usize,
+
+    #[command(flatten)]
+    compile: CompileArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a network is not written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Refusal {
+    /// Its top-1, in percent.
+    Accuracy(f64),
+    /// How many times as fast it is.
+    Speed(f64),
+}
+
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(), Failure> {
+    check_output(&args.model, &args.output)?;
+    let mut experiment = Experiment::new(&args)?;
+    let candidate =
+        if args.mixed { mixed(&args, &mut experiment)? } else { experiment.attempt(&args.method.quantizer())? };
+    let refusal = refusal(&args, &candidate);
+    if refusal.is_none() {
+        file::write(&args.output, &candidate.file)?;
+    }
+    if args.json {
+        report::json(out, &Output::new(&args, &experiment, &candidate, refusal))?;
+    } else {
+        print_text(&experiment, &candidate, out)?;
+    }
+    if let Some(refusal) = refusal {
+        // The reason follows what it is about.
+        out.flush()?;
+        return Err(refusal.failure(&args));
+    }
+    if !args.json {
+        writeln!(out, "\nwritten  {}, {}", args.output.display(), report::bytes(candidate.file.len()))?;
+    }
+    Ok(())
+}
+
+/// What can be known to go wrong with the output before anything is computed.
+fn check_output(model: &Path, output: &Path) -> Result<()> {
+    let shown = output.display().to_string();
+    if output.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
+        return Err(Error::argument("quantised networks are written as ONNX").expected("--output FILE.onnx", shown));
+    }
+    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
+        return Err(Error::argument("output is the network that is read").in_file(&shown));
+    }
+    if output.is_dir() {
+        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
+    }
+    Ok(())
+}
+
+fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
+    let top1 = candidate.accuracy.map(|tally| tally.top1_percent());
+    let inaccurate = top1.zip(args.min_accuracy).filter(|(top1, least)| top1 < least);
+    match inaccurate {
+        Some((top1, _)) => Some(Refusal::Accuracy(top1)),
+        None => Some(candidate.speedup()).filter(|&speedup| speedup < args.min_speedup).map(Refusal::Speed),
+    }
+}
+
+/// The first network that is accurate enough of those with 0, 1, 2, 4, ... of the layers in f32 that alone add most noise; or the
+/// last one that was fast enough to go on from.
+fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candidate, Failure> {
+    let quantizer = args.method.quantizer();
+    let mut candidate = experiment.attempt(&quantizer)?;
+    let too_inaccurate = |candidate: &Candidate| matches!(refusal(args, candidate), Some(Refusal::Accuracy(_)));
+    if !too_inaccurate(&candidate) {
+        return Ok(candidate);
+    }
+    // Any ratio will do here: what is wanted is each layer's own.
+    let measured = experiment.quantise(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
+    let worst = most_sensitive(&measured);
+    let mut kept = 1;
+    while too_inaccurate(&candidate) && candidate.speedup() >= args.min_speedup && kept <= worst.len() / 2 {
+        let keep = worst[..kept].iter();
+        candidate = experiment.attempt(&keep.fold(quantizer.clone(), |quantizer, &name| quantizer.keep_float(name)))?;
+        kept *= 2;
+    }
+    candidate.report.layers.iter_mut().zip(&measured).for_each(|(layer, measured)| layer.alone = measured.alone);
+    Ok(candidate)
+}
+
+/// The layers of integers, those first that alone add most noise.
+fn most_sensitive(layers: &[LayerReport]) -> Vec<&str> {
+    let mut layers: Vec<&LayerReport> = layers.iter().filter(|layer| layer.integer).collect();
+    let alone = |layer: &LayerReport| layer.alone.unwrap_or(f64::INFINITY);
+    layers.sort_by(|a, b| alone(a).total_cmp(&alone(b)));
+    layers.into_iter().map(|layer| layer.name.as_str()).collect()
+}
+
+impl Refusal {
+    /// For programs.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Accuracy(_) => "accuracy",
+            Self::Speed(_) => "speed",
+        }
+    }
+
+    fn failure(self, args: &Args) -> Failure {
+        let (code, reason) = match self {
+            Self::Accuracy(top1) => {
+                let least = args.min_accuracy.unwrap_or_default();
+                (3, format!("top-1 is {top1:.1} %, --min-accuracy is {least} %"))
+            }
+            Self::Speed(speedup) => {
+                (4, format!("it is {speedup:.2} times as fast as floats, --min-speedup is {}", args.min_speedup))
+            }
+        };
+        Failure::Refused { code, reason: format!("{reason}; nothing was written") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layer_with_most_noise_of_its_own_is_the_first_to_stay_float() {
+        let layer = |name: &str, integer, alone| LayerReport {
+            name: name.to_owned(),
+            kind: "pointwise".to_owned(),
+            integer,
+            sqnr: 10.0,
+            alone: Some(alone),
+        };
+        let layers = [layer("a", true, 30.0), layer("b", false, 1.0), layer("c", true, 5.5), layer("d", true, 12.0)];
+        assert_eq!(most_sensitive(&layers), ["c", "d", "a"]);
+    }
+}
