@@ -11,7 +11,8 @@
 //! **Numerics.** `acc` becomes the nearest float; each product and the sum in 3 are rounded by themselves, never fused; `round` takes
 //! halves to even. So every instruction set gives the same bits. Scales must be finite and `low <= high`.
 //!
-//! **Cost.** Six vector instructions for 1, eight more for 3, with VBMI five for 2; elsewhere 2 looks up each byte by itself.
+//! **Cost.** For 1 four vector instructions, and eight more for four vectors together; six for a vector alone, and eight more for 3.
+//! With VBMI five for 2, of a vector of any kind; elsewhere 2 looks up each byte by itself.
 
 mod kernel;
 #[cfg(test)]
