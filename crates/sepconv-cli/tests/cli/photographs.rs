@@ -1,4 +1,4 @@
-//! `evaluate` on real networks and photographs, against the counts that came with them.
+//! `evaluate` and `quantize` on real networks and photographs, against the counts that came with them.
 //!
 //! The data is not part of the project: it is looked for in `SEPCONV_DATA` or `../shared/data`. Without it the test says so and
 //! passes, unless `SEPCONV_REQUIRE_DATA` is set.
@@ -6,7 +6,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::program::sepconv;
+use crate::program::{folder, sepconv};
 
 /// A file, its pre-processing, and how many of the 200 photographs its makers' runtimes got right.
 const NETWORKS: [(&str, &str, u64); 6] = [
@@ -55,4 +55,25 @@ fn evaluate_finds_the_known_counts() {
         let top1 = json["top1"].as_u64().unwrap();
         assert!(top1.abs_diff(known) <= 2, "{network}: {top1} right, known are {known}");
     }
+}
+
+/// Within what 200 photographs can tell: the result is refused below the lower end of the float network's interval. Its batch
+/// normalisations are nodes of their own, which have to be folded before anything is quantised.
+#[test]
+fn quantising_keeps_the_right_answers() {
+    let Some(data) = data() else { return };
+    let path = |name: &str| data.join(name).display().to_string();
+    let (images, labels) = (path("images/imagenet200"), path("images/imagenet200/labels.txt"));
+    let output = folder("quantising_keeps").join("q.onnx").display().to_string();
+    let model = path("models/onnx/mobilenet_v1_0.25_224_bn_f32.onnx");
+    let args = ["quantize", &model, "-o", &output, "--calibration", &images, "--calibration-images", "32", "--json"];
+    let judged =
+        ["--evaluate", &images, "--labels", &labels, "--min-accuracy", "49", "--min-speedup", "0", "--runs", "3"];
+    let outcome = sepconv(args.into_iter().chain(judged));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let json = outcome.json();
+    assert_eq!(json["layers"].as_array().unwrap().len(), 28);
+    assert!(json["sqnr_db"].as_f64().unwrap() > 15.0, "{json}");
+    let again = sepconv(["evaluate", "--model", &output, "--images", &images, "--labels", &labels, "--json"]).json();
+    assert_eq!(again["top1"], json["quantised"]["accuracy"]["top1"]);
 }

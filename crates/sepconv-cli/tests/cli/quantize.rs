@@ -70,7 +70,7 @@ fn the_written_network_works_on_bytes_and_gives_the_same_answers() {
         assert!(outcome.out.contains(part), "{part:?} is missing in\n{}", outcome.out);
     }
     assert!(outcome.out.lines().skip(1).all(|line| line.chars().count() <= 100), "{}", outcome.out);
-    assert!(outcome.err.contains("calibrate") && outcome.err.ends_with("time           3/3\n"), "{}", outcome.err);
+    assert!(outcome.err.contains("calibrate") && outcome.err.ends_with("time            3/3\n"), "{}", outcome.err);
 
     let layers = sepconv(["inspect", &desk.path("out/q.onnx"), "--json"]).json()["layers"].clone();
     let convolutions: Vec<&Value> = layers.as_array().unwrap().iter().filter(|layer| layer["macs"] != 0).collect();

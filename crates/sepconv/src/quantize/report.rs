@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use sepconv_core::{Graph, Op};
 
-use super::Network;
+use super::job::Network;
 use super::roles::{Role, Roles};
 use super::walk::Walked;
 
@@ -13,7 +13,8 @@ pub struct Report {
     pub layers: Vec<LayerReport>,
     /// The pairs of layers between which channels were scaled.
     pub equalised: Vec<[String; 2]>,
-    /// Signal to noise in what the last layers give, in decibels, over the first samples.
+    /// Signal to noise in what the last layers give, in decibels, over samples of the calibration: after
+    /// [`optimise`](super::Quantizer::optimise) those that weights were fitted to, so more than other images show.
     pub sqnr: f64,
     /// Bytes of all constants of the float network.
     pub float_bytes: usize,

@@ -63,12 +63,12 @@ impl Statistics {
         samples: &[Vec<Tensor>],
         machine: &Machine,
         counted: impl Iterator<Item = ValueId>,
-        averaged: impl Iterator<Item = ValueId>,
+        averaged: Vec<ValueId>,
         advance: &mut dyn FnMut(usize),
     ) -> Result<Self> {
         let mut histograms: HashMap<_, _> = counted.map(|id| (id, Histogram::new())).collect();
         let mut means: HashMap<_, _> =
-            averaged.map(|id| (id, ChannelMean::new(graph.value(id).shape.last()))).collect();
+            averaged.into_iter().map(|id| (id, ChannelMean::new(graph.value(id).shape.last()))).collect();
         let mut see = |id: ValueId, x: &[f32]| {
             if let Some(histogram) = histograms.get_mut(&id) {
                 histogram.add(x);

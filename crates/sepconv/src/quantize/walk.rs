@@ -7,7 +7,7 @@ use sepconv_kernels::Activation;
 use super::bytes::Affine;
 use super::execute::{Live, Machine, Single, computed, inward, tensor};
 use super::roles::{Role, Roles};
-use super::rounding::Covariance;
+use super::rounding::Moments;
 use super::statistics::{ChannelMean, Noise};
 use super::weights::{self, Integers};
 use super::{Quantizer, Range};
@@ -23,6 +23,8 @@ pub(super) struct Walk<'a> {
     pub(super) affine: &'a HashMap<ValueId, Affine>,
     /// For the result of each layer: the mean of each channel in the float network; empty where biases stay.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
+    /// Whether weights are fitted to what the samples give them.
+    pub(super) optimise: bool,
 }
 
 /// What a walk found.
@@ -133,10 +135,13 @@ impl Walk<'_> {
         let constant = |i: usize| self.graph.value(node.inputs[i]).constant.as_deref().and_then(Tensor::as_f32);
         let (weights, bias) = (constant(1).unwrap_or_default(), constant(2).unwrap_or_default());
         let x_scale = self.affine(node.inputs[0]).map_or(1.0, |affine| affine.scale);
-        let scale = weights::scales(weights, bias, x_scale, self.quantizer.weights, self.quantizer.range == Range::Mse);
-        let covariance = if self.quantizer.optimise { self.covariance(node, state)? } else { None };
-        let rounded = match covariance {
-            Some(covariance) => covariance.round(weights, &scale),
+        let moments = if self.optimise { self.moments(node, state)? } else { None };
+        let refitted = moments.as_ref().map(|moments| moments.refit(weights));
+        let weights = refitted.as_deref().unwrap_or(weights);
+        let fit = self.quantizer.range == Range::Mse;
+        let scale = weights::scales(weights, bias, x_scale, self.quantizer.weights, fit);
+        let rounded = match moments {
+            Some(moments) => moments.round(weights, &scale),
             None => weights::round(weights, &scale),
         };
         let mut integers = Integers::new(rounded, scale, bias, x_scale);
@@ -149,13 +154,14 @@ impl Walk<'_> {
     }
 
     /// What a layer's filters are multiplied with.
-    fn covariance(&self, node: &Node, state: &State) -> Result<Option<Covariance>> {
-        let Some(mut covariance) = Covariance::new(self.graph, node) else { return Ok(None) };
-        for sample in 0..state.samples {
+    fn moments(&self, node: &Node, state: &State) -> Result<Option<Moments>> {
+        let Some(mut moments) = Moments::new(self.graph, node, self.quantizer.correct_biases) else { return Ok(None) };
+        for (sample, exact) in state.exact.get(node.inputs[0]).iter().enumerate() {
             let x = self.read(state, node.inputs[0], sample)?;
-            covariance.add(x.as_f32().unwrap_or_default(), sample, state.samples);
+            let [x, exact] = [&x, exact].map(|tensor| tensor.as_f32().unwrap_or_default());
+            moments.add(x, exact, sample, state.exact_samples);
         }
-        Ok(Some(covariance))
+        Ok(Some(moments))
     }
 
     /// For each filter: how far its mean lies below the float network's.

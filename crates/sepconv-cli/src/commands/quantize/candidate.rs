@@ -45,7 +45,7 @@ impl<'a> Experiment<'a> {
             _ => None,
         };
         let preprocess = args.preprocess.of(&model)?;
-        let graph = model.import(&options)?;
+        let graph = model.graph(&options)?;
         let mut experiment = Self {
             samples: samples(args, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,
@@ -56,7 +56,7 @@ impl<'a> Experiment<'a> {
             preprocess,
             labelled,
         };
-        experiment.accuracy = experiment.accuracy(&model, "before   ")?;
+        experiment.accuracy = experiment.accuracy(&model, "before    ")?;
         Ok(experiment)
     }
 
@@ -65,7 +65,7 @@ impl<'a> Experiment<'a> {
         let quantised = self.quantise(quantizer)?;
         let file = onnx::write(&quantised.graph)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
-        let accuracy = self.accuracy(&model, "after    ")?;
+        let accuracy = self.accuracy(&model, "after     ")?;
         let mut runner = model.compile(&self.options)?;
         let times = self.time(&mut runner)?;
         let (isa, threads) = (runner.plan().isa().to_string(), runner.plan().threads());
@@ -102,7 +102,7 @@ impl<'a> Experiment<'a> {
             quantised.run_all(&inputs)?;
         }
         let mut times = [Times::default(), Times::default()];
-        let mut progress = Progress::new("time     ", self.args.runs, self.args.json);
+        let mut progress = Progress::new("time      ", self.args.runs, self.args.json);
         for done in 1..=self.args.runs {
             times[0].add(&mut self.float, &inputs)?;
             times[1].add(quantised, &inputs)?;
@@ -121,9 +121,9 @@ impl Candidate {
 
 fn name(stage: Stage) -> &'static str {
     match stage {
-        Stage::Calibrate => "calibrate",
-        Stage::Round => "round    ",
-        Stage::Search => "search   ",
+        Stage::Calibrate => "calibrate ",
+        Stage::Round => "round     ",
+        Stage::Search => "search    ",
     }
 }
 
@@ -137,7 +137,7 @@ fn samples(args: &Args, model: &Model, graph: &Graph, preprocess: &Preprocess) -
     let count = found.len().min(args.calibration_images);
     let files: Vec<_> = (0..count).map(|i| found[i * found.len() / count].clone()).collect();
     let mut samples = vec![vec![]; count];
-    let (mut done, mut progress) = (0, Progress::new("decode   ", count, args.json));
+    let (mut done, mut progress) = (0, Progress::new("decode    ", count, args.json));
     decode(
         &files,
         decoders(Some(0)),

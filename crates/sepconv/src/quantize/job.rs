@@ -1,0 +1,151 @@
+use std::collections::{BTreeSet, HashMap};
+
+use sepconv_core::{Graph, Result, Tensor, ValueId};
+
+use super::bytes::Affine;
+use super::execute::Machine;
+use super::roles::{Role, Roles, Uses, is_layer};
+use super::statistics::{self, Statistics};
+use super::walk::{Walk, Walked};
+use super::{Progress, Quantizer, Stage, equalise};
+
+/// Samples that also go through the float network, so that noise can be told.
+const COMPARED: usize = 8;
+
+/// A float network with what calibration found about it.
+pub(super) struct Network<'g> {
+    pub(super) graph: &'g Graph,
+    uses: Uses,
+    pub(super) affine: HashMap<ValueId, Affine>,
+    means: HashMap<ValueId, Vec<f64>>,
+    /// The layers whose results nothing quantised reads: what is compared with the float network.
+    ends: Vec<usize>,
+}
+
+impl Network<'_> {
+    pub(super) fn roles(&self, kept: &BTreeSet<usize>) -> Roles {
+        Roles::new(self.graph, &self.uses, &|node| kept.contains(&node))
+    }
+
+    pub(super) fn layers(&self) -> impl Iterator<Item = usize> {
+        let nodes = self.graph.nodes().iter().enumerate();
+        nodes.filter(|(_, node)| is_layer(self.graph, node)).map(|(i, _)| i)
+    }
+
+    /// The least ratio of signal to noise at the ends, in decibels.
+    pub(super) fn sqnr(&self, walked: &Walked) -> f64 {
+        let noise = self.ends.iter().filter_map(|end| walked.noise.get(end));
+        noise.map(|noise| noise.decibels()).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// A run of a [`Quantizer`].
+pub(super) struct Job<'a> {
+    pub(super) quantizer: &'a Quantizer,
+    pub(super) samples: &'a [Vec<Tensor>],
+    pub(super) machine: Machine,
+    pub(super) progress: Progress<'a>,
+}
+
+impl Job<'_> {
+    /// The network equalised, if that is wanted, and the names of the pairs.
+    pub(super) fn equalised(&mut self, graph: Graph) -> Result<(Graph, Vec<[String; 2]>)> {
+        if !self.quantizer.equalise {
+            return Ok((graph, vec![]));
+        }
+        let pairs = equalise::pairs(&graph, &Uses::new(&graph));
+        let between = pairs.iter().map(|pair| pair.between);
+        let (samples, mut done, progress) = (self.samples, 0, &mut *self.progress);
+        let mut advance = |count: usize| {
+            done += count;
+            progress(Stage::Calibrate, done, 2 * samples.len());
+        };
+        let greatest = statistics::greatest(&graph, samples, &self.machine, between, &mut advance)?;
+        let equalised = equalise::equalise(&graph, &pairs, greatest, self.quantizer.weights)?;
+        let name = |node: usize| graph.nodes()[node].name.clone();
+        Ok((equalised, pairs.iter().map(|pair| [name(pair.first), name(pair.second)]).collect()))
+    }
+
+    /// Ranges of activations and means of layers.
+    pub(super) fn calibrated<'g>(&mut self, graph: &'g Graph) -> Result<Network<'g>> {
+        let uses = Uses::new(graph);
+        let roles = Roles::new(graph, &uses, &|_| false);
+        let ends: Vec<usize> = (0..graph.nodes().len())
+            .filter(|&i| roles.role(i) == Role::Layer && roles.shared(roles.result(graph, i).0).is_none())
+            .collect();
+        let averaged = self.averaged(graph);
+        let (samples, progress) = (self.samples, &mut *self.progress);
+        let (mut done, total) = match self.quantizer.equalise {
+            true => (samples.len(), 2 * samples.len()),
+            false => (0, samples.len()),
+        };
+        let mut advance = |count: usize| {
+            done += count;
+            progress(Stage::Calibrate, done, total);
+        };
+        let counted = roles.quantised();
+        let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut advance)?;
+        let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
+        for (id, histogram) in &statistics.histograms {
+            let (low, high) = histogram.range(self.quantizer.range, uses.activation(graph, *id));
+            let joined = ranges.entry(roles.shared(*id).unwrap_or(*id)).or_default();
+            *joined = (joined.0.min(low), joined.1.max(high));
+        }
+        let affine = ranges.into_iter().map(|(id, range)| (id, Affine::covering(range))).collect();
+        Ok(Network { graph, uses, affine, means: statistics.means, ends })
+    }
+
+    /// Quantises the layers in order.
+    pub(super) fn round(&mut self, network: &Network, roles: &Roles) -> Result<Walked> {
+        let Self { quantizer, samples, machine, progress } = self;
+        let Network { graph, affine, means, .. } = network;
+        let optimise = quantizer.optimise;
+        let compared = if optimise { samples.len() } else { COMPARED };
+        let mut done = 0;
+        let walk = Walk { graph, roles, machine, quantizer, affine, means, optimise };
+        walk.run(samples, compared, &mut |count| {
+            done += count;
+            progress(Stage::Round, done, graph.nodes().len());
+        })
+    }
+
+    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone quantised.
+    pub(super) fn mixed(
+        &mut self,
+        network: &Network,
+        mut kept: BTreeSet<usize>,
+    ) -> Result<(BTreeSet<usize>, HashMap<usize, f64>)> {
+        let Some(wanted) = self.quantizer.min_sqnr else { return Ok((kept, HashMap::new())) };
+        let samples = &self.samples[..self.samples.len().min(COMPARED)];
+        // Biases are corrected for what these samples show, and rounding is to the nearest: to fit weights to so few would flatter.
+        let averaged = self.averaged(network.graph);
+        let none = std::iter::empty();
+        let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| {})?.means;
+        let Self { quantizer, machine, progress, .. } = self;
+        let sqnr = |floats: &BTreeSet<usize>| {
+            let (Network { graph, affine, .. }, roles) = (network, network.roles(floats));
+            let walk = Walk { graph, roles: &roles, machine, quantizer, affine, means: &means, optimise: false };
+            walk.run(samples, COMPARED, &mut |_| {}).map(|walked| network.sqnr(&walked))
+        };
+        let layers: Vec<usize> = network.layers().collect();
+        let mut sensitivity = HashMap::new();
+        for (done, &layer) in layers.iter().enumerate() {
+            progress(Stage::Search, done, layers.len());
+            let others = layers.iter().copied().filter(|&other| other != layer).collect();
+            sensitivity.insert(layer, sqnr(&others)?);
+        }
+        let mut worst_last: Vec<usize> = layers.into_iter().filter(|layer| !kept.contains(layer)).collect();
+        worst_last.sort_by(|a, b| sensitivity[b].total_cmp(&sensitivity[a]).then(b.cmp(a)));
+        while sqnr(&kept)? < wanted {
+            let Some(worst) = worst_last.pop() else { break };
+            kept.insert(worst);
+        }
+        Ok((kept, sensitivity))
+    }
+
+    /// The results of layers whose means are to be kept.
+    fn averaged(&self, graph: &Graph) -> Vec<ValueId> {
+        let layers = graph.nodes().iter().filter(|node| self.quantizer.correct_biases && is_layer(graph, node));
+        layers.map(|node| node.output).collect()
+    }
+}
