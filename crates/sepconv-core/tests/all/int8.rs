@@ -282,35 +282,16 @@ fn random_layers() {
     }
 }
 
-fn random_layers() {
-    for seed in 0..60 {
-        let mut net = Net::new(seed);
-        let batch = 1 + net.random.below(2);
-        let dims = [batch, 1 + net.random.below(20), 1 + net.random.below(21), 1 + net.random.below(40)];
-        let x = net.bytes(&dims, DType::U8);
-        let mut values = vec![x];
-        for _ in 0..6 {
-            let x = values[net.random.below(values.len())];
-            let y = random_layer(&mut net, x, &values);
-            values.push(y);
-        }
-        let reals = random_kind(&mut net, values[6]);
-        let reals = net.qconv_to(values[6], reals, None, QOutput::Float);
-        let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
-        check(net.finish(&[values[6], values[3], reals]), &[input]);
-    }
-}
-
 fn random_kind(net: &mut Net, x: ValueId) -> Layer {
     let (c, random) = (net.channels(x), &mut net.random);
     let (stride, filters, dilation) = (1 + random.below(2), 1 + random.below(70), 1 + random.below(4) / 3);
     let [kernel, other] = [0; 2].map(|_| [1, 3, 5, 2, 7][random.below(5)]);
     match random.below(6) {
         0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1, dilation: 1 },
-        2 => Layer { filters: c, kernel, stride, groups: c, dilation: 1 },
-        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c, dilation: 1 },
-        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2, dilation: 1 },
-        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1, dilation: 1 },
+        2 => Layer { filters: c, kernel, stride, groups: c, dilation },
+        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c, dilation },
+        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2, dilation },
+        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1, dilation },
     }
 }
 
