@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Runs networks with two builds of sepconv and compares what they give: bytes must be the same, floats nearly.
+"""Runs networks here and elsewhere and compares what they give: quantised ones must be the same, floats nearly.
 
-    elsewhere.py DATA SEPCONV OTHER...        # OTHER is a command: an emulator, say, and the program that it runs
+    elsewhere.py DATA SEPCONV OTHER...        # OTHER is a command: an emulator, say, and the example `array` that it runs
 
-Needs numpy. Prints a line a network: how many numbers differ, and by how much at most. Exits with 1 when bytes differ at all or floats
-by more than 1e-4 of the largest.
+Needs numpy. Prints a line a network: how many numbers differ, and by how much at most. Exits with 1 when those of quantised networks
+differ at all or floats by more than 1e-4 of the largest.
 """
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,21 +23,26 @@ NETWORKS = [
 ]
 
 
-def run(program, model, x, folder):
-    np.save(f"{folder}/x.npy", x)
-    subprocess.run([*program, "run", model, "--input", f"{folder}/x.npy", "--output", f"{folder}/y.npy"], check=True)
-    return np.load(f"{folder}/y.npy")
+def compare(model, x, program, other):
+    """The results here and there."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = f"{folder}/x.npy", f"{folder}/y.npy"
+        np.save(given, x)
+        subprocess.run([program, "run", model, "--input", given, "--output", made], check=True)
+        here = np.load(made)
+        there = subprocess.run([*other, model, given], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return here.ravel(), np.array(there.split(), here.dtype)
 
 
 def main(data, program, other):
-    failed = 0
+    # WebAssembly has no current folder.
+    data, failed = os.path.realpath(data), 0
     for name, side, prepare in NETWORKS:
         x = prepare(np.load(f"{data}/golden/inputs_8x{side}x{side}x3_u8.npy")[:1])
-        with tempfile.TemporaryDirectory() as folder:
-            here, there = (run(command, f"{data}/models/{name}", x, folder) for command in ([program], other))
-        floats = here.dtype == np.float32
+        here, there = compare(f"{data}/models/{name}", x, program, other)
+        floats = "_f32." in name
         difference = np.abs(here.astype(np.float64) - there.astype(np.float64))
-        ok = here.dtype == there.dtype and difference.max() <= (1e-4 * np.abs(here).max() if floats else 0)
+        ok = here.shape == there.shape and difference.max() <= (1e-4 * np.abs(here).max() if floats else 0)
         failed += not ok
         print(f"{name:50} {np.count_nonzero(difference):5} of {here.size} differ, at most {difference.max():.1e}  {'' if ok else 'FAILED'}")
     sys.exit(failed != 0)
