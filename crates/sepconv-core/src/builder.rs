@@ -13,6 +13,8 @@ pub struct Builder {
     graph: Graph,
     /// For each value: which node makes it.
     producers: Vec<Option<usize>>,
+    /// For each value: whether it depends on constants only. Dequantised ones stay nodes, and what follows them.
+    settled: Vec<bool>,
     limits: Limits,
     /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes that the graph keeps.
     applied: usize,
@@ -24,7 +26,7 @@ impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
         let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
-        Self { graph, producers: vec![], limits, applied: 0, work: 0, memory: 0 }
+        Self { graph, producers: vec![], settled: vec![], limits, applied: 0, work: 0, memory: 0 }
     }
 
     /// The value that `id` names.
@@ -91,12 +93,13 @@ impl Builder {
         // so do tables with what they list.
         op.workspace(&operands, &shape)?.iter().try_for_each(|working| self.check_memory(working))?;
         // The bytes of quantised weights are what integer kernels want; passes dequantise what they leave.
-        let folds = !matches!(op, Op::Dequantize(_));
-        let known = operands.iter().map(|value| value.constant.as_deref().filter(|_| folds));
+        let dequantizes = matches!(op, Op::Dequantize(_));
+        let known = operands.iter().map(|value| value.constant.as_deref().filter(|_| !dequantizes));
         let constants: Option<Vec<&Tensor>> = known.collect();
-        // The interpreter that folds is about as much slower than a kernel.
+        // The interpreter that folds, now or in a pass, is about as much slower than a kernel.
         const FOLDING: u64 = 1000;
-        let work = op.work(&operands, &shape).saturating_mul(if constants.is_some() { FOLDING } else { 1 });
+        let settled = inputs.iter().all(|id| self.settled[id.0]);
+        let work = op.work(&operands, &shape).saturating_mul(if settled && !dequantizes { FOLDING } else { 1 });
         self.check_cost(work)?;
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
         if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
@@ -109,6 +112,10 @@ impl Builder {
             return self.constant(name, tensor);
         }
         let output = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
+        if settled {
+            self.hold(self.value(output).bytes())?;
+            self.settled[output.0] = true;
+        }
         self.producers[output.0] = Some(self.graph.nodes.len());
         self.graph.nodes.push(Node { name: name.to_owned(), op: op.clone(), inputs: inputs.to_vec(), output });
         Ok(output)
@@ -208,6 +215,7 @@ impl Builder {
         if value.constant.is_some() {
             self.hold(value.bytes()).map_err(|error| error.at(alloc::format!("constant {:?}", value.name)))?;
         }
+        self.settled.push(value.constant.is_some());
         self.graph.values.push(value);
         self.producers.push(None);
         Ok(ValueId(self.graph.values.len() - 1))

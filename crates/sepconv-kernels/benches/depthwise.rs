@@ -1,12 +1,15 @@
-//! Depthwise layers of the MobileNets and EfficientNet-B0, one thread, warm caches: GFLOP/s and percent of the machine's peak.
+//! Depthwise layers of the MobileNets and EfficientNet-B0, one thread, warm caches: operations and percent of the machine's peak,
+//! for floats and for bytes.
 //!
-//! `cargo bench -p sepconv-kernels --bench depthwise [-- FILTER]`; the filter is part of a line's text, such as `avx2` or `k5s1`.
+//! `cargo bench -p sepconv-kernels --bench depthwise [-- FILTER]`; the filter is part of a line's text, such as `avx2 `, `k5s1` or
+//! `int8`.
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use sepconv_kernels::depthwise::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len};
-use sepconv_kernels::simd::{Kernel, Simd};
-use sepconv_kernels::{Activation, Isa, Rows, Window};
+use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_int8_len};
+use sepconv_kernels::simd::{Int8, Kernel, Simd};
+use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Rows, Weights8, Window};
 
 /// `(network, plane, channels, kernel, stride)`; each layer once, named by the first network that has it. Those named L1 are of
 /// no network: they fit the nearest cache, and show the kernels without the memory behind them.
@@ -55,19 +58,28 @@ const LAYERS: &[(&str, usize, usize, usize, usize)] = &[
 fn main() {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     // Plain Rust is for machines that this bench does not know the peak of.
-    for isa in Isa::floats().filter(|isa| !matches!(isa, Isa::Scalar(_))) {
-        let peak = peak(isa);
-        println!("{isa}: peak {peak:.1} GFLOP/s");
-        for &(network, plane, channels, kernel, stride) in LAYERS {
-            let dw = layer(plane, channels, kernel, stride);
-            for variant in VARIANTS.iter().filter(|variant| variant.fits(&dw)) {
-                let name = variant.name();
-                let text =
-                    format!("{isa:<6} {network} {plane:>3}x{plane:<3} {channels:>4} k{kernel}s{stride} {name:<7}");
-                if text.contains(&filter) {
-                    let rate = measure(isa, *variant, &dw);
-                    println!("{text} {rate:>7.1} GFLOP/s {:>5.1} %", 100.0 * rate / peak);
-                }
+    let not_scalar = |isa: &Isa| !matches!(isa, Isa::Scalar(_));
+    for isa in Isa::floats().filter(not_scalar) {
+        layers(isa, "f32", &filter, peak(isa), measure);
+    }
+    for isa in Isa::available().filter(not_scalar) {
+        layers(isa, "int8", &filter, peak_int8(isa), measure_int8);
+    }
+}
+
+/// Prints what `measure` finds of each layer and variant that the filter asks for.
+fn layers(isa: Isa, numbers: &str, filter: &str, peak: f64, measure: impl Fn(Isa, Variant, &Depthwise) -> f64) {
+    println!("{isa} {numbers}: peak {peak:.1} GOP/s");
+    for &(network, plane, channels, kernel, stride) in LAYERS {
+        let dw = layer(plane, channels, kernel, stride);
+        for variant in VARIANTS.iter().filter(|variant| variant.fits(&dw)) {
+            let name = variant.name();
+            let text = format!(
+                "{isa:<10} {numbers:<4} {network} {plane:>3}x{plane:<3} {channels:>4} k{kernel}s{stride} {name:<7}"
+            );
+            if text.contains(filter) {
+                let rate = measure(isa, *variant, &dw);
+                println!("{text} {rate:>7.1} GOP/s {:>5.1} %", 100.0 * rate / peak);
             }
         }
     }
@@ -99,9 +111,29 @@ fn measure(isa: Isa, variant: Variant, dw: &Depthwise) -> f64 {
     2.0 * dw.macs() as f64 / seconds * 1e-9
 }
 
-/// `len` floats that begin on a cache line, as the engine's arena gives them.
-fn aligned(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    buffer.resize(len + 16, 0.0);
+fn measure_int8(isa: Isa, variant: Variant, dw: &Depthwise) -> f64 {
+    let channels = dw.output[2];
+    let (mut x, mut packed, mut out) = (Vec::new(), Vec::new(), Vec::new());
+    let x = aligned(&mut x, dw.input.iter().product());
+    x.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 17) as u8);
+    let weights = vec![1; channels * dw.window.kernel[0] * dw.window.kernel[1]];
+    let (bias, scale) = (vec![0; channels], vec![0.5; channels]);
+    let filters = Filters { weights: Weights8::I8(&weights, 0), x_zero_point: 8, bias: &bias, scale: &scale };
+    let packed = aligned(&mut packed, packed_int8_len(isa, variant, dw, &filters));
+    pack_int8(isa, variant, dw, &filters, packed);
+    let epilogue = Epilogue { output: Requantize { zero_point: 0, low: 0, high: 200 }, table: None, residual: None };
+    let out = aligned(&mut out, dw.output.iter().product());
+    let x = Rows::new(&*x, dw.input[1] * dw.input[2]);
+    let seconds = fastest(|| {
+        depthwise_int8(isa, variant, black_box(dw), x, packed, &epilogue, 0..dw.output[0], out);
+        black_box(&out);
+    });
+    2.0 * dw.macs() as f64 / seconds * 1e-9
+}
+
+/// `len` numbers that begin on a cache line, as the engine's arena gives them.
+fn aligned<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    buffer.resize(len + 64, T::default());
     let start = buffer.as_ptr().align_offset(64);
     &mut buffer[start..][..len]
 }
@@ -143,4 +175,35 @@ fn peak(isa: Isa) -> f64 {
         black_box(isa.run(Chains));
     });
     (2 * STEPS * CHAINS * isa.lanes()) as f64 / seconds * 1e-9
+}
+
+/// GOP/s of independent products of quads on registers.
+fn peak_int8(isa: Isa) -> f64 {
+    const STEPS: usize = 1 << 16;
+    const CHAINS: usize = 12;
+    struct Chains;
+    impl<S: Int8> Kernel<S> for Chains {
+        type Output = i32;
+        #[inline(always)]
+        fn run(self, simd: S) -> i32 {
+            let (x, w) = (simd.splat_i32(black_box(3)), simd.splat_i32(black_box(5)));
+            let mut sums = [simd.splat_i32(0); CHAINS];
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    *sum = simd.dot(*sum, x, w);
+                }
+            }
+            let mut lanes = [0; 16];
+            let mut total = 0;
+            for sum in sums {
+                simd.store_i32(sum, &mut lanes);
+                total += lanes[0];
+            }
+            total
+        }
+    }
+    let seconds = fastest(|| {
+        black_box(isa.run_int8(Chains));
+    });
+    (8 * STEPS * CHAINS * isa.lanes()) as f64 / seconds * 1e-9
 }

@@ -67,17 +67,26 @@ impl Classifier {
         let runner = Runner::new(graph, options)?;
         let [input] = runner.inputs() else { return Err(unsuitable("network has more than one input")) };
         let tensor = Tensor::zeros(input.shape.clone(), input.dtype);
+        let input_quantization = input.quantization.clone();
         let elements = match (input.dtype, quantised) {
             (_, Some(quantization)) => Elements::Quantised(quantization),
             (DType::F32, _) => Elements::Reals,
-            (dtype, _) => Elements::Bytes(dtype, input.quantization.clone()),
+            (dtype, _) => Elements::Bytes(dtype, input_quantization.clone()),
         };
         let input = ImageInput::new(&input.shape, model.usual_layout())?;
         let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
         let classes = output.shape.iter().copied().max().unwrap_or(0);
-        if classes < 2 || classes != output.shape.elements() {
-            return Err(unsuitable("network does not score classes")
-                .expected("a first output [1,classes]", format_args!("{}", output.shape)));
+        if classes < 2 || classes != output.shape.elements() || output.dtype == DType::I64 {
+            return Err(unsuitable("network does not score classes").expected(
+                "a first output [1,classes] of floats or bytes",
+                format_args!("{} {}", output.dtype, output.shape),
+            ));
+        }
+        let several = |dtype: DType, quantization: &Option<Quantization>| {
+            dtype.is_byte() && quantization.as_ref().is_some_and(|quantization| quantization.whole().is_none())
+        };
+        if several(tensor.dtype(), &input_quantization) || several(output.dtype, &quantization) {
+            return Err(unsuitable("bytes of pixels or classes have several scales"));
         }
         let preprocess = model.preprocess()?;
         let labels = model.labels().and_then(|labels| labels.for_outputs(classes).ok());

@@ -2,7 +2,7 @@
 
 use sepconv::{Classifier, DType, Error, Image, Model, Op, Options, Preprocess, Runner, Shape, Source, Tensor, onnx};
 use sepconv_core::op::Quantization;
-use sepconv_core::{Builder, Limits};
+use sepconv_core::{Builder, Limits, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
 const COLOUR: [u8; 3] = [200, 90, 90];
@@ -146,4 +146,32 @@ fn tensors_of_another_type_are_refused() -> Result<(), Error> {
     // The means of 0 to 3 and so on, 1.5 below the zero point of 3 or 2.5 and 6.5 above: halves to even.
     assert_eq!(output.as_i8(), Some(&[1, 5, 9][..]));
     Ok(())
+}
+
+/// The error for a classifier of the network that `build` makes of an image of unsigned bytes.
+fn unsuitable(build: impl FnOnce(&mut Builder, ValueId) -> ValueId) -> String {
+    let mut builder = Builder::new(Limits::default());
+    let image = builder.input("image", Shape::new([1, 3, 2, 2]).unwrap(), DType::U8).unwrap();
+    let output = build(&mut builder, image);
+    builder.output("scores", output);
+    let model = Model::from_bytes("odd.onnx", onnx::write(&builder.finish()).unwrap()).unwrap();
+    Classifier::new(&model, &Options::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn scores_with_several_scales_are_refused() {
+    let several = Quantization { scale: vec![0.5, 0.25, 1.0], zero_point: vec![0; 3], ..halves(DType::U8) };
+    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    let error = unsuitable(|builder, image| {
+        let reals = builder.node("reals", Op::Dequantize(halves(DType::U8)), &[image]).unwrap();
+        let mean = builder.node("mean", mean.clone(), &[reals]).unwrap();
+        builder.node("bytes", Op::Quantize(Quantization { axis: 1, ..several.clone() }), &[mean]).unwrap()
+    });
+    assert!(error.contains("several scales"), "{error}");
+    let error = unsuitable(|builder, image| {
+        let reals = Op::Dequantize(Quantization { axis: 1, ..several.clone() });
+        let reals = builder.node("reals", reals, &[image]).unwrap();
+        builder.node("mean", mean.clone(), &[reals]).unwrap()
+    });
+    assert!(error.contains("several scales"), "{error}");
 }

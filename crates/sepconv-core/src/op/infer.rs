@@ -97,7 +97,8 @@ impl Op {
                 let [h, w] = conv.whole([h, w]).ok_or_else(|| no_output(&conv.window, [h, w]))?;
                 vec![h, w, inputs[1].shape[0]]
             }
-            Self::Resize(resize) => vec![resize.plane[0].saturating_add(resize.plane[1]), TAPS],
+            // Passes make two gathers of one that only picks pixels.
+            Self::Resize(resize) => vec![resize.plane[0].saturating_add(resize.plane[1]), TAPS.max(MOVE)],
             Self::Gather { .. } => vec![inputs[1].shape.elements(), MOVE],
             Self::MatMul => [&out[..out.len() - 2], &[OFFSETS]].concat(),
             _ => return Ok(None),

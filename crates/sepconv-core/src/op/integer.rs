@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use sepconv_kernels::{
-    AddResidual, Epilogue, Requantize, Term, Window,
+    AddResidual, Epilogue, Filters, Requantize, Term, Window,
     elementwise::Binary,
     pool::{self, PoolKind},
     quantized::Pair,
@@ -70,9 +70,6 @@ pub struct QAverage {
     pub output: Requantize,
 }
 
-/// Products of two bytes that a sum of 32 bits has room for.
-const PRODUCTS: usize = i32::MAX as usize / (255 * 255);
-
 fn check_range(output: Requantize) -> Result<()> {
     if output.low <= output.high {
         return Ok(());
@@ -87,9 +84,9 @@ impl QConv2d {
             return Err(Error::mismatch("zero point of the weights is no byte").expected("-128 to 255", self.w_zero));
         }
         let taps = inputs[1].shape.iter().skip(1).fold(1, |taps: usize, &size| taps.saturating_mul(size));
-        if taps > PRODUCTS {
+        if taps > Filters::MOST_PRODUCTS {
             return Err(Error::unsupported("sums of bytes may leave 32 bits")
-                .expected(format_args!("at most {PRODUCTS} weights in a filter"), taps));
+                .expected(format_args!("at most {} weights in a filter", Filters::MOST_PRODUCTS), taps));
         }
         let room = i64::from(i32::MAX) - taps as i64 * (255 * 255);
         let bias = inputs[2].constant.as_deref().and_then(Tensor::as_i64).unwrap_or_default();

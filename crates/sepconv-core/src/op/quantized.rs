@@ -220,9 +220,12 @@ impl Op {
             _ => return None,
         };
         let mut result = vec![0.0; out.elements()];
-        let geometry = pool.geometry(x.shape(), out);
-        let images = floats.chunks_exact(floats.len() / out[0]).zip(result.chunks_exact_mut(out.elements() / out[0]));
-        images.for_each(|(image, result)| pool::reference(&geometry, image, result));
+        if !result.is_empty() {
+            let geometry = pool.geometry(x.shape(), out);
+            let images = floats.chunks_exact(floats.len() / out[0]);
+            let results = result.chunks_exact_mut(out.elements() / out[0]);
+            images.zip(results).for_each(|(image, result)| pool::reference(&geometry, image, result));
+        }
         Some(match x.dtype() {
             DType::I8 => Data::I8(result.into_iter().map(|q| q as i8).collect()),
             _ => Data::U8(result.into_iter().map(|q| q as u8).collect()),

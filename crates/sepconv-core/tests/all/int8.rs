@@ -150,6 +150,7 @@ struct Layer {
     kernel: usize,
     stride: usize,
     groups: usize,
+    dilation: usize,
 }
 
 impl Net {
@@ -164,7 +165,7 @@ impl Net {
     }
 
     fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QOutput) -> ValueId {
-        let Layer { filters, kernel, stride, groups } = layer;
+        let Layer { filters, kernel, stride, groups, dilation } = layer;
         let per_group = self.channels(x) / groups;
         let dims = [filters, kernel, kernel, per_group];
         let products = dims[1..].iter().product::<usize>();
@@ -183,8 +184,13 @@ impl Net {
         let x_zero = random.next() as u8;
         let constants = [weights, Tensor::i64([filters], bias).unwrap(), Tensor::f32([filters], scale).unwrap()];
         let [w, b, s] = constants.map(|tensor| self.builder.constant("constant", tensor).unwrap());
-        let pad = [(kernel - 1) / 2; 2];
-        let window = Window { stride: [stride; 2], before: pad, after: [kernel / 2; 2], ..Window::new(kernel, kernel) };
+        let window = Window {
+            stride: [stride; 2],
+            dilation: [dilation; 2],
+            before: [(kernel - 1) / 2 * dilation; 2],
+            after: [kernel / 2 * dilation; 2],
+            ..Window::new(kernel, kernel)
+        };
         let op = Op::QConv2d(QConv2d { window, groups, x_zero, w_zero, output });
         let operands: Vec<ValueId> = [x, w, b, s].into_iter().chain(residual).collect();
         self.node(op, &operands)
@@ -278,14 +284,14 @@ fn random_layers() {
 
 fn random_kind(net: &mut Net, x: ValueId) -> Layer {
     let (c, random) = (net.channels(x), &mut net.random);
-    let (stride, filters) = (1 + random.below(2), 1 + random.below(70));
+    let (stride, filters, dilation) = (1 + random.below(2), 1 + random.below(70), 1 + random.below(4) / 3);
     let [kernel, other] = [0; 2].map(|_| [1, 3, 5, 2, 7][random.below(5)]);
     match random.below(6) {
-        0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1 },
-        2 => Layer { filters: c, kernel, stride, groups: c },
-        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c },
-        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2 },
-        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1 },
+        0 | 1 => Layer { filters, kernel: 1, stride: 1, groups: 1, dilation: 1 },
+        2 => Layer { filters: c, kernel, stride, groups: c, dilation },
+        3 => Layer { filters: 2 * c, kernel: other, stride, groups: c, dilation },
+        4 if c % 2 == 0 => Layer { filters: 6, kernel, stride, groups: 2, dilation },
+        _ => Layer { filters: filters.min(20), kernel, stride, groups: 1, dilation },
     }
 }
 
@@ -319,7 +325,7 @@ fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
             // A gate, as a squeeze-excite makes it.
             let [h, w] = [shape[1], shape[2]];
             let mean = net.average(x, Window::new(h, w));
-            let gate = Layer { filters: shape.last(), kernel: 1, stride: 1, groups: 1 };
+            let gate = Layer { filters: shape.last(), kernel: 1, stride: 1, groups: 1, dilation: 1 };
             let gate = net.qconv(mean, gate, None, true);
             if layer.stride == 1 { net.qbinary(x, gate) } else { net.qbinary(gate, x) }
         }
@@ -345,12 +351,12 @@ fn fused_blocks_of_bytes_equal_their_layers() {
             let mut net = Net::new(kernel as u64);
             let x = net.bytes(&dims, DType::U8);
             let (mut y, mut inner) = (x, vec![]);
-            let pointwise = |filters| Layer { filters, kernel: 1, stride: 1, groups: 1 };
+            let pointwise = |filters| Layer { filters, kernel: 1, stride: 1, groups: 1, dilation: 1 };
             if expand {
                 y = net.qconv(y, pointwise(150), None, true);
                 inner.push(y);
             }
-            y = net.qconv(y, Layer { filters: 150, kernel, stride, groups: 150 }, None, false);
+            y = net.qconv(y, Layer { filters: 150, kernel, stride, groups: 150, dilation: 1 }, None, false);
             inner.push(y);
             if gate {
                 let (h, w) = (net.builder.shape(y)[1], net.builder.shape(y)[2]);

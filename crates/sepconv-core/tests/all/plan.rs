@@ -2,7 +2,7 @@
 
 use sepconv_core::{
     DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
+    op::{Conv2d, ConvTranspose, Fill, Pool, Quantization, Resize},
     passes::optimise,
 };
 use sepconv_kernels::{
@@ -310,7 +310,7 @@ fn what_planning_needs_is_limited() {
     let indices = builder.constant("indices", Tensor::i64([1 << 14], vec![0; 1 << 14]).unwrap()).unwrap();
     let gather = builder.node("gather", Op::Gather { axis: 0 }, &[x, indices]).unwrap_err();
     let map = AxisMap { mode: Mode::Linear, coordinates: Coordinates::HalfPixel, scale: 2.0 };
-    let resize = Op::Resize(Resize { maps: [map; 2], plane: [1 << 16, 1] });
+    let resize = Op::Resize(Resize { maps: [map; 2], plane: [1 << 13, 1] });
     let resize = builder.node("resize", resize, &[x]).unwrap_err();
     let slice = Op::Slice { starts: vec![0, 0, 0, usize::MAX], steps: vec![1; 4], sizes: vec![1, 1, 1, 0] };
     let slice = builder.node("slice", slice, &[x]).unwrap_err();
@@ -321,6 +321,27 @@ fn what_planning_needs_is_limited() {
     (0..100).for_each(|i| builder.output(&format!("{i}"), x));
     let error = Plan::new(&builder.finish(), Isa::best(), 1, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
+/// What follows dequantised constants is computed by a pass: it costs what folding does, and takes memory.
+#[test]
+fn what_passes_will_fold_is_limited() {
+    let build = |limits: Limits, nodes: usize| {
+        let mut builder = sepconv_core::Builder::new(limits);
+        let bytes = builder.constant("bytes", Tensor::u8([1, 100, 100, 1], vec![1; 10_000])?)?;
+        for i in 0..nodes {
+            let real = builder.node("real", Op::Dequantize(Quantization::per_tensor(DType::U8, 0.5, 0)), &[bytes])?;
+            let result = builder.node("relu", Op::activation(Activation::Relu), &[real])?;
+            builder.output(&format!("{i}"), result);
+        }
+        Ok::<_, sepconv_core::Error>(())
+    };
+    let (memory, arithmetic) =
+        (Limits { max_memory: 1 << 20, ..Limits::default() }, Limits { max_macs: 100_000_000, ..Limits::default() });
+    for limits in [memory, arithmetic] {
+        assert!(build(limits, 5).is_ok());
+        assert_eq!(build(limits, 15).unwrap_err().kind(), ErrorKind::Limit);
+    }
 }
 
 /// Nothing can be seen on them; kernels would find no row to read.

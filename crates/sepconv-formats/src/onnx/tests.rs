@@ -264,6 +264,8 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
         weight("one", &[1], &[1.0]),
         ints("four", &[4], &four),
         ints("eight", &[8], &eight),
+        TensorProto { name: "none".into(), dims: vec![0, 1, 4, 4], data_type: 2, ..Default::default() },
+        TensorProto { name: "byte".into(), dims: vec![1], data_type: 3, int32_data: vec![-3], ..Default::default() },
     ];
     let result = catch_unwind(|| {
         let graph = network(dims, vec![node], weights);
@@ -292,7 +294,16 @@ fn ugly_numbers_give_an_error_or_an_answer() {
 fn empty_tensors_give_an_error_or_an_answer() {
     let mut accepted = 0;
     for (operator, _) in ops::OPERATORS {
-        for inputs in [&["x"][..], &["x", "x"], &["x", "w"], &["x", "four"], &["x", "one", "one", "one", "one"]] {
+        for inputs in [
+            &["x"][..],
+            &["x", "x"],
+            &["x", "w"],
+            &["x", "four"],
+            &["x", "one", "one", "one", "one"],
+            &["none"],
+            &["none", "one", "byte"],
+            &["none", "none", "byte", "byte"],
+        ] {
             for dims in [[0, 1, 4, 4], [1, 0, 4, 4], [1, 1, 0, 4], [1, 1, 4, 0], [0, 0, 0, 0]] {
                 accepted += usize::from(survives(&dims, node(operator, inputs, &["y"]), [1, 1, 0, 0], [0; 8]));
             }

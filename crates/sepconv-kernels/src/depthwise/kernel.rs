@@ -257,20 +257,6 @@ struct InPlane<'a> {
     line: &'a [f32],
 }
 
-/// Repeats `body` with constants `0..n`: the compiler's own unrolling gives up on the larger kernels, and sums that it indexes
-/// at run time are not in registers.
-macro_rules! unroll {
-    ($i:ident in 0..$n:expr, $body:block) => {
-        unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
-    };
-    (@ $i:ident $n:expr, $body:block, $($value:literal)*) => {
-        $(if $value < $n {
-            let $i: usize = $value;
-            $body
-        })*
-    };
-}
-
 /// Adds what the columns of one input row contribute to the tiles of `R` output rows, each with its row of weights.
 #[inline(always)]
 fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize>(

@@ -4,7 +4,7 @@ use super::Depthwise;
 /// benches go by. A line here makes a kernel.
 macro_rules! variants {
     ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once,
-        each column in $pixels:literal windows;)*) => {
+        each column in $windows:literal windows;)*) => {
         /// A way to compute a depthwise convolution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Variant {
@@ -50,7 +50,7 @@ macro_rules! variants {
             #[inline(always)]
             pub(super) fn dispatch<S: crate::simd::Int8>(self, simd: S) {
                 match self.variant {
-                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $pixels>(simd),)*
+                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $windows>(simd),)*
                     Variant::General => self.general(simd),
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are then copied
 //! whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so that each cache line
-//! is fetched once.
+//! is fetched once. Three planes that become pixels, as the picture at the entrance of most networks, are walked side by side.
 #[cfg(test)]
 mod tests;
 
@@ -113,6 +113,10 @@ fn copy_plane<T: Copy>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out
         }
         return;
     }
+    if rows.x == 1 && (rows.out, columns.size, columns.out) == (3, 3, 1) {
+        let planes = [0, 1, 2].map(|plane| &x[from(0, plane)..][..rows.size]);
+        return interleave(planes, &mut out[write..][..3 * rows.size]);
+    }
     for row_block in (0..rows.size).step_by(BLOCK) {
         for column_block in (0..columns.size).step_by(BLOCK) {
             for row in row_block..rows.size.min(row_block + BLOCK) {
@@ -121,5 +125,13 @@ fn copy_plane<T: Copy>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out
                 }
             }
         }
+    }
+}
+
+/// The three planes of a picture become its pixels.
+fn interleave<T: Copy>([r, g, b]: [&[T]; 3], out: &mut [T]) {
+    let pixels = out.as_chunks_mut().0;
+    for (((pixel, r), g), b) in pixels.iter_mut().zip(r).zip(g).zip(b) {
+        *pixel = [*r, *g, *b];
     }
 }

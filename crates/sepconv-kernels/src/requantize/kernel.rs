@@ -8,6 +8,18 @@ impl Requantize {
         self.round_vector(simd, simd.mul(simd.to_f32(acc), scale))
     }
 
+    /// Sums of four vectors as bytes, each where [`Int8::narrow`] puts it.
+    #[inline(always)]
+    pub(crate) fn quads<S: Int8>(self, simd: S, acc: [S::I32; 4], scale: [S::F32; 4]) -> S::I32 {
+        // Beyond every byte, and small enough to be a number of 32 bits.
+        let most = simd.splat(65536.0);
+        let mut rounded = acc;
+        for v in 0..4 {
+            rounded[v] = simd.to_i32(simd.min(simd.mul(simd.to_f32(acc[v]), scale[v]), most));
+        }
+        simd.narrow(rounded, self.zero_point, [self.low, self.high])
+    }
+
     /// Clamping first gives the same, as the bounds are whole numbers, and nothing overflows.
     #[inline(always)]
     pub(crate) fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {

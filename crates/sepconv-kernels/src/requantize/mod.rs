@@ -34,11 +34,11 @@ impl Requantize {
         self.round(acc as f32 * scale)
     }
 
-    /// The definition, of a number in units of the result.
+    /// The definition, of a number in units of the result; NaN gives the least byte.
     pub fn round(self, x: f32) -> u8 {
         let Self { zero_point, low, high } = self;
         let shifted = f64::from(libm::rintf(x)) + f64::from(zero_point);
-        shifted.clamp(f64::from(low), f64::from(high)) as u8
+        shifted.max(f64::from(low)).min(f64::from(high)) as u8
     }
 }
 

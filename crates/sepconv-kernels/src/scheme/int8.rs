@@ -1,5 +1,4 @@
 use core::array;
-use core::ops::Range;
 
 use super::{Multiply, Scheme, Target};
 use crate::filters::ZeroPoints;
@@ -63,7 +62,7 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
 
     #[inline(always)]
     fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[i8], pixels: [i32; MR]) -> [[S::I32; NV]; MR] {
-        let bias: [_; NV] = array::from_fn(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
+        let bias: [_; NV] = vectors(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
         if self.zero_points.w == 0 {
             return [bias; MR];
         }
@@ -121,13 +120,30 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     x: [[u8; 4]; MR],
     weights: &[i8],
 ) {
-    let weights: [S::I32; NV] = array::from_fn(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
+    let weights: [S::I32; NV] = vectors(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
     for (sums, x) in sums.iter_mut().zip(x) {
         let x = simd.splat_quad(x);
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum = simd.dot(*sum, x, weight);
         }
     }
+}
+
+/// What `f` makes of each number below `N`. Unlike `array::from_fn` it is always inlined, without which vectors are slow.
+#[inline(always)]
+fn vectors<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
+    let mut vectors = [f(0); N];
+    for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
+        *vector = f(v);
+    }
+    vectors
+}
+
+/// Four vectors from number `first` on; the last stands for those that are missing.
+#[inline(always)]
+fn four<V: Copy, const N: usize>(vectors: &[V; N], first: usize) -> [V; 4] {
+    let last = N - 1;
+    [first, first + 1, first + 2, first + 3].map(|v| vectors[v.min(last)])
 }
 
 /// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
@@ -176,19 +192,21 @@ impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { sums, scales, result, target: Target { start, stride, columns } } = self;
-        let scales: [S::F32; NV] =
-            array::from_fn(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
-        let parts: [Range<usize>; NV] =
-            array::from_fn(|v| (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns));
+        let scales: [S::F32; NV] = vectors(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
+        let part = |v: usize, count: usize| (v * S::LANES).min(columns)..((v + count) * S::LANES).min(columns);
         let rows = sums.iter().zip((start..).step_by(stride));
         match result {
-            Int8Result::Bytes { epilogue: Epilogue { output, table: None, residual: None }, out, .. } => {
-                // A copy, which writing to `out` cannot change.
-                let output = *output;
+            Int8Result::Bytes { epilogue: Epilogue { output, table, residual: None }, out, .. } => {
+                // Copies, which writing to `out` cannot change.
+                let (output, table) = (*output, *table);
                 for (sums, start) in rows {
                     let out = &mut out[start..][..columns];
-                    for v in 0..NV {
-                        simd.store_u8_part(output.vector(simd, sums[v], scales[v]), &mut out[parts[v].clone()]);
+                    for v in (0..NV).step_by(4) {
+                        let mut bytes = simd.in_order(output.quads(simd, four(sums, v), four(&scales, v)));
+                        if let Some(table) = table {
+                            bytes = simd.lookup_quads(table, bytes);
+                        }
+                        simd.store_quads_part(bytes, &mut out[part(v, 4)]);
                     }
                 }
             }
@@ -198,9 +216,9 @@ impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
                     let out = &mut out[start..][..columns];
                     let residual = residual.map_or(&[][..], |residual| &residual[start..][..columns]);
                     for v in 0..NV {
-                        let residual = || simd.load_u8_part(&residual[parts[v].clone()]);
+                        let residual = || simd.load_u8_part(&residual[part(v, 1)]);
                         let bytes = epilogue.vector(simd, sums[v], scales[v], residual);
-                        simd.store_u8_part(bytes, &mut out[parts[v].clone()]);
+                        simd.store_u8_part(bytes, &mut out[part(v, 1)]);
                     }
                 }
             }
@@ -208,7 +226,7 @@ impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
                 for (sums, start) in rows {
                     let out = &mut out[start..][..columns];
                     for v in 0..NV {
-                        simd.store_part(simd.mul(simd.to_f32(sums[v]), scales[v]), &mut out[parts[v].clone()]);
+                        simd.store_part(simd.mul(simd.to_f32(sums[v]), scales[v]), &mut out[part(v, 1)]);
                     }
                 }
             }

@@ -53,6 +53,20 @@ impl Columns {
         unsafe { row.get_unchecked(place..place + self.lanes) }
     }
 
+    /// The `N` columns of `row` from `j`. Panics as [`of`](Self::of).
+    #[inline(always)]
+    pub fn run<'a, T, const N: usize>(&self, row: &'a [T], j: usize) -> [&'a [T]; N] {
+        let first = self.place(row, j);
+        self.place(row, j.saturating_add(N - 1));
+        let mut columns = [&row[..0]; N];
+        for (i, column) in columns.iter_mut().enumerate() {
+            let place = first.wrapping_add(i * self.pitch);
+            // SAFETY: see `place`: the last column lies in `row`, and so do those before it.
+            *column = unsafe { row.get_unchecked(place..place + self.lanes) };
+        }
+        columns
+    }
+
     /// Column `j` of `row`, to be written. Panics when there is none, or the row is shorter than the pattern's.
     #[inline(always)]
     pub fn of_mut<'a, T>(&self, row: &'a mut [T], j: usize) -> &'a mut [T] {

@@ -1,4 +1,7 @@
-use super::Simd;
+use super::{Simd, part};
+
+/// Bytes of the widest vector.
+const MOST_BYTES: usize = 64;
 
 /// Integers beside the floats of a token: the vocabulary of kernels of bytes.
 ///
@@ -43,7 +46,7 @@ pub trait Int8: Simd {
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
     /// The nearest float, halves to even.
     fn to_f32(self, x: Self::I32) -> Self::F32;
-    /// The nearest whole number, halves to even; for magnitudes below 2³¹.
+    /// The nearest whole number, halves to even, and -2³¹ for all below it; for numbers below 2³¹.
     fn to_i32(self, x: Self::F32) -> Self::I32;
     /// The floats whose bits these are.
     fn reinterpret(self, x: Self::I32) -> Self::F32;
@@ -69,7 +72,30 @@ pub trait Int8: Simd {
         let (vector, lane) = (i / Self::LANES, i % Self::LANES);
         lane / 4 * 16 + vector * 4 + lane % 4
     }
-    /// Writes `4·LANES` bytes to `to`, lane `i` of all four vectors together at [`channel(i)`](Self::channel), from numbers in 0..=255.
-    /// Panics when it is shorter.
-    fn store_channels(self, x: [Self::I32; 4], to: &mut [u8]);
+    /// Four vectors as bytes `clamp(x + zero_point, low, high)`: that of lane `i` of all together is byte [`channel(i)`](Self::channel).
+    fn narrow(self, x: [Self::I32; 4], zero_point: u8, bounds: [u8; 2]) -> Self::I32;
+    /// Moves byte [`channel(i)`](Self::channel) to place `i`: what [`narrow`](Self::narrow) gives, in the order of lanes.
+    fn in_order(self, x: Self::I32) -> Self::I32;
+    /// `table[x]` for every byte.
+    #[inline(always)]
+    fn lookup_quads(self, table: &[u8; 256], x: Self::I32) -> Self::I32 {
+        let mut bytes = [0; MOST_BYTES];
+        self.store_quads(x, &mut bytes);
+        self.lookup_all(table, &mut bytes[..4 * Self::LANES]);
+        self.load_quads(&bytes.map(|byte| byte as i8))
+    }
+    /// Writes the `4·LANES` bytes of quads. Panics when `to` is shorter.
+    fn store_quads(self, x: Self::I32, to: &mut [u8]);
+    /// Writes all of `to` up to `4·LANES` bytes.
+    #[inline(always)]
+    fn store_quads_part(self, x: Self::I32, to: &mut [u8]) {
+        if to.len() == 4 * Self::LANES {
+            return self.store_quads(x, to);
+        }
+        let mut bytes = [0; MOST_BYTES];
+        self.store_quads(x, &mut bytes);
+        for (from, to) in bytes.as_chunks().0.iter().zip(to.chunks_mut(8)) {
+            part::write(u64::from_le_bytes(*from), to);
+        }
+    }
 }

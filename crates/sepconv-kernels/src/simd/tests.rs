@@ -179,6 +179,13 @@ fn every_entry_of_a_table_is_found() {
             let want: Vec<i32> = x.iter().map(|&x| i32::from(table[x as usize])).collect();
             assert_eq!(integers(simd, simd.lookup(&table, simd.load_i32(x))), want, "{isa} {x:?}");
         });
+        let bytes: Vec<u8> = (0..=255).chain(0..200).collect();
+        for length in [0, 1, 63, 64, 65, 200, bytes.len()] {
+            let mut got = bytes.clone();
+            simd.lookup_all(&table, &mut got[..length]);
+            let want = bytes.iter().enumerate().map(|(i, &x)| if i < length { table[usize::from(x)] } else { x });
+            assert_eq!(got, want.collect::<Vec<u8>>(), "{isa} {length}");
+        }
     });
 }
 
@@ -203,13 +210,45 @@ fn four_rows_become_quads_of_one_channel_each() {
 }
 
 #[test]
-fn channels_are_stored_in_their_order() {
+fn four_vectors_become_bytes_in_the_order_of_channels_or_of_lanes() {
     with_each_token!(|simd, isa| {
-        let channels = |v: usize| (0..S::LANES).map(move |lane| S::channel(v * S::LANES + lane) as i32 * 3);
-        let x: [Vec<i32>; 4] = std::array::from_fn(|v| channels(v).collect());
-        let mut got = vec![7; 4 * S::LANES + 1];
-        simd.store_channels(std::array::from_fn(|v| simd.load_i32(&x[v])), &mut got);
-        let want = (0..4 * S::LANES).map(|channel| channel as u8 * 3);
-        assert_eq!(got, want.chain([7]).collect::<Vec<u8>>(), "{isa}");
+        let count = 4 * S::LANES;
+        for shift in [-40, 0, 200, 40_000, -40_000, i32::MAX - 400, i32::MIN] {
+            for (zero_point, bounds) in [(0, [0, 255]), (255, [0, 255]), (128, [10, 200]), (7, [7, 7])] {
+                let number = |i: usize| i as i32 * 5 + shift;
+                let byte = |i: usize| {
+                    let sum = i64::from(number(i)) + i64::from(zero_point);
+                    sum.clamp(bounds[0].into(), bounds[1].into()) as u8
+                };
+                let x: [Vec<i32>; 4] =
+                    std::array::from_fn(|v| (0..S::LANES).map(|lane| number(v * S::LANES + lane)).collect());
+                let bytes = simd.narrow(std::array::from_fn(|v| simd.load_i32(&x[v])), zero_point, bounds);
+                let (mut channels, mut lanes) = (vec![0; count], vec![77; count + 1]);
+                simd.store_quads(bytes, &mut channels);
+                simd.store_quads(simd.in_order(bytes), &mut lanes);
+                assert_eq!(lanes, (0..count).map(byte).chain([77]).collect::<Vec<u8>>(), "{isa} {shift} {bounds:?}");
+                let got: Vec<u8> = (0..count).map(|i| channels[S::channel(i)]).collect();
+                assert_eq!(got, lanes[..count], "{isa} {shift} {bounds:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn quads_are_looked_up_and_stored_in_part() {
+    with_each_token!(|simd, isa| {
+        let count = 4 * S::LANES;
+        let table: [u8; 256] = std::array::from_fn(|i| (i * 167 + 13) as u8);
+        for shift in [0, 64, 128, 192] {
+            let bytes: Vec<u8> = (0..count as u8).map(|i| i.wrapping_mul(3).wrapping_add(shift)).collect();
+            let x = simd.load_quads(&bytes.iter().map(|&byte| byte as i8).collect::<Vec<_>>());
+            for length in 0..=count {
+                let mut got = vec![7; count + 1];
+                simd.store_quads_part(simd.lookup_quads(&table, x), &mut got[..length]);
+                let want = bytes[..length].iter().map(|&byte| table[usize::from(byte)]);
+                let want: Vec<u8> = want.chain(std::iter::repeat(7)).take(count + 1).collect();
+                assert_eq!(got, want, "{isa} {length}");
+            }
+        }
     });
 }

@@ -73,7 +73,7 @@ impl Job<'_> {
         let ends: Vec<usize> = (0..graph.nodes().len())
             .filter(|&i| roles.role(i) == Role::Layer && roles.shared(roles.result(graph, i).0).is_none())
             .collect();
-        let averaged = self.averaged(graph);
+        let averaged = self.averaged(graph, &uses);
         let (samples, progress) = (self.samples, &mut *self.progress);
         let (mut done, total) = match self.quantizer.equalise {
             true => (samples.len(), 2 * samples.len()),
@@ -98,11 +98,11 @@ impl Job<'_> {
     /// Quantises the layers in order.
     pub(super) fn round(&mut self, network: &Network, roles: &Roles) -> Result<Walked> {
         let Self { quantizer, samples, machine, progress } = self;
-        let Network { graph, affine, means, .. } = network;
+        let Network { graph, uses, affine, means, .. } = network;
         let optimise = quantizer.optimise;
         let compared = if optimise { samples.len() } else { COMPARED };
         let mut done = 0;
-        let walk = Walk { graph, roles, machine, quantizer, affine, means, optimise };
+        let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimise };
         walk.run(samples, compared, &mut |count| {
             done += count;
             progress(Stage::Round, done, graph.nodes().len());
@@ -118,13 +118,13 @@ impl Job<'_> {
         let Some(wanted) = self.quantizer.min_sqnr else { return Ok((kept, HashMap::new())) };
         let samples = &self.samples[..self.samples.len().min(COMPARED)];
         // Biases are corrected for what these samples show, and rounding is to the nearest: to fit weights to so few would flatter.
-        let averaged = self.averaged(network.graph);
+        let averaged = self.averaged(network.graph, &network.uses);
         let none = std::iter::empty();
         let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| {})?.means;
         let Self { quantizer, machine, progress, .. } = self;
         let sqnr = |floats: &BTreeSet<usize>| {
-            let (Network { graph, affine, .. }, roles) = (network, network.roles(floats));
-            let walk = Walk { graph, roles: &roles, machine, quantizer, affine, means: &means, optimise: false };
+            let (Network { graph, uses, affine, .. }, roles) = (network, network.roles(floats));
+            let walk = Walk { graph, uses, roles: &roles, machine, quantizer, affine, means: &means, optimise: false };
             walk.run(samples, COMPARED, &mut |_| {}).map(|walked| network.sqnr(&walked))
         };
         let layers: Vec<usize> = network.layers().collect();
@@ -144,8 +144,8 @@ impl Job<'_> {
     }
 
     /// The results of layers whose means are to be kept.
-    fn averaged(&self, graph: &Graph) -> Vec<ValueId> {
+    fn averaged(&self, graph: &Graph, uses: &Uses) -> Vec<ValueId> {
         let layers = graph.nodes().iter().filter(|node| self.quantizer.correct_biases && is_layer(graph, node));
-        layers.map(|node| node.output).collect()
+        layers.map(|node| uses.behind(graph, node.output)).collect()
     }
 }

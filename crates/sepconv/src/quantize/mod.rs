@@ -79,7 +79,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(Stage, usize, usize);
 impl Default for Quantizer {
     fn default() -> Self {
         Self {
-            range: Range::Percentile(99.995),
+            range: Range::Mse,
             weights: Granularity::PerChannel,
             equalise: false,
             correct_biases: true,
@@ -91,7 +91,7 @@ impl Default for Quantizer {
 }
 
 impl Quantizer {
-    /// Which part of what an activation was seen to be becomes its range; the 99.995th percentile if nothing is said.
+    /// Which part of what an activation was seen to be becomes its range; that of least mean square error if nothing is said.
     pub fn range(mut self, range: Range) -> Self {
         self.range = range;
         self

@@ -67,6 +67,14 @@ impl Uses {
         }
     }
 
+    /// What the [activation](Self::activation) that alone reads a value makes of it; the value itself where there is none.
+    pub(super) fn behind(&self, graph: &Graph, id: ValueId) -> ValueId {
+        match self.reader(id) {
+            Some(reader) if self.activation(graph, id) != Activation::Identity => graph.nodes()[reader].output,
+            _ => id,
+        }
+    }
+
     /// The function of single numbers that alone reads a value.
     pub(super) fn activation(&self, graph: &Graph, id: ValueId) -> Activation {
         match self.reader(id).map(|reader| &graph.nodes()[reader].op) {

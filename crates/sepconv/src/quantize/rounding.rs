@@ -161,29 +161,49 @@ impl Moments {
         refitted
     }
 
-    /// Rounds the filters one weight after the other, each to what is nearest once the error of those before is made up for as
-    /// well as it can be. This is GPTQ (Frantar et al. 2022, arXiv 2210.17323) in its form without inverses: Babai's nearest plane.
+    /// Rounds the filters so that what they make of `x` changes least: by [`nearest_plane`], or each weight to its nearest where that is
+    /// no worse.
     pub(super) fn round(&self, weights: &[f32], scales: &[f32]) -> Vec<i8> {
         let (taps, per_group) = (self.taps, scales.len() / self.groups);
         let mut rounded = Vec::with_capacity(weights.len());
-        let mut error = vec![0.0; taps];
         for group in 0..self.groups {
             let r = self.factor(group);
             for filter in group * per_group..(group + 1) * per_group {
                 let (row, scale) = (&weights[filter * taps..][..taps], scales[filter]);
-                let start = rounded.len();
-                rounded.resize(start + taps, 0);
-                for i in (0..taps).rev() {
-                    let products = r[i * taps + i + 1..(i + 1) * taps].iter().zip(&error[i + 1..]);
-                    let owed = products.map(|(r, e)| r * e).sum::<f64>() / r[i * taps + i];
-                    let integer = super::weights::nearest((f64::from(row[i]) + owed) as f32, scale);
-                    error[i] = f64::from(row[i]) - f64::from(integer) * f64::from(scale);
-                    rounded[start + i] = integer;
-                }
+                let nearest: Vec<i8> = row.iter().map(|&w| super::weights::nearest(w, scale)).collect();
+                let planes = nearest_plane(&r, row, scale);
+                let better = noise(&r, row, &planes, scale) < noise(&r, row, &nearest, scale);
+                rounded.extend(if better { planes } else { nearest });
             }
         }
         rounded
     }
+}
+
+/// How far one filter's weight is from its integer.
+fn error(weight: f32, integer: i8, scale: f32) -> f64 {
+    f64::from(weight) - f64::from(integer) * f64::from(scale)
+}
+
+/// Rounds a filter one weight after the other, each to what is nearest once the error of those before is made up for as well as it can
+/// be. This is GPTQ (Frantar et al. 2022, arXiv 2210.17323) in its form without inverses: Babai's nearest plane.
+fn nearest_plane(r: &[f64], row: &[f32], scale: f32) -> Vec<i8> {
+    let taps = row.len();
+    let (mut rounded, mut errors) = (vec![0; taps], vec![0.0; taps]);
+    for i in (0..taps).rev() {
+        let products = r[i * taps + i + 1..(i + 1) * taps].iter().zip(&errors[i + 1..]);
+        let owed = products.map(|(r, e)| r * e).sum::<f64>() / r[i * taps + i];
+        rounded[i] = super::weights::nearest((f64::from(row[i]) + owed) as f32, scale);
+        errors[i] = error(row[i], rounded[i], scale);
+    }
+    rounded
+}
+
+/// The mean square of what rounding a filter adds to its results, `Rᵀ·R` being the moments of what it is multiplied with.
+fn noise(r: &[f64], row: &[f32], rounded: &[i8], scale: f32) -> f64 {
+    let errors: Vec<f64> = row.iter().zip(rounded).map(|(&w, &integer)| error(w, integer, scale)).collect();
+    let rows = r.chunks_exact(row.len()).enumerate();
+    rows.map(|(i, r)| r[i..].iter().zip(&errors[i..]).map(|(r, e)| r * e).sum::<f64>().powi(2)).sum()
 }
 
 /// The `x` with `Rᵀ·R·x = b`, `R` being upper triangular.

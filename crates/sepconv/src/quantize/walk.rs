@@ -6,22 +6,27 @@ use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
 use super::execute::{Live, Machine, Single, computed, inward, tensor};
-use super::roles::{Role, Roles};
+use super::roles::{Role, Roles, Uses};
 use super::rounding::Moments;
 use super::statistics::{ChannelMean, Noise};
 use super::weights::{self, Integers};
 use super::{Quantizer, Range};
 
+/// A function that is flatter than the root of this where a channel lies can hardly be corrected from before it, and is not.
+const FLAT: f64 = 0.1;
+
 /// A walk through the network in order, quantising each layer with what the layers before it, already quantised, give it for the
 /// calibration samples. The first few samples also go through the float network, to tell how much noise there is.
 pub(super) struct Walk<'a> {
     pub(super) graph: &'a Graph,
+    pub(super) uses: &'a Uses,
     pub(super) roles: &'a Roles,
     pub(super) machine: &'a Machine,
     pub(super) quantizer: &'a Quantizer,
     /// The bytes of each value that becomes bytes.
     pub(super) affine: &'a HashMap<ValueId, Affine>,
-    /// For the result of each layer: the mean of each channel in the float network; empty where biases stay.
+    /// For the result of each layer, behind the function that alone reads it: the mean of each channel in the float network. Empty
+    /// where biases stay.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
     /// Whether weights are fitted to what the samples give them.
     pub(super) optimise: bool,
@@ -145,7 +150,7 @@ impl Walk<'_> {
             None => weights::round(weights, &scale),
         };
         let mut integers = Integers::new(rounded, scale, bias, x_scale);
-        if let Some(means) = self.means.get(&node.output) {
+        if let Some(means) = self.means.get(&self.uses.behind(self.graph, node.output)) {
             let shift = self.shift(node, &integers, means, state)?;
             let corrected: Vec<f32> = bias.iter().zip(shift).map(|(&b, shift)| (f64::from(b) + shift) as f32).collect();
             integers.set_bias(&corrected, x_scale);
@@ -164,14 +169,26 @@ impl Walk<'_> {
         Ok(Some(moments))
     }
 
-    /// For each filter: how far its mean lies below the float network's.
+    /// For each filter by how much its bias should grow to restore the mean of the float network. What counts is the mean behind the
+    /// function that follows, if one does: hard-swish makes zeros of numbers far below -3, whose errors are large and of no consequence,
+    /// and a shift that made up for them would harm all others. One step of Newton's, damped where the function is flat.
     fn shift(&self, node: &Node, integers: &Integers, means: &[f64], state: &State) -> Result<Vec<f64>> {
         let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
-        let mut mean = ChannelMean::new(means.len());
+        let function = self.uses.activation(self.graph, node.output);
+        let slope = |y: f32| {
+            let step = y.abs().max(1.0) / 64.0;
+            (function.apply(y + step) - function.apply(y - step)) / (2.0 * step)
+        };
+        let (mut mean, mut slopes) = (ChannelMean::new(means.len()), ChannelMean::new(means.len()));
         for sample in 0..state.samples {
-            mean.add(&self.run_quantised(&mut single, node, state, sample)?);
+            let y = self.run_quantised(&mut single, node, state, sample)?;
+            mean.add(&y.iter().map(|&y| function.apply(y)).collect::<Vec<_>>());
+            slopes.add(&y.iter().map(|&y| slope(y)).collect::<Vec<_>>());
         }
-        Ok(means.iter().zip(mean.finish()).map(|(exact, mean)| exact - mean).collect())
+        let lacking = means.iter().zip(mean.finish()).zip(slopes.finish());
+        Ok(lacking
+            .map(|((exact, mean), slope)| (exact - mean) * slope * (1.0 + FLAT) / (slope * slope + FLAT))
+            .collect())
     }
 
     /// The constants of a layer on integers.

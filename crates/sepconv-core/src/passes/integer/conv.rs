@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Activation, Window, elementwise::Binary};
+use sepconv_kernels::{Activation, Filters, Window, elementwise::Binary};
 
 use super::{Clips, Coded, Coding, scale};
 use crate::passes::{fold::Affine, rewrite::Rewriter};
@@ -112,7 +112,8 @@ impl Sums {
         let per_filter = quantization.whole().is_some() || quantization.axis == 0;
         let &w_zero = quantization.zero_point.first()?;
         let same_zero = quantization.zero_point.iter().all(|&zero| zero == w_zero);
-        if !constant.dtype().is_byte() || !per_filter || !same_zero {
+        let taps = shape[1..].iter().product();
+        if !constant.dtype().is_byte() || !per_filter || !same_zero || taps > Filters::MOST_PRODUCTS {
             return None;
         }
         let w_scale = |o: usize| f64::from(quantization.scale[o % quantization.scale.len()]);
@@ -124,7 +125,6 @@ impl Sums {
             }
             _ => None,
         };
-        let taps = shape[1..].iter().product();
         let bias = bias(rewriter, b, &unit)?;
         Some(Self {
             name: node.name.clone(),

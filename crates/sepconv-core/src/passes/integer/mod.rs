@@ -145,7 +145,8 @@ impl Clips {
     }
 }
 
-/// A scale as kernels take it. One that single precision cannot hold well is no scale: such layers stay as they are.
+/// A scale as kernels take it. One that single precision cannot hold well, or with which the sum of two bytes could leave it, is no
+/// scale: such operators stay as they are.
 fn scale(x: f64) -> Option<f32> {
-    Some(x as f32).filter(|x| x.is_normal())
+    Some(x as f32).filter(|x| x.is_normal() && x.abs() <= f32::MAX / 512.0)
 }

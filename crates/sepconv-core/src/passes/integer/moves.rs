@@ -21,12 +21,8 @@ pub(super) fn moved(op: &Op, translate: impl FnOnce(f32) -> Option<f32>) -> Opti
             let fill = Fill::Constant(translate(*fill)?);
             Some(Op::Pad { before: before.clone(), after: after.clone(), fill })
         }
-        // With dilation, all taps of a window may lie in the padding, where bytes have no minus infinity.
-        Op::Pool(Pool { kind: PoolKind::Max, window, .. }) => {
-            let never_empty = window.dilation == [1; 2] || [window.before, window.after] == [[0; 2]; 2];
-            never_empty.then(|| op.clone())
-        }
-        Op::Reshape { .. }
+        Op::Pool(Pool { kind: PoolKind::Max, .. })
+        | Op::Reshape { .. }
         | Op::Transpose { .. }
         | Op::Concat { .. }
         | Op::Slice { .. }
@@ -47,7 +43,7 @@ pub(super) fn dequantize_after(rewriter: &mut Rewriter, node: &Node) -> Result<O
     let operands: Option<Vec<Coded>> = data(node).iter().map(|&id| Coded::behind(rewriter, id)).collect();
     let Some(operands) = operands else { return Ok(None) };
     let Some(&Coded { id, coding }) = operands.first() else { return Ok(None) };
-    if operands.iter().any(|operand| operand.coding != coding) {
+    if operands.iter().any(|operand| operand.coding != coding) || may_be_empty(&node.op) {
         return Ok(None);
     }
     let exactly = |fill: f32| {
@@ -70,14 +66,25 @@ pub(super) fn dequantize_after(rewriter: &mut Rewriter, node: &Node) -> Result<O
     rewriter.builder.node(&node.name, Op::Dequantize(coding.quantization()), &[result]).map(Some)
 }
 
-/// A resize to the nearest sample picks rows, then columns.
+/// Whether all taps of a window may lie in the padding, where real numbers have minus infinity and bytes have not.
+fn may_be_empty(op: &Op) -> bool {
+    let Op::Pool(Pool { window, .. }) = op else { return false };
+    window.dilation != [1; 2] && [window.before, window.after] != [[0; 2]; 2]
+}
+
+/// A resize to the nearest sample picks rows and columns, first those that leave less.
 fn nearest(rewriter: &mut Rewriter, node: &Node, resize: &Resize, x: ValueId) -> Result<Option<ValueId>> {
     if !resize.maps.iter().all(|map| matches!(map.mode, Mode::Nearest(_))) {
         return Ok(None);
     }
-    let taps = resize.taps(rewriter.builder.shape(x));
+    let shape = rewriter.builder.shape(x);
+    let taps = resize.taps(shape);
+    let [rows, columns] = [1, 2].map(|axis| (axis, resize.plane[axis - 1] * shape[3 - axis]));
+    let mut axes = [rows, columns];
+    axes.sort_by_key(|&(_, left)| left);
     let mut result = x;
-    for (axis, taps) in [1, 2].into_iter().zip(&taps) {
+    for (axis, _) in axes {
+        let taps = &taps[axis - 1];
         let indices: Vec<i64> = taps.iter().map(|&Taps { first, .. }| first as i64).collect();
         let indices = rewriter.builder.constant(&node.name, Tensor::i64([indices.len()], indices)?)?;
         result = rewriter.builder.node(&node.name, Op::Gather { axis }, &[result, indices])?;

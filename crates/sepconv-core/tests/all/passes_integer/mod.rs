@@ -118,8 +118,12 @@ fn random_operator(random: &mut Random, q: &mut Quantized, x: Reals) -> Reals {
     let clip = [Activation::Identity, Activation::Relu, Activation::RELU6][random.below(3)];
     let result = match random.below(11) {
         0 => {
-            let window = q.window(3, stride);
-            let conv = q.conv(x, 1 + random.below(8), window, 1);
+            let mut window = q.window(3, stride);
+            if random.below(3) == 0 {
+                (window.dilation, window.before, window.after) = ([1, 2], [1, 2], [1, 2]);
+            }
+            let groups = if channels % 2 == 0 { 1 + random.below(2) } else { 1 };
+            let conv = q.conv(x, groups * (1 + random.below(4)), window, groups);
             q.net.activation(conv, clip)
         }
         1 => {

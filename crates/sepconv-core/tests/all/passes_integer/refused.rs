@@ -1,13 +1,15 @@
 //! What has no form on bytes, or none that is right, stays as it is; and nothing that a file may ask for takes long.
 
 use sepconv_core::{
-    DType, Graph, Op, Tensor, ValueId,
+    DType, Graph, Op, Shape, Tensor, ValueId, interpret,
     op::{Conv2d, Pool, Quantization},
+    passes::optimise,
 };
-use sepconv_kernels::{Activation, Window, elementwise::Binary, elementwise::Unary, pool::PoolKind};
+use sepconv_kernels::{Activation, Filters, Window, elementwise::Binary, elementwise::Unary, pool::PoolKind};
 
 use super::check_exact;
 use super::quantized::{INT8, Quantized, Reals, Style, UINT8};
+use crate::common::Net;
 
 /// The operators that take or give real numbers, apart from what translates.
 fn left(graph: Graph) -> Vec<&'static str> {
@@ -67,7 +69,7 @@ fn bias_between_integers() {
 
 #[test]
 fn sums_beyond_32_bits() {
-    let wide = |inputs: usize, bias: i64| {
+    let network = |inputs: usize, bias: i64| {
         let mut q = Quantized::new(3, UINT8);
         let x = q.input(&[1, inputs]);
         let weights = q.constant(&[1, inputs], vec![2f32.powi(-20)]);
@@ -75,12 +77,20 @@ fn sums_beyond_32_bits() {
         let quantization = Quantization::per_tensor(DType::I64, x.scale * 2f32.powi(-20), 0);
         let bias = q.net.node(Op::Dequantize(quantization), &[integers]);
         let dense = q.net.node(Op::Dense { activation: Activation::Relu }, &[x.id, weights, bias]);
-        left(q.finish(&[dense]))
+        q.finish(&[dense])
     };
+    let wide = |inputs, bias| left(network(inputs, bias));
     assert!(wide(64, 1 << 30).is_empty());
     assert_eq!(wide(64, 1 << 31), ["qconv2d", "binary"]);
     assert_eq!(wide(64, i64::MIN), ["qconv2d", "binary"]);
-    assert_eq!(wide(33_026, 0), ["dense"]);
+    // The last that fits runs as bytes, the first that does not in real numbers.
+    let most = Filters::MOST_PRODUCTS;
+    for (inputs, names) in [(most, &[][..]), (most + 1, &["dense"])] {
+        assert_eq!(wide(inputs, 0), names);
+        let graph = network(inputs, 0);
+        let inputs = super::inputs(&graph, 8);
+        super::check_plans(&optimise(graph).unwrap(), &inputs);
+    }
 }
 
 /// Scales that single precision cannot hold, or only just.
@@ -99,6 +109,40 @@ fn extreme_scales() {
         let names = left(layer(whole(weights), 0.0, whole(result)));
         assert_eq!(names, [layer_of], "{weights} to {result}");
     }
+}
+
+/// Bytes times scales that single precision cannot add.
+#[test]
+fn sums_that_leave_single_precision() {
+    for (scale, names) in [(2e-37, &["binary"][..]), (2e-30, &[])] {
+        let mut q = Quantized::new(6, UINT8);
+        let [a, b] = [0; 2].map(|_| q.input(&[1, 4]));
+        let [a, b] = [a, b].map(|x| q.through(x.id, Quantization::per_tensor(DType::U8, 10.0, 128)));
+        let sum = q.net.node(Op::binary(Binary::Sub), &[a.id, b.id]);
+        let bytes = q.net.node(Op::Quantize(Quantization::per_tensor(DType::U8, scale, 7)), &[sum]);
+        assert_eq!(left(q.net.finish(&[bytes])), names, "{scale}");
+    }
+}
+
+/// Windows that may see padding only: minus infinity in real numbers, the least byte in signed and unsigned ones.
+#[test]
+fn windows_without_taps() {
+    let window = Window { dilation: [3; 2], before: [3; 2], after: [3; 2], ..Window::new(2, 2) };
+    let pool = || Op::Pool(Pool { window, kind: PoolKind::Max, ceil: false });
+    let mut net = Net::new(9);
+    let x = net.builder.input("x", Shape::new([1, 2, 2, 3]).unwrap(), DType::I8).unwrap();
+    let y = net.node(pool(), &[x]);
+    let graph = net.finish(&[y]);
+    let inputs = super::inputs(&graph, 9);
+    let expected = interpret(&graph, &inputs).unwrap();
+    let optimised = optimise(graph).unwrap();
+    assert_eq!(interpret(&optimised, &inputs).unwrap(), expected);
+    super::check_plans(&optimised, &inputs);
+    let mut q = Quantized::new(10, INT8);
+    let x = q.input(&[1, 2, 2, 3]);
+    let real = q.net.node(pool(), &[x.id]);
+    let bytes = q.net.node(Op::Quantize(whole(0.5)), &[real]);
+    assert_eq!(left(q.net.finish(&[bytes])), ["pool"]);
 }
 
 /// Functions other than clips act on the sum before it is rounded.

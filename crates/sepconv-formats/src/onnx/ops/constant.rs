@@ -80,7 +80,7 @@ fn cast_to(node: &mut Node<'_>, to: Element) -> Result<ValueId> {
     node.attributes.ignore(&["saturate", "round_mode"]);
     let x = node.input(0)?;
     match (node.dtype(x), to.dtype()) {
-        (DType::F32, DType::F32) => Ok(x),
+        (DType::F32, DType::F32) | (DType::U8, DType::U8) | (DType::I8, DType::I8) => Ok(x),
         (DType::U8 | DType::I8, DType::F32) if node.constant_of(x).is_none() => numbers(node, x),
         (DType::F32, dtype @ (DType::U8 | DType::I8)) if node.constant_of(x).is_none() => {
             let whole = truncated(node, x)?;

@@ -350,7 +350,7 @@ fn many_nodes_cannot_share_one_long_list_of_scales() {
         let nodes = names.iter().map(read).chain([node("Sum", &inputs, &["y"])]).collect();
         let Known(bytes) = u8(&[10_000], &[0; 10_000]) else { unreachable!("weights are known") };
         let weights = vec![TensorProto { name: "w".into(), ..*bytes }, weight("scale", &[10_000], &[1.0; 10_000])];
-        let limits = Limits { max_memory: 1 << 20, ..Limits::default() };
+        let limits = Limits { max_memory: 1 << 21, ..Limits::default() };
         load(network(&[1], nodes, weights), 13)?.graph(&Binding { limits, ..Binding::default() })
     };
     assert!(shared(10).is_ok());

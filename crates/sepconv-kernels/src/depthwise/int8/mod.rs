@@ -17,6 +17,7 @@ mod kernel;
 mod pack;
 mod quads;
 mod reference;
+mod strip;
 #[cfg(test)]
 mod tests;
 

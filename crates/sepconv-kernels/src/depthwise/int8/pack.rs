@@ -91,9 +91,9 @@ pub fn packed_int8_len(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Fil
 
 /// Re-orders weights, biases and scales for [`depthwise_int8`](super::depthwise_int8) on `isa` with `variant`.
 ///
-/// For each group of channels there are their biases, less what the zero point of the input, counted from the origin, adds to every sum; their scales;
-/// and slot by slot their weights. Before them stand the number of parts that each group's weights are cut into, and a
-/// row of inputs that stand for zero, which windows read above and below the plane.
+/// For each group of channels there are their biases, less what the zero point of the input, counted from the origin, adds to every
+/// sum; their scales; and slot by slot their weights. Before them stand the number of parts that each group's weights are cut into,
+/// and a row of inputs that stand for zero, which windows read above and below the plane.
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_int8_len(isa, variant, dw, filters), "bytes of packed depthwise weights");

@@ -9,15 +9,14 @@ pub(super) const fn quads(kernel: usize) -> usize {
     kernel.div_ceil(4)
 }
 
-/// Whether quad `q` lies along a row.
-const fn lies(kernel: usize, q: usize) -> bool {
+/// Whether quad `q` lies along the last row.
+pub(super) const fn lies(kernel: usize, q: usize) -> bool {
     kernel == 5 && q == 1
 }
 
-/// Where byte `b` of a quad is from: the row, and how many columns to the right. Bytes without a tap repeat another.
-pub(super) const fn source(kernel: usize, q: usize, b: usize) -> [usize; 2] {
-    let row = if lies(kernel, q) || 4 * q + b >= kernel { kernel - 1 } else { 4 * q + b };
-    [row, if lies(kernel, q) { b } else { 0 }]
+/// The row that byte `b` of a quad that stands on a column is from. Bytes without a tap repeat another.
+pub(super) const fn source(kernel: usize, q: usize, b: usize) -> usize {
+    if 4 * q + b < kernel { 4 * q + b } else { kernel - 1 }
 }
 
 /// How many columns beyond the first are read for `stride` columns.

@@ -257,3 +257,25 @@ fn a_ring_of_rows_gives_the_same_bytes_as_the_plane() {
         });
     }
 }
+
+#[test]
+fn scales_and_sums_of_any_size() {
+    let dw = shape(same(3, 1), [3, 9, 70], 1).expect("a window that fits");
+    let mut operands = Operands::new(&dw, &mut Lcg(7));
+    for scale in [1.0, 300.0, 1e9, f32::MAX, -1e9, 0.0, -0.01] {
+        operands.scale.fill(0.01);
+        operands.scale[69] = scale;
+        operands.scale[20] = scale;
+        for filters in &operands.filters()[..3] {
+            let mut expected = vec![7; dw.output.iter().product()];
+            reference_int8(&dw, &operands.x, filters, &PLAIN, &mut expected);
+            everywhere(&dw, |isa, variant| {
+                assert!(
+                    operands.run(isa, variant, &dw, filters, &PLAIN) == expected,
+                    "{isa} {} {scale}",
+                    variant.name()
+                );
+            });
+        }
+    }
+}

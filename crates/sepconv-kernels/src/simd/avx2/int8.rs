@@ -1,5 +1,4 @@
 use core::arch::x86_64::*;
-use core::array;
 
 use super::{Avx2, Dot, LANES};
 use crate::simd::{Int8, part};
@@ -119,12 +118,25 @@ impl<D: Dot> Int8 for Avx2<D> {
         }
     }
     #[inline(always)]
-    fn store_channels(self, x: [__m256i; 4], to: &mut [u8]) {
-        let to = &mut to[..4 * LANES];
+    fn narrow(self, x: [__m256i; 4], zero_point: u8, [low, high]: [u8; 2]) -> __m256i {
         // SAFETY: see above.
         unsafe {
-            let words: [_; 2] = array::from_fn(|i| _mm256_packs_epi32(x[2 * i], x[2 * i + 1]));
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_packus_epi16(words[0], words[1]));
+            let zero_point = _mm256_set1_epi16(zero_point.into());
+            let first = _mm256_adds_epi16(_mm256_packs_epi32(x[0], x[1]), zero_point);
+            let last = _mm256_adds_epi16(_mm256_packs_epi32(x[2], x[3]), zero_point);
+            let bytes = _mm256_max_epu8(_mm256_packus_epi16(first, last), _mm256_set1_epi8(low as i8));
+            _mm256_min_epu8(bytes, _mm256_set1_epi8(high as i8))
         }
+    }
+    #[inline(always)]
+    fn in_order(self, x: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)) }
+    }
+    #[inline(always)]
+    fn store_quads(self, x: __m256i, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) }
     }
 }

@@ -13,6 +13,8 @@ pub trait Dot: Copy + Send + Sync + 'static {
     fn dot(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
     /// `table[x]` for `x` in 0..=255.
     fn lookup(token: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i;
+    /// `x = table[x]` for every byte.
+    fn lookup_all(token: Avx512<Self>, table: &[u8; 256], x: &mut [u8]);
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
@@ -53,6 +55,25 @@ impl Dot for Widen {
         // SAFETY: see above.
         unsafe { _mm512_loadu_si512(found.as_ptr().cast()) }
     }
+
+    #[inline(always)]
+    fn lookup_all(_: Avx512<Self>, table: &[u8; 256], x: &mut [u8]) {
+        for x in x {
+            *x = table[usize::from(*x)];
+        }
+    }
+}
+
+/// `table[x]` for each of 64 bytes: four registers hold the table; a permutation picks from two of them, by the lowest seven bits.
+#[inline(always)]
+fn find(table: &[u8; 256], x: __m512i) -> __m512i {
+    // SAFETY: called with a token of VBMI only; memory is reached only through an array of the size read.
+    unsafe {
+        let part = |i: usize| _mm512_loadu_si512(table[64 * i..64 * (i + 1)].as_ptr().cast());
+        let low = _mm512_permutex2var_epi8(part(0), x, part(1));
+        let high = _mm512_permutex2var_epi8(part(2), x, part(3));
+        _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high)
+    }
 }
 
 // SAFETY (all methods): as above.
@@ -76,17 +97,22 @@ impl Dot for Vnni {
         unsafe { _mm512_dpbusd_epi32(sum, x, w) }
     }
 
-    /// Four registers hold the table; a permutation picks from two of them, by the lowest seven bits.
+    /// Of each lane only the lowest byte is an index.
     #[inline(always)]
     fn lookup(_: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i {
         // SAFETY: see above.
-        unsafe {
-            let part = |i: usize| _mm512_loadu_si512(table[64 * i..64 * (i + 1)].as_ptr().cast());
-            let low = _mm512_permutex2var_epi8(part(0), x, part(1));
-            let high = _mm512_permutex2var_epi8(part(2), x, part(3));
-            // Of each lane only the lowest byte is an index.
-            let found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
-            _mm512_and_si512(found, _mm512_set1_epi32(0xff))
+        unsafe { _mm512_and_si512(find(table, x), _mm512_set1_epi32(0xff)) }
+    }
+
+    #[inline(always)]
+    fn lookup_all(_: Avx512<Self>, table: &[u8; 256], x: &mut [u8]) {
+        for x in x.chunks_mut(64) {
+            let mask = u64::MAX >> (64 - x.len());
+            // SAFETY: see above; the mask covers no more than the slice.
+            unsafe {
+                let found = find(table, _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()));
+                _mm512_mask_storeu_epi8(x.as_mut_ptr().cast(), mask, found);
+            }
         }
     }
 }

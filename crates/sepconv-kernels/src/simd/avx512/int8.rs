@@ -1,5 +1,4 @@
 use core::arch::x86_64::*;
-use core::array;
 
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::Int8;
@@ -103,6 +102,10 @@ impl<D: Dot> Int8 for Avx512<D> {
     fn lookup(self, table: &[u8; 256], x: __m512i) -> __m512i {
         D::lookup(self, table, x)
     }
+    #[inline(always)]
+    fn lookup_all(self, table: &[u8; 256], x: &mut [u8]) {
+        D::lookup_all(self, table, x);
+    }
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m512i; 4] {
@@ -129,12 +132,34 @@ impl<D: Dot> Int8 for Avx512<D> {
         }
     }
     #[inline(always)]
-    fn store_channels(self, x: [__m512i; 4], to: &mut [u8]) {
-        let to = &mut to[..4 * LANES];
+    fn narrow(self, x: [__m512i; 4], zero_point: u8, [low, high]: [u8; 2]) -> __m512i {
         // SAFETY: see above.
         unsafe {
-            let words: [_; 2] = array::from_fn(|i| _mm512_packs_epi32(x[2 * i], x[2 * i + 1]));
-            _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_packus_epi16(words[0], words[1]));
+            let zero_point = _mm512_set1_epi16(zero_point.into());
+            let first = _mm512_adds_epi16(_mm512_packs_epi32(x[0], x[1]), zero_point);
+            let last = _mm512_adds_epi16(_mm512_packs_epi32(x[2], x[3]), zero_point);
+            let bytes = _mm512_max_epu8(_mm512_packus_epi16(first, last), _mm512_set1_epi8(low as i8));
+            _mm512_min_epu8(bytes, _mm512_set1_epi8(high as i8))
         }
+    }
+    #[inline(always)]
+    fn in_order(self, x: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_permutexvar_epi32(places, x)
+        }
+    }
+    #[inline(always)]
+    fn store_quads(self, x: __m512i, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), x) }
+    }
+    #[inline(always)]
+    fn store_quads_part(self, x: __m512i, to: &mut [u8]) {
+        let mask = u64::MAX.checked_shr(64u32.saturating_sub(to.len() as u32)).unwrap_or(0);
+        // SAFETY: see above.
+        unsafe { _mm512_mask_storeu_epi8(to.as_mut_ptr().cast(), mask, x) }
     }
 }

@@ -133,13 +133,24 @@ impl<D: Dot> Int8 for Neon<D> {
         }
     }
     #[inline(always)]
-    fn store_channels(self, x: [int32x4_t; 4], to: &mut [u8]) {
-        let to = &mut to[..4 * LANES];
+    fn narrow(self, x: [int32x4_t; 4], zero_point: u8, [low, high]: [u8; 2]) -> int32x4_t {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = x.map(|x| vqmovun_s32(x));
-            let bytes = vcombine_u8(vqmovn_u16(vcombine_u16(a, b)), vqmovn_u16(vcombine_u16(c, d)));
-            vst1q_u8(to.as_mut_ptr(), bytes);
+            let zero_point = vdupq_n_s16(zero_point.into());
+            let first = vqaddq_s16(vcombine_s16(vqmovn_s32(x[0]), vqmovn_s32(x[1])), zero_point);
+            let last = vqaddq_s16(vcombine_s16(vqmovn_s32(x[2]), vqmovn_s32(x[3])), zero_point);
+            let bytes = vmaxq_u8(vcombine_u8(vqmovun_s16(first), vqmovun_s16(last)), vdupq_n_u8(low));
+            vreinterpretq_s32_u8(vminq_u8(bytes, vdupq_n_u8(high)))
         }
+    }
+    #[inline(always)]
+    fn in_order(self, x: int32x4_t) -> int32x4_t {
+        x
+    }
+    #[inline(always)]
+    fn store_quads(self, x: int32x4_t, to: &mut [u8]) {
+        let to = &mut to[..4 * LANES];
+        // SAFETY: see above.
+        unsafe { vst1q_u8(to.as_mut_ptr(), vreinterpretq_u8_s32(x)) }
     }
 }

@@ -90,9 +90,16 @@ impl Int8 for Scalar {
         array::from_fn(|i| i32::from_ne_bytes(rows.map(|row| row.get(i).copied().unwrap_or(0))))
     }
     #[inline(always)]
-    fn store_channels(self, x: [I32; 4], to: &mut [u8]) {
-        for (to, x) in to[..16].as_chunks_mut::<4>().0.iter_mut().zip(x) {
-            *to = x.map(|x| x as u8);
-        }
+    fn narrow(self, x: [I32; 4], zero_point: u8, [low, high]: [u8; 2]) -> I32 {
+        let byte = |x: i32| x.saturating_add(zero_point.into()).clamp(low.into(), high.into()) as u8;
+        x.map(|x| i32::from_ne_bytes(x.map(byte)))
+    }
+    #[inline(always)]
+    fn in_order(self, x: I32) -> I32 {
+        x
+    }
+    #[inline(always)]
+    fn store_quads(self, x: I32, to: &mut [u8]) {
+        to[..16].copy_from_slice(x.map(i32::to_ne_bytes).as_flattened());
     }
 }

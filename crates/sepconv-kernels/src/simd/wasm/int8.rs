@@ -111,9 +111,20 @@ impl Int8 for Wasm128 {
         i16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(pairs(a, b), pairs(c, d))
     }
     #[inline(always)]
-    fn store_channels(self, x: [v128; 4], to: &mut [u8]) {
+    fn narrow(self, [a, b, c, d]: [v128; 4], zero_point: u8, [low, high]: [u8; 2]) -> v128 {
+        let zero_point = i16x8_splat(zero_point.into());
+        let first = i16x8_add_sat(i16x8_narrow_i32x4(a, b), zero_point);
+        let last = i16x8_add_sat(i16x8_narrow_i32x4(c, d), zero_point);
+        u8x16_min(u8x16_max(u8x16_narrow_i16x8(first, last), u8x16_splat(low)), u8x16_splat(high))
+    }
+    #[inline(always)]
+    fn in_order(self, x: v128) -> v128 {
+        x
+    }
+    #[inline(always)]
+    fn store_quads(self, x: v128, to: &mut [u8]) {
         let to = &mut to[..4 * LANES];
         // SAFETY: see above.
-        unsafe { v128_store(to.as_mut_ptr().cast(), narrow(x)) }
+        unsafe { v128_store(to.as_mut_ptr().cast(), x) }
     }
 }
