@@ -1,4 +1,3 @@
-use core::any::TypeId;
 use core::fmt;
 
 use super::*;
@@ -34,7 +33,7 @@ macro_rules! instruction_sets {
             pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
                 Self::available().filter(|isa| match isa {
                     Self::Scalar(_) => true,
-                    $(Self::$isa(_) => TypeId::of::<$token>() == TypeId::of::<$plain>(),)*
+                    $(Self::$isa(_) => core::any::TypeId::of::<$token>() == core::any::TypeId::of::<$plain>(),)*
                 })
             }
 
