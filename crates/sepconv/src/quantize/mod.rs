@@ -16,6 +16,8 @@ mod roles;
 mod rounding;
 mod spell_out;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod weights;
 
