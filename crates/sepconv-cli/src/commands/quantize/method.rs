@@ -5,9 +5,9 @@ use sepconv::quantize::{Granularity, Quantizer, Range};
 /// How the network is quantised.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct MethodArgs {
-    /// Which part of what an activation was seen to be becomes its range: this percentile, mse (the least error) or minmax
+    /// Which part of what an activation was seen to be becomes its range: mse (the least error), percentile:99.99 or minmax
     /// (all)
-    #[arg(long, value_name = "HOW", default_value = "percentile:99.99", value_parser = parse_range)]
+    #[arg(long, value_name = "HOW", default_value = "mse", value_parser = parse_range)]
     range: Range,
 
     /// One scale for all weights of a layer, not one for each filter
