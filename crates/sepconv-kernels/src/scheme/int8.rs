@@ -143,7 +143,7 @@ fn vectors<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
 #[inline(always)]
 fn four<V: Copy, const N: usize>(vectors: &[V; N], first: usize) -> [V; 4] {
     let last = N - 1;
-    [first, first + 1, first + 2, first + 3].map(|v| vectors[v.min(last)])
+    [vectors[first.min(last)], vectors[last.min(first + 1)], vectors[last.min(first + 2)], vectors[last.min(first + 3)]]
 }
 
 /// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
