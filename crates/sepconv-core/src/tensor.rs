@@ -72,9 +72,10 @@ impl fmt::Display for Shape {
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
-    /// What flows through a network.
+    /// What flows through a network of floats.
     F32,
-    /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it.
+    /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it. Also
+    /// the biases of integer layers.
     I64,
     /// Bytes that stand for real numbers; see [`Quantization`](crate::op::Quantization).
     U8,

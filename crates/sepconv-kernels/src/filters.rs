@@ -10,7 +10,7 @@ pub struct ZeroPoints {
 /// Weights of one byte, and their zero point.
 #[derive(Clone, Copy, Debug)]
 pub enum Weights8<'a> {
-    /// Signed, as most files have them, with zero point 0.
+    /// Signed, as most files have them; the zero point is 0 in these.
     I8(&'a [i8], i8),
     /// Unsigned, as early TensorFlow Lite files have them. They are taken as `i8` by subtracting 128, as is their zero point.
     U8(&'a [u8], u8),

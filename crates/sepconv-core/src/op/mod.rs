@@ -22,7 +22,7 @@ use sepconv_kernels::{
     resize::AxisMap,
 };
 
-use crate::Shape;
+use crate::{Graph, Node, Shape};
 
 pub(crate) use describe::LayerName;
 pub use integer::{QAverage, QBinary, QConv2d, QOutput};
@@ -223,6 +223,17 @@ impl fmt::Display for ConvKind {
 }
 
 impl ConvKind {
+    /// What the convolution of a node is, in the sense of [`Conv2d::kind`]. One of bytes that gives floats counts as none: it belongs to no
+    /// block.
+    pub(crate) fn of(graph: &Graph, node: &Node) -> Option<Self> {
+        let channels = graph.value(*node.inputs.first()?).shape.last();
+        match &node.op {
+            Op::Conv2d(conv) => Some(conv.kind(channels)),
+            Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
+            _ => None,
+        }
+    }
+
     fn new(window: &Window, groups: usize, channels: usize) -> Self {
         match groups {
             1 if window.is_pointwise() => Self::Pointwise,

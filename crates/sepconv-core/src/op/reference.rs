@@ -26,10 +26,11 @@ impl Op {
         if let Some(result) = self.on_integers(inputs, out) {
             return Tensor::new(out.clone(), Data::I64(result?));
         }
-        let operands: Option<Vec<&[f32]>> = inputs.iter().map(|tensor| tensor.as_f32()).collect();
-        let Some(operands) = operands else {
-            return Err(Error::unsupported("operator is for floats only").expected("f32", "i64"));
-        };
+        let operands = inputs.iter().map(|tensor| {
+            let error = || Error::unsupported("operator is for floats only").expected("f32", tensor.dtype());
+            tensor.as_f32().ok_or_else(error)
+        });
+        let operands: Vec<&[f32]> = operands.collect::<Result<_>>()?;
         let shapes: Vec<&Shape> = inputs.iter().map(|tensor| tensor.shape()).collect();
         let mut result = vec![0.0; out.elements()];
         if !result.is_empty() {
@@ -86,7 +87,7 @@ impl Op {
         }
     }
 
-    /// Carries out the moves of an operator that computes nothing, on either element type.
+    /// Carries out the moves of an operator that computes nothing, on any element type.
     fn moved(&self, inputs: &[&Tensor], out: &Shape) -> Result<Option<Tensor>> {
         let shapes: Vec<&Shape> = inputs.iter().map(|tensor| tensor.shape()).collect();
         let indices = inputs.get(1).and_then(|tensor| tensor.as_i64());

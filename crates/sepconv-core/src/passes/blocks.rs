@@ -96,15 +96,8 @@ impl<'g> Search<'g> {
         &self.graph.nodes[i]
     }
 
-    /// What a convolution is. One of bytes whose result is real numbers belongs to no block.
-    fn kind(&self, i: usize) -> Option<ConvKind> {
-        let node = self.node(i);
-        let channels = self.graph.value(node.inputs[0]).shape.last();
-        match &node.op {
-            Op::Conv2d(conv) => Some(conv.kind(channels)),
-            Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
-            _ => None,
-        }
+    fn conv_kind(&self, i: usize) -> Option<ConvKind> {
+        ConvKind::of(self.graph, self.node(i))
     }
 
     /// Whether a convolution keeps negative results, and whether it adds a residual.
@@ -129,19 +122,19 @@ impl<'g> Search<'g> {
 
     /// The separable or inverted-residual block whose depthwise convolution is node `i`.
     fn around_depthwise(&self, i: usize) -> Option<Block> {
-        if self.kind(i)? != ConvKind::Depthwise {
+        if self.conv_kind(i)? != ConvKind::Depthwise {
             return None;
         }
         let depthwise = self.node(i);
         let gate = self.readers[depthwise.output.0].iter().find_map(|&reader| self.squeeze_excite(reader));
         let squeeze_excite = gate.is_some();
         let result = gate.as_ref().map_or(depthwise.output, |gate| self.node(gate[gate.len() - 1]).output);
-        let project = self.reader(result).filter(|&reader| self.kind(reader) == Some(ConvKind::Pointwise))?;
+        let project = self.reader(result).filter(|&reader| self.conv_kind(reader) == Some(ConvKind::Pointwise))?;
         if self.node(project).inputs[0] != result {
             return None;
         }
         let expand = self.producer[depthwise.inputs[0].0].filter(|&expand| {
-            self.kind(expand) == Some(ConvKind::Pointwise) && self.reader(depthwise.inputs[0]).is_some()
+            self.conv_kind(expand) == Some(ConvKind::Pointwise) && self.reader(depthwise.inputs[0]).is_some()
         });
         // A pointwise layer before a depthwise one is an expansion only where a linear projection follows.
         let (linear, residual) = self.linear_and_residual(project);

@@ -5,11 +5,7 @@ use core::{fmt, ops::Range};
 use bytemuck::Pod;
 use sepconv_kernels::{Isa, Rows, depthwise};
 
-use crate::{
-    Graph, Node, Op,
-    op::{ConvKind, QOutput},
-    passes::Block,
-};
+use crate::{Graph, Node, Op, op::ConvKind, passes::Block};
 
 /// A pointwise layer with its packed weights.
 pub(crate) trait PointwiseLayer {
@@ -216,9 +212,9 @@ pub(super) fn groups(graph: &Graph, blocks: &[Block]) -> Vec<Vec<usize>> {
 
 fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let node = |i: usize| &graph.nodes[i];
-    let at = block.nodes.iter().position(|&i| kind(graph, node(i)) == Some(ConvKind::Depthwise))?;
+    let at = block.nodes.iter().position(|&i| ConvKind::of(graph, node(i)) == Some(ConvKind::Depthwise))?;
     let depthwise = block.nodes[at];
-    let pointwise = |i: &usize| kind(graph, node(*i)) == Some(ConvKind::Pointwise);
+    let pointwise = |i: &usize| ConvKind::of(graph, node(*i)) == Some(ConvKind::Pointwise);
     // Residuals are added to the last layer only.
     let plain = |i: &usize| !adds_residual(node(*i));
     let depthwise = Some(depthwise).filter(plain)?;
@@ -229,16 +225,6 @@ fn group(graph: &Graph, block: &Block) -> Option<Vec<usize>> {
     let inner = expand.map_or(0, bytes) + if project.is_some() { bytes(depthwise) } else { 0 };
     let images = graph.value(node(depthwise).output).shape[0].max(1);
     (inner / images > WORTH).then(|| expand.into_iter().chain([depthwise]).chain(project).collect())
-}
-
-/// What a convolution is, unless it makes floats of bytes.
-fn kind(graph: &Graph, node: &Node) -> Option<ConvKind> {
-    let channels = graph.value(node.inputs[0]).shape.last();
-    match &node.op {
-        Op::Conv2d(conv) => Some(conv.kind(channels)),
-        Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
-        _ => None,
-    }
 }
 
 fn adds_residual(node: &Node) -> bool {

@@ -25,9 +25,10 @@ impl Mean {
 }
 
 /// Pools bytes into the output rows `rows`, as [`pool`](super::pool) does floats: maxima of the bytes, or the `mean` of those inside the
-/// plane, which must be given for an average and for nothing else.
+/// plane, which must be given for an average and for nothing else. A row of `x` is `[w,c]`, `out` is `[rows,ow,c]`. Sums are exact for
+/// windows of up to 2²³ taps.
 ///
-/// Sums are exact for windows of up to 2²³ taps.
+/// Panics when sizes contradict each other or the mean the kind of pooling.
 pub fn pool_int8(isa: Isa, pool: &Pool, mean: Option<&Mean>, x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
     pool.check();
     assert_eq!(mean.is_some(), pool.kind != PoolKind::Max, "an average of bytes has a mean");

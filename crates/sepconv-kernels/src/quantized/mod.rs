@@ -15,12 +15,16 @@ use crate::{
 };
 
 /// `out = clamp(round(x / scale) + zero_point)`, halves to even; NaN gives 0.
+///
+/// Panics when `x` and `out` differ in length.
 pub fn quantize(isa: Isa, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8]) {
     assert_eq!(x.len(), out.len(), "floats to quantise");
     isa.run_int8(kernel::Quantize { scale, output: Requantize { zero_point, low: 0, high: u8::MAX }, x, out });
 }
 
 /// `out = (x - zero_point) · scale`
+///
+/// Panics when `x` and `out` differ in length.
 pub fn dequantize(isa: Isa, scale: f32, zero_point: u8, x: &[u8], out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "bytes to dequantise");
     isa.run_int8(kernel::Dequantize { term: Term { zero_point, scale }, x, out });

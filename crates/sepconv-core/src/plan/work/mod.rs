@@ -38,7 +38,7 @@ pub(crate) enum Work {
     Dequantize { quantization: Quantization, inner: usize },
     /// A function of each byte.
     Lookup(Lookup),
-    /// Elements of either type go from place to place as they are.
+    /// Elements of any type go from place to place as they are.
     Move { dtype: DType, fill: Option<f32>, moves: Vec<Move> },
 }
 
