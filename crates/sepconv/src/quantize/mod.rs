@@ -141,10 +141,11 @@ impl Quantizer {
         self
     }
 
-    /// Quantises a float network with samples of its input: for each a tensor for each input, in the file's own order of axes.
+    /// Quantises a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for each input, in
+    /// the file's own order of axes.
     ///
     /// # Errors
-    /// When the network is quantised already or has no layer to quantise, when samples are not what it takes, or when a name of
+    /// When the network is quantised already or has no layer to quantise, when batch normalisations are left in it, when samples are not what it takes, or when a name of
     /// [`keep_float`](Self::keep_float) is no layer's.
     pub fn run(
         &self,
