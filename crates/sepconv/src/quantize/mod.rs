@@ -145,8 +145,8 @@ impl Quantizer {
     /// the file's own order of axes.
     ///
     /// # Errors
-    /// When the network is quantised already or has no layer to quantise, when batch normalisations are left in it, when samples are not what it takes, or when a name of
-    /// [`keep_float`](Self::keep_float) is no layer's.
+    /// When the network is quantised already or has no layer to quantise, when batch normalisations are left in it, when samples are not
+    /// what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn run(
         &self,
         graph: &Graph,
