@@ -43,8 +43,8 @@ pub enum QOutput {
     },
 }
 
-/// See [`Op::QBinary`](super::Op::QBinary). Sum and difference: `output(a(x) ± b(y))`; product: `output((x - a.zero_point)·(y - b.zero_point) · scale)` with the
-/// rounded product of both scales.
+/// See [`Op::QBinary`](super::Op::QBinary). Sum and difference: `output(a(x) ± b(y))`; product:
+/// `output((x - a.zero_point)·(y - b.zero_point) · scale)` with the rounded product of both scales.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QBinary {
     /// `Add`, `Sub` or `Mul`.

@@ -100,8 +100,8 @@ impl Histogram {
         (low.max(self.low), high.min(self.high))
     }
 
-    /// Shrinks both ends together, then each by itself. What counts is the error behind `reader`. Numbers are rounded as they will be rather than by a formula for evenly spread
-    /// ones: hard-swish and its like crowd them around their least value.
+    /// Shrinks both ends together, then each by itself. What counts is the error behind `reader`. Numbers are rounded as they will be
+    /// rather than by a formula for evenly spread ones: hard-swish and its like crowd them around their least value.
     fn least_error(&self, (least, most): (f32, f32), reader: Activation) -> (f32, f32) {
         const STEPS: u32 = 64;
         let read = |(x, count): (f64, f64)| (x as f32, reader.apply(x as f32), count);
