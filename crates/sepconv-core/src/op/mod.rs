@@ -30,7 +30,7 @@ pub(crate) use moves::Move;
 pub use quantized::{Lookup, Quantization};
 pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
 
-/// An operator of a [`Graph`](crate::Graph). Planes are NHWC; every operator has one result.
+/// An operator of a [`Graph`]. Planes are NHWC; every operator has one result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`, then the
