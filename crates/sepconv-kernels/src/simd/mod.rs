@@ -17,7 +17,6 @@ mod int8;
 mod isa;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod neon;
-#[cfg(any(target_arch = "x86_64", target_feature = "neon", target_feature = "simd128"))]
 mod part;
 mod scalar;
 mod strided;

@@ -1,6 +1,7 @@
 //! Fewer than eight bytes, without a call to copy them.
 
 /// Up to eight bytes as a little-endian number, absent ones zero.
+#[cfg(any(target_arch = "x86_64", target_feature = "neon", target_feature = "simd128"))]
 #[inline(always)]
 pub(super) fn read(from: &[u8]) -> u64 {
     if let Some(whole) = from.first_chunk() {
