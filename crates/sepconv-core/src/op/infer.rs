@@ -195,20 +195,25 @@ impl Op {
     }
 }
 
+/// The result's shape of a convolution of floats or bytes on an input, weights and a bias, which come first.
+pub(super) fn convolved(window: &Window, groups: usize, shapes: &[&Shape]) -> Result<Shape> {
+    let [n, h, w, c] = nhwc(shapes[0])?;
+    let [o, kh, kw, per_group] = filters(shapes[1])?;
+    check_groups(groups, c, o)?;
+    let expected = [o, window.kernel[0], window.kernel[1], c / groups];
+    if [o, kh, kw, per_group] != expected {
+        return Err(Error::mismatch("weights do not match the input channels")
+            .expected(format_args!("weights {expected:?}"), shapes[1])
+            .help(alloc::format!("{c} input channels in {groups} group(s)")));
+    }
+    expect_shape("bias", shapes[2], &[o])?;
+    let plane = window.output([h, w]).ok_or_else(|| no_output(window, [h, w]))?;
+    Shape::new([n, plane[0], plane[1], o])
+}
+
 impl Conv2d {
     fn infer(&self, shapes: &[&Shape]) -> Result<Shape> {
-        let [n, h, w, c] = nhwc(shapes[0])?;
-        let [o, kh, kw, per_group] = filters(shapes[1])?;
-        check_groups(self.groups, c, o)?;
-        let expected = [o, self.window.kernel[0], self.window.kernel[1], c / self.groups];
-        if [o, kh, kw, per_group] != expected {
-            return Err(Error::mismatch("weights do not match the input channels")
-                .expected(format_args!("weights {expected:?}"), shapes[1])
-                .help(alloc::format!("{} input channels in {} group(s)", c, self.groups)));
-        }
-        expect_shape("bias", shapes[2], &[o])?;
-        let plane = self.window.output([h, w]).ok_or_else(|| no_output(&self.window, [h, w]))?;
-        let shape = Shape::new([n, plane[0], plane[1], o])?;
+        let shape = convolved(&self.window, self.groups, shapes)?;
         if let Some(residual) = shapes.get(3) {
             expect_shape("residual", residual, &shape)?;
         }
@@ -278,14 +283,14 @@ fn padded(window: &Window, x: &Shape) -> Result<Vec<usize>> {
     Ok(vec![rows, columns, c])
 }
 
-pub(super) fn no_output(window: &Window, plane: [usize; 2]) -> Error {
+fn no_output(window: &Window, plane: [usize; 2]) -> Error {
     Error::mismatch("window does not fit on the padded plane").expected(
         "a kernel, stride and dilation of at least 1 and an extent within the padded plane",
         format_args!("{window:?} on {}x{}", plane[0], plane[1]),
     )
 }
 
-pub(super) fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
+fn check_groups(groups: usize, channels: usize, filters: usize) -> Result<()> {
     if groups > 0 && channels > 0 && filters > 0 && channels.is_multiple_of(groups) && filters.is_multiple_of(groups) {
         return Ok(());
     }
@@ -296,14 +301,14 @@ pub(super) fn check_groups(groups: usize, channels: usize, filters: usize) -> Re
 }
 
 /// The sizes of planes in NHWC, none of which is empty.
-pub(super) fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
+fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
     match **shape {
         [n, h, w, c] if h > 0 && w > 0 => Ok([n, h, w, c]),
         _ => Err(Error::mismatch("operand is not a plane").expected("4 axes (NHWC), height and width from 1", shape)),
     }
 }
 
-pub(super) fn filters(shape: &Shape) -> Result<[usize; 4]> {
+fn filters(shape: &Shape) -> Result<[usize; 4]> {
     (**shape).try_into().map_err(|_| Error::mismatch("weights have the wrong rank").expected("4 axes (OHWI)", shape))
 }
 

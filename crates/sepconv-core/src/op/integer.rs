@@ -7,7 +7,7 @@ use sepconv_kernels::{
     quantized::Pair,
 };
 
-use super::infer::{check_groups, expect_shape, filters, nhwc, no_output};
+use super::infer::{convolved, expect_shape};
 use super::reference::image;
 use super::{Lookup, Pool};
 use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
@@ -123,18 +123,8 @@ impl QConv2d {
     }
 
     pub(super) fn infer(&self, shapes: &[&Shape]) -> Result<Shape> {
-        let [n, h, w, c] = nhwc(shapes[0])?;
-        let [o, kh, kw, per_group] = filters(shapes[1])?;
-        check_groups(self.groups, c, o)?;
-        let expected = [o, self.window.kernel[0], self.window.kernel[1], c / self.groups];
-        if [o, kh, kw, per_group] != expected {
-            return Err(Error::mismatch("weights do not match the input channels")
-                .expected(format_args!("weights {expected:?}"), shapes[1]));
-        }
-        expect_shape("bias", shapes[2], &[o])?;
-        expect_shape("scale", shapes[3], &[o])?;
-        let plane = self.window.output([h, w]).ok_or_else(|| no_output(&self.window, [h, w]))?;
-        let shape = Shape::new([n, plane[0], plane[1], o])?;
+        let shape = convolved(&self.window, self.groups, shapes)?;
+        expect_shape("scale", shapes[3], &[shape.last()])?;
         match shapes.get(4) {
             Some(residual) => expect_shape("residual", residual, &shape).map(|()| shape),
             None => Ok(shape),
