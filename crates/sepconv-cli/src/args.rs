@@ -8,12 +8,25 @@ use sepconv::{Classifier, Error, Model, Options, Preprocess, Result};
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
 
-/// How a network is compiled.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CompileArgs {
+/// How many threads work.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ThreadArgs {
     /// Threads that share the work [default: the machine's cores, at most 4]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
     threads: Option<usize>,
+}
+
+impl ThreadArgs {
+    pub(crate) fn options(self) -> Options {
+        self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads))
+    }
+}
+
+/// How a network is compiled.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompileArgs {
+    #[command(flatten)]
+    threads: ThreadArgs,
 
     /// The shape of an input whose sizes the file leaves open; once for each such input
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
@@ -34,12 +47,11 @@ impl CompileArgs {
     }
 
     pub(crate) fn threads(&self) -> Option<usize> {
-        self.threads
+        self.threads.threads
     }
 
     pub(crate) fn options(&self) -> Options {
-        let options = self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads));
-        self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
+        self.shape.iter().fold(self.threads.options(), |options, (name, dims)| options.shape(name, dims.as_slice()))
     }
 }
 

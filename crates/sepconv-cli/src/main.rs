@@ -3,9 +3,11 @@
 
 mod accuracy;
 mod args;
+mod calibration;
 mod commands;
 mod decoding;
 mod failure;
+mod inputs;
 mod progress;
 mod report;
 mod timing;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, evaluate, inspect, quantize, run};
+use crate::commands::{bench, classify, evaluate, inspect, machine, profile, quantize, run};
 use crate::failure::Failure;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
@@ -36,6 +38,10 @@ enum Command {
     Inspect(inspect::Args),
     /// Time a network.
     Bench(bench::Args),
+    /// Show where a network's time goes, step by step, and what keeps it there.
+    Profile(profile::Args),
+    /// Measure what this machine reaches at most.
+    Machine(machine::Args),
     /// Make a network of bytes from one of floats.
     Quantize(quantize::Args),
     /// Run a network of any kind on tensors from NumPy files.
@@ -49,6 +55,8 @@ impl Command {
             Self::Evaluate(args) => evaluate::execute(args, out),
             Self::Inspect(args) => inspect::execute(args, out),
             Self::Bench(args) => bench::execute(args, out),
+            Self::Profile(args) => profile::execute(args, out),
+            Self::Machine(args) => machine::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
             Self::Run(args) => run::execute(args),
         }

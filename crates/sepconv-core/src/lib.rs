@@ -26,7 +26,7 @@ pub use interpret::interpret;
 pub use join::{Join, Serial};
 pub use limits::Limits;
 pub use op::Op;
-pub use plan::{Layer, Plan, Runner};
+pub use plan::{Layer, Plan, Runner, Stage};
 pub use tensor::{DType, Data, Shape, Tensor};
 
 /// What every fallible function here returns.

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use sepconv_kernels::depthwise::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len};
 use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_int8_len};
-use sepconv_kernels::simd::{Int8, Kernel, Simd};
-use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Rows, Weights8, Window};
+use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Rows, Weights8, Window, peak};
 
 /// `(network, plane, channels, kernel, stride)`; each layer once, named by the first network that has it. Those named L1 are of
 /// no network: they fit the nearest cache, and show the kernels without the memory behind them.
@@ -60,10 +59,10 @@ fn main() {
     // Plain Rust is for machines that this bench does not know the peak of.
     let not_scalar = |isa: &Isa| !matches!(isa, Isa::Scalar(_));
     for isa in Isa::floats().filter(not_scalar) {
-        layers(isa, "f32", &filter, peak(isa), measure);
+        layers(isa, "f32", &filter, peak(isa, peak::floats), measure);
     }
     for isa in Isa::available().filter(not_scalar) {
-        layers(isa, "int8", &filter, peak_int8(isa), measure_int8);
+        layers(isa, "int8", &filter, peak(isa, peak::bytes), measure_int8);
     }
 }
 
@@ -152,58 +151,10 @@ fn fastest(mut call: impl FnMut()) -> f64 {
     (0..25).map(|_| batch(calls).as_secs_f64() / f64::from(calls)).fold(f64::INFINITY, f64::min)
 }
 
-/// GFLOP/s of independent multiply-adds on registers.
-fn peak(isa: Isa) -> f64 {
-    const STEPS: usize = 1 << 16;
-    const CHAINS: usize = 12;
-    struct Chains;
-    impl<S: Simd> Kernel<S> for Chains {
-        type Output = f32;
-        #[inline(always)]
-        fn run(self, simd: S) -> f32 {
-            let factor = simd.splat(black_box(0.5));
-            let mut sums = [simd.splat(1.0); CHAINS];
-            for _ in 0..STEPS {
-                for sum in &mut sums {
-                    *sum = simd.mul_add(*sum, factor, factor);
-                }
-            }
-            sums.into_iter().map(|sum| simd.sum(sum)).sum()
-        }
-    }
+/// Billions of operations in a second that `run` comes to, which gives how many it did.
+fn peak(isa: Isa, run: fn(Isa) -> u64) -> f64 {
     let seconds = fastest(|| {
-        black_box(isa.run(Chains));
+        black_box(run(isa));
     });
-    (2 * STEPS * CHAINS * isa.lanes()) as f64 / seconds * 1e-9
-}
-
-/// GOP/s of independent products of quads on registers.
-fn peak_int8(isa: Isa) -> f64 {
-    const STEPS: usize = 1 << 16;
-    const CHAINS: usize = 12;
-    struct Chains;
-    impl<S: Int8> Kernel<S> for Chains {
-        type Output = i32;
-        #[inline(always)]
-        fn run(self, simd: S) -> i32 {
-            let (x, w) = (simd.splat_i32(black_box(3)), simd.splat_i32(black_box(5)));
-            let mut sums = [simd.splat_i32(0); CHAINS];
-            for _ in 0..STEPS {
-                for sum in &mut sums {
-                    *sum = simd.dot(*sum, x, w);
-                }
-            }
-            let mut lanes = [0; 16];
-            let mut total = 0;
-            for sum in sums {
-                simd.store_i32(sum, &mut lanes);
-                total += lanes[0];
-            }
-            total
-        }
-    }
-    let seconds = fastest(|| {
-        black_box(isa.run_int8(Chains));
-    });
-    (8 * STEPS * CHAINS * isa.lanes()) as f64 / seconds * 1e-9
+    run(isa) as f64 / seconds * 1e-9
 }

@@ -5,8 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use sepconv_kernels::pointwise::{Tile, pack, pack_int8, packed_len, packed_len_int8, pointwise, pointwise_int8};
-use sepconv_kernels::simd::{Int8, Kernel, Simd};
-use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Weights8};
+use sepconv_kernels::{Activation, Epilogue, Filters, Isa, Requantize, Weights8, peak};
 
 /// `m`, `k`, `n` of layers of MobileNetV1 to V3 and EfficientNet, and of a fully connected layer.
 const SHAPES: [[usize; 3]; 21] = [
@@ -44,22 +43,24 @@ fn main() {
     // The plainest is left out: how fast plain Rust can run is up to the compiler, so it has no peak to compare with.
     for isa in Isa::floats().skip(1).filter(isa).filter(|_| numbers("f32")) {
         println!("{isa}, f32");
-        report(isa, |isa| isa.run(Peak), Tile::variants(isa).collect(), Tile::choose, measure);
+        report(isa, peak::floats, Tile::variants(isa).collect(), Tile::choose, measure);
     }
     for isa in Isa::available().skip(1).filter(isa).filter(|_| numbers("int8")) {
         println!("{isa}, int8");
-        report(isa, |isa| isa.run_int8(Peak8), Tile::variants_int8(isa).collect(), Tile::choose_int8, measure_int8);
+        report(isa, peak::bytes, Tile::variants_int8(isa).collect(), Tile::choose_int8, measure_int8);
     }
 }
 
 fn report(
     isa: Isa,
-    peak: impl Fn(Isa) -> f64,
+    peak: fn(Isa) -> u64,
     tiles: Vec<Tile>,
     choose: impl Fn(Isa, usize, usize, usize) -> Tile,
     measure: impl Fn(Isa, Tile, usize, usize, usize) -> f64,
 ) {
-    let peak = (0..20).map(|_| peak(isa)).fold(0.0, f64::max);
+    let peak = best(peak(isa) as f64, || {
+        black_box(peak(isa));
+    });
     println!("peak {peak:.1} G operations in a second");
     for [m, k, n] in SHAPES {
         let mut speeds: Vec<_> = tiles.iter().map(|&tile| (measure(isa, tile, m, k, n), tile)).collect();
@@ -95,9 +96,8 @@ impl<T> Aligned<T> {
     }
 }
 
-/// The best of several runs of `call`, in billions of operations in a second.
-fn best(m: usize, k: usize, n: usize, mut call: impl FnMut()) -> f64 {
-    let operations = 2.0 * (m * k * n) as f64;
+/// The best of several runs of `call`, which does so many `operations`, in billions of operations in a second.
+fn best(operations: f64, mut call: impl FnMut()) -> f64 {
     let calls = (2e6 / operations).ceil() as usize;
     let seconds = (0..40).map(|_| {
         let start = Instant::now();
@@ -112,7 +112,7 @@ fn measure(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
         [m * k, n * k, n, m * n].map(|length| Aligned::new(length, |i| i as f32 - 3.0));
     let mut packed = Aligned::new(packed_len(isa, tile, k, n), |_| 0.0);
     pack(isa, tile, k, weights.get(), bias.get(), packed.get());
-    best(m, k, n, || {
+    best(2.0 * (m * k * n) as f64, || {
         let (x, out) = (black_box(x.get()), black_box(out.get()));
         pointwise(isa, tile, k, n, x, packed.get(), None, Activation::RELU6, out);
     })
@@ -128,64 +128,8 @@ fn measure_int8(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
     let zero_points = filters.zero_points();
     let output = Requantize { zero_point: 3, low: 3, high: 250 };
     let epilogue = Epilogue { output, table: None, residual: None };
-    best(m, k, n, || {
+    best(2.0 * (m * k * n) as f64, || {
         let (x, out) = (black_box(x.get()), black_box(out.get()));
         pointwise_int8(isa, tile, k, n, zero_points, x, packed.get(), None, &epilogue, out);
     })
-}
-
-/// Sums that are independent of each other, enough to keep the units that multiply busy.
-const SUMS: usize = 10;
-const STEPS: usize = 100_000;
-
-/// Multiply-adds in registers and nothing else, in billions of operations in a second.
-struct Peak;
-
-impl<S: Simd> Kernel<S> for Peak {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run(self, simd: S) -> f64 {
-        let (a, b) = (simd.splat(black_box(0.5)), simd.splat(black_box(1.0)));
-        // Different numbers in every lane, or the compiler would compute them once.
-        let start: [f32; 16 * SUMS] = black_box(std::array::from_fn(|i| i as f32));
-        let mut sums: [_; SUMS] = std::array::from_fn(|i| simd.load(&start[i * S::LANES..]));
-        let start = Instant::now();
-        for _ in 0..STEPS {
-            for sum in &mut sums {
-                *sum = simd.mul_add(*sum, a, b);
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        black_box(sums.iter().map(|sum| simd.sum(*sum)).sum::<f32>());
-        (2 * S::LANES * SUMS * STEPS) as f64 / seconds / 1e9
-    }
-}
-
-/// The same for dot products of bytes.
-struct Peak8;
-
-impl<S: Int8> Kernel<S> for Peak8 {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run(self, simd: S) -> f64 {
-        let start: [i32; 16 * SUMS] = black_box(std::array::from_fn(|i| i as i32));
-        let mut sums: [_; SUMS] = std::array::from_fn(|i| simd.load_i32(&start[i * S::LANES..]));
-        let w = simd.load_i32(&start);
-        let start = Instant::now();
-        for _ in 0..STEPS {
-            // The inputs change, or widening them would not count.
-            for sum in &mut sums {
-                *sum = simd.dot(*sum, *sum, w);
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        let mut lanes = [0; 16];
-        for sum in sums {
-            simd.store_i32(sum, &mut lanes);
-            black_box(&lanes);
-        }
-        (8 * S::LANES * SUMS * STEPS) as f64 / seconds / 1e9
-    }
 }

@@ -20,6 +20,7 @@ pub mod elementwise;
 mod filters;
 pub mod layout;
 pub mod matmul;
+pub mod peak;
 pub mod pointwise;
 pub mod pool;
 pub mod quantized;

@@ -1,6 +1,6 @@
 use sepconv_core::op::Quantization;
 use sepconv_core::{
-    DType, Error, Graph, Op, Plan, Port, Result, Runner as CoreRunner, Shape, Tensor, ValueId, passes::optimise,
+    DType, Error, Graph, Op, Plan, Port, Result, Runner as CoreRunner, Shape, Stage, Tensor, ValueId, passes::optimise,
 };
 
 use crate::Options;
@@ -71,6 +71,16 @@ impl Runner {
     pub fn run_all(&mut self, inputs: &[&Tensor]) -> Result<&[Tensor]> {
         let Self { inner, threads, .. } = self;
         threads.enter(|join| inner.run(inputs, join))
+    }
+
+    /// As [`run_all`](Self::run_all), and calls `observe` at the end of each stage.
+    pub(crate) fn run_observed(
+        &mut self,
+        inputs: &[&Tensor],
+        mut observe: impl FnMut(Stage) + Send,
+    ) -> Result<&[Tensor]> {
+        let Self { inner, threads, .. } = self;
+        threads.enter(|join| inner.run_observed(inputs, join, &mut observe))
     }
 }
 

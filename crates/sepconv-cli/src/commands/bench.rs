@@ -1,15 +1,15 @@
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, file, npy};
+use sepconv::{Data, Tensor};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
-use crate::commands::run::match_inputs;
 use crate::failure::Failure;
+use crate::inputs::InputArgs;
 use crate::report::{self, bytes, count};
 use crate::timing::{Times, milliseconds};
 
@@ -29,10 +29,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "5")]
     warmup: u32,
 
-    /// What to run it on: .npy, .npz, or the bare elements of one tensor (bytes, or little-endian floats), in the file's own layout
-    /// [default: the same random numbers every time]
-    #[arg(long, value_name = "FILE")]
-    input: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
 
     /// Print JSON, with every time and the first output
     #[arg(long)]
@@ -74,21 +72,15 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
     let load_ms = milliseconds(start);
 
-    let in_file = |error: Error| match &args.input {
-        Some(path) => error.in_file(&path.display().to_string()),
-        None => error,
-    };
-    let inputs = match &args.input {
-        Some(path) => read_inputs(path, &runner).map_err(in_file)?,
-        None => runner.inputs().iter().map(random).collect::<sepconv::Result<_>>()?,
-    };
+    let inputs = args.input.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
+    let blamed = |error| args.input.blamed(error);
     for _ in 0..args.warmup {
-        runner.run_all(&inputs).map_err(in_file)?;
+        runner.run_all(&inputs).map_err(blamed)?;
     }
     let mut times = Times::default();
     for _ in 0..args.runs {
-        times.add(&mut runner, &inputs).map_err(in_file)?;
+        times.add(&mut runner, &inputs).map_err(blamed)?;
     }
     let peak_memory_bytes = peak_memory();
     let plan = runner.plan();
@@ -149,63 +141,9 @@ fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_inputs(path: &Path, runner: &Runner) -> sepconv::Result<Vec<Tensor>> {
-    let is_numpy = path.extension().is_some_and(|extension| extension == "npy" || extension == "npz");
-    if is_numpy {
-        return match_inputs(npy::read(path, &Limits::default())?, runner.inputs());
-    }
-    let [input] = runner.inputs() else {
-        return Err(Error::argument("bare numbers can be the input of one tensor only"));
-    };
-    let bytes = file::read(path, file::MAX_BYTES)?;
-    let tensor = match input.dtype {
-        DType::U8 => Tensor::u8(&input.shape[..], bytes),
-        DType::I8 => Tensor::i8(&input.shape[..], bytes.into_iter().map(u8::cast_signed).collect::<Vec<_>>()),
-        _ => npy::read_raw(&bytes, input.shape.clone()),
-    };
-    Ok(vec![tensor?])
-}
-
-/// Numbers from -1 to 1, the same every time; zeros for integers, which index something.
-fn random(info: &TensorInfo) -> sepconv::Result<Tensor> {
-    let elements = info.shape.elements();
-    let data = match info.dtype {
-        DType::F32 => {
-            let mut state = 0x5e9c_0451_u64;
-            Data::F32((0..elements).map(|_| uniform(&mut state)).collect())
-        }
-        DType::I64 => Data::I64(vec![0; elements]),
-        DType::U8 => Data::U8((0..elements).map(|i| (i * 37) as u8).collect()),
-        DType::I8 => Data::I8((0..elements).map(|i| (i * 37) as i8).collect()),
-    };
-    Tensor::new(info.shape.clone(), data)
-}
-
-/// A step of Marsaglia's xorshift64* (Vigna 2016), as a float from -1 to 1.
-fn uniform(state: &mut u64) -> f32 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    let bits = state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40;
-    bits as f32 / (1 << 23) as f32 - 1.0
-}
-
 /// The most memory that this process has held, where the system tells.
 fn peak_memory() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_numbers_are_in_range_and_differ() {
-        let mut state = 1;
-        let numbers: Vec<f32> = (0..1000).map(|_| uniform(&mut state)).collect();
-        assert!(numbers.iter().all(|x| (-1.0..1.0).contains(x)));
-        assert!(numbers.iter().sum::<f32>().abs() < 50.0 && numbers.windows(2).all(|pair| pair[0] != pair[1]));
-    }
 }

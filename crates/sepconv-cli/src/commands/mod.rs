@@ -4,5 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
+pub(crate) mod machine;
+pub(crate) mod profile;
 pub(crate) mod quantize;
 pub(crate) mod run;

@@ -17,7 +17,7 @@ use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
-pub use run::Runner;
+pub use run::{Runner, Stage};
 
 use self::{
     aligned::{Aligned, Reserve},
@@ -162,6 +162,11 @@ impl Plan {
     /// The layers, in the order in which they run.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// The number of steps that the layers make up.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
     }
 
     /// The patterns that the layers belong to.

@@ -6,6 +6,17 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use super::{Aligned, Exit, Place, Plan, Step, work::Operands};
 use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
 
+/// A part of a run, see [`Runner::run_observed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The inputs are brought in.
+    Inputs,
+    /// A step, by its number: [`Layer::step`](super::Layer::step).
+    Step(usize),
+    /// The outputs are brought out.
+    Outputs,
+}
+
 /// A plan with the memory it works in. [`run`](Self::run) allocates nothing and takes no lock.
 #[derive(Debug)]
 pub struct Runner {
@@ -47,6 +58,19 @@ impl Runner {
     /// # Errors
     /// When the number, the type or the shape of the inputs is not the network's.
     pub fn run(&mut self, inputs: &[&Tensor], join: &dyn Join) -> Result<&[Tensor]> {
+        self.run_observed(inputs, join, &mut |_| ())
+    }
+
+    /// As [`run`](Self::run), and calls `observe` at the end of each stage.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn run_observed(
+        &mut self,
+        inputs: &[&Tensor],
+        join: &dyn Join,
+        observe: &mut dyn FnMut(Stage),
+    ) -> Result<&[Tensor]> {
         let Self { plan, arena, outputs } = self;
         if inputs.len() != plan.inputs.len() {
             return Err(Error::argument("wrong number of inputs").expected(plan.inputs.len(), inputs.len()));
@@ -62,15 +86,18 @@ impl Runner {
             }
             copy(&entry.copy, entry.dtype, tensor.bytes(), &mut arena[entry.to.clone()]);
         }
+        observe(Stage::Inputs);
         let (arena, scratch) = arena.split_at_mut(plan.arena);
-        for step in &plan.steps {
+        for (number, step) in plan.steps.iter().enumerate() {
             run_step(plan, step, arena, scratch, join);
+            observe(Stage::Step(number));
         }
         for (exit, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
             if let Exit::Computed { dtype, from, copy: m, .. } = exit {
                 copy(m, *dtype, &arena[from.clone()], tensor.bytes_mut());
             }
         }
+        observe(Stage::Outputs);
         Ok(outputs)
     }
 }

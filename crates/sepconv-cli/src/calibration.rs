@@ -1,0 +1,69 @@
+//! What this machine reaches, measured once and kept for later.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use sepconv::{Machine, Options, Result, file};
+
+/// The most that the kept file may hold.
+const MOST: u64 = 1 << 20;
+
+/// All machines that were measured for this user, by processor, threads, instruction set and version.
+type Kept = BTreeMap<String, Machine>;
+
+/// What the machine reaches with these options: as measured before where that was kept, else measured now and kept.
+pub(crate) fn known(options: &Options, threads: usize, isa: &str) -> Result<Machine> {
+    match kept().remove(&key(threads, isa)) {
+        Some(machine) => Ok(machine),
+        None => measured(options),
+    }
+}
+
+/// Measures, and keeps what was found where there is a place for it.
+pub(crate) fn measured(options: &Options) -> Result<Machine> {
+    let machine = Machine::measure(options)?;
+    if let Some(path) = path() {
+        let mut kept = kept();
+        kept.insert(key(machine.threads, &machine.isa), machine.clone());
+        // It is only kept to save time: without it the next call measures again.
+        let folder = path.parent().map(fs::create_dir_all);
+        if let (Some(Ok(())), Ok(json)) = (folder, serde_json::to_vec_pretty(&kept)) {
+            let _ = file::write(&path, &json);
+        }
+    }
+    Ok(machine)
+}
+
+/// Where it is kept: `sepconv/machine.json` in the user's folder for such things.
+pub(crate) fn path() -> Option<PathBuf> {
+    let folder = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME")
+        .or_else(|| folder("LOCALAPPDATA"))
+        .or_else(|| env::home_dir().map(|home| home.join(".cache")))?;
+    Some(cache.join("sepconv").join("machine.json"))
+}
+
+/// What is kept; nothing where the file is not there or not ours.
+fn kept() -> Kept {
+    let bytes = path().and_then(|path| file::read(&path, MOST).ok());
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn key(threads: usize, isa: &str) -> String {
+    format!("{}, {threads} of {isa}, {}", processor(), env!("CARGO_PKG_VERSION"))
+}
+
+/// The processor's name, where the system tells, else its architecture.
+pub(crate) fn processor() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+    };
+    let name = field("model name").or_else(|| field("Model")).unwrap_or_else(|| env::consts::ARCH.to_owned());
+    // Virtual machines hide the model's name, but not its numbers.
+    let numbers: Vec<_> = ["cpu family", "model\t"].into_iter().filter_map(field).collect();
+    if numbers.is_empty() { name } else { format!("{name} ({})", numbers.join("-")) }
+}

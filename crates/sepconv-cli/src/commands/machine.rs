@@ -1,0 +1,65 @@
+use std::io::Write;
+
+use sepconv::Machine;
+use serde::Serialize;
+
+use crate::args::ThreadArgs;
+use crate::calibration;
+use crate::failure::Failure;
+use crate::report::{self, Align};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    threads: ThreadArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Output<'a> {
+    processor: &'a str,
+    #[serde(flatten)]
+    machine: &'a Machine,
+}
+
+/// Measures anew, so that `profile` compares with the machine as it is now.
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    let machine = calibration::measured(&args.threads.options())?;
+    let processor = calibration::processor();
+    if args.json {
+        return report::json(out, &Output { processor: &processor, machine: &machine });
+    }
+    writeln!(out, "{processor}, {}", machine.isa)?;
+    let headings = [
+        ("threads", Align::Right),
+        ("f32 GFLOP/s", Align::Right),
+        ("int8 GOP/s", Align::Right),
+        ("L2 GB/s", Align::Right),
+        ("L3 GB/s", Align::Right),
+        ("memory GB/s", Align::Right),
+    ];
+    let mut rows = vec![(1, machine.alone)];
+    if machine.threads > 1 {
+        rows.push((machine.threads, machine.together));
+    }
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(threads, peaks)| {
+            let rates = [peaks.floats, peaks.bytes, peaks.near, peaks.middle, peaks.far];
+            let [floats, bytes, near, middle, far] = rates.map(|rate| format!("{rate:.0}"));
+            [threads.to_string(), floats, bytes, near, middle, far]
+        })
+        .collect();
+    report::table(out, headings, &rows)?;
+    if machine.threads > 1 {
+        writeln!(out, "sharing work between two threads takes {:.1} µs", machine.join_us)?;
+    }
+    match calibration::path() {
+        Some(path) => writeln!(out, "kept for `profile` in {}", path.display())?,
+        None => writeln!(out, "not kept: there is no folder for it")?,
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use sepconv::profile::{Profile, Step};
+use sepconv::{Layer, Machine, Plan, Tensor, file};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::CompileArgs;
+use crate::calibration;
+use crate::failure::Failure;
+use crate::inputs::InputArgs;
+use crate::progress::Progress;
+use crate::report::{self, Align, bytes, count};
+use crate::timing::Times;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The network (.onnx or .tflite)
+    model: PathBuf,
+
+    #[command(flatten)]
+    compile: CompileArgs,
+
+    /// Runs that are timed
+    #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    runs: usize,
+
+    /// Runs before those
+    #[arg(long, value_name = "N", default_value = "10")]
+    warmup: u32,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// Write the steps of a typical run for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE.json")]
+    trace: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Output<'a> {
+    model: String,
+    machine: &'a Machine,
+    runs: usize,
+    median_ms: f64,
+    min_ms: f64,
+    ports_ms: f64,
+    steps: Vec<StepJson<'a>>,
+    blocks: Vec<GroupJson>,
+    macs: u64,
+    gops: f64,
+    of_peak: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct StepJson<'a> {
+    layers: Vec<LayerJson<'a>>,
+    block: Option<usize>,
+    ms: f64,
+    share: f64,
+    macs: u64,
+    activation_bytes: usize,
+    weight_bytes: usize,
+    threads: usize,
+    gops: f64,
+    of_peak: f64,
+    floor_ms: f64,
+    bound: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LayerJson<'a> {
+    name: &'a str,
+    op: &'a str,
+    kernel: &'a str,
+    why: &'a str,
+}
+
+/// Steps that belong together.
+#[derive(Debug, Default, Serialize)]
+struct GroupJson {
+    block: Option<usize>,
+    kind: String,
+    steps: usize,
+    ms: f64,
+    share: f64,
+    macs: u64,
+    of_peak: f64,
+}
+
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    let options = args.compile.options();
+    let mut runner = args.compile.open(&args.model)?.compile(&options)?;
+    let machine = calibration::known(&options, runner.plan().threads(), runner.plan().isa().name())?;
+    let inputs = args.input.tensors(&runner)?;
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    for _ in 0..args.warmup {
+        runner.run_all(&inputs).map_err(|error| args.input.blamed(error))?;
+    }
+    let mut progress = Progress::new("profiling", args.runs, args.json);
+    let profile = runner.profile(&inputs, args.runs, |run| progress.show(run, ""));
+    drop(progress);
+    let profile = profile.map_err(|error| args.input.blamed(error))?;
+    let steps = profile.steps(runner.plan(), &machine);
+    if let Some(path) = &args.trace {
+        file::write(path, &serde_json::to_vec(&trace(runner.plan(), &profile, &steps))?)?;
+    }
+    let report = Report { plan: runner.plan(), machine: &machine, profile: &profile, steps: &steps };
+    if args.json { report.json(&args, out) } else { report.text(&args, out) }
+}
+
+struct Report<'a> {
+    plan: &'a Plan,
+    machine: &'a Machine,
+    profile: &'a Profile,
+    steps: &'a [Step],
+}
+
+impl Report<'_> {
+    fn layers(&self, step: &Step) -> &[Layer] {
+        &self.plan.layers()[step.layers.clone()]
+    }
+
+    fn times(&self) -> Times {
+        Times(self.profile.totals())
+    }
+
+    /// The milliseconds that the arithmetic of all steps would take at peak.
+    fn at_peak_ms(steps: &[Step]) -> f64 {
+        steps.iter().map(|step| step.of_peak * step.ms).sum()
+    }
+
+    /// The steps of each block together, and what is outside of blocks.
+    fn groups(&self) -> Vec<GroupJson> {
+        let mut groups: BTreeMap<Option<usize>, Vec<Step>> = BTreeMap::new();
+        for step in self.steps {
+            groups.entry(self.layers(step)[0].block).or_default().push(step.clone());
+        }
+        let group = |(block, steps): (Option<usize>, Vec<Step>)| {
+            let ms: f64 = steps.iter().map(|step| step.ms).sum();
+            GroupJson {
+                block,
+                kind: block.map_or("outside of blocks".into(), |block| self.plan.blocks()[block].kind.to_string()),
+                steps: steps.len(),
+                ms,
+                share: steps.iter().map(|step| step.share).sum(),
+                macs: steps.iter().map(|step| step.macs).sum(),
+                of_peak: Self::at_peak_ms(&steps) / ms,
+            }
+        };
+        groups.into_iter().map(group).collect()
+    }
+
+    fn json(&self, args: &Args, out: &mut impl Write) -> Result<(), Failure> {
+        let times = self.times();
+        let step = |step: &'_ Step| StepJson {
+            layers: self.layers(step).iter().map(LayerJson::new).collect(),
+            block: self.layers(step)[0].block,
+            ms: step.ms,
+            share: step.share,
+            macs: step.macs,
+            activation_bytes: step.activation_bytes,
+            weight_bytes: step.weight_bytes,
+            threads: step.threads,
+            gops: step.gops,
+            of_peak: step.of_peak,
+            floor_ms: step.floor_ms,
+            bound: step.bound.to_string(),
+        };
+        let output = Output {
+            model: args.model.display().to_string(),
+            machine: self.machine,
+            runs: times.0.len(),
+            median_ms: times.median(),
+            min_ms: times.min(),
+            ports_ms: self.profile.ports_ms(),
+            steps: self.steps.iter().map(step).collect(),
+            blocks: self.groups(),
+            macs: self.plan.macs(),
+            gops: 2.0 * self.plan.macs() as f64 / times.median() / 1e6,
+            of_peak: Self::at_peak_ms(self.steps) / times.median(),
+        };
+        report::json(out, &output)
+    }
+
+    fn text(&self, args: &Args, out: &mut impl Write) -> Result<(), Failure> {
+        let (times, peaks) = (self.times(), self.machine.peaks(self.machine.threads));
+        let threads = if self.machine.threads == 1 { "thread" } else { "threads" };
+        writeln!(
+            out,
+            "{} on {}, {} {threads}: at most {:.0} GFLOP/s in f32, {:.0} GOP/s in int8",
+            args.model.display(),
+            self.machine.isa,
+            self.machine.threads,
+            peaks.floats,
+            peaks.bytes
+        )?;
+        writeln!(out)?;
+        self.print_steps(out)?;
+        writeln!(out)?;
+        self.print_groups(out)?;
+        writeln!(out)?;
+        let at_peak = Self::at_peak_ms(self.steps);
+        let sum: f64 = self.steps.iter().map(|step| step.ms).sum();
+        writeln!(
+            out,
+            "steps   {sum:.3} ms, inputs in and outputs out {:.3} ms; medians of {} runs",
+            self.profile.ports_ms(),
+            times.0.len()
+        )?;
+        writeln!(out, "whole   {:.3} ms median, {:.3} ms min", times.median(), times.min())?;
+        writeln!(
+            out,
+            "peak    {:.0} %: the arithmetic alone ({} MACs) takes {at_peak:.3} ms at peak",
+            100.0 * at_peak / times.median(),
+            count(self.plan.macs())
+        )?;
+        Ok(())
+    }
+
+    fn print_steps(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let headings = [
+            ("#", Align::Right),
+            ("step", Align::Left),
+            ("kernels", Align::Left),
+            ("block", Align::Right),
+            ("thr", Align::Right),
+            ("ms", Align::Right),
+            ("%", Align::Right),
+            ("MACs", Align::Right),
+            ("activations", Align::Right),
+            ("weights", Align::Right),
+            ("GOP/s", Align::Right),
+            ("% peak", Align::Right),
+            ("bound", Align::Left),
+        ];
+        let row = |(number, step): (usize, &Step)| {
+            let layers = self.layers(step);
+            let joined = |text: fn(&Layer) -> &str| layers.iter().map(text).collect::<Vec<_>>().join(" + ");
+            let some = |number: u64, text: String| if number == 0 { String::new() } else { text };
+            [
+                number.to_string(),
+                report::shorten(&joined(|layer| &layer.op), 64),
+                joined(|layer| layer.kernel.rsplit(' ').next().unwrap_or(&layer.kernel)),
+                layers[0].block.map_or_else(String::new, |block| block.to_string()),
+                step.threads.to_string(),
+                format!("{:.3}", step.ms),
+                format!("{:.1}", 100.0 * step.share),
+                some(step.macs, count(step.macs)),
+                bytes(step.activation_bytes),
+                some(step.weight_bytes as u64, bytes(step.weight_bytes)),
+                some(step.macs, format!("{:.0}", step.gops)),
+                some(step.macs, format!("{:.0}", 100.0 * step.of_peak)),
+                step.bound.to_string(),
+            ]
+        };
+        let rows: Vec<_> = self.steps.iter().enumerate().map(row).collect();
+        Ok(report::table(out, headings, &rows)?)
+    }
+
+    fn print_groups(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let headings = [
+            ("block", Align::Right),
+            ("kind", Align::Left),
+            ("steps", Align::Right),
+            ("ms", Align::Right),
+            ("%", Align::Right),
+            ("MACs", Align::Right),
+            ("% peak", Align::Right),
+        ];
+        let row = |group: GroupJson| {
+            [
+                group.block.map_or_else(String::new, |block| block.to_string()),
+                group.kind,
+                group.steps.to_string(),
+                format!("{:.3}", group.ms),
+                format!("{:.1}", 100.0 * group.share),
+                count(group.macs),
+                format!("{:.0}", 100.0 * group.of_peak),
+            ]
+        };
+        let rows: Vec<_> = self.groups().into_iter().map(row).collect();
+        Ok(report::table(out, headings, &rows)?)
+    }
+}
+
+impl<'a> LayerJson<'a> {
+    fn new(layer: &'a Layer) -> Self {
+        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.why }
+    }
+}
+
+/// A typical run in the Trace Event Format: complete events ("X"), microseconds.
+fn trace(plan: &Plan, profile: &Profile, steps: &[Step]) -> serde_json::Value {
+    let ends = profile.typical_run();
+    let event = |name: String, stage: usize, args: serde_json::Value| {
+        let begin = if stage == 0 { 0.0 } else { ends[stage - 1] };
+        json!({
+            "name": name, "ph": "X", "pid": 1, "tid": 1,
+            "ts": 1e3 * begin, "dur": 1e3 * (ends[stage] - begin), "args": args,
+        })
+    };
+    let mut events = vec![event("inputs".into(), 0, json!({}))];
+    for (number, step) in steps.iter().enumerate() {
+        let layers = &plan.layers()[step.layers.clone()];
+        let ops: Vec<_> = layers.iter().map(|layer| layer.op.as_str()).collect();
+        let made: Vec<_> = layers.iter().map(|layer| json!({"name": layer.name, "kernel": layer.kernel})).collect();
+        let args = json!({
+            "layers": made, "macs": step.macs, "threads": step.threads, "of_peak": step.of_peak,
+            "bound": step.bound.to_string(),
+        });
+        events.push(event(ops.join(" + "), number + 1, args));
+    }
+    events.push(event("outputs".into(), ends.len() - 1, json!({})));
+    json!({ "traceEvents": events, "displayTimeUnit": "ms" })
+}

@@ -1,0 +1,95 @@
+//! The fastest that a core multiplies: independent products on registers, with nothing to load or to store.
+//!
+//! Percentages of peak are of what these loops reach on the same machine, so they know its clock as it is, not as it is sold.
+
+use core::hint::black_box;
+
+use crate::Isa;
+use crate::simd::{Int8, Kernel, Simd};
+
+/// Rounds of one call: some tens of microseconds.
+const ROUNDS: usize = 1 << 14;
+
+/// Multiply-adds of floats. Gives how many operations it did, two for each.
+pub fn floats(isa: Isa) -> u64 {
+    let vectors = isa.run(Floats);
+    2 * (vectors * isa.lanes()) as u64
+}
+
+/// Products of quads of bytes, summed. Gives how many operations it did, two for each product.
+pub fn bytes(isa: Isa) -> u64 {
+    let vectors = isa.run_int8(Bytes);
+    2 * 4 * (vectors * isa.lanes()) as u64
+}
+
+struct Floats;
+
+impl<S: Simd> Kernel<S> for Floats {
+    /// Vectors that were multiplied.
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> usize {
+        // As many chains as hide the latency of an instruction, where there are registers for them.
+        if S::REGISTERS >= 32 { multiply_adds::<S, 24>(simd) } else { multiply_adds::<S, 12>(simd) }
+    }
+}
+
+#[inline(always)]
+fn multiply_adds<S: Simd, const CHAINS: usize>(simd: S) -> usize {
+    let factor = simd.splat(black_box(0.5));
+    // Numbers that the compiler does not know, or it would compute all chains as one.
+    let mut sums: [_; CHAINS] = core::array::from_fn(|i| simd.splat(black_box(i as f32)));
+    for _ in 0..ROUNDS {
+        for sum in &mut sums {
+            *sum = simd.mul_add(*sum, factor, factor);
+        }
+    }
+    black_box(sums.map(|sum| simd.sum(sum)));
+    ROUNDS * CHAINS
+}
+
+struct Bytes;
+
+impl<S: Int8> Kernel<S> for Bytes {
+    /// Vectors that were multiplied.
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self, simd: S) -> usize {
+        if S::REGISTERS >= 32 { dots::<S, 24>(simd) } else { dots::<S, 12>(simd) }
+    }
+}
+
+#[inline(always)]
+fn dots<S: Int8, const CHAINS: usize>(simd: S) -> usize {
+    let w = simd.splat_i32(black_box(5));
+    let mut sums: [_; CHAINS] = core::array::from_fn(|i| simd.splat_i32(black_box(i as i32)));
+    for _ in 0..ROUNDS {
+        for sum in &mut sums {
+            // What is multiplied changes, or preparing it would be done once.
+            *sum = simd.dot(*sum, *sum, w);
+        }
+    }
+    let mut lanes = [0; 16];
+    for sum in sums {
+        simd.store_i32(sum, &mut lanes);
+        black_box(&lanes);
+    }
+    ROUNDS * CHAINS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_instructions_do_more_in_a_call() {
+        for isa in Isa::available() {
+            let chains = if isa.registers() >= 32 { 24 } else { 12 };
+            let vectors = (ROUNDS * chains) as u64;
+            assert_eq!(floats(isa), 2 * vectors * isa.lanes() as u64, "{isa}");
+            assert_eq!(bytes(isa), 8 * vectors * isa.lanes() as u64, "{isa}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a machine reaches at most, measured by short loops.
+
+use std::hint::black_box;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sepconv_core::{Join, Result};
+use sepconv_kernels::{Isa, peak};
+use serde::{Deserialize, Serialize};
+
+use crate::Options;
+use crate::threads::Threads;
+
+/// What this machine reaches at most, as short loops measured it: what the time of a layer is compared with.
+///
+/// ```
+/// use sepconv::{Machine, Options};
+///
+/// let machine = Machine::measure(&Options::default().threads(1))?;
+/// assert!(machine.alone.floats > 0.0 && machine.alone.near > 0.0);
+/// # Ok::<(), sepconv::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The instruction set.
+    pub isa: String,
+    /// Threads that share work.
+    pub threads: usize,
+    /// What one thread reaches.
+    pub alone: Peaks,
+    /// What all threads reach together.
+    pub together: Peaks,
+    /// Microseconds that it takes to share work between two threads and to wait for both; 0 for one thread.
+    pub join_us: f64,
+}
+
+/// Rates that are reached at most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// Billions of operations on floats in a second; a multiply-add is two.
+    pub floats: f64,
+    /// Billions of operations on bytes in a second; a product that is summed is two.
+    pub bytes: f64,
+    /// Billions of bytes in a second, read and written, that are at hand in the second cache: [`NEAR`] for each thread.
+    pub near: f64,
+    /// The same in the cache that cores share: [`MIDDLE`] for each thread.
+    pub middle: f64,
+    /// The same in main memory.
+    pub far: f64,
+}
+
+/// Bytes of what counts as near: it fits the second cache of a core.
+pub const NEAR: usize = 256 << 10;
+/// Bytes of what counts as in the middle: it fits the cache that cores share.
+pub const MIDDLE: usize = 4 << 20;
+/// Bytes that fit no cache.
+const FAR: usize = 128 << 20;
+
+impl Machine {
+    /// Measures with the threads and the instruction set of `options`: about half a second.
+    ///
+    /// # Errors
+    /// When the machine lacks the instruction set asked for, or threads cannot be started.
+    pub fn measure(options: &Options) -> Result<Self> {
+        let isa = options.resolve_isa()?;
+        let pool = Threads::new(options.threads)?;
+        let threads = pool.enter(|join| join.threads());
+        let alone = Peaks::measure(isa, &Threads::new(1)?, 1);
+        let together = if threads > 1 { Peaks::measure(isa, &pool, threads) } else { alone };
+        let join_us = if threads > 1 { pool.enter(join_us) } else { 0.0 };
+        Ok(Self { isa: isa.to_string(), threads, alone, together, join_us })
+    }
+
+    /// What `threads` threads reach, as far as it was measured.
+    pub fn peaks(&self, threads: usize) -> Peaks {
+        if threads >= self.threads {
+            return self.together;
+        }
+        let [one, all] = [self.alone, self.together];
+        let share = (threads.max(1) - 1) as f64 / (self.threads.max(2) - 1) as f64;
+        let between = |one: f64, all: f64| one + (all - one) * share;
+        Peaks {
+            floats: between(one.floats, all.floats),
+            bytes: between(one.bytes, all.bytes),
+            near: between(one.near, all.near),
+            middle: between(one.middle, all.middle),
+            far: between(one.far, all.far),
+        }
+    }
+}
+
+impl Peaks {
+    fn measure(isa: Isa, pool: &Threads, threads: usize) -> Self {
+        let operations = |run: fn(Isa) -> u64| {
+            let done = run(isa) * threads as u64;
+            let seconds = fastest(pool, threads, &|_| {
+                black_box(run(isa));
+            });
+            done as f64 / seconds * 1e-9
+        };
+        let copied = |bytes: usize| {
+            // Half of it is read, half written.
+            let halves = || (vec![1_u8; bytes / 2], vec![0_u8; bytes / 2]);
+            let halves: Vec<_> = (0..threads).map(|_| Mutex::new(halves())).collect();
+            let seconds = fastest(pool, threads, &|thread| {
+                // Nobody else takes this one.
+                let mut halves = halves[thread].lock().unwrap_or_else(PoisonError::into_inner);
+                let (from, to) = &mut *halves;
+                to.copy_from_slice(black_box(from));
+                black_box(to);
+            });
+            (bytes * threads) as f64 / seconds * 1e-9
+        };
+        Self {
+            floats: operations(peak::floats),
+            bytes: operations(peak::bytes),
+            near: copied(NEAR),
+            middle: copied(MIDDLE),
+            far: copied(FAR / threads.max(1)),
+        }
+    }
+}
+
+/// The fewest seconds in which each thread does `work` once, which is told its number.
+fn fastest(pool: &Threads, threads: usize, work: &(dyn Fn(usize) + Sync)) -> f64 {
+    const BATCHES: usize = 12;
+    pool.enter(|join| {
+        let batch = |times: u32| {
+            let start = Instant::now();
+            each(join, 0..threads, &|thread| (0..times).for_each(|_| work(thread)));
+            start.elapsed()
+        };
+        let mut times = 1;
+        while batch(times) < Duration::from_millis(2) {
+            times *= 2;
+        }
+        (0..BATCHES).map(|_| batch(times).as_secs_f64() / f64::from(times)).fold(f64::INFINITY, f64::min)
+    })
+}
+
+fn each(join: &dyn Join, threads: Range<usize>, work: &(dyn Fn(usize) + Sync)) {
+    if threads.len() <= 1 {
+        return threads.for_each(work);
+    }
+    let middle = threads.start + threads.len() / 2;
+    join.join(&mut || each(join, threads.start..middle, work), &mut || each(join, middle..threads.end, work));
+}
+
+/// The median of how much longer two threads take for twice the work of one.
+fn join_us(join: &dyn Join) -> f64 {
+    const WORK: Duration = Duration::from_micros(5);
+    let work = || {
+        let start = Instant::now();
+        while start.elapsed() < WORK {
+            std::hint::spin_loop();
+        }
+    };
+    let fork = |_| {
+        let start = Instant::now();
+        join.join(&mut { work }, &mut { work });
+        start.elapsed().saturating_sub(WORK).as_secs_f64() * 1e6
+    };
+    let mut times: Vec<f64> = (0..500).map(fork).collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peaks(rate: f64) -> Peaks {
+        Peaks { floats: rate, bytes: 2.0 * rate, near: rate, middle: rate, far: rate }
+    }
+
+    #[test]
+    fn threads_between_one_and_all_reach_what_is_between() {
+        let machine =
+            Machine { isa: "scalar".into(), threads: 5, alone: peaks(1.0), together: peaks(3.0), join_us: 1.0 };
+        let floats: Vec<_> = [0, 1, 3, 5, 9].map(|threads| machine.peaks(threads).floats).into();
+        assert_eq!(floats, [1.0, 1.0, 2.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn every_thread_works_once() {
+        let counts: Vec<_> = (0..7).map(|_| std::sync::atomic::AtomicUsize::new(0)).collect();
+        Threads::new(3).unwrap().enter(|join| {
+            each(join, 0..counts.len(), &|i| _ = counts[i].fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        });
+        assert!(counts.into_iter().all(|count| count.into_inner() == 1));
+    }
+}
