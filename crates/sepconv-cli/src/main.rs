@@ -6,6 +6,7 @@ mod args;
 mod calibration;
 mod commands;
 mod decoding;
+mod drawing;
 mod failure;
 mod inputs;
 mod progress;

@@ -3,5 +3,6 @@
 mod commands;
 mod errors;
 mod photographs;
+mod profile;
 mod program;
 mod quantize;

@@ -1,3 +1,5 @@
+mod plot;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -38,6 +40,10 @@ pub(crate) struct Args {
     /// Write the steps of a typical run for chrome://tracing or ui.perfetto.dev
     #[arg(long, value_name = "FILE.json")]
     trace: Option<PathBuf>,
+
+    /// Draw what each step reaches beside what its arithmetic for each byte allows
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
@@ -111,6 +117,10 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let steps = profile.steps(runner.plan(), &machine);
     if let Some(path) = &args.trace {
         file::write(path, &serde_json::to_vec(&trace(runner.plan(), &profile, &steps))?)?;
+    }
+    if let Some(path) = &args.plot {
+        let bytes = 2 * report::int8_macs(runner.plan()) > runner.plan().macs();
+        file::write(path, plot::draw(&args.model.display().to_string(), &machine, &steps, bytes).as_bytes())?;
     }
     let report = Report { plan: runner.plan(), machine: &machine, profile: &profile, steps: &steps };
     if args.json { report.json(&args, out) } else { report.text(&args, out) }

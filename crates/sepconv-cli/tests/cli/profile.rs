@@ -1,0 +1,50 @@
+//! `profile` and `machine` on a network of the project's own making.
+
+use std::fs;
+
+use crate::program::{example, finish, folder, program};
+
+#[test]
+fn every_step_has_its_time_and_its_bound() {
+    let folder = folder("every_step_has_its_time");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let run = |args: &[&str]| finish(program().args(args).env("XDG_CACHE_HOME", &folder));
+    let model = example("colours.onnx");
+    let (trace, plot) = (path("trace.json"), path("roof.svg"));
+    let usual = ["profile", &model, "--threads", "1", "--runs", "5"];
+    let outcome = run(&[&usual[..], &["--json", "--trace", &trace, "--plot", &plot]].concat());
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    let json = outcome.json();
+    let steps = json["steps"].as_array().unwrap();
+    let sum = |key: &str| steps.iter().map(|step| step[key].as_f64().unwrap()).sum::<f64>();
+    assert!((sum("share") - 1.0).abs() < 1e-9);
+    assert_eq!(sum("macs"), json["macs"].as_f64().unwrap());
+    let sum_of_blocks: f64 = json["blocks"].as_array().unwrap().iter().map(|block| block["ms"].as_f64().unwrap()).sum();
+    assert!((sum("ms") - sum_of_blocks).abs() < 1e-9);
+    for step in steps {
+        let bound = step["bound"].as_str().unwrap();
+        assert!(["arithmetic", "L2", "L3", "memory", "latency"].contains(&bound), "{bound}");
+        assert!(!step["layers"].as_array().unwrap().is_empty());
+    }
+
+    // Inputs and outputs are events, too.
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(trace).unwrap()).unwrap();
+    assert_eq!(trace["traceEvents"].as_array().unwrap().len(), steps.len() + 2);
+    assert!(fs::read_to_string(plot).unwrap().starts_with("<svg "));
+
+    // What the machine reaches was kept, and is used again.
+    let kept = fs::read_to_string(folder.join("sepconv/machine.json")).unwrap();
+    let text = run(&usual);
+    assert_eq!(text.code, Some(0), "{}", text.err);
+    assert!(text.out.contains("% peak  bound") && text.out.contains("\nwhole   "), "{}", text.out);
+    assert_eq!(fs::read_to_string(folder.join("sepconv/machine.json")).unwrap(), kept);
+
+    // A broken file is measured over.
+    fs::write(folder.join("sepconv/machine.json"), "{").unwrap();
+    let machine = run(&["machine", "--threads", "1", "--json"]).json();
+    let alone = &machine["alone"];
+    for rate in ["floats", "bytes", "near", "middle", "far"] {
+        assert!(alone[rate].as_f64().unwrap() > 0.0, "{machine}");
+    }
+    assert!(fs::read_to_string(folder.join("sepconv/machine.json")).unwrap().len() > 2);
+}
