@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod builder;
+mod counts;
 mod error;
 mod graph;
 mod interpret;
