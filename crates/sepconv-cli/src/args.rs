@@ -108,3 +108,23 @@ pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     pictures.sort();
     Ok(pictures)
 }
+
+/// What can be known to go wrong with the output before anything is computed.
+pub(crate) fn check_output(model: &Path, output: &Path, extension: &str) -> Result<()> {
+    let shown = output.display().to_string();
+    if output.extension().is_none_or(|found| !found.eq_ignore_ascii_case(extension)) {
+        return Err(Error::argument("output has another extension than its format")
+            .expected(format_args!("FILE.{extension}"), shown));
+    }
+    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
+        return Err(Error::argument("output is the network that is read").in_file(&shown));
+    }
+    if output.is_dir() {
+        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
+    }
+    Ok(())
+}

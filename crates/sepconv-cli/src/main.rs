@@ -8,14 +8,13 @@ mod decoding;
 mod failure;
 mod progress;
 mod report;
-mod timing;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, evaluate, inspect, quantize, run};
+use crate::commands::{bench, classify, compare, evaluate, inspect, quantize, run};
 use crate::failure::Failure;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
@@ -36,6 +35,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Time a network.
     Bench(bench::Args),
+    /// Measure what separable convolutions save beside the standard ones that they stand for.
+    Compare(compare::Args),
     /// Make a network of bytes from one of floats.
     Quantize(quantize::Args),
     /// Run a network of any kind on tensors from NumPy files.
@@ -49,6 +50,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::execute(args, out),
             Self::Inspect(args) => inspect::execute(args, out),
             Self::Bench(args) => bench::execute(args, out),
+            Self::Compare(args) => compare::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
             Self::Run(args) => run::execute(args),
         }

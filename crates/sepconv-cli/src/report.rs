@@ -67,6 +67,11 @@ pub(crate) fn int8_macs(plan: &Plan) -> u64 {
     plan.layers().iter().filter(|layer| layer.takes.is_byte()).map(|layer| layer.macs).sum()
 }
 
+/// `1 thread`, `2 threads`
+pub(crate) fn threads(number: usize) -> String {
+    if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") }
+}
+
 /// `224x224x3`
 pub(crate) fn dims(shape: &Shape) -> String {
     let sizes: Vec<_> = shape.iter().map(usize::to_string).collect();

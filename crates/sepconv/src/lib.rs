@@ -18,6 +18,7 @@
 
 mod byte_input;
 mod classify;
+pub mod compare;
 mod image;
 mod labels;
 mod model;
@@ -27,6 +28,7 @@ mod preprocess;
 pub mod quantize;
 mod runner;
 mod threads;
+mod times;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
 pub use sepconv_formats::{Signature, file, npy, onnx};
@@ -39,3 +41,4 @@ pub use options::{ISA_VARIABLE, Options};
 pub use preprocess::{ImageInput, Layout, Preprocess, Source};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};
+pub use times::Times;

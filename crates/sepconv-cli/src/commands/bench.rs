@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, file, npy};
+use sepconv::{DType, Data, Error, Limits, Runner, Tensor, TensorInfo, Times, file, npy};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
 use crate::commands::run::match_inputs;
 use crate::failure::Failure;
 use crate::report::{self, bytes, count};
-use crate::timing::{Times, milliseconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -72,7 +71,7 @@ enum Numbers<'a> {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
     let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
-    let load_ms = milliseconds(start);
+    let load_ms = start.elapsed().as_secs_f64() * 1e3;
 
     let in_file = |error: Error| match &args.input {
         Some(path) => error.in_file(&path.display().to_string()),
@@ -88,7 +87,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let mut times = Times::default();
     for _ in 0..args.runs {
-        times.add(&mut runner, &inputs).map_err(in_file)?;
+        times.add(|| runner.run_all(&inputs).map(drop)).map_err(in_file)?;
     }
     let peak_memory_bytes = peak_memory();
     let plan = runner.plan();
@@ -118,14 +117,14 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
             Some(Data::I8(bytes)) => Numbers::SignedBytes(bytes),
             None => Numbers::Floats(&[]),
         },
-        ms: times.0,
+        ms: times.all().to_vec(),
     };
     if args.json { report::json(out, &output) } else { print_text(&output, out) }
 }
 
 fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
-    let threads = if output.threads == 1 { "thread" } else { "threads" };
-    writeln!(out, "{} on {}, {} {threads}, {} runs", output.model, output.isa, output.threads, output.ms.len())?;
+    let threads = report::threads(output.threads);
+    writeln!(out, "{} on {}, {threads}, {} runs", output.model, output.isa, output.ms.len())?;
     writeln!(out, "median  {:.3} ms", output.median_ms)?;
     writeln!(out, "min     {:.3} ms", output.min_ms)?;
     writeln!(out, "p95     {:.3} ms", output.p95_ms)?;

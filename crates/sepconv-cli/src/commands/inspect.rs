@@ -227,13 +227,7 @@ fn print_text(
     writeln!(out)?;
     print_layers(plan, out)?;
     if args.plan {
-        writeln!(
-            out,
-            "\nplan for {} on {} {}",
-            plan.isa(),
-            plan.threads(),
-            if plan.threads() == 1 { "thread" } else { "threads" }
-        )?;
+        writeln!(out, "\nplan for {} on {}", plan.isa(), report::threads(plan.threads()))?;
         print_plan(plan, out)?;
     }
     writeln!(out)?;

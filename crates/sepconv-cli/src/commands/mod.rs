@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod classify;
+pub(crate) mod compare;
 pub(crate) mod evaluate;
 pub(crate) mod inspect;
 pub(crate) mod quantize;

@@ -62,16 +62,26 @@ impl Runner {
             }
             copy(&entry.copy, entry.dtype, tensor.bytes(), &mut arena[entry.to.clone()]);
         }
-        let (arena, scratch) = arena.split_at_mut(plan.arena);
-        for step in &plan.steps {
-            run_step(plan, step, arena, scratch, join);
-        }
+        run_steps(plan, arena, join);
         for (exit, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
             if let Exit::Computed { dtype, from, copy: m, .. } = exit {
                 copy(m, *dtype, &arena[from.clone()], tensor.bytes_mut());
             }
         }
         Ok(outputs)
+    }
+
+    /// Does the work of a run on whatever its memory holds and gives no result: to time layers that, in the network they are part of, take
+    /// nothing from a caller and give nothing to it.
+    pub fn rehearse(&mut self, join: &dyn Join) {
+        run_steps(&self.plan, &mut self.arena, join);
+    }
+}
+
+fn run_steps(plan: &Plan, arena: &mut [u8], join: &dyn Join) {
+    let (arena, scratch) = arena.split_at_mut(plan.arena);
+    for step in &plan.steps {
+        run_step(plan, step, arena, scratch, join);
     }
 }
 

@@ -1,5 +1,5 @@
 use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
-use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
+use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, Times, onnx};
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
@@ -7,7 +7,6 @@ use crate::args::pictures_in;
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::timing::Times;
 
 /// Runs before those that are timed.
 const WARMUP: usize = 3;
@@ -104,8 +103,8 @@ impl<'a> Experiment<'a> {
         let mut times = [Times::default(), Times::default()];
         let mut progress = Progress::new("time      ", self.args.runs, self.args.json);
         for done in 1..=self.args.runs {
-            times[0].add(&mut self.float, &inputs)?;
-            times[1].add(quantised, &inputs)?;
+            times[0].add(|| self.float.run_all(&inputs).map(drop))?;
+            times[1].add(|| quantised.run_all(&inputs).map(drop))?;
             progress.show(done, "");
         }
         Ok(times)
