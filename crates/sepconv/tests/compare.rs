@@ -69,13 +69,9 @@ fn networks_of_bytes_are_refused() {
 }
 
 #[test]
-fn limits_hold_for_the_twin_and_for_everything_together() {
-    let with = |limits: Limits| Options::default().threads(1).limits(limits);
-    let standard = 256 * 9 * 3 * 6;
-    let (kind, error) = refused(&colours(), &with(Limits { max_macs: standard - 1, ..Limits::default() }));
-    assert_eq!(kind, ErrorKind::Limit);
-    assert!(error.contains("standard convolutions cost too much arithmetic"), "{error}");
-    let (kind, error) = refused(&colours(), &with(Limits { max_memory: 60_000, ..Limits::default() }));
+fn limits_hold_for_everything_together() {
+    let limits = Limits { max_memory: 60_000, ..Limits::default() };
+    let (kind, error) = refused(&colours(), &Options::default().threads(1).limits(limits));
     assert_eq!(kind, ErrorKind::Limit);
     assert!(error.contains("take too much memory together"), "{error}");
 }
