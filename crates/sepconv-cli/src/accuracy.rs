@@ -64,11 +64,11 @@ impl Labelled {
         let files = self.truth.files();
         let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
         let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));
-        let input = classifier.input();
+        let (input, preprocess) = (classifier.input(), classifier.preprocess().clone());
         decode(
             &paths,
             decoders,
-            |image| image.fit(input.width, input.height),
+            |image| preprocess.fit(image, input.width, input.height),
             |i, image| {
                 match image {
                     Ok(image) => {

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use sepconv::{Classifier, Error, Model, Options, Preprocess, Result};
+use sepconv::onnx::Metadata;
+use sepconv::{Classifier, Error, Graph, Labels, Model, Options, Preprocess, Result};
 
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
@@ -56,8 +57,8 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
 /// What pictures become.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127 [default: what the file states, else torch
-    /// for ONNX and tf for TensorFlow Lite]
+    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; with `:whole` behind it, no margin of the
+    /// picture is cut off [default: what the file states, else torch for ONNX and tf for TensorFlow Lite]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
     preprocess: Option<Preprocess>,
 }
@@ -66,6 +67,34 @@ impl PreprocessArgs {
     /// What was asked for, else what is the model's.
     pub(crate) fn of(&self, model: &Model) -> Result<Preprocess> {
         self.preprocess.clone().map_or_else(|| model.preprocess(), Ok)
+    }
+}
+
+/// What the file of a network says about its use.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MetadataArgs {
+    #[command(flatten)]
+    pub(crate) preprocess: PreprocessArgs,
+
+    /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those in the
+    /// model file]
+    #[arg(long, value_name = "FILE")]
+    class_names: Option<PathBuf>,
+}
+
+impl MetadataArgs {
+    /// What was asked for, else what the model states.
+    pub(crate) fn of(&self, model: &Model, graph: &Graph) -> Result<Metadata> {
+        let mut metadata = model.metadata()?;
+        if let Some(preprocess) = &self.preprocess.preprocess {
+            metadata.preprocess = Some(preprocess.text());
+        }
+        if let Some(path) = &self.class_names {
+            let classes = graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.elements());
+            let labels = Labels::open(path)?.for_outputs(classes);
+            metadata.labels = labels.map_err(|error| error.in_file(&path.display().to_string()))?.names().to_vec();
+        }
+        Ok(metadata)
     }
 }
 

@@ -26,6 +26,7 @@ fn convert(model: &str, out: &str, shapes: &[String]) -> Result<()> {
         options = options.shape(name, sizes);
     }
     // As its file says: simplified for this machine it would not be portable.
-    let graph = Model::open(model)?.import(&options)?;
-    sepconv::onnx::save(&graph, out.as_ref())
+    let model = Model::open(model)?;
+    let graph = model.import(&options)?;
+    sepconv::onnx::save(&graph, &model.metadata()?, out.as_ref())
 }

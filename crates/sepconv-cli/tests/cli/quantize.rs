@@ -85,6 +85,34 @@ fn the_written_network_works_on_bytes_and_gives_the_same_answers() {
 }
 
 #[test]
+fn the_written_file_says_how_it_is_used() {
+    let desk = Desk::new("quantize_metadata");
+    let names = example("colours.txt");
+    let outcome = desk.quantize(&["--class-names", &names, "--preprocess", "torch:whole", "--min-speedup", "0"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let stated = |file: &str| sepconv(["inspect", file, "--json"]).json();
+    let json = stated(&desk.path("out/q.onnx"));
+    assert_eq!((&json["preprocess"]["source"], &json["preprocess"]["whole"]), (&json!("file"), &json!(true)));
+    assert_eq!((&json["labels"][5], json["labels"].as_array().unwrap().len()), (&json!("yellow"), 6));
+    let text = sepconv(["inspect", &desk.path("out/q.onnx")]).out;
+    assert!(text.contains("\nlabels      6, from \"black\" to \"yellow\"\n"), "{text}");
+    // Nothing that is only usual is stated.
+    let plain = Desk::new("quantize_metadata_plain");
+    assert_eq!(plain.quantize(&["--min-speedup", "0"]).code, Some(0));
+    let json = stated(&plain.path("out/q.onnx"));
+    assert_eq!((&json["preprocess"]["source"], &json["labels"]), (&json!("default"), &json!([])));
+
+    fs::write(desk.path("short.txt"), "one\n").unwrap();
+    let short = desk.quantize(&["--class-names", &desk.path("short.txt")]);
+    assert_eq!(short.code, Some(1));
+    assert!(
+        short.err.contains("labels do not belong to this network") && short.err.contains("short.txt"),
+        "{}",
+        short.err
+    );
+}
+
+#[test]
 fn json_tells_everything_and_nothing_stands_beside_it() {
     let desk = Desk::new("quantize_json");
     let outcome = desk.evaluated(&["--json", "--calibration-images", "4", "--keep-float", "pointwise"]);

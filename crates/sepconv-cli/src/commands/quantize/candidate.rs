@@ -1,3 +1,4 @@
+use sepconv::onnx::Metadata;
 use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
 use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
 
@@ -19,6 +20,8 @@ pub(super) struct Experiment<'a> {
     graph: Graph,
     float: Runner,
     pub(super) preprocess: Preprocess,
+    /// What the file that is written says about its use.
+    metadata: Metadata,
     /// What the network is given for each calibration picture.
     pub(super) samples: Vec<Vec<Tensor>>,
     labelled: Option<Labelled>,
@@ -44,12 +47,13 @@ impl<'a> Experiment<'a> {
             (Some(folder), Some(labels)) => Some(Labelled::open(folder, labels)?),
             _ => None,
         };
-        let preprocess = args.preprocess.of(&model)?;
+        let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
         let mut experiment = Self {
             samples: samples(args, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,
             accuracy: None,
+            metadata: args.metadata.of(&model, &graph)?,
             args,
             options,
             graph,
@@ -63,7 +67,7 @@ impl<'a> Experiment<'a> {
     /// Quantises the network and tries what its file holds.
     pub(super) fn attempt(&mut self, quantizer: &Quantizer) -> std::result::Result<Candidate, Failure> {
         let quantised = self.quantise(quantizer)?;
-        let file = onnx::write(&quantised.graph)?;
+        let file = onnx::write(&quantised.graph, &self.metadata)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
         let accuracy = self.accuracy(&model, "after     ")?;
         let mut runner = model.compile(&self.options)?;

@@ -13,7 +13,7 @@ use sepconv::{Error, Result, file};
 use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, PreprocessArgs};
+use crate::args::{CompileArgs, MetadataArgs};
 use crate::failure::Failure;
 use crate::report;
 
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     calibration_images: usize,
 
     #[command(flatten)]
-    preprocess: PreprocessArgs,
+    metadata: MetadataArgs,
 
     #[command(flatten)]
     method: MethodArgs,
