@@ -3,18 +3,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use sepconv::models::{self, Network};
 use sepconv::onnx::Metadata;
 use sepconv::{Classifier, Error, Graph, Labels, Model, Options, Preprocess, Result};
 
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
 
-/// How a network is compiled.
+/// How a network is read.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CompileArgs {
-    /// Threads that share the work [default: the machine's cores, at most 4]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
-    threads: Option<usize>,
+pub(crate) struct LoadArgs {
+    /// The weights of a network that is named, under the names of torchvision or timm [default: random ones, the same every
+    /// time]
+    #[arg(long, value_name = "FILE.safetensors")]
+    weights: Option<PathBuf>,
 
     /// The shape of an input whose sizes the file leaves open; once for each such input
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
@@ -25,13 +27,71 @@ pub(crate) struct CompileArgs {
     external_data: Option<PathBuf>,
 }
 
-impl CompileArgs {
+impl LoadArgs {
+    /// The network of a file, or the one of this name.
     pub(crate) fn open(&self, model: &Path) -> Result<Model> {
-        let model = Model::open(model)?;
-        Ok(match &self.external_data {
-            Some(folder) => model.with_external_data(folder),
-            None => model,
-        })
+        match (network(model)?, &self.weights) {
+            (Some(network), Some(_)) => network.build(), // TEMP
+            (Some(network), None) => network.build(),
+            (None, Some(_)) => Err(Error::argument("the file of this network has its own weights")
+                .in_file(&model.display().to_string())
+                .help("--weights is for networks that are named, see `sepconv models`")),
+            (None, None) => {
+                let model = Model::open(model)?;
+                Ok(match &self.external_data {
+                    Some(folder) => model.with_external_data(folder),
+                    None => model,
+                })
+            }
+        }
+    }
+
+    /// The same, for use where the answers of random weights would mislead.
+    pub(crate) fn trained(&self, model: &Path) -> Result<Model> {
+        if self.weights.is_none() && network(model)?.is_some() {
+            return Err(Error::argument("network has random weights, its answers mean nothing")
+                .in_file(&model.display().to_string())
+                .help("give trained ones with --weights FILE.safetensors, or the file of a trained network"));
+        }
+        self.open(model)
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.shape.iter().fold(Options::default(), |options, (name, dims)| options.shape(name, dims.as_slice()))
+    }
+}
+
+/// The network that a name or a table describes; `None` for what can only be the file of a model. A file wins over a name.
+fn network(model: &Path) -> Result<Option<Network>> {
+    let extension = model.extension().and_then(|extension| extension.to_str());
+    let is_name = model.components().count() == 1 && !matches!(extension, Some("onnx" | "tflite"));
+    match extension {
+        Some("toml" | "json") => models::open(model).map(Some),
+        _ if model.exists() || !is_name => Ok(None),
+        _ => models::named(&model.to_string_lossy()).map(Some),
+    }
+}
+
+/// How a network is compiled.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// Threads that share the work [default: the machine's cores, at most 4]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
+    threads: Option<usize>,
+
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+impl CompileArgs {
+    /// See [`LoadArgs::open`].
+    pub(crate) fn open(&self, model: &Path) -> Result<Model> {
+        self.load.open(model)
+    }
+
+    /// See [`LoadArgs::trained`].
+    pub(crate) fn trained(&self, model: &Path) -> Result<Model> {
+        self.load.trained(model)
     }
 
     pub(crate) fn threads(&self) -> Option<usize> {
@@ -39,8 +99,8 @@ impl CompileArgs {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let options = self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads));
-        self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
+        let options = self.load.options();
+        self.threads.map_or(options.clone(), |threads| options.threads(threads))
     }
 }
 
@@ -101,8 +161,8 @@ impl MetadataArgs {
 /// A network that names what pictures show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
-    /// The network (.onnx or .tflite)
-    #[arg(long, value_name = "FILE")]
+    /// The network: a file (.onnx, .tflite), or a name or table with --weights
+    #[arg(long, value_name = "MODEL")]
     pub(crate) model: PathBuf,
 
     #[command(flatten)]
@@ -114,7 +174,7 @@ pub(crate) struct ClassifierArgs {
 
 impl ClassifierArgs {
     pub(crate) fn classifier(&self) -> Result<Classifier> {
-        let model = self.compile.open(&self.model)?;
+        let model = self.compile.trained(&self.model)?;
         Ok(Classifier::new(&model, &self.compile.options())?.with_preprocess(self.preprocess.of(&model)?))
     }
 
@@ -136,4 +196,24 @@ pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut pictures: Vec<_> = paths.filter(|path| is_picture(path) && !path.is_dir()).collect();
     pictures.sort();
     Ok(pictures)
+}
+
+/// What can be known to go wrong with the output before anything is computed.
+pub(crate) fn check_output(model: &Path, output: &Path, extension: &str) -> Result<()> {
+    let shown = output.display().to_string();
+    if output.extension().is_none_or(|found| !found.eq_ignore_ascii_case(extension)) {
+        return Err(Error::argument("output has another extension than its format")
+            .expected(format_args!("FILE.{extension}"), shown));
+    }
+    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
+        return Err(Error::argument("output is the network that is read").in_file(&shown));
+    }
+    if output.is_dir() {
+        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::report::{self, Align, PreprocessJson, bytes, count, dims};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Show which kernel runs each layer, and why

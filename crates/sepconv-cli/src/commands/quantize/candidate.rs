@@ -4,7 +4,7 @@ use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runn
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
-use crate::args::pictures_in;
+use crate::args::{CompileArgs, pictures_in};
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -42,7 +42,8 @@ pub(super) struct Candidate {
 
 impl<'a> Experiment<'a> {
     pub(super) fn new(args: &'a Args) -> std::result::Result<Self, Failure> {
-        let (model, options) = (args.compile.open(&args.model)?, args.compile.options());
+        let open = if args.evaluate.is_some() { CompileArgs::trained } else { CompileArgs::open };
+        let (model, options) = (open(&args.compile, &args.model)?, args.compile.options());
         let labelled = match (&args.evaluate, &args.labels) {
             (Some(folder), Some(labels)) => Some(Labelled::open(folder, labels)?),
             _ => None,
