@@ -115,6 +115,7 @@ pub(crate) fn preprocess(preprocess: &Preprocess) -> String {
     let origin = match preprocess.source() {
         Source::File => "stated in the file",
         Source::Argument => "as asked",
+        Source::Network => "said by the family",
         Source::Default => "usual for this format; the file states none, --preprocess changes it",
     };
     format!("{preprocess} ({origin})")

@@ -21,6 +21,7 @@ mod classify;
 mod image;
 mod labels;
 mod model;
+pub mod models;
 mod options;
 mod pixels;
 mod preprocess;

@@ -80,6 +80,8 @@ impl ImageInput {
 pub enum Source {
     /// The model file.
     File,
+    /// The family that the network is of.
+    Network,
     /// The caller.
     Argument,
     /// Nobody: what is usual for this format of file.
@@ -90,6 +92,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::File => "file",
+            Self::Network => "network",
             Self::Argument => "argument",
             Self::Default => "default",
         })

@@ -164,7 +164,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
 
 fn image_input(model: &Model, runner: &Runner) -> Option<ImageInput> {
     let usual = match model.format() {
-        Format::Onnx => Layout::Nchw,
+        Format::Onnx | Format::Built => Layout::Nchw,
         Format::Tflite => Layout::Nhwc,
     };
     runner.inputs().first().and_then(|input| ImageInput::new(&input.shape, usual).ok())
@@ -174,6 +174,7 @@ fn format_name(model: &Model) -> &'static str {
     match model.format() {
         Format::Onnx => "ONNX",
         Format::Tflite => "TensorFlow Lite",
+        Format::Built => "family",
     }
 }
 
