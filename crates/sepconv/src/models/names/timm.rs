@@ -36,6 +36,6 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
 }
 
 /// PyTorch's own, except in the `tf_` networks, which are those with TensorFlow's padding.
-pub(super) fn epsilon(architecture: &Architecture) -> Option<f32> {
-    Some(if architecture.padding == Padding::Same { 1e-3 } else { 1e-5 })
+pub(super) fn epsilon(architecture: &Architecture) -> f32 {
+    if architecture.padding == Padding::Same { 1e-3 } else { 1e-5 }
 }

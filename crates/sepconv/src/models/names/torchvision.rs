@@ -37,17 +37,15 @@ pub(super) fn mobilenet_v3(architecture: &Architecture, layer: Layer) -> Option<
 pub(super) fn efficientnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     match layer {
         Layer::Stem => sequence("features.0"),
-        Layer::Block { stage, index, .. } => {
-            in_block(architecture, &format!("features.{}.{index}", stage + 1), layer)
-        }
+        Layer::Block { stage, index, .. } => in_block(architecture, &format!("features.{}.{index}", stage + 1), layer),
         Layer::Head => sequence(&format!("features.{}", architecture.stages.len() + 1)),
         Layer::Classifier => Modules::only("classifier.1"),
     }
 }
 
-/// torchvision follows the paper's code in B5 to B7 only. They are the ones whose stem has 48 channels or more.
-pub(super) fn epsilon(architecture: &Architecture) -> Option<f32> {
-    Some(if architecture.stem.channels >= 48 { 1e-3 } else { 1e-5 })
+/// What the authors' code adds in B5 to B7, whose heads have 2048 channels and more; PyTorch's own in the smaller ones.
+pub(super) fn efficientnet_epsilon(architecture: &Architecture) -> f32 {
+    if architecture.head.as_ref().is_some_and(|head| head.channels >= 2048) { 1e-3 } else { 1e-5 }
 }
 
 /// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are sequences in it.
