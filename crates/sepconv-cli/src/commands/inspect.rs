@@ -121,8 +121,8 @@ impl<'a> LayerJson<'a> {
 impl Totals {
     fn new(graph: &Graph, plan: &Plan) -> Self {
         Self {
-            parameters: plan.parameters(),
-            macs: plan.macs(),
+            parameters: graph.parameters(),
+            macs: graph.macs(),
             int8_macs: report::int8_macs(plan),
             activation_bytes: plan.layers().iter().map(|layer| layer.bytes).sum(),
             arena_bytes: plan.arena_bytes(),

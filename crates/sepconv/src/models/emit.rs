@@ -148,13 +148,11 @@ impl<P: Parameters> Emitter<'_, P> {
     fn window(&self, conv: Conv, plane: [usize; 2]) -> Window {
         let [kh, kw] = conv.kernel;
         let mut window = Window { stride: conv.stride, ..Window::new(kh, kw) };
-        for axis in 0..2 {
+        for (axis, size) in plane.into_iter().enumerate() {
             let (kernel, stride) = (conv.kernel[axis], conv.stride[axis].max(1));
             let total = match self.architecture.padding {
                 Padding::Symmetric => 2 * (kernel.saturating_sub(1) / 2),
-                Padding::Same => {
-                    (plane[axis].saturating_sub(1) / stride * stride).saturating_add(kernel).saturating_sub(plane[axis])
-                }
+                Padding::Same => (size.saturating_sub(1) / stride * stride).saturating_add(kernel).saturating_sub(size),
             };
             (window.before[axis], window.after[axis]) = (total / 2, total - total / 2);
         }

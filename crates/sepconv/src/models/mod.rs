@@ -30,9 +30,20 @@ pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 2] = [
+const TABLES: [(&str, &str); 13] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
+    ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
+    ("mobilenet_v3_small.toml", include_str!("tables/mobilenet_v3_small.toml")),
+    ("mobilenet_v3_large_minimalistic.toml", include_str!("tables/mobilenet_v3_large_minimalistic.toml")),
+    ("mobilenet_v3_small_minimalistic.toml", include_str!("tables/mobilenet_v3_small_minimalistic.toml")),
+    ("mobilenet_v4_conv_small.toml", include_str!("tables/mobilenet_v4_conv_small.toml")),
+    ("mobilenet_v4_conv_medium.toml", include_str!("tables/mobilenet_v4_conv_medium.toml")),
+    ("mnasnet_a1.toml", include_str!("tables/mnasnet_a1.toml")),
+    ("mnasnet_b1.toml", include_str!("tables/mnasnet_b1.toml")),
+    ("efficientnet.toml", include_str!("tables/efficientnet.toml")),
+    ("efficientnet_lite.toml", include_str!("tables/efficientnet_lite.toml")),
+    ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Table>>> = LazyLock::new(|| {
