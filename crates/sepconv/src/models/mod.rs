@@ -11,10 +11,12 @@
 
 mod block;
 mod emit;
+mod names;
 mod network;
 mod parameters;
 mod seeded;
 mod table;
+mod weights;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -28,6 +30,7 @@ pub use network::{Architecture, Block, Head, Network, Squeeze, Stem, Width};
 pub use parameters::{Blank, Item, Layer, Parameters, Part, Role};
 pub use seeded::Seeded;
 pub use table::{Padding, SqueezeBase, Table, Variant};
+pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
 const TABLES: [(&str, &str); 13] = [
