@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use sepconv::models::{self, Network};
+use sepconv::models::{self, Network, Weights};
 use sepconv::onnx::Metadata;
 use sepconv::{Classifier, Error, Graph, Labels, Model, Options, Preprocess, Result};
 
@@ -31,7 +31,7 @@ impl LoadArgs {
     /// The network of a file, or the one of this name.
     pub(crate) fn open(&self, model: &Path) -> Result<Model> {
         match (network(model)?, &self.weights) {
-            (Some(network), Some(_)) => network.build(), // TEMP
+            (Some(network), Some(weights)) => network.load(&Weights::open(weights)?),
             (Some(network), None) => network.build(),
             (None, Some(_)) => Err(Error::argument("the file of this network has its own weights")
                 .in_file(&model.display().to_string())
