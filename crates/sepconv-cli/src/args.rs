@@ -15,7 +15,7 @@ const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
 pub(crate) struct LoadArgs {
     /// The weights of a network that is named, under the names of torchvision or timm [default: random ones, the same every
     /// time]
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, value_name = "FILE.safetensors", requires = "model")]
     weights: Option<PathBuf>,
 
     /// The shape of an input whose sizes the file leaves open; once for each such input
@@ -61,15 +61,9 @@ impl LoadArgs {
     }
 }
 
-/// The network that a name or a table describes; `None` for what can only be the file of a model. A file wins over a name.
+/// The network that a name or the path of a table describes; `None` for the file of a model.
 fn network(model: &Path) -> Result<Option<Network>> {
-    let extension = model.extension().and_then(|extension| extension.to_str());
-    let is_name = model.components().count() == 1 && !matches!(extension, Some("onnx" | "tflite"));
-    match extension {
-        Some("toml" | "json") => models::open(model).map(Some),
-        _ if model.exists() || !is_name => Ok(None),
-        _ => models::named(&model.to_string_lossy()).map(Some),
-    }
+    model.to_str().filter(|text| models::is_name(text)).map(models::named).transpose()
 }
 
 /// How a network is compiled.
@@ -185,17 +179,27 @@ impl ClassifierArgs {
 
 /// The pictures in a folder, by name; not those in folders inside it.
 pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(|error| Error::io(format!("folder cannot be read: {error}")).in_file(&folder.display().to_string()))?;
     let is_picture = |path: &PathBuf| {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
     };
-    let paths = entries.into_iter().map(|entry| entry.path());
-    let mut pictures: Vec<_> = paths.filter(|path| is_picture(path) && !path.is_dir()).collect();
-    pictures.sort();
-    Ok(pictures)
+    Ok(entries(folder)?.into_iter().filter(|path| is_picture(path) && !path.is_dir()).collect())
+}
+
+/// The folders in a folder, by name.
+pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refused = |error: std::io::Error| {
+        Error::io(format!("folder cannot be read: {error}")).in_file(&folder.display().to_string())
+    };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refused)?;
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 /// What can be known to go wrong with the output before anything is computed.

@@ -124,6 +124,11 @@ impl Classifier {
         Ok(self)
     }
 
+    /// What the classes are called, where that is known.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+
     /// How pictures become the network's numbers.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess

@@ -194,7 +194,6 @@ fn arguments_that_cannot_be_are_refused_before_anything_is_done() {
     let (labels, pictures) = (desk.path("labels.txt"), desk.path("pictures"));
     for extra in [
         &["--labels", &labels][..],
-        &["--evaluate", &pictures],
         &["--min-accuracy", "50"],
         &["--evaluate", &pictures, "--labels", &labels, "--min-accuracy", "101"],
         &["--evaluate", &pictures, "--labels", &labels, "--mixed"],
@@ -233,6 +232,7 @@ fn files_at_fault_are_told_and_nothing_is_written() {
     told(calibrated("out", "out/q.onnx"), "error: no picture in the folder");
     told(calibrated("nowhere", "out/q.onnx"), "error: folder cannot be read");
     told(calibrated("pictures", "nowhere/q.onnx"), "error: folder does not exist");
+    told(desk.quantize(&["--evaluate", &desk.path("pictures")]), "error: no right answers");
     fs::write(desk.path("labels.txt"), "0.png 0\ngone.png 1\n").unwrap();
     told(desk.evaluated(&[]), "error: file cannot be read");
     fs::write(desk.path("labels.txt"), "0.png 6\n").unwrap();

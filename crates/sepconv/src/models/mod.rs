@@ -18,12 +18,9 @@ mod seeded;
 mod table;
 mod weights;
 
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use sepconv_core::{Error, Result};
-
-use crate::file;
 
 pub use block::{BlockKind, BlockSpec};
 pub use network::{Architecture, Block, Head, Network, Squeeze, Stem, Width};
@@ -73,20 +70,6 @@ pub fn named(text: &str) -> Result<Network> {
         Some(width) => network.width(width),
         None => network,
     })
-}
-
-/// The network of a table in a file of one's own: the first variant that it has.
-///
-/// # Errors
-/// When the file cannot be read, and those of [`Table::parse`].
-pub fn open(path: impl AsRef<Path>) -> Result<Network> {
-    const MOST: u64 = 1 << 20;
-    let (path, name) = (path.as_ref(), path.as_ref().display().to_string());
-    let text = String::from_utf8(file::read(path, MOST)?)
-        .map_err(|_| Error::malformed("file is not UTF-8 text").in_file(&name))?;
-    let table = Table::parse(&text, &name)?;
-    let first = table.variants[0].name.clone();
-    Network::new(table, &first)
 }
 
 /// MobileNetV1 (Howard et al. 2017).

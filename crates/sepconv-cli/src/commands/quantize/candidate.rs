@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use sepconv::onnx::Metadata;
 use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
 use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
@@ -44,17 +46,16 @@ impl<'a> Experiment<'a> {
     pub(super) fn new(args: &'a Args) -> std::result::Result<Self, Failure> {
         let open = if args.evaluate.is_some() { CompileArgs::trained } else { CompileArgs::open };
         let (model, options) = (open(&args.compile, &args.model)?, args.compile.options());
-        let labelled = match (&args.evaluate, &args.labels) {
-            (Some(folder), Some(labels)) => Some(Labelled::open(folder, labels)?),
-            _ => None,
-        };
         let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
+        let metadata = args.metadata.of(&model, &graph)?;
+        let open = |folder: &PathBuf| Labelled::open(folder, args.labels.as_deref(), &metadata.labels);
+        let labelled = args.evaluate.as_ref().map(open).transpose()?;
         let mut experiment = Self {
             samples: samples(args, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,
             accuracy: None,
-            metadata: args.metadata.of(&model, &graph)?,
+            metadata,
             args,
             options,
             graph,

@@ -48,10 +48,11 @@ pub(crate) struct Args {
     mixed: bool,
 
     /// Count right answers on the pictures in this folder, before and after
-    #[arg(long, value_name = "FOLDER", requires = "labels")]
+    #[arg(long, value_name = "FOLDER")]
     evaluate: Option<PathBuf>,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the names of
+    /// folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
