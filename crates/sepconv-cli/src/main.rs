@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, compare, evaluate, inspect, quantize, run};
+use crate::commands::{bench, classify, compare, evaluate, export, inspect, models, quantize, run};
 use crate::failure::Failure;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
@@ -39,8 +39,12 @@ enum Command {
     Compare(compare::Args),
     /// Make a network of bytes from one of floats.
     Quantize(quantize::Args),
+    /// Write a network as an ONNX file.
+    Export(export::Args),
     /// Run a network of any kind on tensors from NumPy files.
     Run(run::Args),
+    /// List the families of networks that have names.
+    Models(models::Args),
 }
 
 impl Command {
@@ -52,7 +56,9 @@ impl Command {
             Self::Bench(args) => bench::execute(args, out),
             Self::Compare(args) => compare::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
+            Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
+            Self::Models(args) => models::execute(args, out),
         }
     }
 }

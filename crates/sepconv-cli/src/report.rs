@@ -101,6 +101,7 @@ pub(crate) fn shorten(name: &str, most: usize) -> String {
 pub(crate) struct PreprocessJson {
     name: String,
     formula: String,
+    whole: bool,
     source: String,
 }
 
@@ -109,6 +110,7 @@ impl From<&Preprocess> for PreprocessJson {
         Self {
             name: preprocess.name().to_owned(),
             formula: preprocess.formula().to_owned(),
+            whole: preprocess.is_whole(),
             source: preprocess.source().to_string(),
         }
     }
@@ -120,6 +122,7 @@ pub(crate) fn preprocess(preprocess: &Preprocess) -> String {
     let origin = match preprocess.source() {
         Source::File => "stated in the file",
         Source::Argument => "as asked",
+        Source::Network => "said by the family",
         Source::Default => "usual for this format; the file states none, --preprocess changes it",
     };
     format!("{preprocess} ({origin})")

@@ -9,7 +9,7 @@
 extern crate alloc;
 
 mod builder;
-mod counts;
+mod count;
 mod error;
 mod graph;
 mod interpret;

@@ -3,7 +3,7 @@
 mod common;
 
 use sepconv::compare::{Comparison, Cost};
-use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, onnx};
+use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata};
 use sepconv_core::Builder;
 use sepconv_kernels::Activation;
 
@@ -50,7 +50,7 @@ fn networks_without_pairs_are_refused() {
     let x = builder.input("x", Shape::new([1, 4]).unwrap(), DType::F32).unwrap();
     let y = builder.node("relu", Op::activation(Activation::Relu), &[x]).unwrap();
     builder.output("y", y);
-    let model = Model::from_bytes("relu.onnx", onnx::write(&builder.finish()).unwrap()).unwrap();
+    let model = Model::from_bytes("relu.onnx", onnx::write(&builder.finish(), &Metadata::default()).unwrap()).unwrap();
     let (kind, error) = refused(&model, &Options::default());
     assert_eq!(kind, ErrorKind::Unsupported);
     assert!(error.contains("no depthwise convolution") && error.contains("relu.onnx"), "{error}");
@@ -62,7 +62,7 @@ fn networks_of_bytes_are_refused() {
     let sample = Tensor::f32([1, 3, 33, 33], vec![0.5; 3 * 33 * 33]).unwrap();
     let graph = colours().graph(&options).unwrap();
     let quantised = Quantizer::default().run(&graph, &[vec![sample]], &options, &mut |_, _, _| {}).unwrap();
-    let model = Model::from_bytes("int8.onnx", onnx::write(&quantised.graph).unwrap()).unwrap();
+    let model = Model::from_bytes("int8.onnx", onnx::write(&quantised.graph, &Metadata::default()).unwrap()).unwrap();
     let (kind, error) = refused(&model, &options);
     assert_eq!(kind, ErrorKind::Unsupported);
     assert!(error.contains("network is quantised, floats are compared"), "{error}");

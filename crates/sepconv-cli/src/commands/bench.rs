@@ -14,7 +14,7 @@ use crate::report::{self, bytes, count};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     #[command(flatten)]
@@ -70,8 +70,10 @@ enum Numbers<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
+    let model = args.compile.open(&args.model)?;
+    let mut runner = model.compile(&args.compile.options())?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let parameters = model.import(&args.compile.options())?.parameters();
 
     let in_file = |error: Error| match &args.input {
         Some(path) => error.in_file(&path.display().to_string()),
@@ -93,7 +95,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let plan = runner.plan();
     let (isa, threads, macs, int8_macs) =
         (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
-    let (parameters, arena_bytes, weight_bytes) = (plan.parameters(), plan.arena_bytes(), plan.weight_bytes());
+    let (arena_bytes, weight_bytes) = (plan.arena_bytes(), plan.weight_bytes());
     let first = runner.run_all(&inputs)?.first().map(Tensor::data);
     let output = Output {
         model: args.model.display().to_string(),

@@ -4,6 +4,8 @@ pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod compare;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod models;
 pub(crate) mod quantize;
 pub(crate) mod run;

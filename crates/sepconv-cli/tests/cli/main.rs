@@ -3,6 +3,7 @@
 mod commands;
 mod compare;
 mod errors;
+mod networks;
 mod photographs;
 mod program;
 mod quantize;

@@ -2,7 +2,6 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::fold::Affine;
 use super::pairs::{Pair, pairs};
 use super::rewrite::{Rewriter, rewrite};
 use super::tidy;
@@ -11,9 +10,10 @@ use crate::{Error, Graph, Limits, Node, Op, Result, Shape, ValueId, builder::mem
 /// The network with a standard convolution in place of every [`Pair`]: same window, stride, padding, dilation, channels in and out, with
 /// the residual and the activation of the pointwise convolution and whatever follows it. An inverted residual keeps its expansion.
 ///
-/// Its weights are the product of the pair's, `w[o,ky,kx,i] = Σ_m pointwise[o, i·M+m] · depthwise[i·M+m, ky,kx]` for a depth multiplier M, with
-/// normalisation between them included. Activation and squeeze-excite between them are left out, since what they worked on is no more: where
-/// there are none, the twin computes what the network does, else it has the cost of a standard network and an answer without meaning.
+/// Its weights are the product of the pair's, `w[o,ky,kx,i] = Σ_m pointwise[o, i·M+m] · depthwise[i·M+m, ky,kx]` for a depth multiplier M, and so is
+/// its bias: what the pair would compute without anything between. Normalisation, activation and squeeze-excite between them are left out, since
+/// what they worked on is no more. Where there are none, the twin computes what the network does, else it has the cost of a standard network
+/// and an answer without meaning.
 ///
 /// The result is [`tidy`]: its batch normalisations are not folded yet, one for each standard convolution.
 ///
@@ -28,16 +28,14 @@ pub fn twin(graph: &Graph, limits: &Limits) -> Result<Graph> {
         let output = |node: usize| graph.nodes[node].output;
         parts.insert(output(pair.depthwise), (i, Part::Depthwise));
         parts.insert(output(pair.pointwise), (i, Part::Pointwise));
-        parts.extend(pair.between.iter().map(|&node| (output(node), (i, Part::Between))));
     }
     let mut filters: Vec<Option<Filters>> = pairs.iter().map(|_| None).collect();
     rewrite(&graph, |rewriter, node| {
         let Some(&(pair, ref part)) = parts.get(&node.output) else { return Ok(None) };
         match (part, &mut filters[pair]) {
             (Part::Depthwise, filters) => *filters = Filters::of(rewriter, node),
-            (Part::Between, Some(filters)) => filters.scale(Affine::of(rewriter, node)),
             (Part::Pointwise, Some(filters)) => return filters.standard(rewriter, node),
-            (_, None) => {}
+            (Part::Pointwise, None) => {}
         }
         Ok(None)
     })
@@ -46,7 +44,6 @@ pub fn twin(graph: &Graph, limits: &Limits) -> Result<Graph> {
 /// What a node is in its pair.
 enum Part {
     Depthwise,
-    Between,
     Pointwise,
 }
 
@@ -73,7 +70,7 @@ fn check(graph: &Graph, pairs: &[Pair], limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// A depthwise convolution, then a scale and a shift of each channel.
+/// A depthwise convolution and its weights.
 struct Filters {
     conv: Conv2d,
     x: ValueId,
@@ -87,15 +84,6 @@ impl Filters {
         let Op::Conv2d(conv) = &node.op else { return None };
         let floats = |i: usize| Some(rewriter.floats(node.inputs[i])?.iter().map(|&x| f64::from(x)).collect());
         Some(Self { conv: conv.clone(), x: node.inputs[0], weights: floats(1)?, bias: floats(2)? })
-    }
-
-    /// What scales and shifts channels joins the filters; what does not is left out.
-    fn scale(&mut self, affine: Option<Affine>) {
-        let Some(Affine { scale, shift, .. }) = affine else { return };
-        let taps = self.weights.len() / self.bias.len().max(1);
-        self.weights.iter_mut().enumerate().for_each(|(i, weight)| *weight *= scale[i / taps]);
-        let finish = |(bias, (scale, shift)): (&mut f64, (&f64, &f64))| *bias = *bias * scale + shift;
-        self.bias.iter_mut().zip(scale.iter().zip(&shift)).for_each(finish);
     }
 
     /// One convolution that does what this and then the pointwise one `node` do.

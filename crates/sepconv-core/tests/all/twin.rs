@@ -35,6 +35,16 @@ fn depthwise(net: &mut Net, x: ValueId, multiplier: usize, window: Window) -> Va
     net.node(Op::Conv2d(Conv2d { window, groups: channels, activation: Activation::Identity }), &[x, weights, bias])
 }
 
+/// A convolution without bias, then a batch normalisation.
+fn normalised(net: &mut Net, x: ValueId, filters: usize, kernel: usize, stride: usize, groups: usize) -> ValueId {
+    let pad = [(kernel - 1) / 2; 2];
+    let window = Window { stride: [stride; 2], before: pad, after: pad, ..Window::new(kernel, kernel) };
+    let weights = net.constant(&[filters, kernel, kernel, net.channels(x) / groups]);
+    let bias = net.builder.constant("none", Tensor::f32([filters], vec![0.0; filters]).unwrap()).unwrap();
+    let y = net.node(Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity }), &[x, weights, bias]);
+    net.batch_norm(y)
+}
+
 #[test]
 fn a_linear_pair_and_its_twin_compute_the_same() {
     let symmetric = Window { before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
@@ -49,7 +59,6 @@ fn a_linear_pair_and_its_twin_compute_the_same() {
         let mut net = Net::new(5);
         let x = net.input(&[2, 9, 8, 6]);
         let y = depthwise(&mut net, x, multiplier, window);
-        let y = net.batch_norm(y);
         let y = net.conv(y, 10, 1, 1, 1);
         let y = net.batch_norm(y);
         let y = net.activation(y, Activation::HardSwish);
@@ -70,11 +79,9 @@ fn inverted_residual() -> Graph {
     let mut net = Net::new(3);
     let x = net.input(&[1, 8, 6, 6]);
     let x = net.nhwc(x);
-    let expand = net.conv(x, 24, 1, 1, 1);
-    let expand = net.batch_norm(expand);
+    let expand = normalised(&mut net, x, 24, 1, 1, 1);
     let expand = net.activation(expand, Activation::RELU6);
-    let y = net.conv(expand, 24, 3, 1, 24);
-    let y = net.batch_norm(y);
+    let y = normalised(&mut net, expand, 24, 3, 1, 24);
     let y = net.activation(y, Activation::Silu);
     let mean = net.node(Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true }, &[y]);
     let squeeze = net.conv(mean, 4, 1, 1, 1);
@@ -82,8 +89,7 @@ fn inverted_residual() -> Graph {
     let gate = net.conv(squeeze, 24, 1, 1, 1);
     let gate = net.activation(gate, Activation::Sigmoid);
     let y = net.node(Op::binary(Binary::Mul), &[y, gate]);
-    let y = net.conv(y, 8, 1, 1, 1);
-    let y = net.batch_norm(y);
+    let y = normalised(&mut net, y, 8, 1, 1, 1);
     let y = net.node(Op::binary(Binary::Add), &[x, y]);
     let y = net.conv(y, 5, 1, 1, 1);
     let y = net.nchw(y);
@@ -178,8 +184,7 @@ fn mobilenet_v1_and_its_twin_have_the_counts_of_the_paper() {
     let mut net = Net::new(1);
     let x = net.input(&[1, 224, 224, 3]);
     let layer = |net: &mut Net, x, filters, kernel, stride, groups| {
-        let y = net.conv(x, filters, kernel, stride, groups);
-        let y = net.batch_norm(y);
+        let y = normalised(net, x, filters, kernel, stride, groups);
         net.activation(y, Activation::RELU6)
     };
     let mut y = layer(&mut net, x, 32, 3, 2, 1);

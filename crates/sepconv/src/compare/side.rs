@@ -9,7 +9,7 @@ pub struct Cost {
     /// Multiply-accumulates.
     pub macs: u64,
     /// Weights, biases, scales and shifts of batch normalisations, as papers count them.
-    pub parameters: u64,
+    pub parameters: usize,
     /// Bytes of packed weights.
     pub weight_bytes: usize,
     /// Bytes of activations read from memory and written to it; what passes between layers that run together is not counted.
@@ -21,12 +21,12 @@ pub struct Cost {
 pub struct Side {
     runner: Runner,
     inputs: Vec<Tensor>,
-    parameters: u64,
+    parameters: usize,
     times: Times,
 }
 
 impl Side {
-    pub(super) fn new(parameters: u64, graph: &Graph, machine: &Machine, limits: &Limits) -> Result<Self> {
+    pub(super) fn new(parameters: usize, graph: &Graph, machine: &Machine, limits: &Limits) -> Result<Self> {
         let runner = Runner::new(Plan::new(graph, machine.isa, machine.count, limits)?);
         let shapes = runner.inputs().zip(graph.inputs());
         let inputs = shapes.map(|((_, shape), port)| match graph.value(port.value).dtype {

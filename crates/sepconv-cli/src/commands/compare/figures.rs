@@ -7,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Figures {
     pub(super) macs: u64,
-    pub(super) parameters: u64,
+    pub(super) parameters: usize,
     pub(super) weight_bytes: usize,
     pub(super) activation_bytes: usize,
     pub(super) min_ms: f64,

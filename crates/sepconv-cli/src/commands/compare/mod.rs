@@ -20,7 +20,7 @@ use crate::report;
                         that takes its place has the same window, stride and channels. Both run on floats."
 )]
 pub(crate) struct Args {
-    /// The network of floats (.onnx or .tflite)
+    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Timed runs of everything, separable and standard in turns

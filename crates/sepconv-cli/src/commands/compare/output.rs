@@ -152,7 +152,8 @@ fn print_costs(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -
     let row = |head: [String; 4], Both { separable, standard }: Both| {
         let [number, pair, convolution, plane] = head;
         let [macs, macs_std] = [separable.macs, standard.macs].map(count);
-        let [parameters, parameters_std] = [separable.parameters, standard.parameters].map(count);
+        let [parameters, parameters_std] =
+            [separable.parameters, standard.parameters].map(|number| count(number as u64));
         let [weights, weights_std] = [separable.weight_bytes, standard.weight_bytes].map(bytes);
         let [moved, moved_std] = [separable.activation_bytes, standard.activation_bytes].map(bytes);
         [

@@ -12,7 +12,7 @@ use sepconv::quantize::LayerReport;
 use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, PreprocessArgs, check_output};
+use crate::args::{CompileArgs, MetadataArgs, check_output};
 use crate::failure::Failure;
 use crate::report;
 
@@ -22,7 +22,7 @@ use crate::report;
                         2 the arguments are, 3 refused for --min-accuracy, 4 refused for --min-speedup."
 )]
 pub(crate) struct Args {
-    /// The network of floats (.onnx or .tflite)
+    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Where the quantised network is written (.onnx)
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     calibration_images: usize,
 
     #[command(flatten)]
-    preprocess: PreprocessArgs,
+    metadata: MetadataArgs,
 
     #[command(flatten)]
     method: MethodArgs,
@@ -48,10 +48,11 @@ pub(crate) struct Args {
     mixed: bool,
 
     /// Count right answers on the pictures in this folder, before and after
-    #[arg(long, value_name = "FOLDER", requires = "labels")]
+    #[arg(long, value_name = "FOLDER")]
     evaluate: Option<PathBuf>,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the names of
+    /// folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
