@@ -3,7 +3,7 @@
 mod common;
 
 use sepconv::compare::{Comparison, Cost};
-use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata};
+use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, models, onnx, onnx::Metadata};
 use sepconv_core::Builder;
 use sepconv_kernels::Activation;
 
@@ -42,6 +42,16 @@ fn a_pair_and_its_network_are_counted_and_timed() {
         }
     }
     assert_eq!((comparison.threads(), comparison.unpaired()), (2, &[][..]));
+}
+
+#[test]
+fn mobilenet_v1_is_promised_what_its_paper_promises() {
+    let model = models::named("mobilenet_v1").unwrap().build().unwrap();
+    let comparison = Comparison::new(&model, &Options::default().threads(1)).unwrap();
+    assert_eq!(comparison.pairs().len(), 13);
+    let network = comparison.network();
+    assert_eq!([&network.separable, &network.standard].map(|side| side.cost().parameters), [4_231_976, 29_294_088]);
+    assert_eq!(format!("{:.2}", network.promised()), "8.56");
 }
 
 #[test]

@@ -23,28 +23,19 @@ pub fn twin(graph: &Graph, limits: &Limits) -> Result<Graph> {
     let graph = tidy(graph.clone())?;
     let pairs: Vec<Pair> = pairs(&graph).into_iter().flatten().collect();
     check(&graph, &pairs, limits)?;
-    let mut parts = BTreeMap::new();
-    for (i, pair) in pairs.iter().enumerate() {
-        let output = |node: usize| graph.nodes[node].output;
-        parts.insert(output(pair.depthwise), (i, Part::Depthwise));
-        parts.insert(output(pair.pointwise), (i, Part::Pointwise));
-    }
-    let mut filters: Vec<Option<Filters>> = pairs.iter().map(|_| None).collect();
+    let output = |node: usize| graph.nodes[node].output;
+    let partners: BTreeMap<_, _> = pairs.iter().map(|pair| (output(pair.pointwise), output(pair.depthwise))).collect();
+    let mut grouped: BTreeMap<ValueId, Node> = BTreeMap::new();
     rewrite(&graph, |rewriter, node| {
-        let Some(&(pair, ref part)) = parts.get(&node.output) else { return Ok(None) };
-        match (part, &mut filters[pair]) {
-            (Part::Depthwise, filters) => *filters = Filters::of(rewriter, node),
-            (Part::Pointwise, Some(filters)) => return filters.standard(rewriter, node),
-            (Part::Pointwise, None) => {}
+        let depthwise = partners.get(&node.output).and_then(|depthwise| grouped.get(depthwise));
+        if let Some(depthwise) = depthwise {
+            return standard(rewriter, depthwise, node);
+        }
+        if matches!(&node.op, Op::Conv2d(conv) if conv.groups > 1) {
+            grouped.insert(node.output, node.clone());
         }
         Ok(None)
     })
-}
-
-/// What a node is in its pair.
-enum Part {
-    Depthwise,
-    Pointwise,
 }
 
 /// The limits, before anything is allocated for weights.
@@ -70,48 +61,32 @@ fn check(graph: &Graph, pairs: &[Pair], limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// A depthwise convolution and its weights.
-struct Filters {
-    conv: Conv2d,
-    x: ValueId,
-    /// `[c·M,kh,kw]`
-    weights: Vec<f64>,
-    bias: Vec<f64>,
-}
-
-impl Filters {
-    fn of(rewriter: &Rewriter, node: &Node) -> Option<Self> {
-        let Op::Conv2d(conv) = &node.op else { return None };
-        let floats = |i: usize| Some(rewriter.floats(node.inputs[i])?.iter().map(|&x| f64::from(x)).collect());
-        Some(Self { conv: conv.clone(), x: node.inputs[0], weights: floats(1)?, bias: floats(2)? })
-    }
-
-    /// One convolution that does what this and then the pointwise one `node` do.
-    fn standard(&self, rewriter: &mut Rewriter, node: &Node) -> Result<Option<ValueId>> {
-        let Op::Conv2d(pointwise) = &node.op else { return Ok(None) };
-        let (Some(mix), Some(bias)) = (rewriter.floats(node.inputs[1]), rewriter.floats(node.inputs[2])) else {
-            return Ok(None);
-        };
-        let (channels, middle) = (self.conv.groups, self.bias.len());
-        let [kh, kw] = self.conv.window.kernel;
-        let (taps, multiplier) = (kh * kw, middle / channels);
-        let mut weights = vec![0.0; bias.len() * taps * channels];
-        let mut sums = Vec::with_capacity(bias.len());
-        for (o, mix) in mix.chunks_exact(middle).enumerate() {
-            let filter = &mut weights[o * taps * channels..][..taps * channels];
-            for (j, &mix) in mix.iter().enumerate() {
-                for (tap, &weight) in self.weights[j * taps..][..taps].iter().enumerate() {
-                    filter[tap * channels + j / multiplier] += (f64::from(mix) * weight) as f32;
-                }
+/// One convolution that does what a depthwise and then a pointwise one do.
+fn standard(rewriter: &mut Rewriter, depthwise: &Node, pointwise: &Node) -> Result<Option<ValueId>> {
+    let (Op::Conv2d(first), Op::Conv2d(second)) = (&depthwise.op, &pointwise.op) else { return Ok(None) };
+    let floats = |node: &Node, i: usize| rewriter.floats(node.inputs[i]);
+    let (Some(filters), Some(shifts)) = (floats(depthwise, 1), floats(depthwise, 2)) else { return Ok(None) };
+    let (Some(mix), Some(bias)) = (floats(pointwise, 1), floats(pointwise, 2)) else { return Ok(None) };
+    let [kh, kw] = first.window.kernel;
+    let (channels, middle, taps) = (first.groups, shifts.len(), kh * kw);
+    let dims = [bias.len(), kh, kw, channels];
+    let mut weights = vec![0.0; bias.len() * taps * channels];
+    let mut sums = Vec::with_capacity(bias.len());
+    for (o, mix) in mix.chunks_exact(middle.max(1)).enumerate() {
+        let filter = &mut weights[o * taps * channels..][..taps * channels];
+        for (j, &mix) in mix.iter().enumerate() {
+            let channel = j * channels / middle;
+            for (tap, weight) in filters[j * taps..][..taps].iter().enumerate() {
+                filter[tap * channels + channel] += mix * weight;
             }
-            let shift: f64 = mix.iter().zip(&self.bias).map(|(&mix, bias)| f64::from(mix) * bias).sum();
-            sums.push((f64::from(bias[o]) + shift) as f32);
         }
-        let names = [1, 2].map(|i| rewriter.builder.value(node.inputs[i]).name.clone());
-        let bias = rewriter.constant(&names[1], &[sums.len()], sums)?;
-        let weights = rewriter.constant(&names[0], &[weights.len() / (taps * channels), kh, kw, channels], weights)?;
-        let op = Op::Conv2d(Conv2d { window: self.conv.window, groups: 1, activation: pointwise.activation });
-        let inputs = [&[self.x, weights, bias], &node.inputs[3..]].concat();
-        rewriter.builder.node(&node.name, op, &inputs).map(Some)
+        let shift: f64 = mix.iter().zip(shifts).map(|(&mix, &shift)| f64::from(mix) * f64::from(shift)).sum();
+        sums.push((f64::from(bias[o]) + shift) as f32);
     }
+    let names = [1, 2].map(|i| rewriter.builder.value(pointwise.inputs[i]).name.clone());
+    let bias = rewriter.constant(&names[1], &[sums.len()], sums)?;
+    let weights = rewriter.constant(&names[0], &dims, weights)?;
+    let op = Op::Conv2d(Conv2d { window: first.window, groups: 1, activation: second.activation });
+    let inputs = [&[depthwise.inputs[0], weights, bias], &pointwise.inputs[3..]].concat();
+    rewriter.builder.node(&pointwise.name, op, &inputs).map(Some)
 }
