@@ -11,14 +11,13 @@ mod failure;
 mod inputs;
 mod progress;
 mod report;
-mod timing;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, evaluate, inspect, machine, profile, quantize, run};
+use crate::commands::{bench, classify, compare, evaluate, export, inspect, machine, models, profile, quantize, run};
 use crate::failure::Failure;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
@@ -39,14 +38,20 @@ enum Command {
     Inspect(inspect::Args),
     /// Time a network.
     Bench(bench::Args),
+    /// Measure what separable convolutions save beside the standard ones that they stand for.
+    Compare(compare::Args),
     /// Show where a network's time goes, step by step, and what keeps it there.
     Profile(profile::Args),
     /// Measure what this machine reaches at most.
     Machine(machine::Args),
     /// Make a network of bytes from one of floats.
     Quantize(quantize::Args),
+    /// Write a network as an ONNX file.
+    Export(export::Args),
     /// Run a network of any kind on tensors from NumPy files.
     Run(run::Args),
+    /// List the families of networks that have names.
+    Models(models::Args),
 }
 
 impl Command {
@@ -56,10 +61,13 @@ impl Command {
             Self::Evaluate(args) => evaluate::execute(args, out),
             Self::Inspect(args) => inspect::execute(args, out),
             Self::Bench(args) => bench::execute(args, out),
+            Self::Compare(args) => compare::execute(args, out),
             Self::Profile(args) => profile::execute(args, out),
             Self::Machine(args) => machine::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
+            Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
+            Self::Models(args) => models::execute(args, out),
         }
     }
 }

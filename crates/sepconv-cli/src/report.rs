@@ -67,6 +67,11 @@ pub(crate) fn int8_macs(plan: &Plan) -> u64 {
     plan.layers().iter().filter(|layer| layer.takes.is_byte()).map(|layer| layer.macs).sum()
 }
 
+/// `1 thread`, `2 threads`
+pub(crate) fn threads(number: usize) -> String {
+    if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") }
+}
+
 /// `224x224x3`
 pub(crate) fn dims(shape: &Shape) -> String {
     let sizes: Vec<_> = shape.iter().map(usize::to_string).collect();
@@ -96,6 +101,7 @@ pub(crate) fn shorten(name: &str, most: usize) -> String {
 pub(crate) struct PreprocessJson {
     name: String,
     formula: String,
+    whole: bool,
     source: String,
 }
 
@@ -104,6 +110,7 @@ impl From<&Preprocess> for PreprocessJson {
         Self {
             name: preprocess.name().to_owned(),
             formula: preprocess.formula().to_owned(),
+            whole: preprocess.is_whole(),
             source: preprocess.source().to_string(),
         }
     }
@@ -115,6 +122,7 @@ pub(crate) fn preprocess(preprocess: &Preprocess) -> String {
     let origin = match preprocess.source() {
         Source::File => "stated in the file",
         Source::Argument => "as asked",
+        Source::Network => "said by the family",
         Source::Default => "usual for this format; the file states none, --preprocess changes it",
     };
     format!("{preprocess} ({origin})")

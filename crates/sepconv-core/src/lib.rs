@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod builder;
+mod count;
 mod error;
 mod graph;
 mod interpret;

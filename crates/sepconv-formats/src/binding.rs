@@ -39,6 +39,17 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Checks what is bound against inputs of known shapes.
+    ///
+    /// # Errors
+    /// When something is bound that is no input, or a shape that differs from the input's.
+    pub fn check(&self, inputs: &[Signature]) -> Result<()> {
+        self.check_names(inputs)?;
+        let bound =
+            |input: &Signature| input.bound(self.shapes.get(&input.name)).map_err(|error| error.at(input.place()));
+        inputs.iter().try_for_each(|input| bound(input).map(|_| ()))
+    }
+
     /// Every name that is bound must be that of an input.
     pub(crate) fn check_names(&self, inputs: &[Signature]) -> Result<()> {
         let is_input = |name: &str| inputs.iter().any(|input| input.name == name);

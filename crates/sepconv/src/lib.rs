@@ -18,20 +18,25 @@
 
 mod byte_input;
 mod classify;
+pub mod compare;
 mod image;
 mod labels;
 pub mod machine;
 mod model;
+pub mod models;
 mod options;
 mod pixels;
 mod preprocess;
 pub mod profile;
 pub mod quantize;
 mod runner;
+mod separable;
 mod threads;
+mod times;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
 pub use sepconv_formats::{Signature, file, npy, onnx};
+pub use sepconv_kernels::Activation;
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;
@@ -42,3 +47,5 @@ pub use options::{ISA_VARIABLE, Options};
 pub use preprocess::{ImageInput, Layout, Preprocess, Source};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};
+pub use separable::SeparableConv2d;
+pub use times::Times;

@@ -9,8 +9,8 @@ use sepconv_core::{Join, Result};
 use sepconv_kernels::{Isa, peak};
 use serde::{Deserialize, Serialize};
 
-use crate::Options;
 use crate::threads::Threads;
+use crate::{Options, Times};
 
 /// What this machine reaches at most, as short loops measured it: what the time of a layer is compared with.
 ///
@@ -161,9 +161,7 @@ fn join_us(join: &dyn Join) -> f64 {
         join.join(&mut { work }, &mut { work });
         start.elapsed().saturating_sub(WORK).as_secs_f64() * 1e6
     };
-    let mut times: Vec<f64> = (0..500).map(fork).collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    (0..500).map(fork).collect::<Times>().median()
 }
 
 #[cfg(test)]

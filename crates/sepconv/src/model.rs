@@ -1,11 +1,12 @@
 use std::path::Path;
 
-use sepconv_core::{DType, Error, ErrorKind, Graph, Result, passes::optimise};
-use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
+use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
+use sepconv_formats::onnx::{Metadata, Onnx};
+use sepconv_formats::{Signature, tflite::Tflite};
 
-use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file};
+use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
 
-/// A network as its file holds it.
+/// A network as its file holds it, or one [of a family](crate::models).
 ///
 /// ```no_run
 /// use sepconv::{Model, Options, Tensor};
@@ -26,15 +27,27 @@ pub struct Model {
 enum ModelFile {
     Onnx(Onnx),
     Tflite(Tflite),
+    Built(Built),
 }
 
-/// The formats of model files.
+/// A graph that no file holds.
+#[derive(Debug)]
+struct Built {
+    graph: Graph,
+    preprocess: Preprocess,
+    inputs: Vec<Signature>,
+    outputs: Vec<Signature>,
+}
+
+/// Where a network comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `.onnx`
     Onnx,
     /// `.tflite`
     Tflite,
+    /// No file: a graph built in memory, laid out as ONNX would have it.
+    Built,
 }
 
 impl Model {
@@ -62,12 +75,27 @@ impl Model {
     pub fn with_external_data(self, folder: impl AsRef<Path>) -> Self {
         let file = match self.file {
             ModelFile::Onnx(file) => ModelFile::Onnx(file.external_data(folder.as_ref())),
-            file @ ModelFile::Tflite(_) => file,
+            file => file,
         };
         Self { file, ..self }
     }
 
-    /// The name of the file.
+    /// The network of a [family](crate::models) by name, such as `mobilenet_v1@160x0.5`, with seeded weights.
+    ///
+    /// # Errors
+    /// When there is none of this name, or its sizes pass a limit.
+    pub fn named(name: &str) -> Result<Self> {
+        models::named(name)?.build()
+    }
+
+    /// A graph that was built in memory. Planes at its ports are taken to be NCHW.
+    pub fn from_graph(name: impl Into<String>, graph: Graph, preprocess: Preprocess) -> Self {
+        let signatures = |ports: &[Port]| ports.iter().map(|port| signature(&graph, port)).collect();
+        let (inputs, outputs) = (signatures(graph.inputs()), signatures(graph.outputs()));
+        Self { name: name.into(), file: ModelFile::Built(Built { graph, preprocess, inputs, outputs }) }
+    }
+
+    /// The name of the file or network.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -77,6 +105,7 @@ impl Model {
         match self.file {
             ModelFile::Onnx(_) => Format::Onnx,
             ModelFile::Tflite(_) => Format::Tflite,
+            ModelFile::Built(_) => Format::Built,
         }
     }
 
@@ -85,6 +114,7 @@ impl Model {
         match &self.file {
             ModelFile::Onnx(file) => file.inputs(),
             ModelFile::Tflite(file) => file.inputs(),
+            ModelFile::Built(built) => &built.inputs,
         }
     }
 
@@ -93,6 +123,7 @@ impl Model {
         match &self.file {
             ModelFile::Onnx(file) => file.outputs(),
             ModelFile::Tflite(file) => file.outputs(),
+            ModelFile::Built(built) => &built.outputs,
         }
     }
 
@@ -105,6 +136,7 @@ impl Model {
         let imported = match &self.file {
             ModelFile::Onnx(file) => file.graph(&binding),
             ModelFile::Tflite(file) => file.graph(&binding),
+            ModelFile::Built(built) => binding.check(&built.inputs).map(|()| built.graph.clone()),
         };
         imported.map_err(|error| error.in_file(&self.name))
     }
@@ -141,9 +173,19 @@ impl Model {
         if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
             return Ok(Some(Preprocess::raw().into_type(*dtype).said_by(Source::File)));
         }
-        let ModelFile::Tflite(file) = &self.file else { return Ok(None) };
-        let stated = file.metadata().and_then(|metadata| metadata.normalization);
-        let stated = stated.map(|stated| Preprocess::custom(&stated.mean, &stated.std));
+        let stated = match &self.file {
+            ModelFile::Onnx(file) => file.metadata().preprocess.as_deref().map(|text| {
+                let unknown = |error: Error| {
+                    Error::malformed("file states a pre-processing that is not usable").help(error.to_string())
+                };
+                text.parse().map_err(unknown)
+            }),
+            ModelFile::Tflite(file) => file
+                .metadata()
+                .and_then(|metadata| metadata.normalization)
+                .map(|stated| Preprocess::custom(&stated.mean, &stated.std)),
+            ModelFile::Built(built) => return Ok(Some(built.preprocess.clone().said_by(Source::Network))),
+        };
         Ok(stated.transpose().map_err(|error| error.in_file(&self.name))?.map(|found| found.said_by(Source::File)))
     }
 
@@ -154,7 +196,7 @@ impl Model {
     /// When what the file says is not usable.
     pub fn preprocess(&self) -> Result<Preprocess> {
         let usual = match self.format() {
-            Format::Onnx => Preprocess::torch(),
+            Format::Onnx | Format::Built => Preprocess::torch(),
             Format::Tflite => Preprocess::tf(),
         };
         Ok(self.stated_preprocess()?.unwrap_or(usual.said_by(Source::Default)))
@@ -162,8 +204,32 @@ impl Model {
 
     /// The names of the classes, where they are in the file.
     pub fn labels(&self) -> Option<Labels> {
-        let ModelFile::Tflite(file) = &self.file else { return None };
-        file.metadata().map(|metadata| Labels::new(metadata.labels)).filter(|labels| !labels.is_empty())
+        let names = match &self.file {
+            ModelFile::Onnx(file) => file.metadata().labels.clone(),
+            ModelFile::Tflite(file) => file.metadata()?.labels,
+            ModelFile::Built(_) => return None,
+        };
+        Some(Labels::new(names)).filter(|labels| !labels.is_empty())
+    }
+
+    /// What it is, where the file says so.
+    pub fn description(&self) -> Option<&str> {
+        match &self.file {
+            ModelFile::Onnx(file) => Some(file.metadata().description.as_str()).filter(|text| !text.is_empty()),
+            ModelFile::Tflite(_) | ModelFile::Built(_) => None,
+        }
+    }
+
+    /// All that the file states about its use, for the file of a network that is made from this one.
+    ///
+    /// # Errors
+    /// Those of [`stated_preprocess`](Self::stated_preprocess).
+    pub fn metadata(&self) -> Result<Metadata> {
+        Ok(Metadata {
+            description: self.description().unwrap_or_default().to_owned(),
+            preprocess: self.stated_preprocess()?.map(|preprocess| preprocess.text()),
+            labels: self.labels().map_or(vec![], |labels| labels.names().to_vec()),
+        })
     }
 
     /// The picture that the network takes, `graph` being its own.
@@ -181,10 +247,18 @@ impl Model {
     /// The layout that image inputs of this format usually have.
     pub(crate) fn usual_layout(&self) -> Layout {
         match self.format() {
-            Format::Onnx => Layout::Nchw,
+            Format::Onnx | Format::Built => Layout::Nchw,
             Format::Tflite => Layout::Nhwc,
         }
     }
+}
+
+/// What a port of a graph takes or gives.
+fn signature(graph: &Graph, port: &Port) -> Signature {
+    let value = graph.value(port.value);
+    let mut dims = vec![None; value.shape.len()];
+    port.order.iter().zip(value.shape.iter()).for_each(|(&axis, &size)| dims[axis] = Some(size));
+    Signature { name: port.name.clone(), dtype: value.dtype, dims, quantization: None }
 }
 
 impl ModelFile {

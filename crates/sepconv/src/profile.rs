@@ -5,7 +5,7 @@ use std::time::Instant;
 use sepconv_core::{Plan, Result, Stage, Tensor};
 
 use crate::machine::{MIDDLE, NEAR, Peaks};
-use crate::{Machine, Runner};
+use crate::{Machine, Runner, Times};
 
 /// The times of the steps of a network, over several runs; see [`Runner::profile`].
 ///
@@ -103,7 +103,7 @@ impl Runner {
 
 impl Profile {
     /// The milliseconds of whole runs, in order.
-    pub fn totals(&self) -> Vec<f64> {
+    pub fn totals(&self) -> Times {
         self.runs.iter().filter_map(|ends| ends.last().copied()).collect()
     }
 
@@ -137,10 +137,7 @@ impl Profile {
     /// The median of a stage's milliseconds.
     fn median(&self, stage: usize) -> f64 {
         let begin = |ends: &[f64]| if stage == 0 { 0.0 } else { ends[stage - 1] };
-        let mut times: Vec<f64> = self.runs.iter().map(|ends| ends[stage] - begin(ends)).collect();
-        times.sort_by(f64::total_cmp);
-        let half = times.len() / 2;
-        if times.len() % 2 == 1 { times[half] } else { (times[half - 1] + times[half]) / 2.0 }
+        self.runs.iter().map(|ends| ends[stage] - begin(ends)).collect::<Times>().median()
     }
 }
 
@@ -205,7 +202,7 @@ mod tests {
     fn stages_are_differences_of_medians() {
         let profile = Profile { runs: vec![vec![1.0, 3.0, 3.5], vec![1.0, 5.0, 6.0], vec![2.0, 5.0, 9.0]] };
         assert_eq!((profile.median(0), profile.median(1), profile.median(2)), (1.0, 3.0, 1.0));
-        assert_eq!(profile.totals(), [3.5, 6.0, 9.0]);
+        assert_eq!(profile.totals().all(), [3.5, 6.0, 9.0]);
         assert_eq!((profile.ports_ms(), profile.typical_run()), (2.0, &[1.0, 5.0, 6.0][..]));
     }
 }

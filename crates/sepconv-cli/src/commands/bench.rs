@@ -4,18 +4,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{Data, Tensor};
+use sepconv::{Data, Tensor, Times};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
 use crate::report::{self, bytes, count};
-use crate::timing::{Times, milliseconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     #[command(flatten)]
@@ -69,8 +68,10 @@ enum Numbers<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
-    let load_ms = milliseconds(start);
+    let model = args.compile.open(&args.model)?;
+    let mut runner = model.compile(&args.compile.options())?;
+    let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let parameters = model.import(&args.compile.options())?.parameters();
 
     let inputs = args.input.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
@@ -80,13 +81,13 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let mut times = Times::default();
     for _ in 0..args.runs {
-        times.add(&mut runner, &inputs).map_err(blamed)?;
+        times.add(|| runner.run_all(&inputs).map(drop)).map_err(blamed)?;
     }
     let peak_memory_bytes = peak_memory();
     let plan = runner.plan();
     let (isa, threads, macs, int8_macs) =
         (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
-    let (parameters, arena_bytes, weight_bytes) = (plan.parameters(), plan.arena_bytes(), plan.weight_bytes());
+    let (arena_bytes, weight_bytes) = (plan.arena_bytes(), plan.weight_bytes());
     let first = runner.run_all(&inputs)?.first().map(Tensor::data);
     let output = Output {
         model: args.model.display().to_string(),
@@ -110,14 +111,14 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
             Some(Data::I8(bytes)) => Numbers::SignedBytes(bytes),
             None => Numbers::Floats(&[]),
         },
-        ms: times.0,
+        ms: times.all().to_vec(),
     };
     if args.json { report::json(out, &output) } else { print_text(&output, out) }
 }
 
 fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
-    let threads = if output.threads == 1 { "thread" } else { "threads" };
-    writeln!(out, "{} on {}, {} {threads}, {} runs", output.model, output.isa, output.threads, output.ms.len())?;
+    let threads = report::threads(output.threads);
+    writeln!(out, "{} on {}, {threads}, {} runs", output.model, output.isa, output.ms.len())?;
     writeln!(out, "median  {:.3} ms", output.median_ms)?;
     writeln!(out, "min     {:.3} ms", output.min_ms)?;
     writeln!(out, "p95     {:.3} ms", output.p95_ms)?;

@@ -11,7 +11,7 @@ use crate::report::{self, Align, PreprocessJson, bytes, count, dims};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Show which kernel runs each layer, and why
@@ -33,6 +33,8 @@ struct Output<'a> {
     inputs: Vec<TensorJson<'a>>,
     outputs: Vec<TensorJson<'a>>,
     preprocess: Option<PreprocessJson>,
+    description: Option<&'a str>,
+    labels: Vec<String>,
     isa: String,
     threads: usize,
     layers: Vec<LayerJson<'a>>,
@@ -121,8 +123,8 @@ impl<'a> LayerJson<'a> {
 impl Totals {
     fn new(graph: &Graph, plan: &Plan) -> Self {
         Self {
-            parameters: plan.parameters(),
-            macs: plan.macs(),
+            parameters: graph.parameters(),
+            macs: graph.macs(),
             int8_macs: report::int8_macs(plan),
             activation_bytes: plan.layers().iter().map(|layer| layer.bytes).sum(),
             arena_bytes: plan.arena_bytes(),
@@ -164,7 +166,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
 
 fn image_input(model: &Model, runner: &Runner) -> Option<ImageInput> {
     let usual = match model.format() {
-        Format::Onnx => Layout::Nchw,
+        Format::Onnx | Format::Built => Layout::Nchw,
         Format::Tflite => Layout::Nhwc,
     };
     runner.inputs().first().and_then(|input| ImageInput::new(&input.shape, usual).ok())
@@ -174,6 +176,7 @@ fn format_name(model: &Model) -> &'static str {
     match model.format() {
         Format::Onnx => "ONNX",
         Format::Tflite => "TensorFlow Lite",
+        Format::Built => "family",
     }
 }
 
@@ -192,6 +195,8 @@ fn print_json(
         inputs: TensorJson::all(runner.inputs()),
         outputs: TensorJson::all(runner.outputs()),
         preprocess: preprocess.map(Into::into),
+        description: model.description(),
+        labels: model.labels().map_or(vec![], |labels| labels.names().to_vec()),
         isa: plan.isa().to_string(),
         threads: plan.threads(),
         layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
@@ -224,16 +229,17 @@ fn print_text(
     if let Some(preprocess) = preprocess {
         writeln!(out, "preprocess  {}", report::preprocess(preprocess))?;
     }
+    if let Some(labels) = model.labels() {
+        let [first, last] = [labels.names().first(), labels.names().last()].map(|name| name.map_or("", String::as_str));
+        writeln!(out, "labels      {}, from {first:?} to {last:?}", labels.len())?;
+    }
+    if let Some(description) = model.description() {
+        writeln!(out, "description {description:?}")?;
+    }
     writeln!(out)?;
     print_layers(plan, out)?;
     if args.plan {
-        writeln!(
-            out,
-            "\nplan for {} on {} {}",
-            plan.isa(),
-            plan.threads(),
-            if plan.threads() == 1 { "thread" } else { "threads" }
-        )?;
+        writeln!(out, "\nplan for {} on {}", plan.isa(), report::threads(plan.threads()))?;
         print_plan(plan, out)?;
     }
     writeln!(out)?;

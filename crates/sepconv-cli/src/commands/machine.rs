@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use sepconv::Machine;
+use sepconv::{Machine, Options};
 use serde::Serialize;
 
 use crate::args::ThreadArgs;
@@ -27,7 +27,7 @@ struct Output<'a> {
 
 /// Measures anew, so that `profile` compares with the machine as it is now.
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    let machine = calibration::measured(&args.threads.options())?;
+    let machine = calibration::measured(&args.threads.of(Options::default()))?;
     let processor = calibration::processor();
     if args.json {
         return report::json(out, &Output { processor: &processor, machine: &machine });

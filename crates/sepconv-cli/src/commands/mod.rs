@@ -2,9 +2,12 @@
 
 pub(crate) mod bench;
 pub(crate) mod classify;
+pub(crate) mod compare;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod machine;
+pub(crate) mod models;
 pub(crate) mod profile;
 pub(crate) mod quantize;
 pub(crate) mod run;

@@ -70,17 +70,18 @@ pub fn blocks(graph: &Graph) -> Vec<Block> {
     found
 }
 
-struct Search<'g> {
-    graph: &'g Graph,
+/// Who makes and who reads the values of a graph, and patterns found by that.
+pub(super) struct Search<'g> {
+    pub(super) graph: &'g Graph,
     /// For each value: the node that makes it, and the nodes that read it (the graph's outputs count as none, but keep the
     /// value from being a block's own).
     producer: Vec<Option<usize>>,
-    readers: Vec<Vec<usize>>,
-    is_output: Vec<bool>,
+    pub(super) readers: Vec<Vec<usize>>,
+    pub(super) is_output: Vec<bool>,
 }
 
 impl<'g> Search<'g> {
-    fn new(graph: &'g Graph) -> Self {
+    pub(super) fn new(graph: &'g Graph) -> Self {
         let count = graph.values.len();
         let mut search =
             Self { graph, producer: vec![None; count], readers: vec![vec![]; count], is_output: vec![false; count] };
@@ -92,11 +93,11 @@ impl<'g> Search<'g> {
         search
     }
 
-    fn node(&self, i: usize) -> &'g Node {
+    pub(super) fn node(&self, i: usize) -> &'g Node {
         &self.graph.nodes[i]
     }
 
-    fn conv_kind(&self, i: usize) -> Option<ConvKind> {
+    pub(super) fn conv_kind(&self, i: usize) -> Option<ConvKind> {
         ConvKind::of(self.graph, self.node(i))
     }
 
@@ -113,7 +114,7 @@ impl<'g> Search<'g> {
     }
 
     /// The only reader of a value.
-    fn reader(&self, id: ValueId) -> Option<usize> {
+    pub(super) fn reader(&self, id: ValueId) -> Option<usize> {
         match self.readers[id.0][..] {
             [reader] if !self.is_output[id.0] => Some(reader),
             _ => None,
@@ -150,7 +151,7 @@ impl<'g> Search<'g> {
     }
 
     /// The nodes of the squeeze-excite that starts with the global mean `i`, the product last.
-    fn squeeze_excite(&self, i: usize) -> Option<Vec<usize>> {
+    pub(super) fn squeeze_excite(&self, i: usize) -> Option<Vec<usize>> {
         let mean = self.node(i);
         let is_mean = match &mean.op {
             Op::Reduce { reduction: Reduction::Mean, axes, .. } => axes[..] == [1, 2],

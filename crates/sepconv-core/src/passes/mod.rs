@@ -11,10 +11,16 @@ mod fuse;
 mod idioms;
 mod integer;
 mod layout;
+mod pairs;
+mod part;
 mod rewrite;
+mod twin;
 
 pub use blocks::{Block, BlockKind, blocks};
+pub use pairs::{Pair, Unpaired, pairs};
+pub use part::part;
 pub use rewrite::{Rewriter, rewrite};
+pub use twin::twin;
 
 use crate::{Graph, Result};
 
@@ -45,4 +51,13 @@ pub const PASSES: &[Pass] = &[
 /// None are expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
 pub fn optimise(graph: Graph) -> Result<Graph> {
     PASSES.iter().try_fold(graph, |graph, pass| (pass.run)(&graph))
+}
+
+/// Runs the passes before those that change weights: one order of axes, one spelling for each meaning, integers where the network is
+/// quantised. Batch normalisations still stand by themselves, so that layers and parameters are what papers count.
+///
+/// # Errors
+/// Those of [`optimise`].
+pub fn tidy(graph: Graph) -> Result<Graph> {
+    PASSES.iter().take_while(|pass| pass.name != "fold").try_fold(graph, |graph, pass| (pass.run)(&graph))
 }

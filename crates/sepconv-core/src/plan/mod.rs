@@ -184,11 +184,6 @@ impl Plan {
         self.weights.len()
     }
 
-    /// Weights and biases of all layers.
-    pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.parameters).sum()
-    }
-
     /// Multiply-accumulates of all layers.
     pub fn macs(&self) -> u64 {
         self.layers.iter().map(|layer| layer.macs).sum()

@@ -87,11 +87,7 @@ impl Runner {
             copy(&entry.copy, entry.dtype, tensor.bytes(), &mut arena[entry.to.clone()]);
         }
         observe(Stage::Inputs);
-        let (arena, scratch) = arena.split_at_mut(plan.arena);
-        for (number, step) in plan.steps.iter().enumerate() {
-            run_step(plan, step, arena, scratch, join);
-            observe(Stage::Step(number));
-        }
+        run_steps(plan, arena, join, observe);
         for (exit, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
             if let Exit::Computed { dtype, from, copy: m, .. } = exit {
                 copy(m, *dtype, &arena[from.clone()], tensor.bytes_mut());
@@ -99,6 +95,20 @@ impl Runner {
         }
         observe(Stage::Outputs);
         Ok(outputs)
+    }
+
+    /// Does the work of a run on whatever its memory holds and gives no result: to time layers that, in the network they are part of, take
+    /// nothing from a caller and give nothing to it.
+    pub fn rehearse(&mut self, join: &dyn Join) {
+        run_steps(&self.plan, &mut self.arena, join, &mut |_| ());
+    }
+}
+
+fn run_steps(plan: &Plan, arena: &mut [u8], join: &dyn Join, observe: &mut dyn FnMut(Stage)) {
+    let (arena, scratch) = arena.split_at_mut(plan.arena);
+    for (number, step) in plan.steps.iter().enumerate() {
+        run_step(plan, step, arena, scratch, join);
+        observe(Stage::Step(number));
     }
 }
 

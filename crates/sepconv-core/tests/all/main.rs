@@ -6,3 +6,4 @@ mod int8;
 mod passes;
 mod passes_integer;
 mod plan;
+mod twin;

@@ -23,7 +23,7 @@ mod weights;
 
 use std::collections::BTreeSet;
 
-use sepconv_core::{Error, Graph, Op, Result, Tensor};
+use sepconv_core::{Error, Graph, Node, Op, Result, Tensor};
 
 use self::execute::Machine;
 use self::job::Job;
@@ -187,10 +187,15 @@ impl Quantizer {
 }
 
 fn refuse_quantised(graph: &Graph) -> Result<()> {
-    let integer =
-        |op: &Op| matches!(op, Op::Quantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_));
-    match graph.nodes().iter().find(|node| integer(&node.op)) {
+    match quantised_node(graph) {
         None => Ok(()),
         Some(node) => Err(Error::unsupported("network is quantised already").at_node(&node.name, node.op.name())),
     }
+}
+
+/// A node that networks of floats do not have.
+pub(crate) fn quantised_node(graph: &Graph) -> Option<&Node> {
+    let integer =
+        |op: &Op| matches!(op, Op::Quantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_));
+    graph.nodes().iter().find(|node| integer(&node.op))
 }

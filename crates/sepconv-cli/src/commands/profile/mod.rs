@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use sepconv::profile::{Profile, Step};
-use sepconv::{Layer, Machine, Plan, Tensor, file};
+use sepconv::{Layer, Machine, Plan, Tensor, Times, file};
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,11 +16,10 @@ use crate::failure::Failure;
 use crate::inputs::InputArgs;
 use crate::progress::Progress;
 use crate::report::{self, Align, bytes, count};
-use crate::timing::Times;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     #[command(flatten)]
@@ -139,7 +138,7 @@ impl Report<'_> {
     }
 
     fn times(&self) -> Times {
-        Times(self.profile.totals())
+        self.profile.totals()
     }
 
     /// The milliseconds that the arithmetic of all steps would take at peak.
@@ -187,7 +186,7 @@ impl Report<'_> {
         let output = Output {
             model: args.model.display().to_string(),
             machine: self.machine,
-            runs: times.0.len(),
+            runs: times.all().len(),
             median_ms: times.median(),
             min_ms: times.min(),
             ports_ms: self.profile.ports_ms(),
@@ -223,7 +222,7 @@ impl Report<'_> {
             out,
             "steps   {sum:.3} ms, inputs in and outputs out {:.3} ms; medians of {} runs",
             self.profile.ports_ms(),
-            times.0.len()
+            times.all().len()
         )?;
         writeln!(out, "whole   {:.3} ms median, {:.3} ms min", times.median(), times.min())?;
         writeln!(

@@ -1,13 +1,12 @@
 use std::io::{self, Write};
 
-use sepconv::quantize::LayerReport;
+use sepconv::{Times, quantize::LayerReport};
 use serde::Serialize;
 
 use super::candidate::{Candidate, Experiment};
 use super::{Args, Refusal};
 use crate::accuracy::{AccuracyJson, Tally, interval};
-use crate::report::{self, Align, PreprocessJson, bytes};
-use crate::timing::Times;
+use crate::report::{self, Align, PreprocessJson, bytes, threads};
 
 /// What the command tells programs.
 #[derive(Debug, Serialize)]
@@ -148,10 +147,6 @@ fn print_totals(experiment: &Experiment, candidate: &Candidate, out: &mut impl W
     rows.push(["median".to_owned(), ms(float.median()), ms(quantised.median()), String::new()]);
     let headings = [("", Align::Left), ("float", Align::Right), ("quantised", Align::Right), ("", Align::Left)];
     report::table(out, headings, &rows)
-}
-
-fn threads(number: usize) -> String {
-    if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") }
 }
 
 /// `-` where there is no noise.

@@ -1,0 +1,62 @@
+mod figures;
+mod output;
+mod plot;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use sepconv::{compare::Comparison, file};
+
+use self::output::{Output, print_text};
+use crate::args::{CompileArgs, check_output};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::report;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A pair is a depthwise convolution, the pointwise one behind it and what lies between; the standard convolution \
+                        that takes its place has the same window, stride and channels. Both run on floats."
+)]
+pub(crate) struct Args {
+    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
+    model: PathBuf,
+
+    /// Timed runs of everything, separable and standard in turns
+    #[arg(long, value_name = "N", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    rounds: usize,
+
+    /// Draw what is promised and what is delivered (.svg)
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+
+    #[command(flatten)]
+    compile: CompileArgs,
+
+    /// Print JSON, with every time
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    if let Some(plot) = &args.plot {
+        check_output(&args.model, plot, "svg")?;
+    }
+    let model = args.compile.open(&args.model)?;
+    let mut comparison = Comparison::new(&model, &args.compile.options())?;
+    let mut progress = Progress::new("compare   ", args.rounds, args.json);
+    for done in 1..=args.rounds {
+        comparison.round()?;
+        progress.show(done, "");
+    }
+    drop(progress);
+    if let Some(plot) = &args.plot {
+        file::write(plot, plot::draw(model.name(), &comparison).as_bytes())?;
+    }
+    if args.json {
+        report::json(out, &Output::new(args.model.display().to_string(), args.rounds, &comparison))
+    } else {
+        Ok(print_text(model.name(), args.rounds, &comparison, out)?)
+    }
+}

@@ -1,0 +1,213 @@
+use std::io::{self, Write};
+
+use sepconv::compare::{Comparison, Contest, Pair};
+use serde::Serialize;
+
+use super::figures::{Both, Figures, Totals};
+use crate::report::{self, Align, bytes, count, threads};
+
+/// What the command tells programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Output<'a> {
+    model: String,
+    isa: &'static str,
+    threads: usize,
+    rounds: usize,
+    pairs: Vec<PairJson<'a>>,
+    unpaired: Vec<Unpaired<'a>>,
+    totals: Totals,
+    network: ContestJson<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct PairJson<'a> {
+    depthwise: &'a str,
+    pointwise: &'a str,
+    kind: &'static str,
+    squeeze_excite: bool,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    channels: [usize; 2],
+    plane: [usize; 2],
+    #[serde(flatten)]
+    contest: ContestJson<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ContestJson<'a> {
+    separable: SideJson<'a>,
+    standard: SideJson<'a>,
+    promised: f64,
+    delivered: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct SideJson<'a> {
+    #[serde(flatten)]
+    figures: Figures,
+    ms: &'a [f64],
+}
+
+#[derive(Debug, Serialize)]
+struct Unpaired<'a> {
+    name: &'a str,
+    why: &'a str,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(model: String, rounds: usize, comparison: &'a Comparison) -> Self {
+        Self {
+            model,
+            isa: comparison.isa(),
+            threads: comparison.threads(),
+            rounds,
+            pairs: comparison.pairs().iter().map(PairJson::new).collect(),
+            unpaired: comparison.unpaired().iter().map(|(name, why)| Unpaired { name, why }).collect(),
+            totals: Totals::of(comparison),
+            network: ContestJson::new(comparison.network()),
+        }
+    }
+}
+
+impl<'a> PairJson<'a> {
+    fn new(pair: &'a Pair) -> Self {
+        Self {
+            depthwise: &pair.depthwise,
+            pointwise: &pair.pointwise,
+            kind: if pair.projection { "projection" } else { "separable" },
+            squeeze_excite: pair.squeeze_excite,
+            kernel: pair.kernel,
+            stride: pair.stride,
+            channels: pair.channels,
+            plane: pair.plane,
+            contest: ContestJson::new(&pair.contest),
+        }
+    }
+}
+
+impl<'a> ContestJson<'a> {
+    fn new(contest: &'a Contest) -> Self {
+        let Both { separable, standard } = Both::of(contest);
+        Self {
+            separable: SideJson { figures: separable, ms: contest.separable.times().all() },
+            standard: SideJson { figures: standard, ms: contest.standard.times().all() },
+            promised: contest.promised(),
+            delivered: contest.delivered(),
+        }
+    }
+}
+
+pub(super) fn print_text(model: &str, rounds: usize, comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    let totals = Totals::of(comparison);
+    let rounds = if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
+    writeln!(out, "{model} on {}, {}, {rounds}\n", comparison.isa(), threads(comparison.threads()))?;
+    writeln!(out, "what pairs cost, and the standard (std) convolutions that they stand for")?;
+    print_costs(comparison, &totals, out)?;
+    writeln!(
+        out,
+        "\nhow many times less arithmetic is promised, how many times less time delivered (by the shortest of each)"
+    )?;
+    print_times(comparison, &totals, out)?;
+    for (name, why) in comparison.unpaired() {
+        writeln!(out, "\nnot compared: {name}, {why}")?;
+    }
+    let (promised, delivered) = (totals.network.promised(), totals.network.delivered());
+    let faster =
+        if delivered >= 1.0 { format!("{delivered:.1}x faster") } else { format!("{:.1}x slower", 1.0 / delivered) };
+    writeln!(out, "\n{promised:.2}x fewer MACs, {faster}")
+}
+
+/// `3x3/2 32 -> 64`
+pub(super) fn convolution(pair: &Pair) -> String {
+    let ([kh, kw], [down, right], [from, to]) = (pair.kernel, pair.stride, pair.channels);
+    let stride = match (down, right) {
+        (1, 1) => String::new(),
+        (down, right) if down == right => format!("/{down}"),
+        _ => format!("/{down}x{right}"),
+    };
+    format!("{kh}x{kw}{stride} {from} -> {to}")
+}
+
+fn names(pair: &Pair) -> String {
+    let between = if pair.squeeze_excite { " + SE + " } else { " + " };
+    let [depthwise, pointwise] = [&pair.depthwise, &pair.pointwise].map(|name| report::shorten(name, 18));
+    format!("{depthwise}{between}{pointwise}")
+}
+
+fn print_costs(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
+    let headings = [
+        ("#", Align::Right),
+        ("pair", Align::Left),
+        ("convolution", Align::Left),
+        ("plane", Align::Right),
+        ("MACs", Align::Right),
+        ("std", Align::Right),
+        ("parameters", Align::Right),
+        ("std", Align::Right),
+        ("weights", Align::Right),
+        ("std", Align::Right),
+        ("activations", Align::Right),
+        ("std", Align::Right),
+    ];
+    let row = |head: [String; 4], Both { separable, standard }: Both| {
+        let [number, pair, convolution, plane] = head;
+        let [macs, macs_std] = [separable.macs, standard.macs].map(count);
+        let [parameters, parameters_std] =
+            [separable.parameters, standard.parameters].map(|number| count(number as u64));
+        let [weights, weights_std] = [separable.weight_bytes, standard.weight_bytes].map(bytes);
+        let [moved, moved_std] = [separable.activation_bytes, standard.activation_bytes].map(bytes);
+        [
+            number,
+            pair,
+            convolution,
+            plane,
+            macs,
+            macs_std,
+            parameters,
+            parameters_std,
+            weights,
+            weights_std,
+            moved,
+            moved_std,
+        ]
+    };
+    let pairs = comparison.pairs().iter().enumerate().map(|(i, pair)| {
+        let plane = format!("{}x{}", pair.plane[0], pair.plane[1]);
+        row([(i + 1).to_string(), names(pair), convolution(pair), plane], Both::of(&pair.contest))
+    });
+    let sums = named(totals).map(|(name, both)| row(["".into(), name.into(), "".into(), "".into()], both));
+    report::table(out, headings, &pairs.chain([Default::default()]).chain(sums).collect::<Vec<_>>())
+}
+
+fn print_times(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
+    let headings = [
+        ("#", Align::Right),
+        ("pair", Align::Left),
+        ("promised", Align::Right),
+        ("delivered", Align::Right),
+        ("share", Align::Right),
+        ("min ms", Align::Right),
+        ("std", Align::Right),
+        ("median ms", Align::Right),
+        ("std", Align::Right),
+    ];
+    let row = |number: String, name: String, both: Both, ratios: bool| {
+        let Both { separable, standard } = both;
+        let (promised, delivered) = (both.promised(), both.delivered());
+        let share = format!("{:.0} %", 100.0 * delivered / promised);
+        let [promised, delivered, share] = [format!("{promised:.2}x"), format!("{delivered:.2}x"), share]
+            .map(|ratio| if ratios { ratio } else { String::new() });
+        let [min, min_std, median, median_std] =
+            [separable.min_ms, standard.min_ms, separable.median_ms, standard.median_ms].map(|ms| format!("{ms:.3}"));
+        [number, name, promised, delivered, share, min, min_std, median, median_std]
+    };
+    let pairs = comparison.pairs().iter().enumerate();
+    let pairs = pairs.map(|(i, pair)| row((i + 1).to_string(), names(pair), Both::of(&pair.contest), true));
+    // What is left of times are differences: their ratio says nothing.
+    let sums = named(totals).map(|(name, both)| row(String::new(), name.to_owned(), both, name != "rest"));
+    report::table(out, headings, &pairs.chain([Default::default()]).chain(sums).collect::<Vec<_>>())
+}
+
+fn named(totals: &Totals) -> [(&'static str, Both); 3] {
+    [("pairs", totals.pairs), ("rest", totals.rest), ("network", totals.network)]
+}

@@ -1,0 +1,220 @@
+//! A network with its parameters as a graph.
+
+use sepconv_core::op::Conv2d;
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId};
+use sepconv_kernels::elementwise::Binary;
+use sepconv_kernels::reduce::Reduction;
+use sepconv_kernels::{Activation, Window};
+
+use super::network::{Architecture, Block, Head, Squeeze};
+use super::{BlockKind, Item, Layer, Padding, Parameters, Part, Role};
+
+pub(super) fn graph(architecture: &Architecture, parameters: &mut impl Parameters) -> Result<Graph> {
+    let limits = Limits::default();
+    let mut emitter = Emitter { architecture, parameters, builder: Builder::new(limits), left: limits.max_memory };
+    let mut x = emitter.stem()?;
+    for (stage, blocks) in architecture.stages.iter().enumerate() {
+        for (index, block) in blocks.iter().enumerate() {
+            x = emitter.block(stage, index, block, x)?;
+        }
+    }
+    let logits = emitter.head(x)?;
+    emitter.builder.output("logits", logits);
+    Ok(emitter.builder.finish())
+}
+
+struct Emitter<'a, P> {
+    architecture: &'a Architecture,
+    parameters: &'a mut P,
+    builder: Builder,
+    /// Bytes that parameters may still take.
+    left: usize,
+}
+
+/// A convolution of a square or other window.
+#[derive(Clone, Copy)]
+struct Conv {
+    channels: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    depthwise: bool,
+}
+
+impl Conv {
+    fn square(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { channels, kernel: [kernel; 2], stride: [stride; 2], depthwise: false }
+    }
+
+    fn pointwise(channels: usize) -> Self {
+        Self::square(channels, 1, 1)
+    }
+
+    fn depthwise(channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { depthwise: true, ..Self::square(channels, kernel, stride) }
+    }
+}
+
+impl<P: Parameters> Emitter<'_, P> {
+    fn stem(&mut self) -> Result<ValueId> {
+        let [channels, rows, columns] = self.architecture.input;
+        let picture = self.builder.input("input", Shape::new([1, channels, rows, columns])?, DType::F32)?;
+        let x = self.builder.node("input", Op::Transpose { order: vec![0, 2, 3, 1] }, &[picture])?;
+        let stem = &self.architecture.stem;
+        let conv = Conv { channels: stem.channels, kernel: stem.kernel, stride: stem.stride, depthwise: false };
+        self.normalised(Layer::Stem, conv, stem.activation, x)
+    }
+
+    fn block(&mut self, stage: usize, index: usize, block: &Block, input: ValueId) -> Result<ValueId> {
+        let at = |part| Layer::Block { stage, index, part };
+        let (stride, inner) = (block.stride, block.activation);
+        let outer = if block.kind.ends_activated() { inner } else { Activation::Identity };
+        let mut x = input;
+        for part in block.parts() {
+            let edge = block.kind == BlockKind::EdgeResidual;
+            x = match part {
+                Part::DepthwiseStart => {
+                    let stride = if block.kernel == 0 { stride } else { 1 };
+                    let conv = Conv::depthwise(block.input, block.start_kernel, stride);
+                    self.normalised(at(part), conv, Activation::Identity, x)?
+                }
+                Part::Expand if edge => {
+                    self.normalised(at(part), Conv::square(block.expanded, block.kernel, stride), inner, x)?
+                }
+                Part::Expand => self.normalised(at(part), Conv::pointwise(block.expanded), inner, x)?,
+                Part::Depthwise => {
+                    self.normalised(at(part), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
+                }
+                // Both are emitted with the first.
+                Part::SqueezeReduce => self.squeeze(block.squeeze, at, x)?,
+                Part::SqueezeExpand => x,
+                Part::Pointwise | Part::Project => {
+                    self.normalised(at(part), Conv::pointwise(block.output), outer, x)?
+                }
+                Part::Conv => self.normalised(at(part), Conv::square(block.output, block.kernel, stride), outer, x)?,
+            };
+        }
+        if !block.residual {
+            return Ok(x);
+        }
+        self.builder.node(&format!("blocks.{stage}.{index}.residual"), Op::binary(Binary::Add), &[x, input])
+    }
+
+    fn squeeze(&mut self, squeeze: Option<Squeeze>, at: impl Fn(Part) -> Layer, x: ValueId) -> Result<ValueId> {
+        let Some(squeeze) = squeeze else { return Ok(x) };
+        let (reduce, expand) = (at(Part::SqueezeReduce), at(Part::SqueezeExpand));
+        let mean = self.mean(&format!("{reduce}.mean"), x, true)?;
+        let reduced = self.conv(reduce, Conv::pointwise(squeeze.channels), true, mean)?;
+        let reduced = self.activation(reduce, squeeze.activation, reduced)?;
+        let channels = self.builder.shape(x).last();
+        let gate = self.conv(expand, Conv::pointwise(channels), true, reduced)?;
+        let gate = self.activation(expand, squeeze.gate, gate)?;
+        self.builder.node(&format!("{expand}.scale"), Op::binary(Binary::Mul), &[x, gate])
+    }
+
+    /// From the last block to the logits.
+    fn head(&mut self, mut x: ValueId) -> Result<ValueId> {
+        let head = self.architecture.head.clone();
+        if let Some(Head { channels, pooled: false, activation, .. }) = head {
+            x = self.normalised(Layer::Head, Conv::pointwise(channels), activation, x)?;
+        }
+        x = self.mean("pool", x, false)?;
+        if let Some(Head { channels, pooled: true, norm, activation }) = head {
+            x = self.dense(Layer::Head, channels, !norm, x)?;
+            x = if norm { self.norm(Layer::Head, x)? } else { x };
+            x = self.activation(Layer::Head, activation, x)?;
+        }
+        self.dense(Layer::Classifier, self.architecture.classes, true, x)
+    }
+
+    /// Convolution, batch normalisation, activation.
+    fn normalised(&mut self, layer: Layer, conv: Conv, activation: Activation, x: ValueId) -> Result<ValueId> {
+        let x = self.conv(layer, conv, self.architecture.bias, x)?;
+        let x = self.norm(layer, x)?;
+        self.activation(layer, activation, x)
+    }
+
+    fn conv(&mut self, layer: Layer, conv: Conv, biased: bool, x: ValueId) -> Result<ValueId> {
+        let &[_, rows, columns, channels] = &self.builder.shape(x)[..] else { return Err(not_a_plane(layer)) };
+        let (groups, per_filter) = if conv.depthwise { (channels, 1) } else { (1, channels) };
+        let [kh, kw] = conv.kernel;
+        let weights = self.parameter(layer, Item::Weight, &[conv.channels, kh, kw, per_filter])?;
+        let bias = self.bias(layer, conv.channels, biased)?;
+        let window = self.window(conv, [rows, columns]);
+        let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity });
+        self.builder.node(&layer.to_string(), op, &[x, weights, bias])
+    }
+
+    /// The window with the padding of this network's kind for a plane. Sizes are not large here: see [`super::BlockSpec`].
+    fn window(&self, conv: Conv, plane: [usize; 2]) -> Window {
+        let [kh, kw] = conv.kernel;
+        let mut window = Window { stride: conv.stride, ..Window::new(kh, kw) };
+        for (axis, size) in plane.into_iter().enumerate() {
+            let (kernel, stride) = (conv.kernel[axis], conv.stride[axis].max(1));
+            let total = match self.architecture.padding {
+                Padding::Symmetric => 2 * (kernel.saturating_sub(1) / 2),
+                Padding::Same => (size.saturating_sub(1) / stride * stride).saturating_add(kernel).saturating_sub(size),
+            };
+            (window.before[axis], window.after[axis]) = (total / 2, total - total / 2);
+        }
+        window
+    }
+
+    fn norm(&mut self, layer: Layer, x: ValueId) -> Result<ValueId> {
+        let channels = self.builder.shape(x).last();
+        let mut inputs = vec![x];
+        for item in [Item::NormScale, Item::NormShift, Item::NormMean, Item::NormVariance] {
+            inputs.push(self.parameter(layer, item, &[channels])?);
+        }
+        self.builder.node(&format!("{layer}.norm"), Op::BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
+    }
+
+    fn activation(&mut self, layer: Layer, activation: Activation, x: ValueId) -> Result<ValueId> {
+        if activation == Activation::Identity {
+            return Ok(x);
+        }
+        self.builder.node(&format!("{layer}.activation"), Op::activation(activation), &[x])
+    }
+
+    fn mean(&mut self, name: &str, x: ValueId, keep_axes: bool) -> Result<ValueId> {
+        self.builder.node(name, Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes }, &[x])
+    }
+
+    fn dense(&mut self, layer: Layer, results: usize, biased: bool, x: ValueId) -> Result<ValueId> {
+        let channels = self.builder.shape(x).last();
+        let weights = self.parameter(layer, Item::Weight, &[results, channels])?;
+        let bias = self.bias(layer, results, biased)?;
+        self.builder.node(&layer.to_string(), Op::Dense { activation: Activation::Identity }, &[x, weights, bias])
+    }
+
+    /// The bias, or zeros for a layer that has none.
+    fn bias(&mut self, layer: Layer, channels: usize, biased: bool) -> Result<ValueId> {
+        if biased {
+            return self.parameter(layer, Item::Bias, &[channels]);
+        }
+        let zeros = sepconv_core::Tensor::zeros(Shape::new([channels])?, DType::F32);
+        self.builder.constant(&format!("{layer}.no_bias"), zeros)
+    }
+
+    /// A parameter as a constant. What it takes is checked before it is asked for.
+    fn parameter(&mut self, layer: Layer, item: Item, dims: &[usize]) -> Result<ValueId> {
+        let role = Role { layer, item };
+        let shape = Shape::new(dims).map_err(|error| error.at(role.to_string()))?;
+        self.left = self.left.checked_sub(shape.elements() * size_of::<f32>()).ok_or_else(|| {
+            Error::limit("network has too many parameters").at(role.to_string()).expected(
+                format_args!("at most {} bytes of them", Limits::default().max_memory),
+                format_args!("{shape} more"),
+            )
+        })?;
+        let tensor = self.parameters.tensor(&role, &shape)?;
+        if *tensor.shape() != shape || tensor.dtype() != DType::F32 {
+            return Err(Error::mismatch("parameter has the wrong shape or type")
+                .at(role.to_string())
+                .expected(format_args!("f32 {shape}"), format_args!("{} {}", tensor.dtype(), tensor.shape())));
+        }
+        self.builder.constant(&role.to_string(), tensor)
+    }
+}
+
+fn not_a_plane(layer: Layer) -> Error {
+    Error::mismatch("convolution of something that is no plane").at(layer.to_string())
+}

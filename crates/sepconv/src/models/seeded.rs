@@ -1,0 +1,118 @@
+//! Weights without training.
+
+use sepconv_core::{Data, Result, Shape, Tensor};
+use sepconv_kernels::Activation;
+
+use super::{Architecture, Block, Item, Layer, Parameters, Part, Role};
+
+/// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order it is asked.
+///
+/// Weights are uniform with variance `1 / (fan_in · m)`, `m` being the second moment that the layer's input is expected to have (He et
+/// al. 2015, arXiv:1502.01852, section 2.2), so that activations stay of order one through any depth. Batch normalisation has
+/// means, variances, scales and shifts of its own for each channel; before a residual is added its scale is small.
+#[derive(Clone, Debug)]
+pub struct Seeded<'a> {
+    architecture: &'a Architecture,
+    seed: u64,
+}
+
+impl<'a> Seeded<'a> {
+    /// Parameters for this network.
+    pub fn new(architecture: &'a Architecture, seed: u64) -> Self {
+        Self { architecture, seed }
+    }
+
+    fn block(&self, stage: usize, index: usize) -> &Block {
+        &self.architecture.stages[stage][index]
+    }
+
+    /// The second moment of what the first layer of a block reads.
+    fn before(&self, stage: usize, index: usize) -> f32 {
+        let place = (stage, index);
+        let blocks = self.architecture.stages.iter().enumerate();
+        let mut blocks = blocks
+            .flat_map(|(stage, blocks)| blocks.iter().enumerate().map(move |(index, block)| ((stage, index), block)));
+        match blocks.rfind(|&(at, _)| at < place) {
+            Some((_, block)) if block.kind.ends_activated() => moment(block.activation),
+            Some(_) => 1.0,
+            None => moment(self.architecture.stem.activation),
+        }
+    }
+
+    /// The second moment of what a layer reads.
+    fn input_moment(&self, layer: Layer) -> f32 {
+        /// The square of a gate near one half, or somewhat above.
+        const GATE: f32 = 0.4;
+        match layer {
+            Layer::Stem => 1.0,
+            Layer::Block { stage, index, part } => {
+                let block = self.block(stage, index);
+                match part {
+                    part if block.parts().first() == Some(&part) => self.before(stage, index),
+                    // The start of a MobileNetV4 block has no activation.
+                    Part::Expand => 1.0,
+                    Part::SqueezeExpand => 0.5,
+                    Part::Pointwise | Part::Project if block.squeeze.is_some() => GATE * moment(block.activation),
+                    _ => moment(block.activation),
+                }
+            }
+            // Means over a plane vary less than its pixels.
+            Layer::Head | Layer::Classifier => 0.5,
+        }
+    }
+
+    /// The range that a parameter is uniform in.
+    fn range(&self, role: &Role, shape: &Shape) -> (f32, f32) {
+        match role.item {
+            Item::Weight => {
+                let fan_in = shape[1..].iter().product::<usize>() as f32;
+                let bound = (3.0 / (fan_in * self.input_moment(role.layer))).sqrt();
+                (-bound, bound)
+            }
+            Item::Bias | Item::NormMean => (-0.2, 0.2),
+            Item::NormShift => (-0.3, 0.3),
+            Item::NormVariance => (0.6, 1.4),
+            Item::NormScale => match role.layer {
+                Layer::Block { stage, index, part }
+                    if self.block(stage, index).residual && self.block(stage, index).parts().last() == Some(&part) =>
+                {
+                    (0.15, 0.3)
+                }
+                _ => (0.8, 1.2),
+            },
+        }
+    }
+}
+
+/// The second moment of an activation of normal numbers, divided by theirs. Where it grows with them, the value that
+/// it has somewhat above order one: beyond that, layers would amplify.
+fn moment(activation: Activation) -> f32 {
+    match activation {
+        Activation::HardSwish | Activation::Silu => 0.42,
+        _ => 0.5,
+    }
+}
+
+impl Parameters for Seeded<'_> {
+    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
+        let (low, high) = self.range(role, shape);
+        // FNV-1a of the role's name.
+        let stream = role
+            .to_string()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let mut state = stream ^ self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let data: Vec<f32> = (0..shape.elements()).map(|_| low + (high - low) * unit(&mut state)).collect();
+        Tensor::new(shape.clone(), Data::F32(data))
+    }
+}
+
+/// A step of SplitMix64 (Steele et al. 2014), as a float from 0 to 1.
+fn unit(state: &mut u64) -> f32 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bits = *state;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    (bits >> 40) as f32 / (1 << 24) as f32
+}
