@@ -65,7 +65,8 @@ impl Graph {
 
 /// What is done with each value, and what made it.
 struct Uses<'a> {
-    /// Whether all that reads it normalises it; `None` where nothing reads it.
+    /// Whether all that reads it normalises it, directly or behind the transposes that importers put between layers; `None` where nothing
+    /// reads it.
     normalised: Vec<Option<bool>>,
     /// The node that dequantises something into it.
     dequantizes: Vec<Option<&'a Node>>,
@@ -77,9 +78,14 @@ impl<'a> Uses<'a> {
         for port in &graph.outputs {
             uses.normalised[port.value.0] = Some(false);
         }
-        for node in &graph.nodes {
+        // Backwards: what reads a node's result is known before the node's own operands.
+        for node in graph.nodes.iter().rev() {
             for (i, id) in node.inputs.iter().enumerate() {
-                let normalises = i == 0 && matches!(node.op, Op::BatchNorm { .. });
+                let normalises = match node.op {
+                    Op::BatchNorm { .. } => i == 0,
+                    Op::Transpose { .. } => uses.normalised[node.output.0] == Some(true),
+                    _ => false,
+                };
                 let before = uses.normalised[id.0].unwrap_or(true);
                 uses.normalised[id.0] = Some(before && normalises);
             }
@@ -111,6 +117,9 @@ mod tests {
         let conv = Op::Conv2d(Conv2d { window: Window::new(3, 3), groups: 1, activation: Activation::Identity });
         let mut y = builder.node("conv", conv, &[x, weights, bias]).expect("shapes agree");
         if normalised {
+            for order in [[0, 3, 1, 2], [0, 2, 3, 1]] {
+                y = builder.node("turn", Op::Transpose { order: order.to_vec() }, &[y]).expect("shapes agree");
+            }
             let statistics = [1.0, 2.0, 3.0, 4.0].map(|x| constant(&mut builder, &[4], x));
             y = builder
                 .node("norm", Op::BatchNorm { epsilon: 0.0 }, &[&[y], &statistics[..]].concat())
