@@ -54,11 +54,20 @@ impl Graph {
                 .and_then(|tensor| tensor.as_f32())
                 .is_some_and(|bias| bias.iter().all(|&x| x == 0.0))
         };
-        let normalised = || {
-            let mut readers = self.nodes.iter().filter(|reader| reader.inputs.contains(&node.output)).peekable();
-            readers.peek().is_some() && readers.all(|reader| matches!(reader.op, Op::BatchNorm { .. }))
-        };
-        is_layer && i == 2 && zero(self.value(id)) && normalised()
+        is_layer && i == 2 && zero(self.value(id)) && self.is_normalised(node.output)
+    }
+
+    /// Whether batch normalisation alone reads a value, directly or behind the two transposes that importers put between layers.
+    fn is_normalised(&self, mut value: ValueId) -> bool {
+        for _ in 0..=2 {
+            let mut readers = self.nodes.iter().filter(|reader| reader.inputs.contains(&value));
+            match (readers.next(), readers.next()) {
+                (Some(Node { op: Op::BatchNorm { .. }, .. }), None) => return true,
+                (Some(Node { op: Op::Transpose { .. }, output, .. }), None) => value = *output,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// The constant that a value is, or whose bytes it stands for.
