@@ -1,7 +1,8 @@
-//! Readers of model files: bytes that nobody vouches for in, a [`Graph`](sepconv_core::Graph) or a clear error out.
+//! Readers of model files and of tensors: bytes that nobody vouches for in, a [`Graph`](sepconv_core::Graph), tensors or a clear
+//! error out.
 //!
 //! What is allowed here: checked arithmetic on what a file says, and nothing allocated on its word alone. No `unsafe`. Both
-//! formats become the same graph; what differs between them ends here.
+//! formats of models become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
 mod binding;
@@ -11,10 +12,12 @@ pub mod file;
 pub mod npy;
 pub mod onnx;
 mod padding;
+pub mod safetensors;
 pub mod tflite;
 mod zip;
 
 pub use binding::{Binding, Signature};
+pub use padding::Padding;
 
 use sepconv_core::Error;
 

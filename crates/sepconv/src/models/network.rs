@@ -202,6 +202,11 @@ impl Network {
         self
     }
 
+    /// The same with another epsilon, unless [`epsilon`](Self::epsilon) changed the table's.
+    pub(super) fn usual_epsilon(self, epsilon: f32) -> Self {
+        if self.variant.epsilon == self.table.variants[self.base].epsilon { self.epsilon(epsilon) } else { self }
+    }
+
     /// How pictures become its numbers.
     pub fn preprocess(&self) -> &Preprocess {
         &self.variant.preprocess

@@ -1,0 +1,86 @@
+//! What parameters are called in the state dicts that others make: one scheme for each way of writing a network down.
+//!
+//! A scheme maps a layer of an [`Architecture`] to the names of the modules that hold its parameters. Which scheme a file follows is
+//! found by the names in it.
+
+mod mcunet;
+mod retinaface;
+mod timm;
+mod torchvision;
+
+use super::{Architecture, Block, Item, Layer, Part, Role};
+
+/// A way to name the parameters of a network.
+pub(super) struct Scheme {
+    /// Whose names these are, for errors.
+    pub(super) title: &'static str,
+    /// The modules of a layer that has a place in this scheme.
+    modules: fn(&Architecture, Layer) -> Option<Modules>,
+    /// What batch normalisation adds to variances in the networks that are named so.
+    pub(super) epsilon: fn(&Architecture) -> f32,
+}
+
+/// The modules of a layer, as PyTorch calls what owns parameters.
+struct Modules {
+    /// The convolution or fully connected layer.
+    layer: String,
+    /// The batch normalisation after it; empty where there is none.
+    norm: String,
+}
+
+/// Every scheme. Of two that fit a file equally well the first counts.
+pub(super) const SCHEMES: [Scheme; 7] = [
+    Scheme { title: "timm's", modules: timm::modules, epsilon: timm::epsilon },
+    Scheme { title: "torchvision's MobileNetV2", modules: torchvision::mobilenet_v2, epsilon: |_| 1e-5 },
+    Scheme { title: "torchvision's MobileNetV3", modules: torchvision::mobilenet_v3, epsilon: |_| 1e-3 },
+    Scheme { title: "torchvision's MNASNet", modules: torchvision::mnasnet, epsilon: |_| 1e-5 },
+    Scheme {
+        title: "torchvision's EfficientNet",
+        modules: torchvision::efficientnet,
+        epsilon: torchvision::efficientnet_epsilon,
+    },
+    Scheme { title: "MCUNet's", modules: mcunet::modules, epsilon: |_| 1e-5 },
+    Scheme { title: "Pytorch_Retinaface's MobileNetV1", modules: retinaface::modules, epsilon: |_| 1e-5 },
+];
+
+impl Scheme {
+    /// The name of a parameter.
+    pub(super) fn name(&self, architecture: &Architecture, role: &Role) -> Option<String> {
+        let Modules { layer, norm } = (self.modules)(architecture, role.layer)?;
+        let (module, parameter) = match role.item {
+            Item::Weight => (layer, "weight"),
+            Item::Bias => (layer, "bias"),
+            Item::NormScale => (norm, "weight"),
+            Item::NormShift => (norm, "bias"),
+            Item::NormMean => (norm, "running_mean"),
+            Item::NormVariance => (norm, "running_var"),
+        };
+        Some(format!("{module}.{parameter}"))
+    }
+}
+
+impl Modules {
+    fn new(layer: impl Into<String>, norm: impl Into<String>) -> Option<Self> {
+        Some(Self { layer: layer.into(), norm: norm.into() })
+    }
+
+    /// A layer without batch normalisation.
+    fn only(layer: impl Into<String>) -> Option<Self> {
+        Self::new(layer, "")
+    }
+}
+
+/// The block at a position.
+fn block(architecture: &Architecture, stage: usize, index: usize) -> Option<&Block> {
+    architecture.stages.get(stage)?.get(index)
+}
+
+/// How many blocks come before one.
+fn before(architecture: &Architecture, stage: usize, index: usize) -> usize {
+    architecture.stages.iter().take(stage).map(Vec::len).sum::<usize>() + index
+}
+
+/// How many modules come before a part of its block, squeeze-excite being one.
+fn modules_before(block: &Block, part: Part) -> usize {
+    block.parts().into_iter().take_while(|&other| other != part).filter(|&other| other != Part::SqueezeReduce).count()
+}

@@ -1,0 +1,82 @@
+//! torchvision's names: positions in nested sequences of modules, counted otherwise in each family.
+
+use super::{Modules, before, block, modules_before};
+use crate::models::{Architecture, Layer, Part};
+
+/// `features.3.conv.1.0.weight`: blocks counted through all stages; in a block all but the last layer are sequences of their own.
+pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<Modules> {
+    let (stage, index, part) = match layer {
+        Layer::Block { stage, index, part } => (stage, index, part),
+        Layer::Stem => return sequence("features.0"),
+        Layer::Head => return sequence(&format!("features.{}", 1 + before(architecture, usize::MAX, 0))),
+        Layer::Classifier => return Modules::only("classifier.1"),
+    };
+    let at = format!("features.{}.conv", 1 + before(architecture, stage, index));
+    let place = modules_before(block(architecture, stage, index)?, part);
+    match part {
+        Part::Expand | Part::Depthwise => sequence(&format!("{at}.{place}")),
+        Part::Pointwise | Part::Project => Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1)),
+        _ => None,
+    }
+}
+
+/// `features.4.block.2.fc1.weight`: blocks counted through all stages, the last of which is a single convolution.
+pub(super) fn mobilenet_v3(architecture: &Architecture, layer: Layer) -> Option<Modules> {
+    match layer {
+        Layer::Stem => sequence("features.0"),
+        Layer::Block { stage, index, part } => {
+            let at = format!("features.{}", 1 + before(architecture, stage, index));
+            if part == Part::Conv { sequence(&at) } else { in_block(architecture, &at, layer) }
+        }
+        Layer::Head => Modules::only("classifier.0"),
+        Layer::Classifier => Modules::only("classifier.3"),
+    }
+}
+
+/// `features.2.0.block.2.fc1.weight`: the stage, then the block in it.
+pub(super) fn efficientnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
+    match layer {
+        Layer::Stem => sequence("features.0"),
+        Layer::Block { stage, index, .. } => in_block(architecture, &format!("features.{}.{index}", stage + 1), layer),
+        Layer::Head => sequence(&format!("features.{}", architecture.stages.len() + 1)),
+        Layer::Classifier => Modules::only("classifier.1"),
+    }
+}
+
+/// What the authors' code adds in B5 to B7, whose heads have 2048 channels and more; PyTorch's own in the smaller ones.
+pub(super) fn efficientnet_epsilon(architecture: &Architecture) -> f32 {
+    if architecture.head.as_ref().is_some_and(|head| head.channels >= 2048) { 1e-3 } else { 1e-5 }
+}
+
+/// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are sequences in it.
+pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
+    let pair = |at: &str, place: usize| Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1));
+    let first_stage = 8;
+    match layer {
+        Layer::Stem => pair("layers", 0),
+        Layer::Block { stage: 0, index: 0, part: Part::Depthwise } => pair("layers", 3),
+        Layer::Block { stage: 0, index: 0, part: Part::Pointwise } => pair("layers", 6),
+        Layer::Block { stage, index, part } => {
+            let place = 3 * modules_before(block(architecture, stage, index)?, part);
+            pair(&format!("layers.{}.{index}.layers", (first_stage + stage).checked_sub(1)?), place)
+        }
+        Layer::Head => pair("layers", first_stage + architecture.stages.len() - 1),
+        Layer::Classifier => Modules::only("classifier.1"),
+    }
+}
+
+/// A layer of a block of MobileNetV3 or EfficientNet.
+fn in_block(architecture: &Architecture, at: &str, layer: Layer) -> Option<Modules> {
+    let Layer::Block { stage, index, part } = layer else { return None };
+    let at = format!("{at}.block.{}", modules_before(block(architecture, stage, index)?, part));
+    match part {
+        Part::SqueezeReduce => Modules::only(at + ".fc1"),
+        Part::SqueezeExpand => Modules::only(at + ".fc2"),
+        _ => sequence(&at),
+    }
+}
+
+/// Convolution and batch normalisation in a sequence.
+fn sequence(at: &str) -> Option<Modules> {
+    Modules::new(format!("{at}.0"), format!("{at}.1"))
+}
