@@ -1,6 +1,7 @@
 use std::io::Write;
+use std::sync::Arc;
 
-use sepconv::models::{self, Blank, Network, Padding, Table};
+use sepconv::models::{self, Blank, Network, Padding, Table, Variant};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -37,13 +38,14 @@ struct Row<'a> {
     preprocess: String,
     parameters: usize,
     macs: u64,
+    weights: &'a [String],
 }
 
 impl<'a> Row<'a> {
-    fn new(table: &'a Table, network: &Network, name: &'a str) -> sepconv::Result<Self> {
-        let (variant, graph) = (network.variant(), network.graph(&mut Blank)?);
+    fn new(table: &'a Arc<Table>, variant: &'a Variant) -> sepconv::Result<Self> {
+        let graph = Network::new(table.clone(), &variant.name)?.graph(&mut Blank)?;
         Ok(Self {
-            name,
+            name: &variant.name,
             family: &table.title,
             paper: &table.paper,
             width: variant.width,
@@ -58,6 +60,7 @@ impl<'a> Row<'a> {
             preprocess: variant.preprocess.text(),
             parameters: graph.parameters(),
             macs: graph.macs(),
+            weights: &variant.weights,
         })
     }
 }
@@ -66,7 +69,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for table in models::all() {
         for variant in &table.variants {
-            rows.push(Row::new(table, &Network::new(table.clone(), &variant.name)?, &variant.name)?);
+            rows.push(Row::new(table, variant)?);
         }
     }
     if args.json {
@@ -78,6 +81,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         ("input", Align::Left),
         ("parameters", Align::Right),
         ("MACs", Align::Right),
+        ("weights", Align::Left),
     ];
     let mut family = "";
     let cells = rows.iter().map(|row| {
@@ -89,6 +93,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
             row.input.map(|size| size.to_string()).join("x"),
             count(row.parameters as u64),
             count(row.macs),
+            row.weights.join(", "),
         ]
     });
     report::table(out, headings, &cells.collect::<Vec<_>>())?;

@@ -21,6 +21,7 @@ fn models_lists_every_variant_with_its_counts() {
         (&json!("MobileNetV2"), &json!([3, 224, 224]), &json!(1000))
     );
     assert_eq!((&v2["parameters"], &v2["macs"]), (&json!(3_504_872), &json!(300_774_272)));
+    assert_eq!((&v2["weights"], &of("ds_cnn")["weights"]), (&json!(["torchvision", "timm"]), &json!([])));
     assert_eq!((&v2["padding"], &of("tf_mobilenet_v2")["padding"]), (&json!("symmetric"), &json!("same")));
     assert_eq!(of("efficientnet_b7")["parameters"], 66_347_960);
 
@@ -97,7 +98,7 @@ fn a_table_of_ones_own_is_a_network() {
                  stages = [[\"ds_r1_k3_s2_c8\"]]\n[stem]\nchannels = 8\n[[variants]]\nname = \"own\"\n";
     fs::write(folder.join("own.toml"), table).unwrap();
     let json = sepconv(["inspect", &path("own.toml"), "--json"]).json();
-    assert_eq!((&json["outputs"][0]["shape"], &json["totals"]["parameters"]), (&json!([1, 4]), &json!(432)));
+    assert_eq!((&json["outputs"][0]["shape"], &json["totals"]["parameters"]), (&json!([1, 4]), &json!(436)));
     fs::write(folder.join("wrong.toml"), table.replace("_s2_", "_z2_")).unwrap();
     let wrong = sepconv(["inspect", &path("wrong.toml")]);
     assert_eq!(wrong.code, Some(1));
@@ -134,9 +135,9 @@ fn answers_of_random_weights_are_refused() {
     let pictures = folder.to_str().unwrap();
     fs::create_dir(folder.join("0")).unwrap();
     paint(&folder.join("0/a.png"), [9; 3]);
-    let out = folder.join("q.onnx").display().to_string();
+    let (out, picture) = (folder.join("q.onnx").display().to_string(), folder.join("0/a.png").display().to_string());
     for args in [
-        &["classify", pictures, "--model", SMALL][..],
+        &["classify", &picture, "--model", SMALL][..],
         &["evaluate", "--images", pictures, "--model", SMALL],
         &["quantize", SMALL, "-o", &out, "--calibration", pictures, "--evaluate", pictures],
     ] {
