@@ -32,9 +32,17 @@ impl<S: Simd, C: Multiply<S>> Kernel<S> for Convolution<'_, C> {
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
                 let taps = if scheme.padding_is_nothing() { conv.met(oy) } else { 0..conv.window.kernel[0] };
+                let gathers = conv.gathers();
+                if gathers {
+                    conv.gather(oy, x, padding, edge);
+                }
                 for (pixels, blocks) in conv.blocks(tile, conv.met(oy) == taps) {
                     let all = pixels.start..pixels.start + blocks * pixels.len();
-                    let patch = conv.patch(oy, taps.clone(), all, x, padding, edge);
+                    let patch = if gathers {
+                        conv.gathered(pixels.start, edge)
+                    } else {
+                        conv.patch(oy, taps.clone(), all, x, padding, edge)
+                    };
                     for (group, part) in groups(first..first + at_once, panels) {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
@@ -64,16 +72,24 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
 
 impl Conv2d {
     /// The rows of the window that meet the plane at output row `oy`.
-    fn met(&self, oy: usize) -> Range<usize> {
+    pub(super) fn met(&self, oy: usize) -> Range<usize> {
         self.window.taps(0, oy, self.input[0])
+    }
+
+    /// The pixels of an output row whose windows read no column beyond the plane.
+    pub(super) fn inside(&self) -> Range<usize> {
+        let [stride, before] = [self.window.stride[1], self.window.before[1]];
+        let end = (self.input[1] + before).checked_sub(self.span(1)).map_or(0, |last| last / stride + 1);
+        before.div_ceil(stride).min(end)..end.min(self.output[1])
     }
 
     /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Blocks whose windows read
     /// beyond the plane are runs by themselves: all of them where not all rows that are read are `in_plane`.
     fn blocks(&self, tile: Tile, in_plane: bool) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let [stride, before] = [self.window.stride[1], self.window.before[1]];
-        let mut inside = before.div_ceil(stride)..((self.input[1] + before).saturating_sub(self.span(1)) / stride + 1);
-        if !in_plane {
+        let mut inside = self.inside();
+        if self.gathers() {
+            inside = 0..self.output[1];
+        } else if !in_plane {
             inside = 0..0;
         }
         split(self.output[1], tile.rows).flat_map(move |(pixel, rows, blocks)| {
@@ -122,7 +138,7 @@ impl Conv2d {
 }
 
 /// Copies `row`, taken to have `before` numbers of `padding` before it and padding after it, from `start` on.
-fn copy_padded<T: Copy>(row: &[T], start: usize, before: usize, padding: T, strip: &mut [T]) {
+pub(super) fn copy_padded<T: Copy>(row: &[T], start: usize, before: usize, padding: T, strip: &mut [T]) {
     let absent = before.saturating_sub(start).min(strip.len());
     let (head, strip) = strip.split_at_mut(absent);
     head.fill(padding);

@@ -1,6 +1,8 @@
 //! Standard and grouped convolution, computed directly: a window of an NHWC row is already a run of contiguous numbers, so it is
-//! multiplied where it lies, by the same register tile as a pointwise convolution.
+//! multiplied where it lies, by the same register tile as a pointwise convolution. Only short runs, those of a stem, are gathered
+//! first, one row of outputs at a time.
 
+mod gather;
 mod int8;
 mod kernel;
 mod reference;
@@ -51,6 +53,13 @@ impl Conv2d {
         if joined { Runs { count: 1, length: kw * group_in } } else { Runs { count: kw, length: group_in } }
     }
 
+    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin than it holds.
+    fn gathers(&self) -> bool {
+        const SHORT: usize = 24;
+        let Runs { count, length } = self.runs();
+        self.groups == 1 && length <= SHORT && count * self.window.kernel[0] > 1
+    }
+
     /// The tile that suits this convolution: a block of pixels lies in one row, a panel in one group.
     pub fn tile(&self, isa: Isa) -> Tile {
         Tile::choose(isa, self.output[1], self.depth(), self.channels()[1])
@@ -85,8 +94,11 @@ pub fn pack(isa: Isa, tile: Tile, conv: &Conv2d, weights: &[f32], bias: &[f32], 
     tile::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// The numbers of scratch that [`conv2d`] and [`conv2d_int8`] need, for windows that stick out of the plane.
+/// The numbers of scratch that [`conv2d`] and [`conv2d_int8`] need, for windows that stick out of the plane or are gathered.
 pub fn edge_len(tile: Tile, conv: &Conv2d) -> usize {
+    if conv.gathers() {
+        return conv.output[1] * conv.depth();
+    }
     conv.window.kernel[0] * conv.span(tile.rows.min(conv.output[1])) * conv.input[2]
 }
 

@@ -112,7 +112,9 @@ impl<S: Simd> Multiply<S> for F32<'_> {
             }
         }
         if clip.is_none() {
-            simd.vectorize(ApplyRows { activation: self.activation, data: out, rows: MR, stride, columns });
+            // Rows that follow each other are one.
+            let [rows, columns] = if columns == stride { [1, MR * columns] } else { [MR, columns] };
+            simd.vectorize(ApplyRows { activation: self.activation, data: out, rows, stride, columns });
         }
     }
 }

@@ -18,8 +18,11 @@ use crate::simd::Isa;
 use crate::tile::{self, Runs, Tile};
 
 impl Conv2d {
-    /// The runs of the whole window.
+    /// The runs of the whole window: one where it is gathered.
     fn all_runs(&self) -> Runs {
+        if self.gathers() {
+            return Runs { count: 1, length: self.depth() };
+        }
         let Runs { count, length } = self.runs();
         Runs { count: count * self.window.kernel[0], length }
     }
@@ -31,7 +34,7 @@ pub fn packed_len_int8(isa: Isa, tile: Tile, conv: &Conv2d) -> usize {
 }
 
 /// Re-orders filters with weights `[o, kh, kw, c / groups]` into panels, group after group. Each run of inputs that lie together, a row
-/// of the window where they can, is filled up to a multiple of four. Panics when lengths contradict each other, and beyond
+/// of the window where they can or all of a small one, is filled up to a multiple of four. Panics when lengths contradict each other, and beyond
 /// [`Filters::MOST_PRODUCTS`].
 pub fn pack_int8(isa: Isa, tile: Tile, conv: &Conv2d, filters: &Filters<'_>, packed: &mut [i8]) {
     assert_eq!(filters.bias.len(), conv.output[2], "bias is [o]");

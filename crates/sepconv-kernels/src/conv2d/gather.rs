@@ -1,0 +1,64 @@
+use super::{Conv2d, kernel::copy_padded};
+use crate::rows::Rows;
+use crate::tile::{Patch, Runs, Taps};
+
+impl Conv2d {
+    /// Copies the window of each pixel of output row `oy` into `to`, one after the other, with `padding` where they are beyond the
+    /// plane. For convolutions of one group.
+    #[inline(always)]
+    pub(super) fn gather<T: Copy>(&self, oy: usize, x: Rows<'_, T>, padding: T, to: &mut [T]) {
+        let Self { window, input: [_, _, c], output: [_, ow, _], .. } = *self;
+        let (depth, met, inside, Runs { count, length }) = (self.depth(), self.met(oy), self.inside(), self.runs());
+        let step = window.stride[1] * c;
+        for ky in 0..window.kernel[0] {
+            let row = if met.contains(&ky) { x.row(window.source(0, oy, ky)) } else { &[] };
+            let inside = if row.is_empty() { 0..0 } else { inside.clone() };
+            for run in 0..count {
+                // Counted from the first number of the padding.
+                let (at, column) = ((ky * count + run) * length, run * window.dilation[1] * c);
+                for pixel in (0..inside.start).chain(inside.end..ow) {
+                    let to = &mut to[pixel * depth + at..][..length];
+                    copy_padded(row, pixel * step + column, window.before[1] * c, padding, to);
+                }
+                if !inside.is_empty() {
+                    let from = &row[inside.start * step + column - window.before[1] * c..];
+                    copy_runs(from, step, length, &mut to[inside.start * depth + at..], depth, inside.len());
+                }
+            }
+        }
+    }
+
+    /// Where [`gather`](Self::gather) has put the windows from `pixel` on.
+    pub(super) fn gathered<'a, T>(&self, pixel: usize, windows: &'a [T]) -> Patch<'a, T> {
+        let depth = self.depth();
+        let rows = Rows::new(&windows[..self.output[1] * depth], self.output[1] * depth);
+        let (vertical, horizontal) = (Taps::one(0), Taps::one(pixel * depth));
+        Patch { rows, vertical, horizontal, runs: 1, step: depth, length: depth }
+    }
+}
+
+/// Copies `count` runs of `length`, `from_step` apart, to places `to_step` apart.
+#[inline(always)]
+fn copy_runs<T: Copy>(from: &[T], from_step: usize, length: usize, to: &mut [T], to_step: usize, count: usize) {
+    // Where the length is known a run is copied by a move or two: three columns of red, green and blue, and so on.
+    match length {
+        3 => copy_known::<T, 3>(from, from_step, to, to_step, count),
+        4 => copy_known::<T, 4>(from, from_step, to, to_step, count),
+        9 => copy_known::<T, 9>(from, from_step, to, to_step, count),
+        15 => copy_known::<T, 15>(from, from_step, to, to_step, count),
+        21 => copy_known::<T, 21>(from, from_step, to, to_step, count),
+        _ => {
+            for i in 0..count {
+                to[i * to_step..][..length].copy_from_slice(&from[i * from_step..][..length]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn copy_known<T: Copy, const LENGTH: usize>(from: &[T], from_step: usize, to: &mut [T], to_step: usize, count: usize) {
+    for i in 0..count {
+        let run: &[T; LENGTH] = from[i * from_step..].first_chunk().expect("a run lies in its row");
+        *to[i * to_step..].first_chunk_mut().expect("a window has room for its runs") = *run;
+    }
+}
