@@ -7,7 +7,7 @@ use sepconv_core::{DType, Error, Limits, Op, Result, Shape, Tensor};
 use sepconv_formats::safetensors;
 
 use super::names::{SCHEMES, Scheme};
-use super::{Architecture, Blank, Item, Layer, Network, Parameters, Role, distance};
+use super::{Architecture, Blank, Item, Layer, Network, Padding, Parameters, Role, distance};
 use crate::{Model, file};
 
 /// How PyTorch's names of a counter end that only training reads.
@@ -53,8 +53,8 @@ impl Network {
     /// The network with trained weights. Whose names they have (torchvision's, timm's, …) is found by the names themselves; weights and
     /// network must then agree in every name and shape.
     ///
-    /// Two things are the file's: the number of classes, and what batch normalisation adds to variances. The latter is what the library
-    /// uses whose names these are, unless [`epsilon`](Self::epsilon) said something else than the table does.
+    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalisation adds to
+    /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's.
     ///
     /// # Errors
     /// When a parameter is missing, has another shape or has no place in the network, and those of [`graph`](Self::graph).
@@ -63,7 +63,10 @@ impl Network {
         let scheme = weights.scheme(self, &architecture)?;
         let classes = Role { layer: Layer::Classifier, item: Item::Bias };
         let classes = scheme.name(&architecture, &classes).and_then(|name| weights.tensors.get(&name));
-        let network = self.clone().usual_epsilon((scheme.epsilon)(&architecture));
+        let network = match (scheme.epsilon, architecture.padding) {
+            (Some(epsilon), Padding::Symmetric) => self.clone().usual_epsilon(epsilon),
+            _ => self.clone(),
+        };
         let network = network.classes(classes.map_or(architecture.classes, |bias| bias.shape().elements()));
         let mut loader = Loader { weights, scheme, architecture: &architecture, used: BTreeSet::new() };
         let graph = network.graph(&mut loader)?;
