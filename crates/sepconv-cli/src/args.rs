@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use sepconv::{Classifier, Error, Model, Options, Preprocess, Result};
+use sepconv::{Classifier, Error, Model, Options, Preprocess, Result, models};
 
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
@@ -25,8 +25,10 @@ pub(crate) struct CompileArgs {
 }
 
 impl CompileArgs {
+    /// The network of a file or of a name.
     pub(crate) fn open(&self, model: &Path) -> Result<Model> {
-        let model = Model::open(model)?;
+        let name = model.to_str().filter(|text| models::is_name(text));
+        let model = name.map_or_else(|| Model::open(model), Model::named)?;
         Ok(match &self.external_data {
             Some(folder) => model.with_external_data(folder),
             None => model,

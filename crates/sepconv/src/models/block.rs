@@ -155,11 +155,12 @@ impl<'a> Fields<'a> {
         Error::malformed(what).at(format!("block string {:?}, character {}", self.text, position + 1))
     }
 
-    /// Takes the part that is `key` and a number.
+    /// Takes the part that begins with `key`, and where its value stands.
     fn take(&mut self, key: &str) -> Option<(usize, &'a str)> {
-        let value =
-            |field: &'a str| field.strip_prefix(key).filter(|v| !v.starts_with(|c: char| c.is_ascii_alphabetic()));
-        let at = self.rest.iter().position(|(_, field)| value(field).is_some())?;
+        /// Longer ones first.
+        const KEYS: [&str; 9] = ["noskip", "skip", "se", "r", "k", "a", "s", "e", "c"];
+        let key_of = |field: &str| KEYS.into_iter().find(|key| field.starts_with(key));
+        let at = self.rest.iter().position(|(_, field)| key_of(field) == Some(key))?;
         let (position, field) = self.rest.remove(at);
         Some((position + key.len(), &field[key.len()..]))
     }
@@ -218,5 +219,68 @@ impl<'a> Fields<'a> {
             return Ok(usual);
         };
         Ok(self.rest.remove(at).1 == "skip")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<BlockSpec> {
+        text.parse()
+    }
+
+    #[test]
+    fn strings_say_what_a_block_is() {
+        let spec = parse("ir_r4_k5_s2_e3.67_c40_se0.25_nhs_noskip").unwrap();
+        let expected = BlockSpec {
+            kind: BlockKind::InvertedResidual,
+            repeats: 4,
+            kernel: 5,
+            start_kernel: 0,
+            stride: 2,
+            expansion: 3.67,
+            channels: 40,
+            squeeze: 0.25,
+            activation: Some(Activation::HardSwish),
+            skip: false,
+        };
+        assert_eq!(spec, expected);
+        assert_eq!(parse("ir_nhs_c40_noskip_se0.25_s2_e3.67_k5_r4").unwrap(), expected, "in any order");
+        let spec = parse("uir_a3_k0_e4_c96").unwrap();
+        assert_eq!((spec.start_kernel, spec.kernel, spec.repeats, spec.stride, spec.skip), (3, 0, 1, 1, true));
+        assert!(!parse("cn_k3_c64").unwrap().skip && parse("cn_k3_c64_skip").unwrap().skip);
+        assert!(parse("ds_k3_c64").unwrap().skip && !parse("dsa_k3_c64").unwrap().skip);
+        assert!(parse("ds_k3_e1_c16").is_ok(), "as timm writes it");
+    }
+
+    #[test]
+    fn an_error_names_the_string_and_the_position() {
+        for (text, position, part) in [
+            ("", 1, "got \"\""),
+            ("xy_k3_c8", 1, "one of ds, dsa, ir, uir, er, cn"),
+            ("ir_r2_kx_e6_c24", 8, "got \"x\""),
+            ("ir_r2_k_e6_c24", 8, "got \"\""),
+            ("ir_k3_e6", 9, "lacks \"c\""),
+            ("ir_k3_c24", 10, "lacks \"e\""),
+            ("ir_k3_e6_c24_q1", 14, "got q1"),
+            ("ir_k3_e6_c24_k5", 14, "got k5"),
+            ("ir_k3_e6_c24_nxx", 15, "re, r6, hs, sw"),
+            ("ir_k3_e6_c24_skip_noskip", 19, "got noskip"),
+            ("ir_k3_eNaN_c24", 8, "NaN"),
+            ("ir_k3_e-6_c24", 8, "got \"-6\""),
+            ("ir_r1000000000_k3_e6_c24", 5, "from 1 to 1000"),
+            ("ir_k3_e6_c99999999999999999999", 11, "1000000"),
+            ("ir_k0_e6_c24", 5, "from 1 to 99"),
+            ("ir_k3_s0_e6_c24", 8, "from 1 to 16"),
+            ("ds_k3_e6_c24", 8, "from 1 to 1"),
+            ("cn_k3_c24_se0.25", 11, "got se0.25"),
+            ("uir_k0_s2_e4_c8", 1, "no depthwise"),
+            ("ir__k3_e6_c24", 4, "unknown"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            let place = format!("block string {text:?}, character {position}");
+            assert!(error.contains(&place) && error.contains(part), "{error}");
+        }
     }
 }

@@ -1,16 +1,82 @@
-//! The families of networks that depthwise separable convolutions made possible, as data.
+//! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet, EfficientNet and
+//! its Lite form, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of constructors.
 //!
 //! ```
-//! use sepconv::models;
+//! use sepconv::{Options, Tensor, models};
 //!
 //! let network = models::named("mobilenet_v1@32x0.25")?.classes(10);
-//! let graph = network.graph(&mut models::Blank)?;
-//! assert_eq!(graph.inputs()[0].name, "input");
+//! let mut runner = network.build()?.compile(&Options::default())?;
+//! let logits = runner.run(&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32])?)?;
+//! assert_eq!(logits.shape()[..], [1, 10]);
 //! # Ok::<(), sepconv::Error>(())
 //! ```
+//!
+//! # From a name to a graph
+//!
+//! ```text
+//! name ──named──▶ Network ──architecture──▶ Architecture ──graph──▶ Graph
+//!                 │  a variant of a Table      every block        ▲
+//!                 └─ .width .resolution …      with its channels  │ Parameters: Seeded, Weights, Blank
+//! ```
+//!
+//! A [`Table`] holds what a family's networks have in common, a [`Variant`] how they differ, a [`BlockSpec`] what a block string says.
+//! [`Network`] is a variant with settings, and [`Network::architecture`] what all this comes to: sizes, nothing relative any more. The
+//! graph is emitted from that alone; it asks [`Parameters`] for each tensor by its [`Role`].
+//!
+//! # Names
+//!
+//! `NAME[@RESOLUTION][xWIDTH]`: `mobilenet_v2`, `mobilenet_v1@160x0.5`, `efficientnet_lite0x0.75`. Plain names are the networks of
+//! torchvision, where it has them. Names that begin with `tf_` are TensorFlow's: SAME padding and 1e-3 as epsilon, called as in
+//! timm where timm has them.
+//!
+//! # Tables
+//!
+//! A user's own family is a TOML file; its path stands where a name does. The smallest:
+//!
+//! ```
+//! use sepconv::models::{Blank, Network, Table};
+//!
+//! let table = r#"
+//!     title = "Tiny"
+//!     input = [3, 32, 32]
+//!     classes = 10
+//!     activation = "relu"
+//!     stages = [["dsa_r1_k3_s1_c16"], ["ir_r2_k3_s2_e4_c24_se0.25", "cn_r1_k3_s1_c32_skip"]]
+//!
+//!     [stem]
+//!     channels = 8
+//!     stride = [1, 1]
+//!
+//!     [[variants]]
+//!     name = "tiny"
+//! "#;
+//! let network = Network::new(Table::parse(table, "tiny.toml")?, "tiny")?;
+//! assert_eq!(network.graph(&mut Blank)?.parameters(), 17_118);
+//! # Ok::<(), sepconv::Error>(())
+//! ```
+//!
+//! | key | meaning, \[default\] |
+//! |---|---|
+//! | `title`, `paper` | for people |
+//! | `input` | channels, rows, columns \[3, 224, 224\] |
+//! | `classes` | results of the classifier \[1000\] |
+//! | `activation` | `relu`, `relu6`, `hard_swish`, `silu`: where a block says nothing else |
+//! | `stages` | block strings: [`BlockSpec`] |
+//! | `divisor` | channels are multiples of it, rounded to the nearest but never down by a tenth \[8\] |
+//! | `deepen_ends` | whether the first and last stage grow with a variant's depth \[true\] |
+//! | `bias` | whether convolutions before batch normalisation have a bias \[false\] |
+//! | `preprocess` | `torch`, `tf`, `unit`, `raw` \[torch\] |
+//! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below` |
+//! | `head` | `channels`, `fixed_below`, `pooled` \[false\], `norm` \[true\]: see [`Head`]; none where it is missing |
+//! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
+//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same`, `epsilon` \[1e-5\], `activation`, `preprocess` |
+//!
+//! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth multiplies the repeats of each
+//! block string and rounds up (EfficientNet, section 3.3).
 
 mod block;
 mod emit;
+mod mcunet;
 mod names;
 mod network;
 mod parameters;
@@ -18,6 +84,7 @@ mod seeded;
 mod table;
 mod weights;
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use sepconv_core::{Error, Result};
@@ -58,18 +125,44 @@ pub fn all() -> &'static [Arc<Table>] {
 
 /// The network of a name: `NAME[@RESOLUTION][xWIDTH]`, such as `mobilenet_v1@160x0.5`.
 ///
+/// The path of a [table](Table::open) (`.toml`, or `.json` for MCUNet) is a name, too: that of its first variant.
+///
 /// # Errors
-/// When no variant has this name (the nearest are told), or resolution or width are no numbers.
+/// When no variant has this name (the nearest are told), resolution or width are no numbers, or the table is not valid.
 pub fn named(text: &str) -> Result<Network> {
     let (name, resolution, width) = split(text)?;
-    let has = |table: &&Arc<Table>| table.variants.iter().any(|variant| variant.name == name);
-    let table = all().iter().find(has).ok_or_else(|| unknown(name))?;
-    let network = Network::new(table.clone(), name)?;
-    let network = resolution.map_or(network.clone(), |side| network.resolution(side));
+    let network = if is_table(name) {
+        let table = Table::open(name)?;
+        let first = table.variants[0].name.clone();
+        Network::new(table, &first)?
+    } else {
+        let has = |table: &&Arc<Table>| table.variants.iter().any(|variant| variant.name == name);
+        Network::new(all().iter().find(has).ok_or_else(|| unknown(name))?.clone(), name)?
+    };
+    let network = match resolution {
+        Some(side) => network.resolution(side),
+        None => network,
+    };
     Ok(match width {
         Some(width) => network.width(width),
         None => network,
     })
+}
+
+/// Whether a text is meant as a [name](named), rather than as the path of a model file: it is the path of a table, or neither looks like
+/// a path nor is one.
+pub fn is_name(text: &str) -> bool {
+    let name = split(text).map_or(text, |(name, ..)| name);
+    is_table(name) || !is_path(name) && !Path::new(text).exists()
+}
+
+fn is_table(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("toml") || extension.eq_ignore_ascii_case("json"))
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains(['.', '/', '\\'])
 }
 
 /// MobileNetV1 (Howard et al. 2017).
@@ -88,24 +181,19 @@ fn built_in(name: &str) -> Network {
 
 /// A name, its resolution and its width.
 fn split(text: &str) -> Result<(&str, Option<usize>, Option<f64>)> {
-    let malformed = || {
-        Error::argument("name of a network is not understood")
-            .expected("NAME[@RESOLUTION][xWIDTH], such as mobilenet_v1@160x0.5", format_args!("{text:?}"))
-    };
-    // Without a resolution an `x` counts only where a number follows: names may have one, too.
-    let (name, rest) = match text.split_once('@') {
-        Some((name, rest)) => (name, Some(rest)),
+    // An `x` or `@` that no number follows belongs to the name or path.
+    let (rest, width) = match text.rsplit_once('x').and_then(|(rest, width)| Some((rest, width.parse().ok()?))) {
+        Some((rest, width)) => (rest, Some(width)),
         None => (text, None),
     };
-    let Some(rest) = rest else {
-        let found = name.rsplit_once('x').and_then(|(name, width)| Some((name, width.parse().ok()?)));
-        return Ok(found.map_or((name, None, None), |(name, width)| (name, None, Some(width))));
-    };
-    let (resolution, width) = match rest.split_once('x') {
-        Some((resolution, width)) => (resolution, Some(width.parse().map_err(|_| malformed())?)),
-        None => (rest, None),
-    };
-    Ok((name, Some(resolution.parse().map_err(|_| malformed())?), width))
+    match rest.rsplit_once('@') {
+        Some((name, side)) if !is_path(side) => match side.parse() {
+            Ok(side) => Ok((name, Some(side), width)),
+            Err(_) => Err(Error::argument("resolution of a network is not understood")
+                .expected("NAME[@RESOLUTION][xWIDTH], such as mobilenet_v1@160x0.5", format_args!("{text:?}"))),
+        },
+        _ => Ok((rest, None, width)),
+    }
 }
 
 /// The error for a name that no variant has.
@@ -116,7 +204,7 @@ fn unknown(name: &str) -> Error {
     names.truncate(3);
     Error::argument("no network has this name")
         .expected(format_args!("a name such as {}", names.join(", ")), format_args!("{name:?}"))
-        .help("`sepconv models` lists all; a file needs its path")
+        .help("`sepconv models` lists all; a file has an extension or a folder in its path")
 }
 
 /// Insertions, deletions and replacements that make one text of the other (Levenshtein 1966).

@@ -1,12 +1,15 @@
 //! A family of networks as a table: TOML text, or the JSON block lists of MCUNet.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use sepconv_core::{Error, Result};
 use sepconv_kernels::Activation;
 
 use super::block::{BlockSpec, RELU6};
-use crate::Preprocess;
+use super::mcunet;
+use crate::{Preprocess, file};
 
 /// How windows meet the border of a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -169,7 +172,27 @@ struct VariantText {
 }
 
 impl Table {
-    /// Reads a table. `file` appears in errors.
+    /// The largest file that is read.
+    const MAX_BYTES: u64 = 1 << 20;
+
+    /// Reads a table (TOML) or the block list of an MCUNet (`.json`), whose only variant is called as the file is.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse), and when the file cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let shown = path.display().to_string();
+        let bytes = file::read(path, Self::MAX_BYTES)?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Error::malformed("file is no text in UTF-8").in_file(&shown))?;
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            return mcunet::parse(&text, &name).map_err(|error| error.in_file(&shown));
+        }
+        Self::parse(&text, &shown)
+    }
+
+    /// Reads the text of a table. `file` appears in errors.
     ///
     /// # Errors
     /// When the text is no TOML, lacks or repeats something, or a block string is not understood.
@@ -177,9 +200,7 @@ impl Table {
         let parsed = toml::from_str(text).map_err(|error| {
             let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
             let line = before.matches('\n').count() + 1;
-            Error::malformed("table of a family is not valid")
-                .at(format!("line {line}"))
-                .expected("a table as in the documentation of sepconv::models", error.message())
+            Error::malformed(format!("table of a family is not valid: {}", error.message())).at(format!("line {line}"))
         });
         parsed.and_then(Self::new).map_err(|error| error.in_file(file))
     }
@@ -187,25 +208,43 @@ impl Table {
     fn new(text: Text) -> Result<Self> {
         let variants = text.variants.iter().map(|variant| variant.resolve(&text)).collect::<Result<Vec<_>>>()?;
         let parse = |strings: &Vec<String>| strings.iter().map(|string| string.parse()).collect::<Result<Vec<_>>>();
-        let stages = text.stages.iter().map(parse).collect::<Result<Vec<_>>>()?;
-        if variants.is_empty() {
-            return Err(Error::malformed("table of a family has no variant").help("add [[variants]] with a name"));
-        }
-        if stages.is_empty() || stages.contains(&vec![]) {
-            return Err(Error::malformed("table of a family has an empty stage or none"));
-        }
-        Ok(Self {
+        let table = Self {
+            stages: text.stages.iter().map(parse).collect::<Result<Vec<_>>>()?,
             title: text.title,
             paper: text.paper,
             stem: text.stem,
-            stages,
             head: text.head,
             squeeze: text.squeeze,
             divisor: text.divisor,
             deepen_ends: text.deepen_ends,
             bias: text.bias,
             variants,
-        })
+        };
+        table.checked()
+    }
+
+    /// The table, if there is a network in it. What depends on a variant is checked when that is built.
+    pub(super) fn checked(self) -> Result<Self> {
+        let wrong = |what: &str, expected: &str| {
+            Err(Error::malformed(format!("table of a family {what}")).expected(expected, "none"))
+        };
+        if self.variants.is_empty() {
+            return wrong("has no variant", "[[variants]] with a name");
+        }
+        if self.stages.is_empty() || self.stages.contains(&vec![]) {
+            return wrong("has an empty stage or none", "a block string in each stage");
+        }
+        let within = |number: usize, most: usize| (1..=most).contains(&number);
+        let stem = &self.stem;
+        let windows = stem.kernel.iter().all(|&k| within(k, 99)) && stem.stride.iter().all(|&s| within(s, 16));
+        let channels = [Some(stem.channels), self.head.as_ref().map(|head| head.channels), Some(self.divisor)];
+        if !windows || !channels.into_iter().flatten().all(|channels| within(channels, 1_000_000)) {
+            return Err(Error::malformed("table of a family has a size out of range").expected(
+                "channels and divisor from 1 to 1000000, kernel of the stem from 1 to 99, stride from 1 to 16",
+                format_args!("kernel {:?}, stride {:?}, channels and divisor {channels:?}", stem.kernel, stem.stride),
+            ));
+        }
+        Ok(self)
     }
 }
 

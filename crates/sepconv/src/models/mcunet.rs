@@ -1,0 +1,156 @@
+//! Block lists in JSON, as MCUNet and ProxylessNAS publish their networks (Lin et al. 2020, arXiv:2007.10319).
+
+use serde::Deserialize;
+
+use sepconv_core::{Error, Result};
+use sepconv_kernels::Activation;
+
+use super::block::{BlockSpec, RELU6};
+use super::table::{HeadTable, Padding, SqueezeTable, StemTable, Table, Variant};
+use crate::Preprocess;
+
+#[derive(Deserialize)]
+struct Network {
+    name: String,
+    bn: Norm,
+    first_conv: Conv,
+    blocks: Vec<Block>,
+    feature_mix_layer: Option<Conv>,
+    classifier: Classifier,
+    resolution: usize,
+}
+
+#[derive(Deserialize)]
+struct Norm {
+    eps: f32,
+}
+
+#[derive(Deserialize)]
+struct Conv {
+    in_channels: usize,
+    out_channels: usize,
+    kernel_size: usize,
+    stride: usize,
+    act_func: String,
+}
+
+#[derive(Deserialize)]
+struct Block {
+    mobile_inverted_conv: InvertedConv,
+    shortcut: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct InvertedConv {
+    in_channels: usize,
+    out_channels: usize,
+    kernel_size: usize,
+    stride: usize,
+    expand_ratio: f64,
+    mid_channels: Option<usize>,
+    act_func: String,
+    use_se: bool,
+}
+
+#[derive(Deserialize)]
+struct Classifier {
+    in_features: usize,
+    out_features: usize,
+}
+
+/// What the list calls an activation.
+fn activation(name: &str) -> Result<Activation> {
+    match name {
+        "relu" => Ok(Activation::Relu),
+        "relu6" => Ok(RELU6),
+        "h_swish" => Ok(Activation::HardSwish),
+        "swish" => Ok(Activation::Silu),
+        _ => Err(Error::unsupported("unknown activation")
+            .expected("relu, relu6, h_swish or swish", format_args!("{name:?}"))),
+    }
+}
+
+impl Block {
+    /// The block, by way of a string: it has the same bounds. Channels inside are written as a ratio that gives exactly these.
+    fn spec(&self) -> Result<BlockSpec> {
+        let InvertedConv { in_channels: input, out_channels: c, kernel_size: k, stride: s, .. } =
+            &self.mobile_inverted_conv;
+        let block = &self.mobile_inverted_conv;
+        if block.use_se {
+            return Err(Error::unsupported("squeeze-excite in a block list is not supported"));
+        }
+        let skip = if self.shortcut.is_some() { "skip" } else { "noskip" };
+        let expanded = block.mid_channels.map_or(*input as f64 * block.expand_ratio, |channels| channels as f64);
+        let e = expanded.round() / *input as f64;
+        let spec: BlockSpec = match block.expand_ratio {
+            1.0 => format!("ds_k{k}_s{s}_c{c}_{skip}").parse()?,
+            _ => format!("ir_k{k}_s{s}_e{e}_c{c}_{skip}").parse()?,
+        };
+        Ok(BlockSpec { activation: Some(activation(&block.act_func)?), ..spec })
+    }
+}
+
+/// The network that a block list describes, as a family of one variant called `name`. Each block is a stage of its own.
+pub(super) fn parse(text: &str, name: &str) -> Result<Table> {
+    let network: Network = serde_json::from_str(text).map_err(|error| {
+        Error::malformed("block list is not valid")
+            .expected("JSON with first_conv, blocks, classifier and resolution", error)
+    })?;
+    let stem = &network.first_conv;
+    let mut channels = stem.out_channels;
+    let mut join = |place: &str, input: usize, output: usize| match std::mem::replace(&mut channels, output) {
+        before if before == input => Ok(()),
+        before => Err(Error::mismatch("layer does not follow the one before").at(place).expected(before, input)),
+    };
+    let mut stages = Vec::new();
+    for (number, block) in network.blocks.iter().enumerate() {
+        let place = format!("block {number}");
+        join(&place, block.mobile_inverted_conv.in_channels, block.mobile_inverted_conv.out_channels)?;
+        stages.push(vec![block.spec().map_err(|error| error.at(place))?]);
+    }
+    if let Some(head) = &network.feature_mix_layer {
+        join("feature_mix_layer", head.in_channels, head.out_channels)?;
+        if (head.kernel_size, head.stride) != (1, 1) || head.act_func != stem.act_func {
+            return Err(Error::unsupported(
+                "feature_mix_layer is no 1x1 convolution with the activation of first_conv",
+            ));
+        }
+    }
+    join("classifier", network.classifier.in_features, network.classifier.out_features)?;
+    let fixed_below = 0.0;
+    let table = Table {
+        title: network.name,
+        paper: "Lin et al. 2020, arXiv:2007.10319".to_owned(),
+        stem: StemTable {
+            channels: stem.out_channels,
+            fixed_below,
+            kernel: [stem.kernel_size; 2],
+            stride: [stem.stride; 2],
+        },
+        stages,
+        head: network.feature_mix_layer.as_ref().map(|head| HeadTable {
+            channels: head.out_channels,
+            fixed_below,
+            pooled: false,
+            norm: true,
+        }),
+        squeeze: SqueezeTable::default(),
+        // Every number is written out already.
+        divisor: 1,
+        deepen_ends: true,
+        bias: false,
+        variants: vec![Variant {
+            name: name.to_owned(),
+            width: 1.0,
+            depth: 1.0,
+            input: [stem.in_channels, network.resolution, network.resolution],
+            classes: network.classifier.out_features,
+            padding: Padding::Symmetric,
+            epsilon: network.bn.eps,
+            activation: activation(&stem.act_func).map_err(|error| error.at("first_conv"))?,
+            // Mean and deviation of one half, as in the authors' own evaluation.
+            preprocess: Preprocess::tf(),
+        }],
+    };
+    table.checked()
+}
