@@ -1,88 +1,114 @@
-"""Counts parameters and multiply-accumulates of the families as torchvision and timm build them, and compares with ours.
+#!/usr/bin/env python3
+"""Runs networks of torchvision and timm with PyTorch and with sepconv from the same weights, and compares all outputs.
 
-    python scripts/families.py target/release/sepconv
+    families.py SEPCONV [NAME ...]    # needs torch, torchvision, timm, safetensors and numpy
+    families.py --write-names FOLDER  # writes the names and shapes of the parameters, which tests of naming schemes read
 
-Needs torch, torchvision and timm from PyPI; downloads no weights. Parameters must be equal, and so must multiply-accumulates of convolutions
-and fully connected layers for one picture. Exits with 1 if any differ.
+Weights are random, from a seed; the statistics of batch normalisation are those of noise, its scales and shifts random, so that wrong
+paddings, epsilons and names show. Prints a line a network: the largest difference of outputs, relative
+to 1 or to the value where that is larger. Exits with 1 when one exceeds 1e-4. Nothing is downloaded.
 """
-
 import json
+import os
 import subprocess
 import sys
+import tempfile
 
-import timm
+import numpy as np
 import torch
-import torchvision.models as tv
 
-WIDTHS_V2 = {"": 1.0, "x1.4": 1.4, "x0.75": 0.75, "x0.5": 0.5, "x0.35": 0.35}
-
-
-def cases():
-    """Our name, and a function that makes the network elsewhere."""
-    for ours, width in WIDTHS_V2.items():
-        yield f"mobilenet_v2{ours}", lambda width=width: tv.mobilenet_v2(width_mult=width)
-    yield "mobilenet_v3_large", tv.mobilenet_v3_large
-    yield "mobilenet_v3_small", tv.mobilenet_v3_small
-    for ours, make in [("x0.5", tv.mnasnet0_5), ("x0.75", tv.mnasnet0_75), ("", tv.mnasnet1_0), ("x1.3", tv.mnasnet1_3)]:
-        yield f"mnasnet_b1{ours}", make
-    for i in range(8):
-        yield f"efficientnet_b{i}", getattr(tv, f"efficientnet_b{i}")
-    timms = {
-        "mobilenet_v1": "mobilenetv1_100",
-        "mobilenet_v1x1.25": "mobilenetv1_125",
-        "mobilenet_v2x1.4": "mobilenetv2_140",
-        "mobilenetv3_large_100": "mobilenetv3_large_100",
-        "mobilenetv3_large_100x0.75": "mobilenetv3_large_075",
-        "mobilenetv3_small_100x0.5": "mobilenetv3_small_050",
-        "mobilenet_v4_conv_small": "mobilenetv4_conv_small",
-        "mobilenet_v4_conv_smallx0.5": "mobilenetv4_conv_small_050",
-        "mobilenet_v4_conv_medium": "mobilenetv4_conv_medium",
-        "mnasnet_b1": "mnasnet_100",
-        "mnasnet_a1": "semnasnet_100",
-        "mnasnet_a1x0.75": "semnasnet_075",
-    }
-    names = [f"tf_mobilenetv3_{size}_100" for size in ["large", "small", "large_minimal", "small_minimal"]]
-    names += [f"{tf}efficientnet_lite{i}" for tf in ["", "tf_"] for i in range(5)]
-    names += [f"tf_efficientnet_b{i}" for i in range(8)]
-    for ours, theirs in (timms | {name: name for name in names}).items():
-        yield ours, lambda theirs=theirs: timm.create_model(theirs, pretrained=False)
+# sepconv's name, the library, the library's name.
+NETWORKS = [
+    ("mobilenet_v2", "torchvision", "mobilenet_v2"),
+    ("mobilenet_v3_large", "torchvision", "mobilenet_v3_large"),
+    ("mobilenet_v3_small", "torchvision", "mobilenet_v3_small"),
+    ("mnasnet_b1", "torchvision", "mnasnet1_0"),
+    ("efficientnet_b0", "torchvision", "efficientnet_b0"),
+    ("mobilenet_v1", "timm", "mobilenetv1_100"),
+    ("mobilenet_v2", "timm", "mobilenetv2_100"),
+    ("mobilenet_v3_large", "timm", "mobilenetv3_large_100"),
+    ("mobilenet_v3_small", "timm", "mobilenetv3_small_100"),
+    ("tf_mobilenetv3_large_minimal_100", "timm", "tf_mobilenetv3_large_minimal_100"),
+    ("mnasnet_a1", "timm", "semnasnet_100"),
+    ("mnasnet_b1", "timm", "mnasnet_100"),
+    ("tf_efficientnet_b0", "timm", "tf_efficientnet_b0"),
+    ("efficientnet_lite0", "timm", "efficientnet_lite0"),
+    ("tf_efficientnet_lite0", "timm", "tf_efficientnet_lite0"),
+    ("mobilenet_v4_conv_small", "timm", "mobilenetv4_conv_small"),
+    ("mobilenet_v4_conv_medium", "timm", "mobilenetv4_conv_medium"),
+]
 
 
-def ours(program, name):
-    printed = subprocess.run([program, "inspect", name, "--json", "--threads", "1"], check=True, capture_output=True).stdout
-    printed = json.loads(printed)
-    return printed["totals"]["parameters"], printed["totals"]["macs"], printed["inputs"][0]["shape"]
+def network(library, name):
+    if library == "timm":
+        import timm
+
+        return timm.create_model(name)
+    import torchvision
+
+    return torchvision.models.get_model(name)
 
 
-def theirs(network, shape):
-    macs = 0
+def pictures(count, side):
+    coarse = torch.nn.functional.interpolate(torch.randn(count, 3, 4, 4), (side, side), mode="bilinear")
+    return coarse + 0.3 * torch.randn(count, 3, side, side)
 
-    def count(layer, _, result):
-        nonlocal macs
-        macs += layer.weight[0].numel() * result.numel()
 
-    for layer in network.modules():
-        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
-            layer.register_forward_hook(count)
-    # On the meta device shapes are computed, numbers are not.
+def randomise(net, side):
+    """Scales, shifts and biases at random, statistics as a batch has them, and outputs of about 1. Statistics that are not the data's
+    would let activations grow from layer to layer, and rounding errors with them."""
+    norms = [module for module in net.eval().modules() if isinstance(module, torch.nn.BatchNorm2d)]
     with torch.no_grad():
-        network.eval().to("meta")(torch.empty(shape, device="meta"))
-    return sum(p.numel() for p in network.parameters()), macs
+        for name, parameter in net.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(0, 0.2)
+        for norm in norms:
+            norm.weight.uniform_(0.5, 1.5)
+            norm.momentum = 1.0
+            norm.train()
+        net(pictures(8, side))
+        *_, classifier = (module for module in net.eval().modules() if isinstance(module, torch.nn.Linear))
+        classifier.weight /= net(pictures(1, side)).std()
+    return net
 
 
-def main(program):
-    wrong = 0
-    for name, make in cases():
-        parameters, macs, shape = ours(program, name)
-        expected = theirs(make(), shape)
-        same = (parameters, macs) == expected
-        wrong += not same
-        print(f"{name:32} {parameters:>12,} {macs / 1e6:>10.1f} M  {'same' if same else f'DIFFERENT: {expected}'}", flush=True)
-    print(f"{wrong} differ")
-    return wrong > 0
+def compare(sepconv, ours, library, name, folder):
+    from safetensors.torch import save_file
+
+    description = subprocess.run([sepconv, "inspect", ours, "--json"], check=True, capture_output=True).stdout
+    side = json.loads(description)["inputs"][0]["shape"][-1]
+    torch.manual_seed(1)
+    net = randomise(network(library, name), side)
+    weights, given, got = (os.path.join(folder, file) for file in ("w.safetensors", "x.npy", "y.npy"))
+    save_file(net.state_dict(), weights)
+    picture = pictures(1, side)
+    np.save(given, picture.numpy())
+    with torch.no_grad():
+        expected = net(picture).numpy()
+    command = [sepconv, "run", ours, "--weights", weights, "--input", given, "--output", got]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    worst = float((np.abs(np.load(got) - expected) / np.maximum(1, np.abs(expected))).max())
+    print(f"{ours:34}{library + ' ' + name:44}{worst:8.1e} of ±{np.abs(expected).max():.1f}{'' if worst <= 1e-4 else '  DIFFERS'}", flush=True)
+    return worst <= 1e-4
+
+
+def write_names(folder):
+    os.makedirs(folder, exist_ok=True)
+    for _, library, name in NETWORKS:
+        state = {key: value for key, value in network(library, name).state_dict().items() if not key.endswith("num_batches_tracked")}
+        with open(os.path.join(folder, f"{library}.{name}.txt"), "w") as file:
+            file.writelines(" ".join([key, *map(str, value.shape)]) + "\n" for key, value in state.items())
+
+
+def main():
+    if sys.argv[1] == "--write-names":
+        return write_names(sys.argv[2])
+    sepconv, *wanted = sys.argv[1:]
+    chosen = [network for network in NETWORKS if not wanted or network[0] in wanted or network[2] in wanted]
+    with tempfile.TemporaryDirectory() as folder:
+        results = [compare(sepconv, *network, folder) for network in chosen]
+    sys.exit(0 if all(results) else 1)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))
+    main()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes every network of a folder as an ONNX file, checks the file as the ONNX project does, and runs it.
 
-    written.py TO_ONNX DATA        # needs numpy, pillow, onnx, onnxruntime and ai-edge-litert
+    written.py SEPCONV DATA        # needs numpy, pillow, onnx, onnxruntime and ai-edge-litert
 
-TO_ONNX is the example of that name, built. onnxruntime's outputs for the file must be those of the original in its own format's
+onnxruntime's outputs for the file must be those of the original in its own format's
 runtime. Prints a line a model: the largest difference, relative to 1 or to the value where that is larger. Exits with 1 when one
 exceeds 1e-4 (1e-3 where LiteRT quantises activations because weights are).
 """
@@ -37,8 +37,8 @@ def main(program, data):
         inputs, expected, given = reference(path, data)
         with tempfile.TemporaryDirectory() as folder:
             written = os.path.join(folder, "written.onnx")
-            shapes = [f"{name}={','.join(map(str, shape))}" for name, shape in given.items()]
-            subprocess.run([program, path, written, *shapes], check=True)
+            shapes = [f"--shape={name}={','.join(map(str, shape))}" for name, shape in given.items()]
+            subprocess.run([program, "export", path, "-o", written, *shapes], check=True, stdout=subprocess.DEVNULL)
             model = onnx.load(written)
             onnx.checker.check_model(model, full_check=True)
             got = run(written, inputs.values())

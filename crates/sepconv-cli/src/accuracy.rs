@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sepconv::{Classifier, Error, Result, Truth};
 use serde::Serialize;
 
-use crate::args::pictures_in;
+use crate::args::{folders_in, pictures_in};
 use crate::decoding::decode;
 use crate::failure::{Failure, tell};
 use crate::progress::Progress;
@@ -16,7 +16,8 @@ const TOLD: usize = 10;
 /// A folder of pictures and the right answers.
 pub(crate) struct Labelled {
     folder: PathBuf,
-    labels: PathBuf,
+    /// What says the right answers: a file, or the folder itself.
+    origin: PathBuf,
     truth: Truth,
 }
 
@@ -40,8 +41,14 @@ pub(crate) struct AccuracyJson {
 }
 
 impl Labelled {
-    pub(crate) fn open(folder: &Path, labels: &Path) -> Result<Self> {
-        Ok(Self { folder: folder.to_owned(), labels: labels.to_owned(), truth: Truth::open(labels)? })
+    /// The pictures that a file lists with their classes, or those in folders inside, one for each class. Such a folder is called as the
+    /// class is in `names`, or begins with its index: `3` or `3_cat`.
+    pub(crate) fn open(folder: &Path, labels: Option<&Path>, names: &[String]) -> Result<Self> {
+        let truth = match labels {
+            Some(labels) => Truth::open(labels)?,
+            None => class_folders(folder, names).map_err(|error| error.in_file(&folder.display().to_string()))?,
+        };
+        Ok(Self { folder: folder.to_owned(), origin: labels.unwrap_or(folder).to_owned(), truth })
     }
 
     /// Pictures in the folder that have no label.
@@ -60,15 +67,15 @@ impl Labelled {
         what: &'static str,
         quiet: bool,
     ) -> std::result::Result<Tally, Failure> {
-        self.check_classes(classifier).map_err(|error| error.in_file(&self.labels.display().to_string()))?;
+        self.check_classes(classifier).map_err(|error| error.in_file(&self.origin.display().to_string()))?;
         let files = self.truth.files();
         let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
         let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));
-        let input = classifier.input();
+        let (input, preprocess) = (classifier.input(), classifier.preprocess().clone());
         decode(
             &paths,
             decoders,
-            |image| image.fit(input.width, input.height),
+            |image| preprocess.fit(image, input.width, input.height),
             |i, image| {
                 match image {
                     Ok(image) => {
@@ -139,6 +146,34 @@ impl From<Tally> for AccuracyJson {
     }
 }
 
+/// The pictures in the folders of a folder, each with the class that its folder is named after.
+fn class_folders(folder: &Path, names: &[String]) -> Result<Truth> {
+    let mut pictures = Vec::new();
+    for path in folders_in(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let class = class_of_folder(&name, names).ok_or_else(|| {
+            Error::mismatch("folder is named after no class of the network")
+                .expected("the name of a class, or its index first: 3 or 3_cat", format_args!("{name:?}"))
+                .help("--labels FILE lists pictures and their classes otherwise")
+        })?;
+        let files =
+            pictures_in(&path)?.into_iter().filter_map(|path| path.strip_prefix(folder).ok().map(PathBuf::from));
+        pictures.extend(files.map(|file| (file.to_string_lossy().into_owned(), class)));
+    }
+    if pictures.is_empty() {
+        return Err(Error::io("no right answers: the folder has no folders of pictures, one for each class")
+            .help("--labels FILE lists pictures and their classes otherwise"));
+    }
+    Ok(pictures.into_iter().collect())
+}
+
+fn class_of_folder(folder: &str, names: &[String]) -> Option<usize> {
+    match names.iter().position(|name| name == folder) {
+        Some(output) => sepconv::class_of(output, names.len()),
+        None => folder.split(['_', '-', ' ', '.']).next()?.parse().ok(),
+    }
+}
+
 /// `85.0 %`
 pub(crate) fn percent(part: usize, whole: usize) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
@@ -152,6 +187,14 @@ pub(crate) fn interval([low, high]: [f64; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_named_after_classes() {
+        let names = ["cat", "7_up", "dog"].map(str::to_owned);
+        let of = |folder| class_of_folder(folder, &names);
+        assert_eq!(["dog", "7_up", "7", "3_cat", "02.frog"].map(of), [Some(2), Some(1), Some(7), Some(3), Some(2)]);
+        assert_eq!(["Cat", "", "n01440764", "-1"].map(of), [None; 4]);
+    }
 
     #[test]
     fn intervals_are_those_of_the_textbook() {

@@ -3,17 +3,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use sepconv::{Classifier, Error, Model, Options, Preprocess, Result, models};
+use sepconv::models::{self, Network, Weights};
+use sepconv::onnx::Metadata;
+use sepconv::{Classifier, Error, Graph, Labels, Model, Options, Preprocess, Result};
 
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
 
-/// How a network is compiled.
+/// How a network is read.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CompileArgs {
-    /// Threads that share the work [default: the machine's cores, at most 4]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
-    threads: Option<usize>,
+pub(crate) struct LoadArgs {
+    /// The weights of a network that is named, under the names of torchvision or timm [default: random ones, the same every
+    /// time]
+    #[arg(long, value_name = "FILE.safetensors", requires = "model")]
+    weights: Option<PathBuf>,
 
     /// The shape of an input whose sizes the file leaves open; once for each such input
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
@@ -24,15 +27,65 @@ pub(crate) struct CompileArgs {
     external_data: Option<PathBuf>,
 }
 
-impl CompileArgs {
-    /// The network of a file or of a name.
+impl LoadArgs {
+    /// The network of a file, or the one of this name.
     pub(crate) fn open(&self, model: &Path) -> Result<Model> {
-        let name = model.to_str().filter(|text| models::is_name(text));
-        let model = name.map_or_else(|| Model::open(model), Model::named)?;
-        Ok(match &self.external_data {
-            Some(folder) => model.with_external_data(folder),
-            None => model,
-        })
+        match (network(model)?, &self.weights) {
+            (Some(network), Some(weights)) => network.load(&Weights::open(weights)?),
+            (Some(network), None) => network.build(),
+            (None, Some(_)) => Err(Error::argument("the file of this network has its own weights")
+                .in_file(&model.display().to_string())
+                .help("--weights is for networks that are named, see `sepconv models`")),
+            (None, None) => {
+                let model = Model::open(model)?;
+                Ok(match &self.external_data {
+                    Some(folder) => model.with_external_data(folder),
+                    None => model,
+                })
+            }
+        }
+    }
+
+    /// The same, for use where the answers of random weights would mislead.
+    pub(crate) fn trained(&self, model: &Path) -> Result<Model> {
+        if self.weights.is_none() && network(model)?.is_some() {
+            return Err(Error::argument("network has random weights, its answers mean nothing")
+                .in_file(&model.display().to_string())
+                .help("give trained ones with --weights FILE.safetensors, or the file of a trained network"));
+        }
+        self.open(model)
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.shape.iter().fold(Options::default(), |options, (name, dims)| options.shape(name, dims.as_slice()))
+    }
+}
+
+/// The network that a name or the path of a table describes; `None` for the file of a model.
+fn network(model: &Path) -> Result<Option<Network>> {
+    model.to_str().filter(|text| models::is_name(text)).map(models::named).transpose()
+}
+
+/// How a network is compiled.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// Threads that share the work [default: the machine's cores, at most 4]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
+    threads: Option<usize>,
+
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+impl CompileArgs {
+    /// See [`LoadArgs::open`].
+    pub(crate) fn open(&self, model: &Path) -> Result<Model> {
+        self.load.open(model)
+    }
+
+    /// See [`LoadArgs::trained`].
+    pub(crate) fn trained(&self, model: &Path) -> Result<Model> {
+        self.load.trained(model)
     }
 
     pub(crate) fn threads(&self) -> Option<usize> {
@@ -40,8 +93,8 @@ impl CompileArgs {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let options = self.threads.map_or_else(Options::default, |threads| Options::default().threads(threads));
-        self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
+        let options = self.load.options();
+        self.threads.map_or(options.clone(), |threads| options.threads(threads))
     }
 }
 
@@ -58,8 +111,8 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
 /// What pictures become.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127 [default: what the file states, else torch
-    /// for ONNX and tf for TensorFlow Lite]
+    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; with `:whole` behind it, no margin of the
+    /// picture is cut off [default: what the file states, else torch for ONNX and tf for TensorFlow Lite]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
     preprocess: Option<Preprocess>,
 }
@@ -71,11 +124,39 @@ impl PreprocessArgs {
     }
 }
 
+/// What the file of a network says about its use.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MetadataArgs {
+    #[command(flatten)]
+    pub(crate) preprocess: PreprocessArgs,
+
+    /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those in the
+    /// model file]
+    #[arg(long, value_name = "FILE")]
+    class_names: Option<PathBuf>,
+}
+
+impl MetadataArgs {
+    /// What was asked for, else what the model states.
+    pub(crate) fn of(&self, model: &Model, graph: &Graph) -> Result<Metadata> {
+        let mut metadata = model.metadata()?;
+        if let Some(preprocess) = &self.preprocess.preprocess {
+            metadata.preprocess = Some(preprocess.text());
+        }
+        if let Some(path) = &self.class_names {
+            let classes = graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.elements());
+            let labels = Labels::open(path)?.for_outputs(classes);
+            metadata.labels = labels.map_err(|error| error.in_file(&path.display().to_string()))?.names().to_vec();
+        }
+        Ok(metadata)
+    }
+}
+
 /// A network that names what pictures show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
-    /// The network (.onnx or .tflite)
-    #[arg(long, value_name = "FILE")]
+    /// The network: a file (.onnx, .tflite), or a name or table with --weights
+    #[arg(long, value_name = "MODEL")]
     pub(crate) model: PathBuf,
 
     #[command(flatten)]
@@ -87,7 +168,7 @@ pub(crate) struct ClassifierArgs {
 
 impl ClassifierArgs {
     pub(crate) fn classifier(&self) -> Result<Classifier> {
-        let model = self.compile.open(&self.model)?;
+        let model = self.compile.trained(&self.model)?;
         Ok(Classifier::new(&model, &self.compile.options())?.with_preprocess(self.preprocess.of(&model)?))
     }
 
@@ -98,15 +179,45 @@ impl ClassifierArgs {
 
 /// The pictures in a folder, by name; not those in folders inside it.
 pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(|error| Error::io(format!("folder cannot be read: {error}")).in_file(&folder.display().to_string()))?;
     let is_picture = |path: &PathBuf| {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
     };
-    let paths = entries.into_iter().map(|entry| entry.path());
-    let mut pictures: Vec<_> = paths.filter(|path| is_picture(path) && !path.is_dir()).collect();
-    pictures.sort();
-    Ok(pictures)
+    Ok(entries(folder)?.into_iter().filter(|path| is_picture(path) && !path.is_dir()).collect())
+}
+
+/// The folders in a folder, by name.
+pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refused = |error: std::io::Error| {
+        Error::io(format!("folder cannot be read: {error}")).in_file(&folder.display().to_string())
+    };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refused)?;
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// What can be known to go wrong with the output before anything is computed.
+pub(crate) fn check_output(model: &Path, output: &Path, extension: &str) -> Result<()> {
+    let shown = output.display().to_string();
+    if output.extension().is_none_or(|found| !found.eq_ignore_ascii_case(extension)) {
+        return Err(Error::argument("output has another extension than its format")
+            .expected(format_args!("FILE.{extension}"), shown));
+    }
+    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
+        return Err(Error::argument("output is the network that is read").in_file(&shown));
+    }
+    if output.is_dir() {
+        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
+    }
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, classify, evaluate, inspect, quantize, run};
+use crate::commands::{bench, classify, evaluate, export, inspect, models, quantize, run};
 use crate::failure::Failure;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
@@ -38,8 +38,12 @@ enum Command {
     Bench(bench::Args),
     /// Make a network of bytes from one of floats.
     Quantize(quantize::Args),
+    /// Write a network as an ONNX file.
+    Export(export::Args),
     /// Run a network of any kind on tensors from NumPy files.
     Run(run::Args),
+    /// List the families of networks that have names.
+    Models(models::Args),
 }
 
 impl Command {
@@ -50,7 +54,9 @@ impl Command {
             Self::Inspect(args) => inspect::execute(args, out),
             Self::Bench(args) => bench::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
+            Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
+            Self::Models(args) => models::execute(args, out),
         }
     }
 }

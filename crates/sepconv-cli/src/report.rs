@@ -96,6 +96,7 @@ pub(crate) fn shorten(name: &str, most: usize) -> String {
 pub(crate) struct PreprocessJson {
     name: String,
     formula: String,
+    whole: bool,
     source: String,
 }
 
@@ -104,6 +105,7 @@ impl From<&Preprocess> for PreprocessJson {
         Self {
             name: preprocess.name().to_owned(),
             formula: preprocess.formula().to_owned(),
+            whole: preprocess.is_whole(),
             source: preprocess.source().to_string(),
         }
     }

@@ -274,7 +274,25 @@ impl Tensor {
         }
     }
 
+    /// Takes over the elements of a tensor of the same shape and type, without allocating.
+    ///
+    /// # Errors
+    /// When its shape or type is another.
+    pub fn copy_from(&mut self, other: &Self) -> Result<()> {
+        if (self.shape(), self.dtype()) != (other.shape(), other.dtype()) {
+            return Err(Error::argument("tensor to copy to has another shape or type").expected(
+                format_args!("{} {}", other.dtype(), other.shape()),
+                format_args!("{} {}", self.dtype(), self.shape()),
+            ));
+        }
+        self.bytes_mut().copy_from_slice(other.bytes());
+        Ok(())
+    }
+
     /// The same elements in another shape of equal size.
+    ///
+    /// # Errors
+    /// When the size is another.
     pub fn reshape(self, shape: Shape) -> Result<Self> {
         Self::new(shape, self.data)
     }

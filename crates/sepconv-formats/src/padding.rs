@@ -3,7 +3,7 @@ use sepconv_kernels::Window;
 
 /// How a window meets the border of a plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Padding {
+pub enum Padding {
     /// With the padding that it has.
     Explicit,
     /// As many outputs as inputs divided by the stride; an odd row or column is added at the end.
@@ -14,7 +14,10 @@ pub(crate) enum Padding {
 
 impl Padding {
     /// Checks a window and pads it for a plane.
-    pub(crate) fn apply(self, mut window: Window, plane: [usize; 2]) -> Result<Window> {
+    ///
+    /// # Errors
+    /// When a kernel, stride or dilation is zero, or the window reaches beyond what can be addressed.
+    pub fn apply(self, mut window: Window, plane: [usize; 2]) -> Result<Window> {
         let extent = window.extent().ok_or_else(|| invalid(&window))?;
         if self == Self::Explicit {
             return Ok(window);

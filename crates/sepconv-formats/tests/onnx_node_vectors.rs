@@ -13,7 +13,7 @@ use sepconv_core::{
     DType, Data, Error, ErrorKind, Graph, Limits, Plan, Result, Runner, Serial, Tensor, interpret, passes,
 };
 use sepconv_formats::Binding;
-use sepconv_formats::onnx::{self, Onnx};
+use sepconv_formats::onnx::{self, Metadata, Onnx};
 use sepconv_kernels::Isa;
 
 const LIST: &str = include_str!("onnx_node_vectors.txt");
@@ -155,7 +155,7 @@ impl Case {
 
 /// The graph as its file says.
 fn written(graph: &Graph) -> Result<Graph> {
-    Onnx::parse(onnx::write(graph)?)?.graph(&Binding::default())
+    Onnx::parse(onnx::write(graph, &Metadata::default())?)?.graph(&Binding::default())
 }
 
 /// Whether bytes flow through a network: what passes made of it is no longer what files say.

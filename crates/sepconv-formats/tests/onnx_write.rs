@@ -11,7 +11,7 @@ use sepconv_core::{
     Builder, DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret, passes,
 };
 use sepconv_formats::Binding;
-use sepconv_formats::onnx::{self, Onnx};
+use sepconv_formats::onnx::{self, Metadata, Onnx};
 use sepconv_formats::tflite::Tflite;
 use sepconv_kernels::elementwise::Binary;
 use sepconv_kernels::{Activation, Isa, Window};
@@ -71,7 +71,7 @@ struct Constant {
 
 /// The file, its operators in order and its operator set.
 fn written(graph: &Graph) -> (Vec<u8>, Nodes, i64) {
-    let bytes = onnx::write(graph).expect("a graph that has an ONNX form");
+    let bytes = onnx::write(graph, &Metadata::default()).expect("a graph that has an ONNX form");
     let model = Model::decode(&bytes[..]).expect("a protobuf message");
     (bytes, model.graph.expect("a graph"), model.opset_import[0].version)
 }
@@ -141,7 +141,9 @@ fn networks_are_the_same_after_writing_and_reading() {
         let expected = run(&graph);
         let simplified = passes::optimise(graph.clone()).expect("a graph that can be simplified");
         for (how, graph) in [("as read", graph), ("simplified", simplified)] {
-            let again = read_again(onnx::write(&graph).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+            let again = read_again(
+                onnx::write(&graph, &Metadata::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+            );
             let names = |graph: &Graph| -> Vec<String> {
                 graph.inputs().iter().chain(graph.outputs()).map(|port| port.name.clone()).collect()
             };
@@ -268,7 +270,7 @@ fn operators_on_bytes_are_refused() {
     let lookup = Lookup { table: Arc::new([0; 256]), output: DType::U8 };
     let y = builder.node("table", Op::Lookup(lookup), &[x]).unwrap();
     builder.output("y", y);
-    let error = onnx::write(&builder.finish()).expect_err("an operator that ONNX does not have");
+    let error = onnx::write(&builder.finish(), &Metadata::default()).expect_err("an operator that ONNX does not have");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     let text = error.to_string();
     assert!(

@@ -124,6 +124,11 @@ impl Classifier {
         Ok(self)
     }
 
+    /// What the classes are called, where that is known.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+
     /// How pictures become the network's numbers.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
@@ -144,12 +149,12 @@ impl Classifier {
         self.softmax_added
     }
 
-    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Image::fit) to the network first.
+    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Preprocess::fit) to the network first.
     ///
     /// # Errors
     /// When the picture cannot be resized or the network gives something that is not a number.
     pub fn classify(&mut self, image: &Image, top: usize) -> Result<Vec<Prediction>> {
-        let fitted = image.fit(self.input.width, self.input.height)?;
+        let fitted = self.preprocess.fit(image, self.input.width, self.input.height)?;
         self.classify_exact(&fitted, top)
     }
 

@@ -96,11 +96,21 @@ impl Image {
     /// 256/224 of the network's (256 for 224; more where the proportions demand it), then the centre. A picture whose shortest
     /// side has that length already is cut only: its pixels are not touched.
     pub fn fit(&self, width: usize, height: usize) -> Result<Self> {
+        self.shown([width, height], with_margin)
+    }
+
+    /// The picture shrunk or enlarged until it just covers `width` by `height`, then the centre: as [`fit`](Self::fit), without a
+    /// margin.
+    pub fn cover(&self, width: usize, height: usize) -> Result<Self> {
+        self.shown([width, height], |side| side)
+    }
+
+    fn shown(&self, [width, height]: [usize; 2], covered: impl Fn(usize) -> usize) -> Result<Self> {
         if width.max(height) > MAX_SIDE as usize {
             return Err(Error::argument("picture cannot become that large")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{width}x{height}")));
         }
-        let (cover_width, cover_height) = self.cover(with_margin(width), with_margin(height));
+        let (cover_width, cover_height) = self.covering(covered(width), covered(height));
         if cover_width.max(cover_height) > MAX_SIDE as usize {
             return Err(Error::limit("picture is too long for its width to be resized")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{cover_width}x{cover_height}")));
@@ -109,7 +119,7 @@ impl Image {
     }
 
     /// The size with this picture's proportions that just covers `width` by `height`; fractions are dropped.
-    fn cover(&self, width: usize, height: usize) -> (usize, usize) {
+    fn covering(&self, width: usize, height: usize) -> (usize, usize) {
         if width * self.height >= height * self.width {
             (width, width * self.height / self.width)
         } else {

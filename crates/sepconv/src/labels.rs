@@ -156,6 +156,13 @@ impl Truth {
     }
 }
 
+/// Names of files and classes, counted from 0 without a background class. Of a name that comes twice the last class counts.
+impl FromIterator<(String, usize)> for Truth {
+    fn from_iter<I: IntoIterator<Item = (String, usize)>>(pictures: I) -> Self {
+        Self { classes: pictures.into_iter().collect() }
+    }
+}
+
 /// The whole of a file that holds text, without the byte order mark that some editors put before it.
 fn read_text(path: &Path) -> Result<String> {
     let mut bytes = file::read(path, file::MAX_BYTES)?;

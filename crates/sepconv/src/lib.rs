@@ -27,10 +27,12 @@ mod pixels;
 mod preprocess;
 pub mod quantize;
 mod runner;
+mod separable;
 mod threads;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
 pub use sepconv_formats::{Signature, file, npy, onnx};
+pub use sepconv_kernels::Activation;
 
 pub use classify::{Classifier, Prediction};
 pub use image::Image;
@@ -40,3 +42,4 @@ pub use options::{ISA_VARIABLE, Options};
 pub use preprocess::{ImageInput, Layout, Preprocess, Source};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};
+pub use separable::SeparableConv2d;

@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
-use sepconv_formats::{Signature, onnx::Onnx, tflite::Tflite};
+use sepconv_formats::onnx::{Metadata, Onnx};
+use sepconv_formats::{Signature, tflite::Tflite};
 
 use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
 
@@ -172,13 +173,19 @@ impl Model {
         if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
             return Ok(Some(Preprocess::raw().into_type(*dtype).said_by(Source::File)));
         }
-        let file = match &self.file {
-            ModelFile::Onnx(_) => return Ok(None),
-            ModelFile::Tflite(file) => file,
+        let stated = match &self.file {
+            ModelFile::Onnx(file) => file.metadata().preprocess.as_deref().map(|text| {
+                let unknown = |error: Error| {
+                    Error::malformed("file states a pre-processing that is not usable").help(error.to_string())
+                };
+                text.parse().map_err(unknown)
+            }),
+            ModelFile::Tflite(file) => file
+                .metadata()
+                .and_then(|metadata| metadata.normalization)
+                .map(|stated| Preprocess::custom(&stated.mean, &stated.std)),
             ModelFile::Built(built) => return Ok(Some(built.preprocess.clone().said_by(Source::Network))),
         };
-        let stated = file.metadata().and_then(|metadata| metadata.normalization);
-        let stated = stated.map(|stated| Preprocess::custom(&stated.mean, &stated.std));
         Ok(stated.transpose().map_err(|error| error.in_file(&self.name))?.map(|found| found.said_by(Source::File)))
     }
 
@@ -197,8 +204,32 @@ impl Model {
 
     /// The names of the classes, where they are in the file.
     pub fn labels(&self) -> Option<Labels> {
-        let ModelFile::Tflite(file) = &self.file else { return None };
-        file.metadata().map(|metadata| Labels::new(metadata.labels)).filter(|labels| !labels.is_empty())
+        let names = match &self.file {
+            ModelFile::Onnx(file) => file.metadata().labels.clone(),
+            ModelFile::Tflite(file) => file.metadata()?.labels,
+            ModelFile::Built(_) => return None,
+        };
+        Some(Labels::new(names)).filter(|labels| !labels.is_empty())
+    }
+
+    /// What it is, where the file says so.
+    pub fn description(&self) -> Option<&str> {
+        match &self.file {
+            ModelFile::Onnx(file) => Some(file.metadata().description.as_str()).filter(|text| !text.is_empty()),
+            ModelFile::Tflite(_) | ModelFile::Built(_) => None,
+        }
+    }
+
+    /// All that the file states about its use, for the file of a network that is made from this one.
+    ///
+    /// # Errors
+    /// Those of [`stated_preprocess`](Self::stated_preprocess).
+    pub fn metadata(&self) -> Result<Metadata> {
+        Ok(Metadata {
+            description: self.description().unwrap_or_default().to_owned(),
+            preprocess: self.stated_preprocess()?.map(|preprocess| preprocess.text()),
+            labels: self.labels().map_or(vec![], |labels| labels.names().to_vec()),
+        })
     }
 
     /// The picture that the network takes, `graph` being its own.

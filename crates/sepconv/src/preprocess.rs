@@ -55,7 +55,7 @@ impl ImageInput {
         if input.height == 0 || input.width == 0 { Err(unsuitable()) } else { Ok(input) }
     }
 
-    /// What a network of floats is given for a picture, which is [fitted](Image::fit) to it first.
+    /// What a network of floats is given for a picture, which is [fitted](Preprocess::fit) to it first.
     ///
     /// # Errors
     /// When the picture cannot be resized.
@@ -65,7 +65,8 @@ impl ImageInput {
             Layout::Nhwc => [1, self.height, self.width, self.channels],
         };
         let mut tensor = Tensor::zeros(Shape::new(dims)?, DType::F32);
-        Tables::new(preprocess, &Elements::Reals).fill(&image.fit(self.width, self.height)?, self, &mut tensor);
+        let fitted = preprocess.fit(image, self.width, self.height)?;
+        Tables::new(preprocess, &Elements::Reals).fill(&fitted, self, &mut tensor);
         Ok(tensor)
     }
 
@@ -74,6 +75,9 @@ impl ImageInput {
         self.height * self.width * self.channels
     }
 }
+
+/// What is behind the text of a [`Preprocess`] without margin.
+const WHOLE: &str = ":whole";
 
 /// Who said how pixels become numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,16 +103,19 @@ impl fmt::Display for Source {
     }
 }
 
-/// How a pixel's eight bits become what a network takes: `(px - mean) / std` for each channel.
+/// How a picture becomes what a network takes: the part of it that is seen, and `(px - mean) / std` for the eight bits of each
+/// channel.
 ///
-/// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or
-/// `MEAN/STD` such as `128/127`.
+/// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or `MEAN/STD`
+/// such as `128/127` or `123.7,116.3,103.5/58.4,57.1,57.4`; `:whole` behind it, as in `tf:whole`, means
+/// [`whole`](Self::whole).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     name: String,
     formula: String,
     mean: [f64; 3],
     std: [f64; 3],
+    whole: bool,
     source: Source,
 }
 
@@ -165,13 +172,39 @@ impl Preprocess {
     }
 
     fn preset(name: &str, formula: &str, mean: [f64; 3], std: [f64; 3]) -> Self {
-        Self { name: name.to_owned(), formula: formula.to_owned(), mean, std, source: Source::Argument }
+        Self { name: name.to_owned(), formula: formula.to_owned(), mean, std, whole: false, source: Source::Argument }
+    }
+
+    /// The same for a network that is to see all of a picture's shorter side: what it was trained on had no margin to cut off.
+    pub fn whole(mut self) -> Self {
+        self.whole = true;
+        self
     }
 
     /// The same, said by someone else.
     pub(crate) fn said_by(mut self, source: Source) -> Self {
         self.source = source;
         self
+    }
+
+    /// The part of a picture that a network of `width` by `height` pixels sees, in that size: with the usual
+    /// [margin](Image::fit), or without one where the [whole](Self::whole) is wanted.
+    ///
+    /// # Errors
+    /// When the picture cannot be resized.
+    pub fn fit(&self, image: &Image, width: usize, height: usize) -> Result<Image> {
+        if self.whole { image.cover(width, height) } else { image.fit(width, height) }
+    }
+
+    /// The text that it is parsed from.
+    pub fn text(&self) -> String {
+        // Means and deviations came as f32, which print shorter.
+        let list = |values: [f64; 3]| match values.map(|x| (x as f32).to_string()) {
+            [r, g, b] if r == g && g == b => r,
+            values => values.join(","),
+        };
+        let how = if self.name == "custom" { [list(self.mean), list(self.std)].join("/") } else { self.name.clone() };
+        how + if self.whole { WHOLE } else { "" }
     }
 
     /// `tf`, `torch`, `unit`, `raw` or `custom`.
@@ -182,6 +215,11 @@ impl Preprocess {
     /// What is computed, for people.
     pub fn formula(&self) -> &str {
         &self.formula
+    }
+
+    /// Whether no [margin](Self::whole) is cut off.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Who said so.
@@ -214,6 +252,9 @@ impl FromStr for Preprocess {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Some(text) = text.strip_suffix(WHOLE) {
+            return text.parse().map(Self::whole);
+        }
         match text {
             "tf" => Ok(Self::tf()),
             "torch" => Ok(Self::torch()),
@@ -221,19 +262,24 @@ impl FromStr for Preprocess {
             "raw" => Ok(Self::raw()),
             _ => text
                 .split_once('/')
-                .and_then(|(mean, std)| Some((mean.trim().parse().ok()?, std.trim().parse().ok()?)))
+                .and_then(|(mean, std)| Some((list(mean)?, list(std)?)))
                 .ok_or_else(|| {
                     Error::argument("unknown pre-processing")
                         .expected("tf, torch, unit, raw or MEAN/STD such as 128/127", format_args!("{text:?}"))
                 })
-                .and_then(|(mean, std)| Self::custom(&[mean], &[std])),
+                .and_then(|(mean, std)| Self::custom(&mean, &std)),
         }
     }
 }
 
+/// One number, or one for each channel.
+fn list(text: &str) -> Option<Vec<f32>> {
+    text.split(',').map(|number| number.trim().parse().ok()).collect()
+}
+
 impl fmt::Display for Preprocess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.formula)
+        write!(f, "{}: {}{}", self.name, self.formula, if self.whole { ", no margin cut off" } else { "" })
     }
 }
 
@@ -246,9 +292,21 @@ mod tests {
         assert_eq!("tf".parse(), Ok(Preprocess::tf()));
         let custom: Preprocess = "128/127".parse().unwrap();
         assert_eq!(custom.to_string(), "custom: (px - 128) / 127");
-        for bad in ["", "caffe", "1/", "/", "1/0", "nan/1", "1/2/3"] {
+        for bad in ["", "caffe", "1/", "/", "1/0", "nan/1", "1/2/3", "1,2/3", "1,2,3,4/5", ":whole", "tf:half"] {
             assert!(bad.parse::<Preprocess>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_preprocess_becomes_the_text_that_it_came_from() {
+        for text in ["tf", "torch", "unit:whole", "raw", "128/127", "123.7,116.3,103.5/58.4", "0.1,0.2,0.3/1,2,3:whole"]
+        {
+            let preprocess: Preprocess = text.parse().unwrap();
+            assert_eq!(preprocess.text(), text);
+        }
+        let whole: Preprocess = "tf:whole".parse().unwrap();
+        assert_eq!(whole.to_string(), "tf: (px - 127.5) / 127.5, no margin cut off");
+        assert_ne!(whole, Preprocess::tf());
     }
 
     #[test]

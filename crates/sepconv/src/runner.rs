@@ -64,6 +64,14 @@ impl Runner {
         self.run_all(&[input])?.first().ok_or_else(|| Error::mismatch("network has no output"))
     }
 
+    /// Runs a network of one input and copies its first output to `output`. Allocates nothing.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run), and when `output` is not of the first output's shape and type.
+    pub fn run_into(&mut self, input: &Tensor, output: &mut Tensor) -> Result<()> {
+        output.copy_from(self.run(input)?)
+    }
+
     /// Runs it: one tensor for each input in, one for each output out, in the file's own order of axes.
     ///
     /// # Errors

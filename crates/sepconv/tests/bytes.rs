@@ -27,7 +27,7 @@ fn means(input: DType, output: DType) -> Model {
         node = builder.node("scores", Op::Quantize(halves(output)), &[node]).unwrap();
     }
     builder.output("scores", node);
-    Model::from_bytes("means.onnx", onnx::write(&builder.finish()).unwrap()).unwrap()
+    Model::from_bytes("means.onnx", onnx::write(&builder.finish(), &onnx::Metadata::default()).unwrap()).unwrap()
 }
 
 fn classifier(input: DType, output: DType) -> Classifier {
@@ -123,7 +123,7 @@ fn parts(output: DType) -> Model {
         node = builder.node("reals", Op::Dequantize(parts), &[node]).unwrap();
     }
     builder.output("scores", node);
-    Model::from_bytes("parts.onnx", onnx::write(&builder.finish()).unwrap()).unwrap()
+    Model::from_bytes("parts.onnx", onnx::write(&builder.finish(), &onnx::Metadata::default()).unwrap()).unwrap()
 }
 
 /// The bytes of a softmax seldom add up to 1: that is no reason for another.
@@ -154,7 +154,8 @@ fn unsuitable(build: impl FnOnce(&mut Builder, ValueId) -> ValueId) -> String {
     let image = builder.input("image", Shape::new([1, 3, 2, 2]).unwrap(), DType::U8).unwrap();
     let output = build(&mut builder, image);
     builder.output("scores", output);
-    let model = Model::from_bytes("odd.onnx", onnx::write(&builder.finish()).unwrap()).unwrap();
+    let model =
+        Model::from_bytes("odd.onnx", onnx::write(&builder.finish(), &onnx::Metadata::default()).unwrap()).unwrap();
     Classifier::new(&model, &Options::default()).unwrap_err().to_string()
 }
 

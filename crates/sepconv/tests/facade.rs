@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sepconv::onnx::{self, Metadata};
 use sepconv::{Classifier, DType, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
@@ -33,6 +34,60 @@ fn a_model_tells_what_it_is() {
     assert_eq!((model.stated_preprocess(), model.labels()), (Ok(None), None));
     let preprocess = model.preprocess().unwrap();
     assert_eq!((preprocess.name(), preprocess.source()), ("torch", Source::Default));
+}
+
+/// The network of the example, whose file says this of itself.
+fn stating(metadata: &Metadata) -> Model {
+    let graph = model().import(&Options::default()).unwrap();
+    Model::from_bytes("stated.onnx", onnx::write(&graph, metadata).unwrap()).unwrap()
+}
+
+#[test]
+fn a_file_states_how_it_is_used() {
+    let labels = Labels::parse(NAMES).unwrap();
+    let metadata = Metadata {
+        description: "names colours".into(),
+        preprocess: Some("torch:whole".into()),
+        labels: labels.names().to_vec(),
+    };
+    let model = stating(&metadata);
+    assert_eq!((model.description(), model.labels()), (Some("names colours"), Some(labels)));
+    assert_eq!(model.metadata(), Ok(metadata));
+    let preprocess = model.preprocess().unwrap();
+    assert_eq!((preprocess.text().as_str(), preprocess.source()), ("torch:whole", Source::File));
+
+    let mut classifier = Classifier::new(&model, &Options::default()).unwrap();
+    let blue = classifier.classify(&painted([10, 20, 250]), 1).unwrap().remove(0);
+    assert_eq!(blue.label.as_deref(), Some("blue"));
+    // A red frame that the usual margin would cut off: without it the network sees more red than blue.
+    let framed = (0..33 * 33).map(|i| if (4..29).contains(&(i / 33)) && (4..29).contains(&(i % 33)) { 2 } else { 0 });
+    let colours = [[220, 30, 20], [0; 3], [10, 20, 250]];
+    let framed = Image::from_rgb(33, 33, framed.flat_map(|i: usize| colours[i]).collect()).unwrap();
+    let red = |classifier: &mut Classifier| {
+        let all = classifier.classify(&framed, 6).unwrap();
+        all.into_iter().find(|prediction| prediction.class == Some(2)).unwrap().score
+    };
+    let whole = red(&mut classifier);
+    let mut usual = classifier.with_preprocess(Preprocess::torch());
+    assert!(red(&mut usual) < whole);
+}
+
+#[test]
+fn a_preprocess_that_nobody_knows_is_the_files_fault() {
+    let model = stating(&Metadata { preprocess: Some("caffe".into()), ..Metadata::default() });
+    let error = Classifier::new(&model, &Options::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+    let text = error.to_string();
+    assert!(text.contains("stated.onnx") && text.contains("got \"caffe\""), "{text}");
+    // What does not need it still works.
+    assert!(model.compile(&Options::default()).is_ok());
+}
+
+#[test]
+fn labels_of_another_network_are_not_used() {
+    let model = stating(&Metadata { labels: vec!["one".into()], ..Metadata::default() });
+    let mut classifier = Classifier::new(&model, &Options::default()).unwrap();
+    assert_eq!(classifier.classify(&painted([0; 3]), 1).unwrap()[0].label, None);
 }
 
 #[test]

@@ -138,7 +138,8 @@ fn layers_stay_float_until_the_wanted_quality_is_reached() {
 #[test]
 fn what_is_written_is_what_was_quantised() {
     let done = quantise(&Quantizer::default());
-    let file = Model::from_bytes("quantised.onnx", onnx::write(&done.graph).unwrap()).unwrap();
+    let file =
+        Model::from_bytes("quantised.onnx", onnx::write(&done.graph, &onnx::Metadata::default()).unwrap()).unwrap();
     let read = file.import(&Options::default()).unwrap();
     assert_eq!(scores(&read, &samples(9000, 8)), scores(&done.graph, &samples(9000, 8)));
 }
@@ -149,8 +150,11 @@ fn results_do_not_depend_on_threads_and_repetition() {
         let options = Options::default().threads(threads);
         Quantizer::default().optimise(true).run(&network(), &samples(5000, 8), &options, &mut |_, _, _| {}).unwrap()
     };
-    let once = onnx::write(&run(1).graph).unwrap();
-    assert!(once == onnx::write(&run(1).graph).unwrap() && once == onnx::write(&run(2).graph).unwrap());
+    let once = onnx::write(&run(1).graph, &onnx::Metadata::default()).unwrap();
+    assert!(
+        once == onnx::write(&run(1).graph, &onnx::Metadata::default()).unwrap()
+            && once == onnx::write(&run(2).graph, &onnx::Metadata::default()).unwrap()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use sepconv::models::{self, Network, Weights};
 use sepconv::{Model, Options, Tensor};
 
-/// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/weights.py --write-names`
+/// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/families.py --write-names`
 /// wrote these.
 const NAMED: &[(&str, &str)] = &[
     ("mobilenet_v1", "timm.mobilenetv1_100"),

@@ -15,7 +15,7 @@ use crate::timing::{Times, milliseconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     #[command(flatten)]

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sepconv::Classifier;
+use sepconv::{Classifier, Labels};
 use serde::Serialize;
 
 use crate::accuracy::{AccuracyJson, Labelled, Tally, interval, percent};
@@ -20,9 +20,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     images: PathBuf,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the names of
+    /// folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE")]
-    labels: PathBuf,
+    labels: Option<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
@@ -41,9 +42,10 @@ struct Output {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    let labelled = Labelled::open(&args.images, &args.labels)?;
-    let unlabelled = labelled.unlabelled()?;
     let mut classifier = args.classifier.classifier()?;
+    let names = classifier.labels().map_or(&[][..], Labels::names);
+    let labelled = Labelled::open(&args.images, args.labels.as_deref(), names)?;
+    let unlabelled = labelled.unlabelled()?;
 
     let start = Instant::now();
     let tally = labelled.evaluate(&mut classifier, decoders(args.classifier.threads()), "", args.json)?;

@@ -11,7 +11,7 @@ use crate::report::{self, Align, PreprocessJson, bytes, count, dims};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Show which kernel runs each layer, and why
@@ -33,6 +33,8 @@ struct Output<'a> {
     inputs: Vec<TensorJson<'a>>,
     outputs: Vec<TensorJson<'a>>,
     preprocess: Option<PreprocessJson>,
+    description: Option<&'a str>,
+    labels: Vec<String>,
     isa: String,
     threads: usize,
     layers: Vec<LayerJson<'a>>,
@@ -193,6 +195,8 @@ fn print_json(
         inputs: TensorJson::all(runner.inputs()),
         outputs: TensorJson::all(runner.outputs()),
         preprocess: preprocess.map(Into::into),
+        description: model.description(),
+        labels: model.labels().map_or(vec![], |labels| labels.names().to_vec()),
         isa: plan.isa().to_string(),
         threads: plan.threads(),
         layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
@@ -224,6 +228,13 @@ fn print_text(
     }
     if let Some(preprocess) = preprocess {
         writeln!(out, "preprocess  {}", report::preprocess(preprocess))?;
+    }
+    if let Some(labels) = model.labels() {
+        let [first, last] = [labels.names().first(), labels.names().last()].map(|name| name.map_or("", String::as_str));
+        writeln!(out, "labels      {}, from {first:?} to {last:?}", labels.len())?;
+    }
+    if let Some(description) = model.description() {
+        writeln!(out, "description {description:?}")?;
     }
     writeln!(out)?;
     print_layers(plan, out)?;

@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod evaluate;
+pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod models;
 pub(crate) mod quantize;
 pub(crate) mod run;

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network (.onnx or .tflite)
+    /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// What goes in, in the file's own layout: .npy, or .npz with an array named after each input

@@ -94,6 +94,34 @@ fn evaluate_counts_right_answers() {
 }
 
 #[test]
+fn evaluate_takes_classes_from_the_names_of_folders() {
+    let folder = folder("evaluate_folders");
+    let path = |name: &str| folder.join(name).display().to_string();
+    for (name, colour) in [("2_red/a.png", [220, 30, 20]), ("2_red/b.png", [10, 20, 250]), ("3/a.png", [10, 140, 5])] {
+        let picture = folder.join("pictures").join(name);
+        fs::create_dir_all(picture.parent().unwrap()).unwrap();
+        paint(&picture, colour);
+    }
+    paint(&folder.join("pictures/loose.png"), [0; 3]);
+    let counts = |model: &str| {
+        let outcome = sepconv(["evaluate", "--images", &path("pictures"), "--model", model, "--json"]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+        ["images", "top1", "unlabelled"].map(|key| outcome.json()[key].as_u64().unwrap())
+    };
+    assert_eq!(counts(&example("colours.onnx")), [3, 2, 1]);
+
+    // A network that knows what its classes are called.
+    let named = path("named.onnx");
+    sepconv(["export", &example("colours.onnx"), "-o", &named, "--class-names", &example("colours.txt")]);
+    fs::rename(folder.join("pictures/2_red"), folder.join("pictures/red")).unwrap();
+    assert_eq!(counts(&named), [3, 2, 1]);
+    let unknown = sepconv(["evaluate", "--images", &path("pictures"), "--model", &example("colours.onnx")]);
+    assert_eq!(unknown.code, Some(1));
+    let told = "error: folder is named after no class of the network\n  --> ";
+    assert!(unknown.err.starts_with(told) && unknown.err.contains("got \"red\""), "{}", unknown.err);
+}
+
+#[test]
 fn the_program_knows_its_name() {
     assert_eq!(sepconv(["--version"]).out, format!("sepconv {}\n", env!("CARGO_PKG_VERSION")));
 }
@@ -131,6 +159,25 @@ fn inspect_tells_what_layers_cost() {
     {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
+}
+
+#[test]
+fn a_name_stands_where_a_file_does() {
+    let json = sepconv(["inspect", "mobilenet_v1@32x0.25", "--json", "--threads", "1"]).json();
+    assert_eq!(json["inputs"], json!([port("input", &[1, 3, 32, 32])]));
+    assert_eq!(json["outputs"], json!([port("logits", &[1, 1000])]));
+    // As torch counts them: batch normalisation is part of the network, though no layer of the plan is one.
+    assert_eq!(json["totals"]["parameters"], 470_072);
+    assert_eq!(json["preprocess"]["source"], "network");
+
+    let folder = folder("a_name_stands");
+    let table = folder.join("own.toml");
+    let text = "title = \"Own\"\nactivation = \"relu\"\nclasses = 4\nstages = [[\"dsa_k3_c8\"]]\nstem = { channels = 8 }\nvariants = [{ name = \"own\" }]\n";
+    fs::write(&table, text).unwrap();
+    let text = sepconv(["inspect", &format!("{}@16", table.display())]).out;
+    assert!(text.starts_with("own@16 (family)\ninput       input [1,3,16,16] f32 NCHW\n"), "{text}");
+    let bench = sepconv(["bench", &format!("{}@16", table.display()), "--runs", "1", "--json"]).json();
+    assert_eq!(bench["output"].as_array().unwrap().len(), 4);
 }
 
 #[test]

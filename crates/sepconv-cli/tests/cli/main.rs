@@ -2,6 +2,7 @@
 
 mod commands;
 mod errors;
+mod networks;
 mod photographs;
 mod program;
 mod quantize;

@@ -85,6 +85,34 @@ fn the_written_network_works_on_bytes_and_gives_the_same_answers() {
 }
 
 #[test]
+fn the_written_file_says_how_it_is_used() {
+    let desk = Desk::new("quantize_metadata");
+    let names = example("colours.txt");
+    let outcome = desk.quantize(&["--class-names", &names, "--preprocess", "torch:whole", "--min-speedup", "0"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let stated = |file: &str| sepconv(["inspect", file, "--json"]).json();
+    let json = stated(&desk.path("out/q.onnx"));
+    assert_eq!((&json["preprocess"]["source"], &json["preprocess"]["whole"]), (&json!("file"), &json!(true)));
+    assert_eq!((&json["labels"][5], json["labels"].as_array().unwrap().len()), (&json!("yellow"), 6));
+    let text = sepconv(["inspect", &desk.path("out/q.onnx")]).out;
+    assert!(text.contains("\nlabels      6, from \"black\" to \"yellow\"\n"), "{text}");
+    // Nothing that is only usual is stated.
+    let plain = Desk::new("quantize_metadata_plain");
+    assert_eq!(plain.quantize(&["--min-speedup", "0"]).code, Some(0));
+    let json = stated(&plain.path("out/q.onnx"));
+    assert_eq!((&json["preprocess"]["source"], &json["labels"]), (&json!("default"), &json!([])));
+
+    fs::write(desk.path("short.txt"), "one\n").unwrap();
+    let short = desk.quantize(&["--class-names", &desk.path("short.txt")]);
+    assert_eq!(short.code, Some(1));
+    assert!(
+        short.err.contains("labels do not belong to this network") && short.err.contains("short.txt"),
+        "{}",
+        short.err
+    );
+}
+
+#[test]
 fn json_tells_everything_and_nothing_stands_beside_it() {
     let desk = Desk::new("quantize_json");
     let outcome = desk.evaluated(&["--json", "--calibration-images", "4", "--keep-float", "pointwise"]);
@@ -166,7 +194,6 @@ fn arguments_that_cannot_be_are_refused_before_anything_is_done() {
     let (labels, pictures) = (desk.path("labels.txt"), desk.path("pictures"));
     for extra in [
         &["--labels", &labels][..],
-        &["--evaluate", &pictures],
         &["--min-accuracy", "50"],
         &["--evaluate", &pictures, "--labels", &labels, "--min-accuracy", "101"],
         &["--evaluate", &pictures, "--labels", &labels, "--mixed"],
@@ -205,6 +232,7 @@ fn files_at_fault_are_told_and_nothing_is_written() {
     told(calibrated("out", "out/q.onnx"), "error: no picture in the folder");
     told(calibrated("nowhere", "out/q.onnx"), "error: folder cannot be read");
     told(calibrated("pictures", "nowhere/q.onnx"), "error: folder does not exist");
+    told(desk.quantize(&["--evaluate", &desk.path("pictures")]), "error: no right answers");
     fs::write(desk.path("labels.txt"), "0.png 0\ngone.png 1\n").unwrap();
     told(desk.evaluated(&[]), "error: file cannot be read");
     fs::write(desk.path("labels.txt"), "0.png 6\n").unwrap();

@@ -20,7 +20,7 @@ const NODE: Fields = Fields(&[(1, LEAF), (2, LEAF), (5, ATTRIBUTE)]);
 const SHAPE: Fields = Fields(&[(1, LEAF)]);
 const VALUE: Fields = Fields(&[(2, Fields(&[(1, Fields(&[(2, SHAPE)]))]))]);
 const GRAPH: Fields = Fields(&[(1, NODE), (5, TENSOR), (11, VALUE), (12, VALUE)]);
-const MODEL: Fields = Fields(&[(7, GRAPH), (8, LEAF)]);
+const MODEL: Fields = Fields(&[(7, GRAPH), (8, LEAF), (14, LEAF)]);
 
 /// Fails where the file holds more messages and strings than any sensible network. What is damaged is left to the decoder, which
 /// stops at the same place.

@@ -11,6 +11,7 @@ mod attributes;
 mod census;
 mod external;
 mod graph;
+mod metadata;
 mod node;
 mod ops;
 mod proto;
@@ -29,6 +30,7 @@ use sepconv_core::{Error, Graph, Result, Tensor};
 use crate::binding::check_ports;
 use crate::{Binding, Signature};
 use external::External;
+pub use metadata::Metadata;
 pub use write::{save, write};
 
 use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
@@ -42,6 +44,7 @@ pub struct Onnx {
     opset: i64,
     inputs: Vec<Signature>,
     outputs: Vec<Signature>,
+    metadata: Metadata,
     directory: Option<PathBuf>,
 }
 
@@ -53,7 +56,7 @@ impl Onnx {
     ///
     /// # Errors
     /// Malformed where the bytes are not an ONNX file or break off; unsupported for an operator set or an element type
-    /// of an input or output that is not read.
+    /// of an input or output that is not read; limit for metadata that no sensible network has.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self> {
         let bytes = bytes.into();
         if bytes.is_empty() {
@@ -77,7 +80,8 @@ impl Onnx {
         if outputs.is_empty() {
             return Err(Error::malformed("network has no outputs, or its file breaks off early"));
         }
-        Ok(Self { opset, inputs, outputs, model, directory: None })
+        let metadata = Metadata::read(&model)?;
+        Ok(Self { opset, inputs, outputs, metadata, model, directory: None })
     }
 
     /// Allows tensors that are stored outside the file, as long as they are inside this directory. Without it none is read.
@@ -94,6 +98,11 @@ impl Onnx {
     /// Its outputs. Their sizes are as the file states them, where it does; the graph's are computed.
     pub fn outputs(&self) -> &[Signature] {
         &self.outputs
+    }
+
+    /// What it says about its use.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The operators of the default domain that are read, in alphabetical order.

@@ -150,6 +150,7 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Table> {
             activation: activation(&stem.act_func).map_err(|error| error.at("first_conv"))?,
             // Mean and deviation of one half, as in the authors' own evaluation.
             preprocess: Preprocess::tf(),
+            weights: vec!["MCUNet".to_owned()],
         }],
     };
     table.checked()

@@ -51,7 +51,7 @@
 //!     name = "tiny"
 //! "#;
 //! let network = Network::new(Table::parse(table, "tiny.toml")?, "tiny")?;
-//! assert_eq!(network.graph(&mut Blank)?.parameters(), 17_118);
+//! assert_eq!(network.graph(&mut Blank)?.parameters(), 18_964);
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!
@@ -66,10 +66,11 @@
 //! | `deepen_ends` | whether the first and last stage grow with a variant's depth \[true\] |
 //! | `bias` | whether convolutions before batch normalisation have a bias \[false\] |
 //! | `preprocess` | `torch`, `tf`, `unit`, `raw` \[torch\] |
+//! | `weights` | whose state dicts load: `torchvision`, `timm` \[none\] |
 //! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below` |
 //! | `head` | `channels`, `fixed_below`, `pooled` \[false\], `norm` \[true\]: see [`Head`]; none where it is missing |
 //! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
-//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same`, `epsilon` \[1e-5\], `activation`, `preprocess` |
+//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same`, `epsilon` \[1e-5\], `activation`, `preprocess`, `weights` |
 //!
 //! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth multiplies the repeats of each
 //! block string and rounds up (EfficientNet, section 3.3).

@@ -77,6 +77,8 @@ pub struct Variant {
     pub activation: Activation,
     /// How pictures become numbers.
     pub preprocess: Preprocess,
+    /// Whose state dicts [load](super::Network::load).
+    pub weights: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -145,6 +147,8 @@ struct Text {
     bias: bool,
     #[serde(default = "torch")]
     preprocess: String,
+    #[serde(default)]
+    weights: Vec<String>,
     stages: Vec<Vec<String>>,
     stem: StemTable,
     head: Option<HeadTable>,
@@ -169,6 +173,7 @@ struct VariantText {
     #[serde(default, deserialize_with = "optional_activation")]
     activation: Option<Activation>,
     preprocess: Option<String>,
+    weights: Option<Vec<String>>,
 }
 
 impl Table {
@@ -262,6 +267,7 @@ impl VariantText {
             epsilon: self.epsilon,
             activation: self.activation.unwrap_or(text.activation),
             preprocess: preprocess.map_err(|error: Error| error.at(format!("variant {:?}", self.name)))?,
+            weights: self.weights.as_ref().unwrap_or(&text.weights).clone(),
         })
     }
 }

@@ -1,9 +1,12 @@
+use std::path::PathBuf;
+
+use sepconv::onnx::Metadata;
 use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
 use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, onnx};
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
-use crate::args::pictures_in;
+use crate::args::{CompileArgs, pictures_in};
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -19,6 +22,8 @@ pub(super) struct Experiment<'a> {
     graph: Graph,
     float: Runner,
     pub(super) preprocess: Preprocess,
+    /// What the file that is written says about its use.
+    metadata: Metadata,
     /// What the network is given for each calibration picture.
     pub(super) samples: Vec<Vec<Tensor>>,
     labelled: Option<Labelled>,
@@ -39,17 +44,18 @@ pub(super) struct Candidate {
 
 impl<'a> Experiment<'a> {
     pub(super) fn new(args: &'a Args) -> std::result::Result<Self, Failure> {
-        let (model, options) = (args.compile.open(&args.model)?, args.compile.options());
-        let labelled = match (&args.evaluate, &args.labels) {
-            (Some(folder), Some(labels)) => Some(Labelled::open(folder, labels)?),
-            _ => None,
-        };
-        let preprocess = args.preprocess.of(&model)?;
+        let open = if args.evaluate.is_some() { CompileArgs::trained } else { CompileArgs::open };
+        let (model, options) = (open(&args.compile, &args.model)?, args.compile.options());
+        let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
+        let metadata = args.metadata.of(&model, &graph)?;
+        let open = |folder: &PathBuf| Labelled::open(folder, args.labels.as_deref(), &metadata.labels);
+        let labelled = args.evaluate.as_ref().map(open).transpose()?;
         let mut experiment = Self {
             samples: samples(args, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,
             accuracy: None,
+            metadata,
             args,
             options,
             graph,
@@ -63,7 +69,7 @@ impl<'a> Experiment<'a> {
     /// Quantises the network and tries what its file holds.
     pub(super) fn attempt(&mut self, quantizer: &Quantizer) -> std::result::Result<Candidate, Failure> {
         let quantised = self.quantise(quantizer)?;
-        let file = onnx::write(&quantised.graph)?;
+        let file = onnx::write(&quantised.graph, &self.metadata)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
         let accuracy = self.accuracy(&model, "after     ")?;
         let mut runner = model.compile(&self.options)?;

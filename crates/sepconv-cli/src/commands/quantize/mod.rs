@@ -2,18 +2,17 @@ mod candidate;
 mod method;
 mod output;
 
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
+use sepconv::file;
 use sepconv::quantize::LayerReport;
-use sepconv::{Error, Result, file};
 
 use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, PreprocessArgs};
+use crate::args::{CompileArgs, MetadataArgs, check_output};
 use crate::failure::Failure;
 use crate::report;
 
@@ -23,7 +22,7 @@ use crate::report;
                         2 the arguments are, 3 refused for --min-accuracy, 4 refused for --min-speedup."
 )]
 pub(crate) struct Args {
-    /// The network of floats (.onnx or .tflite)
+    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
     /// Where the quantised network is written (.onnx)
@@ -39,7 +38,7 @@ pub(crate) struct Args {
     calibration_images: usize,
 
     #[command(flatten)]
-    preprocess: PreprocessArgs,
+    metadata: MetadataArgs,
 
     #[command(flatten)]
     method: MethodArgs,
@@ -49,10 +48,11 @@ pub(crate) struct Args {
     mixed: bool,
 
     /// Count right answers on the pictures in this folder, before and after
-    #[arg(long, value_name = "FOLDER", requires = "labels")]
+    #[arg(long, value_name = "FOLDER")]
     evaluate: Option<PathBuf>,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the names of
+    /// folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ enum Refusal {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(), Failure> {
-    check_output(&args.model, &args.output)?;
+    check_output(&args.model, &args.output, "onnx")?;
     let mut experiment = Experiment::new(&args)?;
     let candidate =
         if args.mixed { mixed(&args, &mut experiment)? } else { experiment.attempt(&args.method.quantizer())? };
@@ -106,25 +106,6 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
     }
     if !args.json {
         writeln!(out, "\nwritten  {}, {}", args.output.display(), report::bytes(candidate.file.len()))?;
-    }
-    Ok(())
-}
-
-/// What can be known to go wrong with the output before anything is computed.
-fn check_output(model: &Path, output: &Path) -> Result<()> {
-    let shown = output.display().to_string();
-    if output.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("onnx")) {
-        return Err(Error::argument("quantised networks are written as ONNX").expected("--output FILE.onnx", shown));
-    }
-    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
-        return Err(Error::argument("output is the network that is read").in_file(&shown));
-    }
-    if output.is_dir() {
-        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
-    }
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use sepconv_core::{Error, Graph, Node, Op, Port, Result, Value};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::Coordinates;
 
+use super::Metadata;
 use super::proto::{
     Dimension, DimensionProto, ModelProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
@@ -27,8 +28,9 @@ use writer::Writer;
 /// axes of its ports, weights are inside, and integers behind [`Op::Dequantize`] stay integers (QDQ).
 ///
 /// # Errors
-/// Unsupported for the integer operators that lowering makes; limit above the 2 GiB that a protobuf message holds.
-pub fn write(graph: &Graph) -> Result<Vec<u8>> {
+/// Unsupported for the integer operators that lowering makes; limit above the 2 GiB that a protobuf message holds, and for metadata
+/// that would not be read again.
+pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
     let version = opset(graph);
     let mut writer = Writer::new(graph, version);
     for node in graph.nodes() {
@@ -45,6 +47,8 @@ pub fn write(graph: &Graph) -> Result<Vec<u8>> {
         ir_version: if version > 17 { 9 } else { 8 },
         producer_name: "sepconv".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
+        doc_string: metadata.description.clone(),
+        metadata_props: metadata.entries()?,
         graph: Some(proto),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version }],
     };
@@ -60,8 +64,8 @@ pub fn write(graph: &Graph) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Those of [`write()`], and when the operating system refuses.
-pub fn save(graph: &Graph, path: &Path) -> Result<()> {
-    file::write(path, &write(graph)?)
+pub fn save(graph: &Graph, metadata: &Metadata, path: &Path) -> Result<()> {
+    file::write(path, &write(graph, metadata)?)
 }
 
 /// 17 has every operator but three, which 18 and 19 brought.

@@ -1,0 +1,35 @@
+//! The operator alone on a picture: a Laplacian finds the edges of each channel, a mix of the channels colours them.
+//! `cargo run --release -p sepconv --example edges -- examples/daisy.png edges.png`
+
+use sepconv::{Activation, Error, Image, Options, Result, SeparableConv2d, Tensor};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to] = &arguments[..] else {
+        eprintln!("usage: edges PICTURE OUT.png");
+        std::process::exit(2);
+    };
+    if let Err(error) = Image::open(from).and_then(|picture| edges(&picture, to)) {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn edges(picture: &Image, path: &str) -> Result<()> {
+    let laplacian = [0.0, -1.0, 0.0, -1.0, 4.0, -1.0, 0.0, -1.0, 0.0].repeat(3);
+    // Edges in red, green and blue light become orange, white and blue ones.
+    let mix = [2.0, 1.0, -0.5, 0.8, 1.5, 0.2, -0.5, 1.0, 3.0];
+    let block = SeparableConv2d::new(Tensor::f32([3, 1, 3, 3], laplacian)?, Tensor::f32([3, 3, 1, 1], mix)?)
+        .same_padding()
+        .activation_between(Activation::Relu)
+        .activation(Activation::Clip { low: 0.0, high: 255.0 });
+    let shape = [1, picture.height(), picture.width(), 3];
+    let pixels: Vec<f32> = picture.rgb().iter().map(|&px| px.into()).collect();
+    let mut runner = block.compile(shape, &Options::default())?;
+    let result = runner.run(&Tensor::f32(shape, pixels)?)?;
+
+    let rgb: Vec<u8> = result.as_f32().unwrap_or_default().iter().map(|&x| x as u8).collect();
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+    image::save_buffer(path, &rgb, width, height, image::ColorType::Rgb8)
+        .map_err(|error| Error::io(format!("picture cannot be written: {error}")).in_file(path))
+}
