@@ -287,6 +287,8 @@ fn seeded_weights_depend_on_the_seed_alone() {
     };
     assert_eq!(weights(1), weights(1));
     assert_ne!(weights(1), weights(2));
+    let error = named("efficientnet_b0@32").unwrap().graph(&mut Seeded::new(&architecture, 0)).unwrap_err().to_string();
+    assert!(error.contains("for another network"), "{error}");
 }
 
 #[test]

@@ -162,6 +162,25 @@ fn inspect_tells_what_layers_cost() {
 }
 
 #[test]
+fn a_name_stands_where_a_file_does() {
+    let json = sepconv(["inspect", "mobilenet_v1@32x0.25", "--json", "--threads", "1"]).json();
+    assert_eq!(json["inputs"], json!([port("input", &[1, 3, 32, 32])]));
+    assert_eq!(json["outputs"], json!([port("logits", &[1, 1000])]));
+    // As torch counts them: batch normalisation is part of the network, though no layer of the plan is one.
+    assert_eq!(json["totals"]["parameters"], 470_072);
+    assert_eq!(json["preprocess"]["source"], "network");
+
+    let folder = folder("a_name_stands");
+    let table = folder.join("own.toml");
+    let text = "title = \"Own\"\nactivation = \"relu\"\nclasses = 4\nstages = [[\"dsa_k3_c8\"]]\nstem = { channels = 8 }\nvariants = [{ name = \"own\" }]\n";
+    fs::write(&table, text).unwrap();
+    let text = sepconv(["inspect", &format!("{}@16", table.display())]).out;
+    assert!(text.starts_with("own@16 (family)\ninput       input [1,3,16,16] f32 NCHW\n"), "{text}");
+    let bench = sepconv(["bench", &format!("{}@16", table.display()), "--runs", "1", "--json"]).json();
+    assert_eq!(bench["output"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn bench_times_every_run_and_shows_the_answer() {
     let args = ["bench", &example("colours.onnx"), "--runs", "7", "--warmup", "1", "--threads", "1", "--json"];
     let (first, second) = (sepconv(args).json(), sepconv(args).json());

@@ -51,7 +51,7 @@
 //!     name = "tiny"
 //! "#;
 //! let network = Network::new(Table::parse(table, "tiny.toml")?, "tiny")?;
-//! assert_eq!(network.graph(&mut Blank)?.parameters(), 17_118);
+//! assert_eq!(network.graph(&mut Blank)?.parameters(), 18_964);
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! Weights without training.
 
-use sepconv_core::{Data, Result, Shape, Tensor};
+use sepconv_core::{Data, Error, Result, Shape, Tensor};
 use sepconv_kernels::Activation;
 
 use super::{Architecture, Block, Item, Layer, Parameters, Part, Role};
@@ -22,65 +22,64 @@ impl<'a> Seeded<'a> {
         Self { architecture, seed }
     }
 
-    fn block(&self, stage: usize, index: usize) -> &Block {
-        &self.architecture.stages[stage][index]
+    fn block(&self, stage: usize, index: usize) -> Result<&Block> {
+        let block = self.architecture.stages.get(stage).and_then(|blocks| blocks.get(index));
+        block.ok_or_else(|| {
+            Error::argument("seeded weights are for another network").at(format!("block {stage}.{index}"))
+        })
     }
 
     /// The second moment of what the first layer of a block reads.
     fn before(&self, stage: usize, index: usize) -> f32 {
-        let place = (stage, index);
-        let blocks = self.architecture.stages.iter().enumerate();
-        let mut blocks = blocks
-            .flat_map(|(stage, blocks)| blocks.iter().enumerate().map(move |(index, block)| ((stage, index), block)));
-        match blocks.rfind(|&(at, _)| at < place) {
-            Some((_, block)) if block.kind.ends_activated() => moment(block.activation),
+        let stages = self.architecture.stages.iter().take(stage + 1).enumerate();
+        let mut blocks = stages.flat_map(|(at, blocks)| if at == stage { &blocks[..index] } else { blocks });
+        match blocks.next_back() {
+            Some(block) if block.kind.ends_activated() => moment(block.activation),
             Some(_) => 1.0,
             None => moment(self.architecture.stem.activation),
         }
     }
 
     /// The second moment of what a layer reads.
-    fn input_moment(&self, layer: Layer) -> f32 {
+    fn input_moment(&self, layer: Layer) -> Result<f32> {
         /// The square of a gate near one half, or somewhat above.
         const GATE: f32 = 0.4;
-        match layer {
-            Layer::Stem => 1.0,
-            Layer::Block { stage, index, part } => {
-                let block = self.block(stage, index);
-                match part {
-                    part if block.parts().first() == Some(&part) => self.before(stage, index),
-                    // The start of a MobileNetV4 block has no activation.
-                    Part::Expand => 1.0,
-                    Part::SqueezeExpand => 0.5,
-                    Part::Pointwise | Part::Project if block.squeeze.is_some() => GATE * moment(block.activation),
-                    _ => moment(block.activation),
-                }
-            }
+        let Layer::Block { stage, index, part } = layer else {
             // Means over a plane vary less than its pixels.
-            Layer::Head | Layer::Classifier => 0.5,
-        }
+            return Ok(if layer == Layer::Stem { 1.0 } else { 0.5 });
+        };
+        let block = self.block(stage, index)?;
+        Ok(match part {
+            part if block.parts().first() == Some(&part) => self.before(stage, index),
+            // The start of a MobileNetV4 block has no activation.
+            Part::Expand => 1.0,
+            Part::SqueezeExpand => 0.5,
+            Part::Pointwise | Part::Project if block.squeeze.is_some() => GATE * moment(block.activation),
+            _ => moment(block.activation),
+        })
     }
 
     /// The range that a parameter is uniform in.
-    fn range(&self, role: &Role, shape: &Shape) -> (f32, f32) {
-        match role.item {
+    fn range(&self, role: &Role, shape: &Shape) -> Result<(f32, f32)> {
+        Ok(match role.item {
             Item::Weight => {
-                let fan_in = shape[1..].iter().product::<usize>() as f32;
-                let bound = (3.0 / (fan_in * self.input_moment(role.layer))).sqrt();
+                let fan_in = shape.iter().skip(1).product::<usize>() as f32;
+                let bound = (3.0 / (fan_in * self.input_moment(role.layer)?)).sqrt();
                 (-bound, bound)
             }
             Item::Bias | Item::NormMean => (-0.2, 0.2),
             Item::NormShift => (-0.3, 0.3),
             Item::NormVariance => (0.6, 1.4),
-            Item::NormScale => match role.layer {
-                Layer::Block { stage, index, part }
-                    if self.block(stage, index).residual && self.block(stage, index).parts().last() == Some(&part) =>
-                {
-                    (0.15, 0.3)
-                }
-                _ => (0.8, 1.2),
-            },
-        }
+            Item::NormScale if self.precedes_residual(role.layer)? => (0.15, 0.3),
+            Item::NormScale => (0.8, 1.2),
+        })
+    }
+
+    /// Whether the input of a block is added to the result of this layer.
+    fn precedes_residual(&self, layer: Layer) -> Result<bool> {
+        let Layer::Block { stage, index, part } = layer else { return Ok(false) };
+        let block = self.block(stage, index)?;
+        Ok(block.residual && block.parts().last() == Some(&part))
     }
 }
 
@@ -95,7 +94,7 @@ fn moment(activation: Activation) -> f32 {
 
 impl Parameters for Seeded<'_> {
     fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        let (low, high) = self.range(role, shape);
+        let (low, high) = self.range(role, shape)?;
         // FNV-1a of the role's name.
         let stream = role
             .to_string()
