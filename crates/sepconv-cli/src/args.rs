@@ -171,9 +171,10 @@ impl MetadataArgs {
 /// A network that names what pictures show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
-    /// The network: a file (.onnx, .tflite), or a name or table with --weights
+    /// The network: a file (.onnx, .tflite), or a name or table with --weights [default: the one that comes with sepconv, for the
+    /// ten classes of CIFAR-10]
     #[arg(long, value_name = "MODEL")]
-    pub(crate) model: PathBuf,
+    model: Option<PathBuf>,
 
     #[command(flatten)]
     preprocess: PreprocessArgs,
@@ -184,8 +185,21 @@ pub(crate) struct ClassifierArgs {
 
 impl ClassifierArgs {
     pub(crate) fn classifier(&self) -> Result<Classifier> {
-        let model = self.compile.trained(&self.model)?;
+        let model = match &self.model {
+            Some(path) => self.compile.trained(path)?,
+            None => Model::default_classifier()?,
+        };
         Ok(Classifier::new(&model, &self.compile.options())?.with_preprocess(self.preprocess.of(&model)?))
+    }
+
+    /// Whether it is the network that comes with sepconv.
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.model.is_none()
+    }
+
+    /// What the network is called, for people.
+    pub(crate) fn name(&self) -> String {
+        self.model.as_ref().map_or_else(|| "cifar10 (built in)".to_owned(), |path| path.display().to_string())
     }
 
     pub(crate) fn threads(&self) -> Option<usize> {

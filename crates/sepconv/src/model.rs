@@ -71,6 +71,15 @@ impl Model {
         Ok(Self { name, file })
     }
 
+    /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in pictures of 32 by 32 pixels: airplane, automobile,
+    /// bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/README.md` says how well, and how it was made.
+    ///
+    /// # Errors
+    /// Never, unless sepconv was built around another file.
+    pub fn default_classifier() -> Result<Self> {
+        Self::from_bytes("cifar10.onnx", include_bytes!("../models/cifar10.onnx").as_slice())
+    }
+
     /// Allows an ONNX file to keep weights in files of their own, as long as they are in `folder`. Without it none is read.
     pub fn with_external_data(self, folder: impl AsRef<Path>) -> Self {
         let file = match self.file {

@@ -104,6 +104,9 @@ fn print_text(
     classifier: &mut Classifier,
     out: &mut impl Write,
 ) -> std::result::Result<bool, Failure> {
+    if args.classifier.is_built_in() {
+        writeln!(out, "network    {}, which knows {} classes", args.classifier.name(), classifier.classes())?;
+    }
     writeln!(out, "preprocess {}", report::preprocess(classifier.preprocess()))?;
     // Errors do not wait in this buffer: what they follow must not either.
     out.flush()?;
@@ -158,7 +161,7 @@ fn print_json(
             }
         });
     }
-    let model = args.classifier.model.display().to_string();
+    let model = args.classifier.name();
     report::json(out, &Output { model, preprocess: classifier.preprocess().into(), images })?;
     Ok(failed)
 }

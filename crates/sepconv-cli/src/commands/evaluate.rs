@@ -52,7 +52,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let images_per_second = tally.images as f64 / start.elapsed().as_secs_f64();
     if args.json {
         let output = Output {
-            model: args.classifier.model.display().to_string(),
+            model: args.classifier.name(),
             preprocess: classifier.preprocess().into(),
             accuracy: tally.into(),
             images_per_second,

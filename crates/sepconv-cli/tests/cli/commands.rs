@@ -122,6 +122,30 @@ fn evaluate_takes_classes_from_the_names_of_folders() {
 }
 
 #[test]
+fn without_a_model_the_one_that_comes_with_it_answers() {
+    let folder = folder("without_a_model");
+    for (name, colour) in [("airplane/a.png", [90, 150, 230]), ("3_cat/a.png", [120, 100, 80])] {
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        paint(&folder.join(name), colour);
+    }
+    let classified = sepconv(["classify", &example("daisy.png"), "--json"]).json();
+    assert_eq!(
+        (&classified["model"], &classified["preprocess"]["source"]),
+        (&json!("cifar10 (built in)"), &json!("file"))
+    );
+    let names = "airplane automobile bird cat deer dog frog horse ship truck";
+    for prediction in classified["images"][0]["predictions"].as_array().unwrap() {
+        let place = names.split(' ').position(|name| prediction["label"] == name);
+        assert_eq!(place.map(|place| place as u64), prediction["class"].as_u64(), "{prediction}");
+    }
+    let text = sepconv(["classify", &example("daisy.png")]).out;
+    assert!(text.starts_with("network    cifar10 (built in), which knows 10 classes\npreprocess tf: "), "{text}");
+    let evaluated = sepconv(["evaluate", "--images", folder.to_str().unwrap(), "--json"]).json();
+    assert_eq!(evaluated["images"], 2);
+    assert_eq!(sepconv(["classify", "a.png", "--weights", "w.safetensors"]).code, Some(2));
+}
+
+#[test]
 fn the_program_knows_its_name() {
     assert_eq!(sepconv(["--version"]).out, format!("sepconv {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -113,6 +113,15 @@ fn the_written_file_says_how_it_is_used() {
 }
 
 #[test]
+fn pictures_for_calibration_may_be_in_folders_inside() {
+    let desk = Desk::new("quantize_inside");
+    let (out, model) = (desk.path("out/q.onnx"), example("colours.onnx"));
+    let args = ["quantize", &model, "-o", &out, "--min-speedup", "0", "--runs", "1", "--json", "--calibration"];
+    let outcome = sepconv(args.into_iter().chain([desk.folder.to_str().unwrap()]));
+    assert_eq!((outcome.code, &outcome.json()["calibration_images"]), (Some(0), &json!(6)), "{}", outcome.err);
+}
+
+#[test]
 fn json_tells_everything_and_nothing_stands_beside_it() {
     let desk = Desk::new("quantize_json");
     let outcome = desk.evaluated(&["--json", "--calibration-images", "4", "--keep-float", "pointwise"]);

@@ -7,7 +7,7 @@ use sepconv_core::{DType, Error, Limits, Op, Result, Shape, Tensor};
 use sepconv_formats::safetensors;
 
 use super::names::{SCHEMES, Scheme};
-use super::{Architecture, Blank, Item, Layer, Network, Parameters, Role, distance};
+use super::{Architecture, Blank, Item, Layer, Network, Padding, Parameters, Role, distance};
 use crate::{Model, file};
 
 /// How PyTorch's names of a counter end that only training reads.
@@ -53,103 +53,115 @@ impl Network {
     /// The network with trained weights. Whose names they have (torchvision's, timm's, …) is found by the names themselves; weights and
     /// network must then agree in every name and shape.
     ///
-    /// Two things are the file's: the number of classes, and what batch normalisation adds to variances. The latter is what the library
-    /// uses whose names these are, unless [`epsilon`](Self::epsilon) said something else than the table does.
+    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalisation adds to
+    /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's.
     ///
     /// # Errors
     /// When a parameter is missing, has another shape or has no place in the network, and those of [`graph`](Self::graph).
     pub fn load(&self, weights: &Weights) -> Result<Model> {
         let architecture = self.architecture()?;
-        let scheme = weights.scheme(self, &architecture)?;
-        let classes = Role { layer: Layer::Classifier, item: Item::Bias };
-        let classes = scheme.name(&architecture, &classes).and_then(|name| weights.tensors.get(&name));
-        let network = self.clone().usual_epsilon((scheme.epsilon)(&architecture));
-        let network = network.classes(classes.map_or(architecture.classes, |bias| bias.shape().elements()));
-        let mut loader = Loader { weights, scheme, architecture: &architecture, used: BTreeSet::new() };
-        let graph = network.graph(&mut loader)?;
-        loader.check_all_used(&network)?;
+        let mut asked = Asked::default();
+        self.graph(&mut asked)?;
+        let found = weights.naming(&architecture, &asked).and_then(|naming| {
+            weights.check_names(&naming, &asked)?;
+            Ok(naming)
+        });
+        let naming =
+            found.map_err(|error| error.in_file(&weights.file).help(format!("is it a file for {}?", self.name())))?;
+        let network = match (naming.scheme.epsilon, architecture.padding) {
+            (Some(epsilon), Padding::Symmetric) => self.clone().usual_epsilon(epsilon),
+            _ => self.clone(),
+        };
+        let bias = Role { layer: Layer::Classifier, item: Item::Bias };
+        let bias = naming.names.get(&bias).and_then(|name| weights.tensors.get(name));
+        let network = network.classes(bias.map_or(architecture.classes, |bias| bias.shape().elements()));
+        let graph = network.graph(&mut Loader { weights, naming: &naming })?;
         Ok(Model::from_graph(network.name(), graph, network.preprocess().clone()))
     }
 }
 
-impl Weights {
-    /// The scheme that gives most of the network's parameters a name that the file has.
-    fn scheme(&self, network: &Network, architecture: &Architecture) -> Result<&'static Scheme> {
-        let mut roles = Roles(vec![]);
-        network.graph(&mut roles)?;
-        let known = |scheme: &Scheme| {
-            let names = roles.0.iter().filter_map(|role| scheme.name(architecture, role));
-            names.filter(|name| self.tensors.contains_key(name)).count()
-        };
-        let counted = SCHEMES.iter().map(|scheme| (known(scheme), scheme));
-        let best = counted.reduce(|best, other| if other.0 > best.0 { other } else { best });
-        best.filter(|&(count, _)| count > 0).map(|(_, scheme)| scheme).ok_or_else(|| {
-            let titles: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.title).collect();
-            let names: Vec<String> = self.tensors.keys().take(3).map(|name| format!("{name:?}")).collect();
-            Error::mismatch(format!("parameters are not named as those of {} are anywhere", network.name()))
-                .in_file(&self.file)
-                .expected(
-                    format_args!("one of {} names", titles.join(", ")),
-                    if names.is_empty() { "no parameters".to_owned() } else { format!("{}, …", names.join(", ")) },
-                )
-        })
-    }
-}
+/// The parameters that a network asks for.
+#[derive(Default)]
+struct Asked(Vec<(Role, Shape)>);
 
-/// Takes note of the parameters that a network asks for.
-struct Roles(Vec<Role>);
-
-impl Parameters for Roles {
+impl Parameters for Asked {
     fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        self.0.push(*role);
+        self.0.push((*role, shape.clone()));
         Blank.tensor(role, shape)
     }
 }
 
-/// The parameters of a file under a scheme.
+/// What the parameters of a network are called under a scheme.
+struct Naming {
+    scheme: &'static Scheme,
+    names: BTreeMap<Role, String>,
+}
+
+impl Weights {
+    /// The scheme by which most of the parameters have names that the file has.
+    fn naming(&self, architecture: &Architecture, asked: &Asked) -> Result<Naming> {
+        let namings = SCHEMES.iter().map(|scheme| {
+            let named = asked.0.iter().filter_map(|(role, _)| Some((*role, scheme.name(architecture, role)?)));
+            let names: BTreeMap<Role, String> = named.collect();
+            let known = names.values().filter(|name| self.tensors.contains_key(*name)).count();
+            (known, Naming { scheme, names })
+        });
+        let best = namings.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        best.filter(|&(known, _)| known > 0).map(|(_, naming)| naming).ok_or_else(|| {
+            let titles: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.title).collect();
+            let first = self.tensors.keys().next();
+            Error::mismatch("parameters have none of the names that are known").expected(
+                format_args!("{} names", titles.join(", ")),
+                first.map_or("no parameters".to_owned(), |name| format!("{name:?} and others")),
+            )
+        })
+    }
+
+    /// Nothing is missing, nothing is left over.
+    fn check_names(&self, Naming { scheme, names }: &Naming, asked: &Asked) -> Result<()> {
+        let claimed: BTreeSet<&String> = names.values().collect();
+        let mut left = self.tensors.iter().filter(|(name, _)| !claimed.contains(name));
+        for (role, shape) in &asked.0 {
+            let Some(name) = names.get(role) else {
+                return Err(
+                    Error::mismatch(format!("parameter has no place in {} names", scheme.title)).at(role.to_string())
+                );
+            };
+            if !self.tensors.contains_key(name) {
+                let nearest = left.min_by_key(|(other, _)| distance(other, name));
+                let nearest = nearest.map_or(String::new(), |(other, _)| format!("; the nearest is {other:?}"));
+                return Err(Error::mismatch(format!("parameter is missing among {} names", scheme.title))
+                    .at(place(name, role))
+                    .expected(format_args!("f32 {}", in_file(shape)), format_args!("none of this name{nearest}")));
+            }
+        }
+        let Some((name, tensor)) = left.next() else { return Ok(()) };
+        Err(Error::mismatch("file holds a parameter for which the network has no place")
+            .at(format!("parameter {name:?} {}", tensor.shape()))
+            .expected(
+                format_args!("{} parameters in {} names", names.len(), scheme.title),
+                format_args!("{} more", left.count() + 1),
+            ))
+    }
+}
+
+/// Gives the parameters of a file.
 struct Loader<'a> {
     weights: &'a Weights,
-    scheme: &'static Scheme,
-    architecture: &'a Architecture,
-    /// The names that were asked for.
-    used: BTreeSet<String>,
+    naming: &'a Naming,
 }
 
 impl Parameters for Loader<'_> {
     fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        let Some(name) = self.scheme.name(self.architecture, role) else {
-            return Err(Error::mismatch(format!("layer has no place in {} names", self.scheme.title))
-                .at(role.to_string())
-                .in_file(&self.weights.file));
-        };
-        let failed = |error: Error| error.at(format!("parameter {name:?} ({role})")).in_file(&self.weights.file);
-        let tensor = self.weights.tensors.get(&name).ok_or_else(|| failed(self.missing(&name, shape)))?;
-        let arranged = arrange(tensor, shape).map_err(failed)?;
-        self.used.insert(name);
-        Ok(arranged)
+        let found = self.naming.names.get(role).and_then(|name| self.weights.tensors.get_key_value(name));
+        let (name, tensor) = found.ok_or_else(|| Error::mismatch("parameter is missing").at(role.to_string()))?;
+        arrange(tensor, shape).map_err(|error| error.at(place(name, role)).in_file(&self.weights.file))
     }
 }
 
-impl Loader<'_> {
-    fn missing(&self, name: &str, shape: &Shape) -> Error {
-        let nearest = self.weights.tensors.keys().min_by_key(|other| distance(other, name));
-        Error::mismatch(format!("parameter is missing, in {} names", self.scheme.title))
-            .expected(format_args!("f32 {}", in_file(shape)), "none of this name")
-            .help(format!("the nearest name is {:?}; is it another network's file?", nearest.map_or("", |name| name)))
-    }
-
-    fn check_all_used(&self, network: &Network) -> Result<()> {
-        let mut left = self.weights.tensors.iter().filter(|(name, _)| !self.used.contains(*name));
-        let Some((name, tensor)) = left.next() else { return Ok(()) };
-        Err(Error::mismatch("file holds a parameter for which the network has no place")
-            .at(format!("parameter {name:?} {}", tensor.shape()))
-            .in_file(&self.weights.file)
-            .expected(
-                format_args!("the {} parameters of {} in {} names", self.used.len(), network.name(), self.scheme.title),
-                format_args!("{} more", left.count() + 1),
-            )
-            .help("is it another network's file?"))
-    }
+/// Which parameter, as the file and as the network call it.
+fn place(name: &str, role: &Role) -> String {
+    format!("parameter {name:?} ({role})")
 }
 
 /// The sizes that a file has for a parameter: PyTorch's weights of convolutions are `[out, in / groups, rows, columns]`.
@@ -163,17 +175,14 @@ fn in_file(shape: &Shape) -> String {
 /// A tensor of a file in the order of axes that a network has. Fully connected layers may be 1×1 convolutions in the file, and 1×1
 /// convolutions fully connected layers.
 fn arrange(tensor: &Tensor, shape: &Shape) -> Result<Tensor> {
-    let wrong = || {
-        Error::mismatch("parameter has another shape or type")
-            .expected(format_args!("f32 {}", in_file(shape)), format_args!("{} {}", tensor.dtype(), tensor.shape()))
-    };
     let same = match (&shape[..], &tensor.shape()[..]) {
         ([out, rows, columns, each], [o, i, r, c]) => [out, each, rows, columns] == [o, i, r, c],
         ([out, 1, 1, each], [o, i]) | ([out, each], [o, i, 1, 1]) => [out, each] == [o, i],
         (wanted, got) => wanted == got,
     };
     if !same || tensor.dtype() != DType::F32 {
-        return Err(wrong());
+        return Err(Error::mismatch("parameter has another shape or type")
+            .expected(format_args!("f32 {}", in_file(shape)), format_args!("{} {}", tensor.dtype(), tensor.shape())));
     }
     match shape[..] {
         [out, rows, columns, each] => {

@@ -6,7 +6,7 @@ use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runn
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
-use crate::args::{CompileArgs, pictures_in};
+use crate::args::{CompileArgs, folders_in, pictures_in};
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -135,7 +135,12 @@ fn name(stage: Stage) -> &'static str {
 /// What the network is given for the calibration pictures.
 fn samples(args: &Args, model: &Model, graph: &Graph, preprocess: &Preprocess) -> Result<Vec<Vec<Tensor>>> {
     let input = model.image_input(graph)?;
-    let found = pictures_in(&args.calibration)?;
+    let mut found = pictures_in(&args.calibration)?;
+    if found.is_empty() {
+        let inside =
+            folders_in(&args.calibration)?.iter().map(|folder| pictures_in(folder)).collect::<Result<Vec<_>>>()?;
+        found = inside.concat();
+    }
     if found.is_empty() {
         return Err(Error::io("no picture in the folder").in_file(&args.calibration.display().to_string()));
     }

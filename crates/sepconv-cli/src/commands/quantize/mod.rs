@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// A folder of pictures like those that the network will see
+    /// A folder of pictures like those that the network will see, or of folders of them
     #[arg(long, value_name = "FOLDER")]
     calibration: PathBuf,
 

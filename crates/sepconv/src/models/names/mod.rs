@@ -16,8 +16,9 @@ pub(super) struct Scheme {
     pub(super) title: &'static str,
     /// The modules of a layer that has a place in this scheme.
     modules: fn(&Architecture, Layer) -> Option<Modules>,
-    /// What batch normalisation adds to variances in the networks that are named so.
-    pub(super) epsilon: fn(&Architecture) -> f32,
+    /// What batch normalisation adds to variances in the networks that are named so and have PyTorch's padding, where that depends on the
+    /// scheme alone.
+    pub(super) epsilon: Option<f32>,
 }
 
 /// The modules of a layer, as PyTorch calls what owns parameters.
@@ -30,17 +31,13 @@ struct Modules {
 
 /// Every scheme. Of two that fit a file equally well the first counts.
 pub(super) const SCHEMES: [Scheme; 7] = [
-    Scheme { title: "timm's", modules: timm::modules, epsilon: timm::epsilon },
-    Scheme { title: "torchvision's MobileNetV2", modules: torchvision::mobilenet_v2, epsilon: |_| 1e-5 },
-    Scheme { title: "torchvision's MobileNetV3", modules: torchvision::mobilenet_v3, epsilon: |_| 1e-3 },
-    Scheme { title: "torchvision's MNASNet", modules: torchvision::mnasnet, epsilon: |_| 1e-5 },
-    Scheme {
-        title: "torchvision's EfficientNet",
-        modules: torchvision::efficientnet,
-        epsilon: torchvision::efficientnet_epsilon,
-    },
-    Scheme { title: "MCUNet's", modules: mcunet::modules, epsilon: |_| 1e-5 },
-    Scheme { title: "Pytorch_Retinaface's MobileNetV1", modules: retinaface::modules, epsilon: |_| 1e-5 },
+    Scheme { title: "timm's", modules: timm::modules, epsilon: Some(1e-5) },
+    Scheme { title: "torchvision's MobileNetV2", modules: torchvision::mobilenet_v2, epsilon: Some(1e-5) },
+    Scheme { title: "torchvision's MobileNetV3", modules: torchvision::mobilenet_v3, epsilon: Some(1e-3) },
+    Scheme { title: "torchvision's MNASNet", modules: torchvision::mnasnet, epsilon: Some(1e-5) },
+    Scheme { title: "torchvision's EfficientNet", modules: torchvision::efficientnet, epsilon: None },
+    Scheme { title: "MCUNet's", modules: mcunet::modules, epsilon: Some(1e-5) },
+    Scheme { title: "Pytorch_Retinaface's MobileNetV1", modules: retinaface::modules, epsilon: Some(1e-5) },
 ];
 
 impl Scheme {

@@ -1,7 +1,7 @@
 //! timm's names, the same for all of its families: `blocks.2.0.conv_dw.weight`.
 
 use super::{Modules, block};
-use crate::models::{Architecture, BlockKind, Layer, Padding, Part};
+use crate::models::{Architecture, BlockKind, Layer, Part};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let (stage, index, part) = match layer {
@@ -33,9 +33,4 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
     };
     let at = |module: &str| format!("blocks.{stage}.{index}.{module}");
     Modules::new(at(layer), at(norm))
-}
-
-/// PyTorch's own, except in the `tf_` networks, which are those with TensorFlow's padding.
-pub(super) fn epsilon(architecture: &Architecture) -> f32 {
-    if architecture.padding == Padding::Same { 1e-3 } else { 1e-5 }
 }

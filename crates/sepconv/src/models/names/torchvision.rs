@@ -43,11 +43,6 @@ pub(super) fn efficientnet(architecture: &Architecture, layer: Layer) -> Option<
     }
 }
 
-/// What the authors' code adds in B5 to B7, whose heads have 2048 channels and more; PyTorch's own in the smaller ones.
-pub(super) fn efficientnet_epsilon(architecture: &Architecture) -> f32 {
-    if architecture.head.as_ref().is_some_and(|head| head.channels >= 2048) { 1e-3 } else { 1e-5 }
-}
-
 /// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are sequences in it.
 pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let pair = |at: &str, place: usize| Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1));
