@@ -34,6 +34,12 @@ PREPROCESS = {
 ALLOWED = 1
 EXCEPTIONS = {"mcunet_320kb_1mb_176_int8.tflite": 2, "mobilenet_v2_1.0_224_ptq_int8.tflite": 3}
 
+# State dicts of PyTorch: the network that they are loaded into, and the ONNX file whose count is theirs.
+STATE_DICTS = {
+    "torch/mobilenet_v1_0.25_224.safetensors": ("mobilenet_v1_relux0.25", "onnx/mobilenet_v1_0.25_224_bn_f32.onnx"),
+    "torch/mcunet_320kb_1mb_176.safetensors": ("{data}/models/torch/mcunet_320kb_1mb_176.json", "onnx/mcunet_320kb_1mb_176_bn_f32.onnx"),
+}
+
 
 def listed(data):
     """File, path and listed top-1 of each network that has one."""
@@ -58,11 +64,18 @@ def fitted(data, side, folder):
         framed.save(f"{folder}/{os.path.basename(path)[:-4]}.png", compress_level=1)
 
 
-def evaluate(program, path, photographs, labels):
+def network(name, data):
+    """The arguments that say which network, and how it sees pixels. State dicts are seen as their families say."""
+    path = f"{data}/models/{name}"
+    if name in STATE_DICTS:
+        return ["--model", STATE_DICTS[name][0].format(data=data), "--weights", path]
     how = PREPROCESS.get(os.path.basename(path))
-    command = [program, "evaluate", "--json", "--model", path, "--images", photographs, "--labels", labels]
-    done = subprocess.run(command + (["--preprocess", how] if how else []), check=True, capture_output=True)
-    return json.loads(done.stdout)
+    return ["--model", path] + (["--preprocess", how] if how else [])
+
+
+def evaluate(program, arguments, photographs, labels):
+    command = [program, "evaluate", "--json", *arguments, "--images", photographs, "--labels", labels]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def main(program, data):
@@ -71,7 +84,9 @@ def main(program, data):
         labels = f"{folder}/labels.txt"
         with open(f"{data}/images/imagenet200/labels.txt", encoding="utf-8") as lines, open(labels, "w", encoding="utf-8") as out:
             out.writelines(line.replace(".jpg", ".png") for line in lines)
-        for name, expected in listed(data):
+        counts = dict(listed(data))
+        counts |= {name: counts[twin] for name, (_, twin) in STATE_DICTS.items()}
+        for name, expected in counts.items():
             if name.endswith(("_features.tflite", "_head.tflite")):
                 continue  # halves of one network
             side = int(re.search(r"_(128|160|176|192|224)", name)[1])
@@ -79,7 +94,7 @@ def main(program, data):
             if not os.path.isdir(photographs):
                 os.mkdir(photographs)
                 fitted(data, side, photographs)
-            found = evaluate(program, f"{data}/models/{name}", photographs, labels)
+            found = evaluate(program, network(name, data), photographs, labels)
             counted += 1
             ok = abs(found["top1"] - expected) <= EXCEPTIONS.get(os.path.basename(name), ALLOWED)
             failed += not ok

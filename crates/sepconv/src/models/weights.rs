@@ -8,7 +8,7 @@ use sepconv_formats::safetensors;
 
 use super::names::{SCHEMES, Scheme};
 use super::{Architecture, Blank, Item, Layer, Network, Padding, Parameters, Role, distance};
-use crate::{Model, file};
+use crate::Model;
 
 /// How PyTorch's names of a counter end that only training reads.
 const COUNTER: &str = ".num_batches_tracked";
@@ -33,8 +33,8 @@ impl Weights {
     /// # Errors
     /// When it cannot be read, is not of this format or takes more than the default [limits](Limits).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let (path, limits) = (path.as_ref(), Limits::default());
-        Self::from_bytes(path.display().to_string(), &file::read(path, limits.max_memory as u64)?)
+        let path = path.as_ref();
+        Ok(Self::new(path.display().to_string(), safetensors::read(path, &Limits::default())?))
     }
 
     /// Reads the bytes of a `.safetensors` file; `file` appears in errors.
@@ -43,9 +43,12 @@ impl Weights {
     /// Those of [`open`](Self::open), but for the file itself.
     pub fn from_bytes(file: impl Into<String>, bytes: &[u8]) -> Result<Self> {
         let file = file.into();
-        let mut tensors = safetensors::parse(bytes, &Limits::default()).map_err(|error| error.in_file(&file))?;
-        tensors.retain(|(name, _)| !name.ends_with(COUNTER));
-        Ok(Self { file, tensors: tensors.into_iter().collect() })
+        let tensors = safetensors::parse(bytes, &Limits::default()).map_err(|error| error.in_file(&file))?;
+        Ok(Self::new(file, tensors))
+    }
+
+    fn new(file: String, tensors: Vec<(String, Tensor)>) -> Self {
+        Self { file, tensors: tensors.into_iter().filter(|(name, _)| !name.ends_with(COUNTER)).collect() }
     }
 }
 
