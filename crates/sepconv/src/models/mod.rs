@@ -98,7 +98,7 @@ pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 15] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
     ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
@@ -112,6 +112,8 @@ const TABLES: [(&str, &str); 13] = [
     ("efficientnet.toml", include_str!("tables/efficientnet.toml")),
     ("efficientnet_lite.toml", include_str!("tables/efficientnet_lite.toml")),
     ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
+    ("cifar10.toml", include_str!("tables/cifar10.toml")),
+    ("cifar10_standard.toml", include_str!("tables/cifar10_standard.toml")),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Table>>> = LazyLock::new(|| {
@@ -174,6 +176,26 @@ pub fn mobilenet_v1(width: Width) -> Network {
 /// MobileNetV2 (Sandler et al. 2018).
 pub fn mobilenet_v2(width: Width) -> Network {
     built_in("mobilenet_v2").width(width.0)
+}
+
+/// MobileNetV3-Large (Howard et al. 2019).
+pub fn mobilenet_v3_large(width: Width) -> Network {
+    built_in("mobilenet_v3_large").width(width.0)
+}
+
+/// MobileNetV3-Small (Howard et al. 2019).
+pub fn mobilenet_v3_small(width: Width) -> Network {
+    built_in("mobilenet_v3_small").width(width.0)
+}
+
+/// MnasNet-A1, with squeeze-excite (Tan et al. 2019).
+pub fn mnasnet_a1(width: Width) -> Network {
+    built_in("mnasnet_a1").width(width.0)
+}
+
+/// MnasNet-B1 (Tan et al. 2019).
+pub fn mnasnet_b1(width: Width) -> Network {
+    built_in("mnasnet_b1").width(width.0)
 }
 
 fn built_in(name: &str) -> Network {
