@@ -70,7 +70,7 @@ fn a_plot_is_written_whole_and_refused_elsewhere() {
         svg.contains("1  3x3/2 3 -&gt; 6") && svg.contains(">network<") && svg.contains("prefers-color-scheme: dark")
     );
     // A promised and a delivered bar for the pair, the network and the legend.
-    assert_eq!(["promised", "delivered"].map(|bar| svg.matches(&format!("<rect class=\"{bar}\"")).count()), [3, 3]);
+    assert_eq!(["pale", "strong"].map(|bar| svg.matches(&format!("<rect class=\"{bar}\"")).count()), [3, 3]);
     let outcome = run(folder.join("plot.png").to_str().unwrap());
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""));
     assert!(outcome.err.contains("= expected FILE.svg"), "{}", outcome.err);

@@ -32,6 +32,10 @@ fn every_step_has_its_time_and_its_bound() {
     assert_eq!(trace["traceEvents"].as_array().unwrap().len(), steps.len() + 2);
     assert!(fs::read_to_string(plot).unwrap().starts_with("<svg "));
 
+    let refused = run(&["profile", &model, "--plot", &path("roof.png")]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("= expected FILE.svg"), "{}", refused.err);
+
     // What the machine reaches was kept, and is used again.
     let kept = fs::read_to_string(folder.join("sepconv/machine.json")).unwrap();
     let text = run(&usual);

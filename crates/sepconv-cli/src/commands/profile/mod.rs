@@ -10,7 +10,7 @@ use sepconv::{Layer, Machine, Plan, Tensor, Times, file};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, check_output};
 use crate::calibration;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
@@ -101,15 +101,21 @@ struct GroupJson {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
+    for (output, extension) in [(&args.trace, "json"), (&args.plot, "svg")] {
+        if let Some(output) = output {
+            check_output(&args.model, output, extension)?;
+        }
+    }
     let options = args.compile.options();
-    let mut runner = args.compile.open(&args.model)?.compile(&options)?;
+    let model = args.compile.open(&args.model)?;
+    let (name, mut runner) = (model.name().to_owned(), model.compile(&options)?);
     let machine = calibration::known(&options, runner.plan().threads(), runner.plan().isa().name())?;
     let inputs = args.input.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for _ in 0..args.warmup {
         runner.run_all(&inputs).map_err(|error| args.input.blamed(error))?;
     }
-    let mut progress = Progress::new("profiling", args.runs, args.json);
+    let mut progress = Progress::new("profile   ", args.runs, args.json);
     let profile = runner.profile(&inputs, args.runs, |run| progress.show(run, ""));
     drop(progress);
     let profile = profile.map_err(|error| args.input.blamed(error))?;
@@ -119,7 +125,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     if let Some(path) = &args.plot {
         let bytes = 2 * report::int8_macs(runner.plan()) > runner.plan().macs();
-        file::write(path, plot::draw(&args.model.display().to_string(), &machine, &steps, bytes).as_bytes())?;
+        file::write(path, plot::draw(&name, &machine, &steps, bytes).as_bytes())?;
     }
     let report = Report { plan: runner.plan(), machine: &machine, profile: &profile, steps: &steps };
     if args.json { report.json(&args, out) } else { report.text(&args, out) }
