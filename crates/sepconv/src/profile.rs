@@ -177,8 +177,8 @@ impl Step {
 /// The fewest milliseconds of so much arithmetic and traffic, which overlap, and which of them it is.
 fn floor(peaks: &Peaks, arithmetic_ms: f64, bytes: usize, threads: usize) -> (f64, Bound) {
     let (rate, place) = match bytes / threads.max(1) {
-        0..=NEAR => (peaks.near, Bound::L2),
-        ..=MIDDLE => (peaks.middle, Bound::L3),
+        share if share <= NEAR => (peaks.near, Bound::L2),
+        share if share <= MIDDLE => (peaks.middle, Bound::L3),
         _ => (peaks.far, Bound::Memory),
     };
     let traffic_ms = bytes as f64 / rate / 1e6;

@@ -302,3 +302,26 @@ fn a_named_network_is_used_as_a_file_is() {
     let error = model.import(&Options::default().shape("input", [1, 3, 96, 96])).unwrap_err().to_string();
     assert!(error.contains("[1,3,64,64]"), "{error}");
 }
+
+#[test]
+fn a_mirrored_network_does_not_see_which_way_a_picture_faces() {
+    let mut runner = named("cifar10_mirrored").unwrap().build().unwrap().compile(&Options::default()).unwrap();
+    let pixels: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.37).sin()).collect();
+    let mirrored: Vec<f32> = pixels.chunks(32).flat_map(|row| row.iter().rev().copied()).collect();
+    let mut logits = |pixels: &[f32]| {
+        let picture = Tensor::f32([1, 3, 32, 32], pixels.to_vec()).unwrap();
+        runner.run(&picture).unwrap().as_f32().unwrap().to_vec()
+    };
+    let (one, other) = (logits(&pixels), logits(&mirrored));
+    assert_eq!(one.len(), 10);
+    assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-5), "{one:?} {other:?}");
+
+    // It is the mean of what the plain network says of both.
+    let mut plain = named("cifar10").unwrap().build().unwrap().compile(&Options::default()).unwrap();
+    let mut logits = |pixels: &[f32]| {
+        let picture = Tensor::f32([1, 3, 32, 32], pixels.to_vec()).unwrap();
+        plain.run(&picture).unwrap().as_f32().unwrap().to_vec()
+    };
+    let mean = logits(&pixels).into_iter().zip(logits(&mirrored)).map(|(a, b)| (a + b) / 2.0);
+    assert!(one.iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-4));
+}

@@ -58,7 +58,13 @@ impl<P: Parameters> Emitter<'_, P> {
     fn stem(&mut self) -> Result<ValueId> {
         let [channels, rows, columns] = self.architecture.input;
         let picture = self.builder.input("input", Shape::new([1, channels, rows, columns])?, DType::F32)?;
-        let x = self.builder.node("input", Op::Transpose { order: vec![0, 2, 3, 1] }, &[picture])?;
+        let mut x = self.builder.node("input", Op::Transpose { order: vec![0, 2, 3, 1] }, &[picture])?;
+        if self.architecture.mirrored {
+            let (starts, steps) = (vec![0, 0, columns - 1, 0], vec![1, 1, -1, 1]);
+            let mirror = Op::Slice { starts, steps, sizes: vec![1, rows, columns, channels] };
+            let mirrored = self.builder.node("mirror", mirror, &[x])?;
+            x = self.builder.node("both", Op::Concat { axis: 0 }, &[x, mirrored])?;
+        }
         let stem = &self.architecture.stem;
         let conv = Conv { channels: stem.channels, kernel: stem.kernel, stride: stem.stride, depthwise: false };
         self.normalised(Layer::Stem, conv, stem.activation, x)
@@ -123,7 +129,12 @@ impl<P: Parameters> Emitter<'_, P> {
             x = if norm { self.norm(Layer::Head, x)? } else { x };
             x = self.activation(Layer::Head, activation, x)?;
         }
-        self.dense(Layer::Classifier, self.architecture.classes, true, x)
+        let logits = self.dense(Layer::Classifier, self.architecture.classes, true, x)?;
+        if !self.architecture.mirrored {
+            return Ok(logits);
+        }
+        let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![0], keep_axes: true };
+        self.builder.node("logits", mean, &[logits])
     }
 
     /// Convolution, batch normalisation, activation.

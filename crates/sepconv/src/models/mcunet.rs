@@ -147,6 +147,7 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Table> {
             classes: network.classifier.out_features,
             padding: Padding::Symmetric,
             epsilon: network.bn.eps,
+            mirrored: false,
             activation: activation(&stem.act_func).map_err(|error| error.at("first_conv"))?,
             // Mean and deviation of one half, as in the authors' own evaluation.
             preprocess: Preprocess::tf(),

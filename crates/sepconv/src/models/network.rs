@@ -50,6 +50,8 @@ pub struct Architecture {
     pub padding: Padding,
     /// What batch normalisation adds to a variance.
     pub epsilon: f32,
+    /// Whether logits are the mean of those of a picture and of its mirror image.
+    pub mirrored: bool,
     /// Whether convolutions have a bias although batch normalisation follows.
     pub bias: bool,
 }
@@ -272,6 +274,7 @@ impl Network {
             classes: variant.classes,
             padding: variant.padding,
             epsilon: variant.epsilon,
+            mirrored: variant.mirrored,
             bias: table.bias,
         })
     }

@@ -73,6 +73,8 @@ pub struct Variant {
     pub padding: Padding,
     /// What batch normalisation adds to a variance.
     pub epsilon: f32,
+    /// Whether logits are the mean of those of a picture and of its mirror image, at twice the cost.
+    pub mirrored: bool,
     /// The activation where a block does not say otherwise.
     pub activation: Activation,
     /// How pictures become numbers.
@@ -170,6 +172,8 @@ struct VariantText {
     padding: Padding,
     #[serde(default = "epsilon")]
     epsilon: f32,
+    #[serde(default)]
+    mirrored: bool,
     #[serde(default, deserialize_with = "optional_activation")]
     activation: Option<Activation>,
     preprocess: Option<String>,
@@ -265,6 +269,7 @@ impl VariantText {
             classes: text.classes,
             padding: self.padding,
             epsilon: self.epsilon,
+            mirrored: self.mirrored,
             activation: self.activation.unwrap_or(text.activation),
             preprocess: preprocess.map_err(|error: Error| error.at(format!("variant {:?}", self.name)))?,
             weights: self.weights.as_ref().unwrap_or(&text.weights).clone(),
