@@ -124,8 +124,8 @@ def normalise(pixels):
     return ((pixels.float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
 
 
-def augment(pixels):
-    """Moves, enlarges, mirrors, recolours and partly hides each picture of a batch in its own way."""
+def augment(pixels, side):
+    """Moves, enlarges, mirrors, recolours and partly hides each picture of a batch in its own way; makes it side x side."""
     n = len(pixels)
 
     def uniform(low, high):
@@ -142,7 +142,7 @@ def augment(pixels):
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(x)
     affine = torch.cat([width * mirror, zero, x, zero, height, y], 1).view(n, 2, 3)
-    grid = F.affine_grid(affine, (n, 3, 32, 32), align_corners=False)
+    grid = F.affine_grid(affine, (n, 3, side, side), align_corners=False)
     z = F.grid_sample(normalise(pixels), grid, padding_mode="reflection", align_corners=False)
 
     grey = z.mean(1, keepdim=True)
@@ -150,9 +150,10 @@ def augment(pixels):
     z = z * uniform(0.8, 1.2) + uniform(-0.15, 0.15)  # contrast, brightness
     z = z.clamp(-1, 1)
 
-    # A square of 8 pixels becomes grey; its centre may lie at the border.
-    side = torch.arange(32).view(1, 1, 1, 32)
-    hidden = ((side - uniform(0, 32)).abs() < 4) & ((side - uniform(0, 32)).abs() < 4).transpose(2, 3)
+    # A square of a quarter of the side becomes grey; its centre may lie at the border.
+    across = torch.arange(side).view(1, 1, 1, side)
+    away = [(across - uniform(0, side)).abs() < side / 8 for _ in "xy"]
+    hidden = away[0] & away[1].transpose(2, 3)
     return z.masked_fill(hidden, 0).contiguous(memory_format=torch.channels_last)
 
 
@@ -210,8 +211,12 @@ def train(args):
     model, average = network(args.kind), network(args.kind)
     both = optimisers(model)
     steps = len(classes) // BATCH * args.epochs
-    warmup = steps // 20
-    rate = lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    falls = steps * 3 // 5
+
+    def rate(step):
+        """Rises for 200 steps, stays, and falls to zero: unlike a cosine, its first part suits any number of epochs."""
+        return min((step + 1) / 200, 1, (steps - step) / (steps - falls))
+
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, rate) for optimiser in both]
     floats = [[t for t in net.state_dict().values() if t.is_floating_point()] for net in (average, model)]
     step = 0
@@ -222,7 +227,8 @@ def train(args):
             if len(chosen) < BATCH:
                 break
             with torch.autocast("cpu", torch.bfloat16):
-                answers = model(augment(pixels[chosen]))
+                # Smaller pictures take little more than half the time, and suffice until the rate falls.
+                answers = model(augment(pixels[chosen], 24 if step < falls else 32))
             loss = F.cross_entropy(answers.float(), classes[chosen], label_smoothing=SMOOTHING)
             model.zero_grad()
             loss.backward()
