@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Trains a small network for the ten classes of CIFAR-10 on a CPU: depthwise separable, or its twin of standard convolutions.
 
-    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N] [--start WEIGHTS]   # DATA: cifar10_{train_20k,test_2k}_jpg.zip
+    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N] [--start WEIGHTS]
     cifar10.py show WEIGHTS PICTURE...      # what a network sees in photographs of any size
     cifar10.py onnx WEIGHTS FILE            # exports, and compares with onnxruntime
 
+DATA holds cifar10_train_20k_jpg.zip and cifar10_test_2k_jpg.zip, with 2,000 and 200 pictures <class>_<name>/<number>.jpg of each class.
 Needs torch, safetensors, numpy, pillow; `onnx` also onnx and onnxruntime. The same seed, threads and version of PyTorch on the same
-machine give the same weights. The test pictures choose nothing: recipes were compared with --validate, which trains without 200
-pictures of each class and tests on these, and what is tested is the last average of the weights.
+machine give the same weights. Recipes are compared with --validate, which trains without 200 pictures of each class and tests on
+these; the test pictures are for the last average of the weights.
 """
 import argparse
 import io
@@ -95,7 +96,7 @@ def macs(model):
 
 
 def pictures(path):
-    """Bytes N x 3 x 32 x 32, and classes; entries are named <class>_<name>/<number>.jpg."""
+    """Bytes N x 3 x 32 x 32, and classes."""
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
         pixels = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB")) for name in names])
