@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains a small network for the ten classes of CIFAR-10 on a CPU: depthwise separable, or its twin of standard convolutions.
 
-    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N] [--start WEIGHTS]
+    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N]
     cifar10.py show WEIGHTS PICTURE...      # what a network sees in photographs of any size
     cifar10.py onnx WEIGHTS FILE            # exports, and compares with onnxruntime
 
@@ -140,16 +140,6 @@ def augment(pixels, side):
     return z.masked_fill(hidden, 0).contiguous(memory_format=torch.channels_last)
 
 
-def mix(pixels, classes):
-    """Pastes a box of another picture into each one of a batch (CutMix, Yun and others 2019); also its class, and the share that stays."""
-    order, side = torch.randperm(len(pixels)), pixels.shape[-1]
-    extent = round(side * (1 - torch.rand(()).item()) ** 0.5)
-    top, left = torch.randint(side - extent + 1, (2,)).tolist()
-    box = ..., slice(top, top + extent), slice(left, left + extent)
-    pixels[box] = pixels[order][box]
-    return pixels, classes[order], 1 - (extent / side) ** 2
-
-
 class Muon(torch.optim.Optimizer):
     """Momentum whose steps are made nearly orthogonal matrices (K. Jordan, 2024, https://kellerjordan.github.io/posts/muon)."""
 
@@ -208,16 +198,13 @@ def train(args):
         test_pixels, test_classes = pictures(f"{args.data}/cifar10_test_2k_jpg.zip")
 
     model, average = (Network(args.kind).to(memory_format=torch.channels_last) for _ in "ab")
-    if args.start:
-        for each in (model, average):
-            each.load_state_dict(load_file(args.start))
     both = optimisers(model)
     steps = len(classes) // BATCH * args.epochs
-    falls, peak = (0, 0.5) if args.start else (steps * 3 // 5, 1)
+    falls = steps * 3 // 5
 
     def rate(step):
         """Rises for 200 steps, stays, and falls to zero: unlike a cosine, its first part suits any number of epochs."""
-        return peak * min((step + 1) / 200, 1, (steps - step) / (steps - falls))
+        return min((step + 1) / 200, 1, (steps - step) / (steps - falls))
 
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, rate) for optimiser in both]
     floats = [[t for t in net.state_dict().values() if t.is_floating_point()] for net in (average, model)]
@@ -228,13 +215,10 @@ def train(args):
         for chosen in torch.randperm(len(classes)).split(BATCH):
             if len(chosen) < BATCH:
                 break
-            # Smaller pictures take little more than half the time, and suffice until the rate falls.
-            batch, right = augment(pixels[chosen], 24 if step < falls else 32), classes[chosen]
-            batch, other, share = mix(batch, right) if args.start and step % 2 else (batch, right, 1)
             with torch.autocast("cpu", torch.bfloat16):
-                answers = model(batch).float()
-            loss = share * F.cross_entropy(answers, right, label_smoothing=SMOOTHING)
-            loss = loss + (1 - share) * F.cross_entropy(answers, other, label_smoothing=SMOOTHING)
+                # Smaller pictures take little more than half the time, and suffice until the rate falls.
+                answers = model(augment(pixels[chosen], 24 if step < falls else 32))
+            loss = F.cross_entropy(answers.float(), classes[chosen], label_smoothing=SMOOTHING)
             model.zero_grad()
             loss.backward()
             for each in (*both, *schedules):
@@ -252,7 +236,7 @@ def train(args):
     accuracy = confusion.trace().item() / len(test_classes)
     result = {
         "kind": args.kind, "seed": args.seed, "epochs": args.epochs, "threads": args.threads,
-        "validate": args.validate, "started": bool(args.start), "pictures": len(classes), "tested": len(test_classes),
+        "validate": args.validate, "pictures": len(classes), "tested": len(test_classes),
         "accuracy": accuracy, "interval": wilson(accuracy, len(test_classes)),
         "per_class": {name: round(v, 4) for name, v in zip(CLASSES, (confusion.diag() / confusion.sum(1)).tolist())},
         "confusion": confusion.tolist(),  # row: true class, column: answer
@@ -299,7 +283,6 @@ def main():
     command.add_argument("--kind", choices=("separable", "standard"), default="separable")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--epochs", type=int, default=100)
-    command.add_argument("--start", help="weights to go on from: half the rate, falling at once, and pictures mixed")
     command.add_argument("--threads", type=int, default=1, help="more wait for one another at every layer")
     command.add_argument("--validate", action="store_true", help="hold back 2,000 training pictures and test on these")
     command = commands.add_parser("show")
