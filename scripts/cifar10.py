@@ -35,7 +35,7 @@ def conv(inputs, outputs, kernel, stride=1, groups=1):
 
 
 class Block(nn.Module):
-    """timm's DepthwiseSeparableConv with pw_act, parameters named as there; or one convolution over all channels in its place."""
+    """timm's DepthwiseSeparableConv with pw_act and skip (its `dsa` has no skip), or one convolution over all channels in its place."""
 
     def __init__(self, kind, inputs, outputs, kernel, stride):
         super().__init__()
