@@ -48,10 +48,12 @@ class Block(nn.Module):
 
     def forward(self, x):
         if self.separable:
-            # While training, all but this multiplies in bfloat16 where PyTorch gains from it: here it is slower than in f32.
-            with torch.autocast("cpu", enabled=False):
-                y = self.conv_dw(x.float())
-            y = F.relu6(self.bn1(y.to(x.dtype)))
+            if x.dtype == torch.bfloat16:  # while training; depthwise convolutions are slower in it than in f32
+                with torch.autocast("cpu", enabled=False):
+                    y = self.conv_dw(x.float()).bfloat16()
+            else:
+                y = self.conv_dw(x)
+            y = F.relu6(self.bn1(y))
             y = F.relu6(self.bn2(self.conv_pw(y)))
         else:
             y = F.relu6(self.bn1(self.conv(x)))
