@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains a small network for the ten classes of CIFAR-10 on a CPU: depthwise separable, or its twin of standard convolutions.
 
-    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N]
+    cifar10.py train DATA OUT [--kind separable|standard] [--seed N] [--epochs N] [--stage first|mixed|gentle --start WEIGHTS]
     cifar10.py show WEIGHTS PICTURE...      # what a network sees in photographs of any size
     cifar10.py onnx WEIGHTS FILE            # exports, and compares with onnxruntime
 
@@ -16,6 +16,7 @@ import json
 import math
 import time
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +29,26 @@ CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 STEM = 32, 3, 2  # channels, kernel, stride
 STAGES = (3, 3, 1, 64), (5, 3, 2, 160), (3, 3, 2, 320)  # timm's dsa_r3_k3_s1_c64 and so on
 BATCH, SMOOTHING, AVERAGING = 128, 0.1, 0.998
+
+
+class Stage(NamedTuple):
+    """How a part of the training goes: the later ones go on from weights."""
+
+    epochs: int
+    peak: float  # of the rate
+    steady: float  # share of the steps before the rate falls
+    enlarged: float  # share of pictures
+    colours: tuple  # most change of saturation, contrast, brightness
+    hides: bool  # a square of each picture
+    mixes: bool  # every second batch
+
+
+TRAINING = {
+    "first": Stage(100, 1, 0.6, 0.4, (0.3, 0.2, 0.15), hides=True, mixes=False),
+    "mixed": Stage(30, 0.5, 0, 0.4, (0.3, 0.2, 0.15), hides=True, mixes=True),
+    # Pictures as those that are tested are.
+    "gentle": Stage(8, 0.12, 0, 0.1, (0.1, 0.05, 0.05), hides=False, mixes=False),
+}
 
 
 def conv(inputs, outputs, kernel, stride=1, groups=1):
@@ -110,7 +131,7 @@ def normalise(pixels):
     return ((pixels.float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
 
 
-def augment(pixels, side):
+def augment(pixels, side, stage):
     """Moves, enlarges, mirrors, recolours and partly hides each picture of a batch in its own way; makes it side x side."""
     n = len(pixels)
 
@@ -119,7 +140,7 @@ def augment(pixels, side):
 
     # Most are only moved by up to four pixels. The others are enlarged crops: photographs reduced to 32 x 32 are often filled
     # by their object, or by its face, more than pictures of CIFAR-10 are.
-    enlarged = uniform(0, 1) < 0.4
+    enlarged = uniform(0, 1) < stage.enlarged
     area, aspect = uniform(0.4, 1.1), uniform(math.log(3 / 4), math.log(4 / 3)).exp()
     width = torch.where(enlarged, (area * aspect).sqrt(), 1)
     height = torch.where(enlarged, (area / aspect).sqrt(), 1)
@@ -131,15 +152,25 @@ def augment(pixels, side):
     z = F.grid_sample(normalise(pixels), grid, padding_mode="reflection", align_corners=False)
 
     grey = z.mean(1, keepdim=True)
-    z = grey + (z - grey) * uniform(0.7, 1.3)  # saturation
-    z = z * uniform(0.8, 1.2) + uniform(-0.15, 0.15)  # contrast, brightness
+    z = grey + (z - grey) * uniform(1 - stage.colours[0], 1 + stage.colours[0])  # saturation
+    z = z * uniform(1 - stage.colours[1], 1 + stage.colours[1]) + uniform(-stage.colours[2], stage.colours[2])  # contrast, brightness
     z = z.clamp(-1, 1)
 
     # A square of a quarter of the side becomes grey; its centre may lie at the border.
     across = torch.arange(side).view(1, 1, 1, side)
     away = [(across - uniform(0, side)).abs() < side / 8 for _ in "xy"]
     hidden = away[0] & away[1].transpose(2, 3)
-    return z.masked_fill(hidden, 0).contiguous(memory_format=torch.channels_last)
+    return (z.masked_fill(hidden, 0) if stage.hides else z).contiguous(memory_format=torch.channels_last)
+
+
+def mix(pixels, classes):
+    """Pastes a box of another picture into each one of a batch (CutMix, Yun and others 2019); also its class, and the share that stays."""
+    order, side = torch.randperm(len(pixels)), pixels.shape[-1]
+    extent = round(side * (1 - torch.rand(()).item()) ** 0.5)
+    top, left = torch.randint(side - extent + 1, (2,)).tolist()
+    box = ..., slice(top, top + extent), slice(left, left + extent)
+    pixels[box] = pixels[order][box]
+    return pixels, classes[order], 1 - (extent / side) ** 2
 
 
 class Muon(torch.optim.Optimizer):
@@ -187,6 +218,8 @@ def wilson(share, n, z=1.96):
 
 
 def train(args):
+    stage = TRAINING[args.stage]
+    epochs = args.epochs or stage.epochs
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
@@ -200,27 +233,33 @@ def train(args):
         test_pixels, test_classes = pictures(f"{args.data}/cifar10_test_2k_jpg.zip")
 
     model, average = (Network(args.kind).to(memory_format=torch.channels_last) for _ in "ab")
+    if args.start:
+        for each in (model, average):
+            each.load_state_dict(load_file(args.start), strict=False)  # but for PyTorch's counts of batches
     both = optimisers(model)
-    steps = len(classes) // BATCH * args.epochs
-    falls = steps * 3 // 5
+    steps = len(classes) // BATCH * epochs
+    falls = int(steps * stage.steady)
 
     def rate(step):
         """Rises for 200 steps, stays, and falls to zero: unlike a cosine, its first part suits any number of epochs."""
-        return min((step + 1) / 200, 1, (steps - step) / (steps - falls))
+        return stage.peak * min((step + 1) / 200, 1, (steps - step) / (steps - falls))
 
     schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, rate) for optimiser in both]
     floats = [[t for t in net.state_dict().values() if t.is_floating_point()] for net in (average, model)]
     step = 0
-    for epoch in range(args.epochs):
+    for epoch in range(epochs):
         model.train()
         total = 0.0
         for chosen in torch.randperm(len(classes)).split(BATCH):
             if len(chosen) < BATCH:
                 break
+            # Smaller pictures take little more than half the time, and suffice until the rate falls.
+            batch, right = augment(pixels[chosen], 24 if step < falls else 32, stage), classes[chosen]
+            batch, other, share = mix(batch, right) if stage.mixes and step % 2 else (batch, right, 1)
             with torch.autocast("cpu", torch.bfloat16):
-                # Smaller pictures take little more than half the time, and suffice until the rate falls.
-                answers = model(augment(pixels[chosen], 24 if step < falls else 32))
-            loss = F.cross_entropy(answers.float(), classes[chosen], label_smoothing=SMOOTHING)
+                answers = model(batch).float()
+            loss = share * F.cross_entropy(answers, right, label_smoothing=SMOOTHING)
+            loss = loss + (1 - share) * F.cross_entropy(answers, other, label_smoothing=SMOOTHING)
             model.zero_grad()
             loss.backward()
             for each in (*both, *schedules):
@@ -237,8 +276,8 @@ def train(args):
     confusion = torch.bincount(test_classes * 10 + seen, minlength=100).view(10, 10)
     accuracy = confusion.trace().item() / len(test_classes)
     result = {
-        "kind": args.kind, "seed": args.seed, "epochs": args.epochs, "threads": args.threads,
-        "validate": args.validate, "pictures": len(classes), "tested": len(test_classes),
+        "kind": args.kind, "seed": args.seed, "epochs": epochs, "threads": args.threads,
+        "stage": args.stage, "validate": args.validate, "pictures": len(classes), "tested": len(test_classes),
         "accuracy": accuracy, "interval": wilson(accuracy, len(test_classes)),
         "per_class": {name: round(v, 4) for name, v in zip(CLASSES, (confusion.diag() / confusion.sum(1)).tolist())},
         "confusion": confusion.tolist(),  # row: true class, column: answer
@@ -284,7 +323,9 @@ def main():
     command.add_argument("out")
     command.add_argument("--kind", choices=("separable", "standard"), default="separable")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--epochs", type=int, default=100)
+    command.add_argument("--stage", choices=TRAINING, default="first")
+    command.add_argument("--start", help="weights to go on from, for the later stages")
+    command.add_argument("--epochs", type=int, help="how many, where not those of the stage")
     command.add_argument("--threads", type=int, default=1, help="more wait for one another at every layer")
     command.add_argument("--validate", action="store_true", help="hold back 2,000 training pictures and test on these")
     command = commands.add_parser("show")
