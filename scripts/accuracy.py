@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 from PIL import Image
 
@@ -33,6 +34,9 @@ PREPROCESS = {
 # there, layer for layer otherwise than real numbers are; reference kernels count 143 and 171 where optimised ones count 142 and 172.
 ALLOWED = 1
 EXCEPTIONS = {"mcunet_320kb_1mb_176_int8.tflite": 2, "mobilenet_v2_1.0_224_ptq_int8.tflite": 3}
+
+# What the card of the network that comes with the program says (crates/sepconv/models/cifar10.md).
+CARD = 1737
 
 # State dicts of PyTorch: the network that they are loaded into, and the ONNX file whose count is theirs.
 STATE_DICTS = {
@@ -78,6 +82,14 @@ def evaluate(program, arguments, photographs, labels):
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
+def without_a_model(program, data, folder):
+    """Right answers of the network that comes with the program, on the test pictures of CIFAR-10."""
+    with zipfile.ZipFile(f"{data}/datasets/cifar10/cifar10_test_2k_jpg.zip") as pictures:
+        pictures.extractall(folder)
+    command = [program, "evaluate", "--json", "--images", folder]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["top1"]
+
+
 def main(program, data):
     failed = counted = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +111,10 @@ def main(program, data):
             ok = abs(found["top1"] - expected) <= EXCEPTIONS.get(os.path.basename(name), ALLOWED)
             failed += not ok
             print(f"{'ok  ' if ok else 'FAIL'} top-1 {found['top1']:3}, listed {expected:3}, top-5 {found['top5']:3}  {name}", flush=True)
+        found = without_a_model(program, data, f"{folder}/cifar10")
+        counted += 1
+        failed += found != CARD
+        print(f"{'ok  ' if found == CARD else 'FAIL'} top-1 {found} of 2000, listed {CARD}, without a model")
     print(f"{counted - failed} passed, {failed} failed")
     return 1 if failed or not counted else 0
 

@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in pictures of 32 by 32 pixels: airplane, automobile,
-    /// bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/README.md` says how well, and how it was made.
+    /// bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/cifar10.md` says how well, and how it was made.
     ///
     /// # Errors
     /// Never, unless sepconv was built around another file.

@@ -53,6 +53,15 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
 }
 
 #[test]
+fn without_a_model_the_network_inside_names_a_cat() {
+    let json = sepconv(["classify", &example("chelsea.png"), "--json"]).json();
+    assert_eq!(json["preprocess"]["source"], "file");
+    let best = &json["images"][0]["predictions"][0];
+    assert_eq!((&best["label"], &best["class"]), (&json!("cat"), &json!(3)));
+    assert!(best["score"].as_f64().unwrap() > 0.5, "{best}");
+}
+
+#[test]
 fn evaluate_counts_right_answers() {
     let folder = folder("evaluate_counts");
     for (name, colour) in
