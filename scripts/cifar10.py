@@ -14,6 +14,7 @@ import argparse
 import io
 import json
 import math
+import os
 import time
 import zipfile
 from typing import NamedTuple
@@ -219,6 +220,7 @@ def wilson(share, n, z=1.96):
 
 def train(args):
     stage = TRAINING[args.stage]
+    os.makedirs(args.out, exist_ok=True)
     epochs = args.epochs or stage.epochs
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)

@@ -31,8 +31,8 @@ impl ThreadArgs {
 /// How a network is read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// The weights of a network that is named, under the names of torchvision or timm [default: random ones, the same every
-    /// time]
+    /// The weights of a network that is named, under the parameter names that `sepconv models` lists for it [default: random
+    /// ones, the same every time]
     #[arg(long, value_name = "FILE.safetensors", requires = "model")]
     weights: Option<PathBuf>,
 
@@ -41,14 +41,20 @@ pub(crate) struct LoadArgs {
     shape: Vec<(String, Vec<usize>)>,
 
     /// The folder that an ONNX file may keep weights in as files of their own; without it none is read
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
 }
 
 impl LoadArgs {
     /// The network of a file, or the one of this name.
     pub(crate) fn open(&self, model: &Path) -> Result<Model> {
-        match (network(model)?, &self.weights) {
+        let network = network(model)?;
+        if network.is_some() && self.external_data.is_some() {
+            return Err(Error::argument("a network that is named has no external data")
+                .in_file(&model.display().to_string())
+                .help("--external-data is for ONNX files, --weights for networks that are named"));
+        }
+        match (network, &self.weights) {
             (Some(network), Some(weights)) => network.load(&Weights::open(weights)?),
             (Some(network), None) => network.build(),
             (None, Some(_)) => Err(Error::argument("the file of this network has its own weights")
@@ -69,7 +75,9 @@ impl LoadArgs {
         if self.weights.is_none() && network(model)?.is_some() {
             return Err(Error::argument("network has random weights, its answers mean nothing")
                 .in_file(&model.display().to_string())
-                .help("give trained ones with --weights FILE.safetensors, or the file of a trained network"));
+                .help(
+                    "give trained ones with --weights FILE.safetensors, the file of a trained network, or no --model for the one inside",
+                ));
         }
         self.open(model)
     }
@@ -242,12 +250,19 @@ pub(crate) fn check_output(model: &Path, output: &Path, extension: &str) -> Resu
     if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
         return Err(Error::argument("output is the network that is read").in_file(&shown));
     }
+    check_place(output)
+}
+
+/// What can be known to go wrong with where a file is to be.
+pub(crate) fn check_place(output: &Path) -> Result<()> {
     if output.is_dir() {
-        return Err(Error::argument("a file is needed, this is a folder").in_file(&shown));
+        return Err(Error::argument("a file is needed, this is a folder").in_file(&output.display().to_string()));
     }
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        return Err(Error::io("folder does not exist").in_file(&folder.display().to_string()));
+        return Err(Error::io("folder does not exist")
+            .in_file(&folder.display().to_string())
+            .help("make it first, or give another place"));
     }
     Ok(())
 }

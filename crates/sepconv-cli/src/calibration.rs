@@ -17,27 +17,26 @@ type Kept = BTreeMap<String, Machine>;
 pub(crate) fn known(options: &Options, threads: usize, isa: &str) -> Result<Machine> {
     match kept().remove(&key(threads, isa)) {
         Some(machine) => Ok(machine),
-        None => measured(options),
+        None => Ok(measured(options)?.0),
     }
 }
 
-/// Measures, and keeps what was found where there is a place for it.
-pub(crate) fn measured(options: &Options) -> Result<Machine> {
+/// Measures, and keeps what was found where there is a place for it: which is then told. It is only kept to save time; without it the next call
+/// measures again.
+pub(crate) fn measured(options: &Options) -> Result<(Machine, Option<PathBuf>)> {
     let machine = Machine::measure(options)?;
-    if let Some(path) = path() {
-        let mut kept = kept();
-        kept.insert(key(machine.threads, &machine.isa), machine.clone());
-        // It is only kept to save time: without it the next call measures again.
-        let folder = path.parent().map(fs::create_dir_all);
-        if let (Some(Ok(())), Ok(json)) = (folder, serde_json::to_vec_pretty(&kept)) {
-            let _ = file::write(&path, &json);
-        }
-    }
-    Ok(machine)
+    let mut kept = kept();
+    kept.insert(key(machine.threads, &machine.isa), machine.clone());
+    let write = |path: PathBuf| {
+        fs::create_dir_all(path.parent()?).ok()?;
+        file::write(&path, &serde_json::to_vec_pretty(&kept).ok()?).ok()?;
+        Some(path)
+    };
+    Ok((machine, path().and_then(write)))
 }
 
 /// Where it is kept: `sepconv/machine.json` in the user's folder for such things.
-pub(crate) fn path() -> Option<PathBuf> {
+fn path() -> Option<PathBuf> {
     let folder = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = folder("XDG_CACHE_HOME")
         .or_else(|| folder("LOCALAPPDATA"))

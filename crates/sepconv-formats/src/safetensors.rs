@@ -15,6 +15,9 @@ use crate::file;
 
 /// A tensor takes about 100 bytes of header; networks have a few thousand of them.
 const MAX_HEADER: usize = 16 << 20;
+/// Bytes of the longest name of a tensor.
+const LONGEST_NAME: usize = 1000;
+
 /// The one name that is no tensor's: remarks of whoever wrote the file.
 const REMARKS: &str = "__metadata__";
 
@@ -106,6 +109,11 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
 
 fn check_names(entries: &[(String, Entry)]) -> Result<()> {
     let mut names: Vec<&String> = entries.iter().map(|(name, _)| name).collect();
+    // Errors tell names: they stay readable.
+    if let Some(name) = names.iter().find(|name| name.len() > LONGEST_NAME) {
+        return Err(Error::malformed("name of a tensor is too long")
+            .expected(format_args!("at most {LONGEST_NAME} bytes"), name.len()));
+    }
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Error::malformed("two tensors have one name").at(place(pair[0]))),

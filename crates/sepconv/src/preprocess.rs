@@ -264,8 +264,10 @@ impl FromStr for Preprocess {
                 .split_once('/')
                 .and_then(|(mean, std)| Some((list(mean)?, list(std)?)))
                 .ok_or_else(|| {
-                    Error::argument("unknown pre-processing")
-                        .expected("tf, torch, unit, raw or MEAN/STD such as 128/127", format_args!("{text:?}"))
+                    Error::argument("unknown pre-processing").expected(
+                        "tf, torch, unit, raw or MEAN/STD such as 128/127, each also with :whole",
+                        format_args!("{text:?}"),
+                    )
                 })
                 .and_then(|(mean, std)| Self::custom(&mean, &std)),
         }

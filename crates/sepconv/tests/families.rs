@@ -251,7 +251,9 @@ fn the_block_list_of_an_mcunet_is_a_table() {
         fs::write(&path, text).unwrap();
         named(path.to_str().unwrap())
     };
-    let network = open(list(&[conv(8, 10, 1.0, "null", "null"), conv(10, 10, 3.0, "37", "{}")])).unwrap();
+    let network =
+        open(list(&[conv(8, 10, 1.0, "null", "null"), conv(10, 10, 3.0, "37", r#"{"name": "IdentityLayer"}"#)]))
+            .unwrap();
     let architecture = network.architecture().unwrap();
     let inside: Vec<_> =
         architecture.stages.concat().iter().map(|block| (block.expanded, block.output, block.residual)).collect();
@@ -259,6 +261,17 @@ fn the_block_list_of_an_mcunet_is_a_table() {
     assert_eq!((network.name(), architecture.classes), ("tiny_mcunet".to_owned(), 7));
     let error = open(list(&[conv(8, 12, 1.0, "null", "null")])).unwrap_err().to_string();
     assert!(error.contains("classifier in") && error.contains("expected 12, got 10"), "{error}");
+    for (block, told) in [
+        (conv(8, 10, 1.0, "77", "null"), "mid_channels null or 8"),
+        (conv(8, 10, 1.0, "null", r#"{"name": "IdentityLayer"}"#), "channels are equal"),
+        (conv(8, 8, 3.0, "null", r#"{"name": "ConvLayer"}"#), "an IdentityLayer"),
+    ] {
+        let error = open(list(&[block])).unwrap_err().to_string();
+        assert!(error.contains(told) && error.contains("block 0"), "{error}");
+    }
+    let grouped = list(&[conv(8, 10, 1.0, "null", "null")]).replace("\"stride\": 2", "\"stride\": 2, \"groups\": 7");
+    let error = open(grouped).unwrap_err().to_string();
+    assert!(error.contains("first_conv") && error.contains("groups 7"), "{error}");
     let error = open(list(&[conv(9, 10, 1.0, "null", "null")])).unwrap_err().to_string();
     assert!(error.contains("block 0 in") && error.contains("expected 8, got 9"), "{error}");
     assert!(open("{".to_owned()).unwrap_err().to_string().contains("block list is not valid"));

@@ -120,6 +120,12 @@ fn epsilon_is_that_of_the_library_whose_names_these_are() {
         output(models::named("mobilenetv3_small_100@32").unwrap(), "torchvision.mobilenet_v3_small"),
         torchvision
     );
+
+    // A user's own table is taken at its word.
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own_v3.toml");
+    fs::write(&path, include_str!("../src/models/tables/mobilenet_v3_small.toml")).unwrap();
+    let own = || models::named(&format!("{}@32", path.display())).unwrap();
+    assert_eq!(output(own(), "timm.mobilenetv3_small_100"), torchvision);
 }
 
 #[test]

@@ -61,12 +61,13 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         };
         report::json(out, &output)?;
     } else {
-        print_text(&tally, images_per_second, unlabelled, &classifier, out)?;
+        print_text(&args.classifier.name(), &tally, images_per_second, unlabelled, &classifier, out)?;
     }
     if tally.failed > 0 { Err(Failure::Told) } else { Ok(()) }
 }
 
 fn print_text(
+    network: &str,
     tally: &Tally,
     images_per_second: f64,
     unlabelled: usize,
@@ -75,6 +76,7 @@ fn print_text(
 ) -> Result<(), Failure> {
     let Tally { images, top1, top5, failed } = *tally;
     let interval = interval(tally.top1_interval());
+    writeln!(out, "network     {network}")?;
     writeln!(out, "preprocess  {}", report::preprocess(classifier.preprocess()))?;
     writeln!(out, "top-1       {} ({top1} of {images}; {interval} with 95 % confidence)", percent(top1, images))?;
     writeln!(out, "top-5       {} ({top5} of {images})", percent(top5, images))?;

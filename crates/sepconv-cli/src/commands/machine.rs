@@ -27,7 +27,7 @@ struct Output<'a> {
 
 /// Measures anew, so that `profile` compares with the machine as it is now.
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    let machine = calibration::measured(&args.threads.of(Options::default()))?;
+    let (machine, kept) = calibration::measured(&args.threads.of(Options::default()))?;
     let processor = calibration::processor();
     if args.json {
         return report::json(out, &Output { processor: &processor, machine: &machine });
@@ -57,9 +57,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     if machine.threads > 1 {
         writeln!(out, "sharing work between two threads takes {:.1} µs", machine.join_us)?;
     }
-    match calibration::path() {
+    match kept {
         Some(path) => writeln!(out, "kept for `profile` in {}", path.display())?,
-        None => writeln!(out, "not kept: there is no folder for it")?,
+        None => writeln!(out, "not kept: the folder for it cannot be written (XDG_CACHE_HOME names another)")?,
     }
     Ok(())
 }

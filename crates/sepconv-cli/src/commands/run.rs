@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use sepconv::{Error, Limits, Result, Tensor, TensorInfo, npy};
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, check_place};
 use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn execute(args: Args) -> std::result::Result<(), Failure> {
+    check_place(&args.output)?;
     let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
     let outputs = runner.outputs().to_vec();
     if outputs.len() > 1 && args.output.extension().is_none_or(|extension| extension != "npz") {

@@ -78,16 +78,6 @@ fn files_that_are_missing_or_something_else_are_told_with_one() {
 }
 
 #[test]
-fn a_name_that_no_network_has_is_told_with_the_nearest() {
-    for name in ["mobilenetv2", "mobilenet_v2@wide", "mobilenet_v2x1e9", "mobilenet_v2@1099511627776"] {
-        let outcome = sepconv(["inspect", name]);
-        assert!(outcome.code != Some(0) && outcome.out.is_empty(), "{name}");
-        assert!(outcome.err.starts_with("error: ") && outcome.err.contains("mobilenet_v"), "{}", outcome.err);
-    }
-    assert!(sepconv(["inspect", "mobilenetv2"]).err.contains("a name such as mobilenet_v2"));
-}
-
-#[test]
 fn a_folder_without_pictures_is_named() {
     let folder = folder("a_folder_without_pictures");
     fs::create_dir(folder.join("a folder.png")).unwrap();

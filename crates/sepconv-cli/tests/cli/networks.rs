@@ -99,6 +99,8 @@ fn a_table_of_ones_own_is_a_network() {
     fs::write(folder.join("own.toml"), table).unwrap();
     let json = sepconv(["inspect", &path("own.toml"), "--json"]).json();
     assert_eq!((&json["outputs"][0]["shape"], &json["totals"]["parameters"]), (&json!([1, 4]), &json!(436)));
+    let larger = sepconv(["inspect", &path("own.toml@32")]).out;
+    assert!(larger.starts_with("own@32 (family)\ninput       input [1,3,32,32] f32 NCHW\n"), "{larger}");
     fs::write(folder.join("wrong.toml"), table.replace("_s2_", "_z2_")).unwrap();
     let wrong = sepconv(["inspect", &path("wrong.toml")]);
     assert_eq!(wrong.code, Some(1));
@@ -119,7 +121,11 @@ fn names_that_nobody_has_are_told_with_the_nearest() {
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""));
     let told = "error: no network has this name\n   = expected a name such as mobilenet_v";
     assert!(outcome.err.starts_with(told) && outcome.err.contains("got \"mobilenet_v9\""), "{}", outcome.err);
-    for wrong in ["mobilenet_v2@big", "mobilenet_v2@0", "mobilenet_v2x-1", "mobilenet_v2@224xnan", ""] {
+    let turned = sepconv(["inspect", "mobilenet_v1x0.5@160"]);
+    assert!(turned.code == Some(2) && turned.err.starts_with(told), "{}", turned.err);
+    for wrong in
+        ["mobilenet_v2@big", "mobilenet_v2@0", "mobilenet_v2x-1", "mobilenet_v2@224xnan", "mobilenet_v2x1e9", ""]
+    {
         let outcome = sepconv(["inspect", wrong]);
         assert!(
             matches!(outcome.code, Some(1 | 2)) && outcome.err.starts_with("error: "),

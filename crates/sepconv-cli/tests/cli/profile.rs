@@ -51,4 +51,11 @@ fn every_step_has_its_time_and_its_bound() {
         assert!(alone[rate].as_f64().unwrap() > 0.0, "{machine}");
     }
     assert!(fs::read_to_string(folder.join("sepconv/machine.json")).unwrap().len() > 2);
+
+    // Where it cannot be kept it is measured all the same, and nothing else is claimed.
+    fs::write(folder.join("file"), "no folder").unwrap();
+    let mut nowhere = program();
+    nowhere.args(["machine", "--threads", "1"]).env("XDG_CACHE_HOME", folder.join("file"));
+    let nowhere = finish(&mut nowhere);
+    assert!(nowhere.code == Some(0) && nowhere.out.contains("\nnot kept: "), "{}", nowhere.out);
 }

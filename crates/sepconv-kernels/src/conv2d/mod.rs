@@ -53,11 +53,14 @@ impl Conv2d {
         if joined { Runs { count: 1, length: kw * group_in } } else { Runs { count: kw, length: group_in } }
     }
 
-    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin than it holds.
+    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin than it holds, and a
+    /// row of them stays in cache.
     fn gathers(&self) -> bool {
         const SHORT: usize = 24;
+        const MOST: usize = 1 << 16;
         let Runs { count, length } = self.runs();
-        self.groups == 1 && length <= SHORT && count * self.window.kernel[0] > 1
+        let row = self.output[1].saturating_mul(self.depth());
+        self.groups == 1 && length <= SHORT && count * self.window.kernel[0] > 1 && row <= MOST
     }
 
     /// The tile that suits this convolution: a block of pixels lies in one row, a panel in one group.

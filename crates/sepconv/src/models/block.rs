@@ -132,6 +132,11 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn new(text: &'a str) -> Result<Self> {
+        const LONGEST: usize = 200;
+        if text.len() > LONGEST {
+            return Err(Error::malformed("block string is too long")
+                .expected(format_args!("at most {LONGEST} bytes"), text.len()));
+        }
         let mut position = 0;
         let mut rest = Vec::new();
         for field in text.split('_') {
@@ -152,7 +157,11 @@ impl<'a> Fields<'a> {
     }
 
     fn error(&self, what: &str, position: usize) -> Error {
-        Error::malformed(what).at(format!("block string {:?}, character {}", self.text, position + 1))
+        Error::malformed(what).at(format!(
+            "block string {:?}, character {}",
+            self.text,
+            self.text[..position].chars().count() + 1
+        ))
     }
 
     /// Takes the part that begins with `key`, and where its value stands.

@@ -99,7 +99,8 @@ impl<P: Parameters> Emitter<'_, P> {
                 Part::Conv => self.normalised(at(part), Conv::square(block.output, block.kernel, stride), outer, x)?,
             };
         }
-        if !block.residual {
+        // Even windows with symmetric padding shrink planes.
+        if !block.residual || self.builder.shape(x) != self.builder.shape(input) {
             return Ok(x);
         }
         self.builder.node(&format!("blocks.{stage}.{index}.residual"), Op::binary(Binary::Add), &[x, input])

@@ -60,13 +60,13 @@
 //! | `title`, `paper` | for people |
 //! | `input` | channels, rows, columns \[3, 224, 224\] |
 //! | `classes` | results of the classifier \[1000\] |
-//! | `activation` | `relu`, `relu6`, `hard_swish`, `silu`: where a block says nothing else |
+//! | `activation` | `relu`, `relu6`, `hard_swish`, `silu`, `sigmoid`, `hard_sigmoid`: where a block says nothing else |
 //! | `stages` | block strings: [`BlockSpec`] |
 //! | `divisor` | channels are multiples of it, rounded to the nearest but never down by a tenth \[8\] |
 //! | `deepen_ends` | whether the first and last stage grow with a variant's depth \[true\] |
 //! | `bias` | whether convolutions before batch normalisation have a bias \[false\] |
 //! | `preprocess` | `torch`, `tf`, `unit`, `raw` \[torch\] |
-//! | `weights` | whose state dicts load: `torchvision`, `timm` \[none\] |
+//! | `weights` | whose state dicts fit, for people: `torchvision`, `timm` \[none\] |
 //! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below` |
 //! | `head` | `channels`, `fixed_below`, `pooled` \[false\], `norm` \[true\]: see [`Head`]; none where it is missing |
 //! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
@@ -156,7 +156,10 @@ pub fn named(text: &str) -> Result<Network> {
 /// a path nor is one.
 pub fn is_name(text: &str) -> bool {
     let name = split(text).map_or(text, |(name, ..)| name);
-    is_table(name) || !is_path(name) && !Path::new(text).exists()
+    // With width and resolution in the wrong order it looks like a path, but begins with a name.
+    let begins = |known: &str| text.strip_prefix(known).is_some_and(|rest| rest.starts_with(['@', 'x']));
+    let named = || all().iter().flat_map(|table| &table.variants).any(|variant| begins(&variant.name));
+    is_table(name) || (!is_path(name) || named()) && !Path::new(text).exists()
 }
 
 fn is_table(name: &str) -> bool {

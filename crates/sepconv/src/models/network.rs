@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sepconv_core::{Error, Graph, Result};
+use sepconv_core::{Error, ErrorKind, Graph, Result};
 use sepconv_kernels::Activation;
 
 use super::block::{BlockKind, BlockSpec};
@@ -165,7 +165,8 @@ impl Network {
             name += &format!("@{}", self.variant.input[1]);
         }
         if self.variant.width != base.width {
-            name += &format!("x{}", self.variant.width);
+            let width = self.variant.width;
+            name += &if (1e-5..1e16).contains(&width) { format!("x{width}") } else { format!("x{width:e}") };
         }
         name
     }
@@ -204,9 +205,11 @@ impl Network {
         self
     }
 
-    /// The same with another epsilon, unless [`epsilon`](Self::epsilon) changed the table's.
+    /// The same with another epsilon, unless [`epsilon`](Self::epsilon) changed the table's, or the table is a user's, who knows better.
     pub(super) fn usual_epsilon(self, epsilon: f32) -> Self {
-        if self.variant.epsilon == self.table.variants[self.base].epsilon { self.epsilon(epsilon) } else { self }
+        let built_in = super::all().iter().any(|table| Arc::ptr_eq(table, &self.table));
+        let unchanged = self.variant.epsilon == self.table.variants[self.base].epsilon;
+        if built_in && unchanged { self.epsilon(epsilon) } else { self }
     }
 
     /// How pictures become its numbers.
@@ -229,7 +232,11 @@ impl Network {
     /// Those of [`architecture`](Self::architecture) and of the parameters; when windows do not fit on planes, or it passes the default
     /// [limits](crate::Limits).
     pub fn graph(&self, parameters: &mut impl Parameters) -> Result<Graph> {
-        emit::graph(&self.resolve()?, parameters).map_err(|error| error.in_file(&self.name()))
+        let smaller = |error: Error| match error.kind() {
+            ErrorKind::Limit => error.help("take a smaller resolution or width"),
+            _ => error,
+        };
+        emit::graph(&self.architecture()?, parameters).map_err(|error| smaller(error).in_file(&self.name()))
     }
 
     /// The network with [seeded](Seeded) weights: it has learnt nothing, but costs what a trained one costs.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use sepconv_core::{Error, Result};
@@ -118,7 +120,7 @@ pub(super) struct SqueezeTable {
     /// Between its two convolutions; the block's own where it is not given.
     #[serde(default, deserialize_with = "optional_activation")]
     pub(super) activation: Option<Activation>,
-    #[serde(deserialize_with = "activation")]
+    #[serde(default = "sigmoid", deserialize_with = "activation")]
     pub(super) gate: Activation,
 }
 
@@ -243,6 +245,15 @@ impl Table {
         if self.stages.is_empty() || self.stages.contains(&vec![]) {
             return wrong("has an empty stage or none", "a block string in each stage");
         }
+        let names: HashSet<&str> = self.variants.iter().map(|variant| variant.name.as_str()).collect();
+        let plain =
+            |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && !name.is_empty();
+        if names.len() < self.variants.len() || !names.iter().all(plain) {
+            return Err(Error::malformed("variants of a family are not named well").expected(
+                "different names of letters, digits, _, - and .",
+                format_args!("{:?}", self.variants.iter().map(|variant| &variant.name).collect::<Vec<_>>()),
+            ));
+        }
         let within = |number: usize, most: usize| (1..=most).contains(&number);
         let stem = &self.stem;
         let windows = stem.kernel.iter().all(|&k| within(k, 99)) && stem.stride.iter().all(|&s| within(s, 16));
@@ -296,6 +307,10 @@ fn optional_activation<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<Activation>, D::Error> {
     activation(deserializer).map(Some)
+}
+
+fn sigmoid() -> Activation {
+    Activation::Sigmoid
 }
 
 fn yes() -> bool {

@@ -130,7 +130,7 @@ pub(super) fn convolution(pair: &Pair) -> String {
 
 fn names(pair: &Pair) -> String {
     let between = if pair.squeeze_excite { " + SE + " } else { " + " };
-    let [depthwise, pointwise] = [&pair.depthwise, &pair.pointwise].map(|name| report::shorten(name, 18));
+    let [depthwise, pointwise] = [&pair.depthwise, &pair.pointwise].map(|name| report::shorten(name, 24));
     format!("{depthwise}{between}{pointwise}")
 }
 
@@ -155,7 +155,8 @@ fn print_costs(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -
         let [parameters, parameters_std] =
             [separable.parameters, standard.parameters].map(|number| count(number as u64));
         let [weights, weights_std] = [separable.weight_bytes, standard.weight_bytes].map(bytes);
-        let [moved, moved_std] = [separable.activation_bytes, standard.activation_bytes].map(bytes);
+        let [moved, moved_std] = [separable.activation_bytes, standard.activation_bytes]
+            .map(|moved| if moved == 0 { "–".to_owned() } else { bytes(moved) });
         [
             number,
             pair,

@@ -117,6 +117,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let mut progress = Progress::new("profile   ", args.runs, args.json);
     let profile = runner.profile(&inputs, args.runs, |run| progress.show(run, ""));
+    progress.show(args.runs, "");
     drop(progress);
     let profile = profile.map_err(|error| args.input.blamed(error))?;
     let steps = profile.steps(runner.plan(), &machine);
@@ -207,13 +208,12 @@ impl Report<'_> {
 
     fn text(&self, args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         let (times, peaks) = (self.times(), self.machine.peaks(self.machine.threads));
-        let threads = if self.machine.threads == 1 { "thread" } else { "threads" };
         writeln!(
             out,
-            "{} on {}, {} {threads}: at most {:.0} GFLOP/s in f32, {:.0} GOP/s in int8",
+            "{} on {}, {}: at most {:.0} GFLOP/s in f32, {:.0} GOP/s in int8",
             args.model.display(),
             self.machine.isa,
-            self.machine.threads,
+            report::threads(self.machine.threads),
             peaks.floats,
             peaks.bytes
         )?;

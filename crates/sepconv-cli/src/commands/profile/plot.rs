@@ -7,15 +7,15 @@ use sepconv::Machine;
 use sepconv::profile::Step;
 
 use crate::drawing;
-use crate::report::shorten;
+use crate::report::{shorten, threads};
 
 const WIDTH: usize = 760;
-const HEIGHT: usize = 470;
+const HEIGHT: usize = 490;
 /// The corners of the plane.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 730.0;
-const TOP: f64 = 50.0;
-const BOTTOM: f64 = 410.0;
+const TOP: f64 = 70.0;
+const BOTTOM: f64 = 430.0;
 
 /// A step as the plane shows it.
 struct Point {
@@ -54,18 +54,19 @@ pub(super) fn draw(model: &str, machine: &Machine, steps: &[Step], bytes: bool) 
     let edge = roof / peaks.far;
     let plane = Plane {
         x: powers(&mut points.iter().map(|point| point.intensity).chain([0.5, edge])),
-        y: powers(&mut points.iter().map(|point| point.gops).chain([roof, 1.0])),
+        y: powers(&mut points.iter().map(|point| point.gops).chain([roof])),
     };
-    let mut body = plane.grid();
+    let mut body = plane.grid(&format!("{}, {}", machine.isa, threads(machine.threads)));
     for (rate, place) in [(peaks.near, "L2"), (peaks.middle, "L3"), (peaks.far, "memory")] {
         body += &plane.slope(rate, roof, &format!("{place} {rate:.0} GB/s"));
     }
     body += &plane.ceiling(roof, &format!("{name} {roof:.0} GOP/s"));
     points.iter().for_each(|point| body += &plane.point(point));
+    body += &plane.numbers(&points);
     let title = format!("Where the time of {} goes", shorten(model, 48));
-    let threads = machine.threads;
     let description = format!(
-        "Operations in a second over operations for each byte, {threads} thread(s) on {}; areas are shares of time, numbers those of steps.",
+        "Operations in a second over operations for each byte, {} on {}; areas are shares of time, numbers those of steps.",
+        threads(machine.threads),
         machine.isa
     );
     drawing::svg(&title, &description, [WIDTH, HEIGHT], &body)
@@ -77,7 +78,7 @@ impl Plane {
         (LEFT + (RIGHT - LEFT) * part(x, self.x), BOTTOM - (BOTTOM - TOP) * part(y, self.y))
     }
 
-    fn grid(&self) -> String {
+    fn grid(&self, machine: &str) -> String {
         let mut svg = String::new();
         let powers = |[low, high]: [f64; 2]| (low as i32..=high as i32).map(|power| 10_f64.powi(power));
         for x in powers(self.x) {
@@ -93,10 +94,10 @@ impl Plane {
         let middle = f64::midpoint(LEFT, RIGHT);
         let _ = writeln!(
             svg,
-            "<text class=\"middle\" x=\"{middle}\" y=\"{}\">operations for each byte of activations and weights</text>",
+            "<text class=\"middle\" x=\"{middle}\" y=\"{}\">operations for each byte of activations and weights ({machine})</text>",
             BOTTOM + 42.0
         );
-        let _ = writeln!(svg, "<text x=\"16\" y=\"{}\">GOP/s</text>", TOP - 4.0);
+        let _ = writeln!(svg, "<text x=\"16\" y=\"{}\">GOP/s</text>", TOP - 16.0);
         svg
     }
 
@@ -122,20 +123,39 @@ impl Plane {
         )
     }
 
-    /// A disc whose area is the share of time, numbered where it is large.
+    /// A disc whose area is the share of time.
     fn point(&self, point: &Point) -> String {
         let (x, y) = self.place(point.intensity, point.gops);
-        let radius = (40.0 * point.share.sqrt()).max(2.0);
-        let mut svg =
-            format!("<circle class=\"strong\" fill-opacity=\"0.6\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>\n");
-        if point.share >= 0.03 {
-            let _ = writeln!(
-                svg,
-                "<text class=\"middle\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
-                y - radius - 3.0,
-                point.number
-            );
-        }
-        svg
+        let radius = radius(point);
+        format!("<circle class=\"strong\" fill-opacity=\"0.6\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>\n")
     }
+
+    /// The numbers of steps above their discs; those that would stand on each other stand beside each other.
+    fn numbers(&self, points: &[Point]) -> String {
+        const NEAR: f64 = 14.0;
+        let mut labels: Vec<(f64, f64, Vec<usize>)> = Vec::new();
+        for point in points.iter().filter(|point| point.share >= 0.02) {
+            let (x, y) = self.place(point.intensity, point.gops);
+            let y = y - radius(point) - 3.0;
+            match labels.iter_mut().find(|label| (label.0 - x).abs() < 2.0 * NEAR && (label.1 - y).abs() < NEAR) {
+                Some((_, top, numbers)) => {
+                    *top = top.min(y);
+                    numbers.push(point.number);
+                }
+                None => labels.push((x, y, vec![point.number])),
+            }
+        }
+        let text = |(x, y, numbers): (f64, f64, Vec<usize>)| {
+            let numbers = match numbers[..] {
+                [first, _, .., last] if numbers.len() > 3 => format!("{first} … {last}"),
+                _ => numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+            };
+            format!("<text class=\"middle\" x=\"{x:.1}\" y=\"{y:.1}\">{numbers}</text>\n")
+        };
+        labels.into_iter().map(text).collect()
+    }
+}
+
+fn radius(point: &Point) -> f64 {
+    (40.0 * point.share.sqrt()).max(2.0)
 }
