@@ -57,7 +57,8 @@ impl Network {
     /// network must then agree in every name and shape.
     ///
     /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalisation adds to
-    /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's.
+    /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's or the
+    /// table is a user's.
     ///
     /// # Errors
     /// When a parameter is missing, has another shape or has no place in the network, and those of [`graph`](Self::graph).
