@@ -1,8 +1,9 @@
 use core::ops::Range;
 
 use super::{Depthwise, Variant};
+use crate::activation::ApplyRows;
 use crate::simd::{Columns, Kernel, Simd};
-use crate::{Activation, Rows, activation};
+use crate::{Activation, Rows};
 
 /// The arguments of [`depthwise`](super::depthwise), checked.
 pub(super) struct Run<'a> {
@@ -27,10 +28,10 @@ impl<S: Simd> Kernel<S> for Run<'_> {
 const MOST_LINES: usize = 9;
 
 impl Run<'_> {
-    /// Kernel and stride fixed: `ROWS` (1 or 2) output rows at a time, channel vector by channel vector.
+    /// Kernel and stride fixed: `ROWS` (1 or 2) output rows at a time, tile by tile.
     #[inline(always)]
     pub(super) fn fixed<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize>(self, simd: S) {
-        let ([h, _, c], [_, ow, _]) = (self.dw.input, self.dw.output);
+        let ([h, _, _], [_, ow, c]) = (self.dw.input, self.dw.output);
         let mut out = self.out;
         let mut y = self.rows.start;
         while y < self.rows.end {
@@ -44,14 +45,11 @@ impl Run<'_> {
             for (t, line) in taps.clone().zip(&mut lines[taps.clone()]) {
                 *line = self.x.row(y * STRIDE + t - top);
             }
-            for (v, packed) in self.packed.chunks_exact(S::LANES * (K * K + 1)).enumerate() {
-                let (channel, taps) = (v * S::LANES, taps.clone());
-                let strip = Strip { dw: self.dw, lines: &lines, taps, packed, channel };
-                if at_once == 2 {
-                    strip.run::<S, K, STRIDE, ROWS>(simd, self.activation, now);
-                } else {
-                    strip.run::<S, K, STRIDE, 1>(simd, self.activation, now);
-                }
+            let strip = Strip { dw: self.dw, lines: &lines, taps, packed: self.packed, activation: self.activation };
+            if at_once == 2 {
+                strip.run::<S, K, STRIDE, ROWS>(simd, now);
+            } else {
+                strip.run::<S, K, STRIDE, 1>(simd, now);
             }
             (out, y) = (later, y + at_once);
         }
@@ -65,171 +63,170 @@ fn inside(start: usize, before: usize, size: usize, count: usize) -> Range<usize
     before.saturating_sub(start).min(end)..end
 }
 
-/// One vector of channels of a few output rows.
+/// A few output rows.
 struct Strip<'a> {
     dw: &'a Depthwise,
     /// Line `t` is the input row that tap `t` of the first output row meets; only `taps` of them exist.
     lines: &'a [&'a [f32]; MOST_LINES],
     taps: Range<usize>,
     packed: &'a [f32],
-    channel: usize,
+    activation: Activation,
 }
 
 impl Strip<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(
-        &self,
-        simd: S,
-        activation: Activation,
-        out: &mut [f32],
-    ) {
-        let channels = self.dw.output[2];
-        let lanes = S::LANES.min(channels - self.channel);
-        let bounds = activation.bounds();
-        if lanes == S::LANES {
-            self.tiles::<S, K, STRIDE, R, true>(simd, bounds, out);
-        } else {
-            self.tiles::<S, K, STRIDE, R, false>(simd, bounds, out);
-        }
-        if bounds.is_none() {
-            for pixel in out.chunks_exact_mut(channels) {
-                let result = &mut pixel[self.channel..][..lanes];
-                simd.store_part(activation::apply(simd, activation, simd.load_part(result)), result);
-            }
-        }
-    }
-
     /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, and of 4. The last tile may overlap
     /// the one before it.
     #[inline(always)]
-    fn tiles<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const WHOLE: bool>(
-        &self,
-        simd: S,
-        bounds: Option<(f32, f32)>,
-        out: &mut [f32],
-    ) {
-        let ([_, w, c], [_, ow, _]) = (self.dw.input, self.dw.output);
-        // As a constant it makes ordinary loads and stores of masked ones.
-        let lanes = if WHOLE { S::LANES } else { c - self.channel };
-        let mut held = [[simd.splat(0.0); K]; K];
-        for (ky, held) in held.iter_mut().enumerate() {
-            *held = weights(simd, self.packed, ky);
-        }
-        let tiles = Tiles::<S, K> {
-            strip: self,
-            columns: Columns::new(w * c, self.channel, c, lanes, w),
-            pixels: Columns::new(ow * c, self.channel, c, lanes, ow),
-            bounds: bounds.filter(|bounds| *bounds != (f32::NEG_INFINITY, f32::INFINITY)),
-            bias: simd.load(self.packed),
-            held,
-        };
+    fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(&self, simd: S, out: &mut [f32]) {
+        let ow = self.dw.output[1];
         let mut x = 0;
         while x < ow {
             let left = ow - x;
-            if left > 4 && ow >= 7 && tiles.tile::<STRIDE, R, 7>(simd, x.min(ow - 7), out) {
+            if left > 4 && ow >= 7 && self.tile::<S, K, STRIDE, R, 7>(simd, x.min(ow - 7), out) {
                 x += 7;
-            } else if ow >= 4 && tiles.tile::<STRIDE, R, 4>(simd, x.min(ow - 4), out) {
+            } else if ow >= 4 && self.tile::<S, K, STRIDE, R, 4>(simd, x.min(ow - 4), out) {
                 x += 4;
             } else {
-                tiles.tile::<STRIDE, R, 1>(simd, x, out);
+                self.tile::<S, K, STRIDE, R, 1>(simd, x, out);
                 x += 1;
             }
         }
     }
+
+    /// Computes `P` pixels of `R` rows from pixel `x`, unless more of its columns are outside the plane than [`edge`] allows.
+    #[inline(always)]
+    fn tile<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize>(
+        &self,
+        simd: S,
+        x: usize,
+        out: &mut [f32],
+    ) -> bool {
+        let Depthwise { input: [_, w, c], output: [_, ow, _], window } = self.dw;
+        let (count, before) = ((P - 1) * STRIDE + K, window.before[1]);
+        let inside = inside(x * STRIDE, before, *w, count);
+        if inside.start > edge(K, P) || inside.end < count - edge(K, P) {
+            return false;
+        }
+        // A window may lie beside the plane: then none of its columns is asked for.
+        let origin = if inside.is_empty() { before } else { x * STRIDE };
+        let inside = if inside.is_empty() { 0..0 } else { inside };
+        let tile = Tile {
+            strip: self,
+            columns: Columns::new(w * c, 0, *c, *c, *w).renumbered(origin, before, inside.clone()),
+            pixels: Columns::new(ow * c, 0, *c, *c, *ow).renumbered(x, 0, 0..P),
+            bounds: self.activation.bounds().filter(|bounds| *bounds != (f32::NEG_INFINITY, f32::INFINITY)),
+        };
+        if inside == (0..count) {
+            tile.run::<S, K, STRIDE, R, P, false>(simd, 0..count, out);
+        } else {
+            tile.run::<S, K, STRIDE, R, P, true>(simd, inside, out);
+        }
+        if self.activation.bounds().is_none() {
+            let (activation, data) = (self.activation, &mut out[x * c..]);
+            simd.vectorize(ApplyRows { activation, data, rows: R, stride: ow * c, columns: P * c });
+        }
+        true
+    }
 }
 
-/// What the tiles of a strip have in common.
-struct Tiles<'a, S: Simd, const K: usize> {
+/// A few pixels of a few rows: what is the same for all their channels.
+struct Tile<'a> {
     strip: &'a Strip<'a>,
     columns: Columns,
     pixels: Columns,
     bounds: Option<(f32, f32)>,
-    bias: S::F32,
-    /// The weights, where they are so few that they stay in registers from tile to tile.
-    held: [[S::F32; K]; K],
 }
 
-impl<S: Simd, const K: usize> Tiles<'_, S, K> {
-    /// Computes `P` pixels of `R` rows from pixel `x`, unless more of its columns are outside the plane than [`edge`] allows.
+impl Tile<'_> {
+    /// One vector of channels after the other. Where `EDGE`, columns that are not `inside` are outside the plane; else all are inside.
     #[inline(always)]
-    fn tile<const STRIDE: usize, const R: usize, const P: usize>(&self, simd: S, x: usize, out: &mut [f32]) -> bool {
-        let dw = self.strip.dw;
-        let count = (P - 1) * STRIDE + K;
-        let inside = inside(x * STRIDE, dw.window.before[1], dw.input[1], count);
-        if inside.start > edge(K, P) || inside.end < count - edge(K, P) {
-            return false;
-        }
-        let sums = self.sums::<STRIDE, R, P>(simd, x, inside);
-        self.store(simd, sums, x, out);
-        true
-    }
-
-    #[inline(always)]
-    fn sums<const STRIDE: usize, const R: usize, const P: usize>(
+    fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool>(
         &self,
         simd: S,
-        x: usize,
         inside: Range<usize>,
-    ) -> [[S::F32; P]; R] {
-        let mut sums = [[self.bias; P]; R];
-        // A window may lie beside the plane; of several some would lie in it.
-        if P == 1 && inside.is_empty() {
-            return sums;
+        out: &mut [f32],
+    ) {
+        let c = self.strip.dw.output[2];
+        let packed = self.strip.packed.chunks_exact(S::LANES * (K * K + 1));
+        for (channel, packed) in (0..c).step_by(S::LANES).zip(packed) {
+            // As a constant the number of lanes makes ordinary loads and stores of masked ones.
+            if c - channel >= S::LANES {
+                let vector = Vector { tile: self, packed, channel, lanes: S::LANES, inside: inside.clone() };
+                vector.run::<S, K, STRIDE, R, P, EDGE>(simd, out);
+            } else {
+                let vector = Vector { tile: self, packed, channel, lanes: c - channel, inside: inside.clone() };
+                vector.run::<S, K, STRIDE, R, P, true>(simd, out);
+            }
         }
-        let columns = self.columns.renumbered(x * STRIDE, self.strip.dw.window.before[1], inside.clone());
-        if K == 3 {
-            // With `t` known, weights are registers.
+    }
+}
+
+/// One vector of channels of a tile.
+struct Vector<'a> {
+    tile: &'a Tile<'a>,
+    packed: &'a [f32],
+    channel: usize,
+    lanes: usize,
+    inside: Range<usize>,
+}
+
+impl Vector<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool>(
+        &self,
+        simd: S,
+        out: &mut [f32],
+    ) {
+        let taps = self.tile.strip.taps.clone();
+        let columns = self.tile.columns.channels(self.channel, self.lanes);
+        let mut sums = [[simd.load(self.packed); P]; R];
+        if R > 1 && K == 3 {
+            // With `t` known, weights that two rows share stay in registers.
             for t in 0..5 {
-                if t < (R - 1) * STRIDE + K && self.strip.taps.contains(&t) {
-                    self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
+                if t < (R - 1) * STRIDE + K && taps.contains(&t) {
+                    self.add_line::<S, K, STRIDE, R, P, EDGE>(simd, t, &columns, &mut sums);
                 }
             }
         } else {
-            for t in self.strip.taps.clone() {
-                self.add_line::<STRIDE, R, P>(simd, t, &columns, inside.clone(), &mut sums);
+            for t in taps {
+                self.add_line::<S, K, STRIDE, R, P, EDGE>(simd, t, &columns, &mut sums);
             }
         }
-        sums
+        self.store(simd, sums, out);
     }
 
-    /// Adds what line `t` contributes to a tile.
+    /// Adds what line `t` contributes.
     #[inline(always)]
-    fn add_line<const STRIDE: usize, const R: usize, const P: usize>(
+    fn add_line<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool>(
         &self,
         simd: S,
         t: usize,
         columns: &Columns,
-        inside: Range<usize>,
         sums: &mut [[S::F32; P]; R],
     ) {
-        let line = self.strip.lines[t];
-        let columns = InPlane { columns, inside, line };
+        let line = self.tile.strip.lines[t];
+        let columns = InPlane { columns, inside: self.inside.clone(), line };
+        let weights = |ky| weights(simd, self.packed, ky);
         let (upper, lower) = sums.split_at_mut(1);
         if R == 1 || t < STRIDE {
-            add_columns::<S, K, STRIDE, P, 1>(simd, columns, [self.weights(simd, t)], [&mut upper[0]]);
+            add_columns::<S, K, STRIDE, P, 1, EDGE>(simd, columns, [weights(t)], [&mut upper[0]]);
         } else if t < K {
-            let weights = [self.weights(simd, t), self.weights(simd, t - STRIDE)];
-            add_columns::<S, K, STRIDE, P, 2>(simd, columns, weights, [&mut upper[0], &mut lower[0]]);
+            let weights = [weights(t), weights(t - STRIDE)];
+            add_columns::<S, K, STRIDE, P, 2, EDGE>(simd, columns, weights, [&mut upper[0], &mut lower[0]]);
         } else {
-            add_columns::<S, K, STRIDE, P, 1>(simd, columns, [self.weights(simd, t - STRIDE)], [&mut lower[0]]);
+            add_columns::<S, K, STRIDE, P, 1, EDGE>(simd, columns, [weights(t - STRIDE)], [&mut lower[0]]);
         }
     }
 
-    /// Row `ky` of the weights.
     #[inline(always)]
-    fn weights(&self, simd: S, ky: usize) -> [S::F32; K] {
-        if K <= 3 { self.held[ky] } else { weights(simd, self.strip.packed, ky) }
-    }
-
-    #[inline(always)]
-    fn store<const R: usize, const P: usize>(&self, simd: S, mut sums: [[S::F32; P]; R], x: usize, out: &mut [f32]) {
-        if let Some((low, high)) = self.bounds {
+    fn store<S: Simd, const R: usize, const P: usize>(&self, simd: S, mut sums: [[S::F32; P]; R], out: &mut [f32]) {
+        if let Some((low, high)) = self.tile.bounds {
             for sum in sums.as_flattened_mut() {
                 *sum = simd.min(simd.splat(high), simd.max(simd.splat(low), *sum));
             }
         }
-        let [_, ow, c] = self.strip.dw.output;
-        let pixels = self.pixels.renumbered(x, 0, 0..P);
+        let [_, ow, c] = self.tile.strip.dw.output;
+        let pixels = self.tile.pixels.channels(self.channel, self.lanes);
         for (r, sums) in sums.iter().enumerate() {
             let line = &mut out[r * ow * c..][..ow * c];
             for (p, sum) in sums.iter().enumerate() {
@@ -259,7 +256,7 @@ struct InPlane<'a> {
 
 /// Adds what the columns of one input row contribute to the tiles of `R` output rows, each with its row of weights.
 #[inline(always)]
-fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize>(
+fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, const R: usize, const EDGE: bool>(
     simd: S,
     from: InPlane<'_>,
     weights: [[S::F32; K]; R],
@@ -267,7 +264,7 @@ fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, con
 ) {
     let count = (P - 1) * STRIDE + K;
     unroll!(j in 0..count, {
-        let sure = j >= edge(K, P) && j < count - edge(K, P);
+        let sure = !EDGE || j >= edge(K, P) && j < count - edge(K, P);
         if sure || from.inside.contains(&j) {
             let x = from.columns.load(simd, from.line, j);
             for r in 0..R {

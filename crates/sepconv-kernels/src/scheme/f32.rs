@@ -97,24 +97,35 @@ impl<S: Simd> Multiply<S> for F32<'_> {
                 }
             }
         }
-        // Clips, the identity among them, cost two instructions in registers; the rest is done on the stored tile.
-        let clip = self.activation.bounds();
-        let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        // Clips, the identity among them, cost two instructions in registers.
+        let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (simd.splat(low), simd.splat(high));
         for (r, sums) in sums.iter().enumerate() {
             let start = (r * stride).min(out.len());
             let row = &mut out[start..];
             let columns = columns.min(row.len());
             let row = &mut row[..columns];
-            for (v, sum) in sums.iter().enumerate() {
-                let start = (v * S::LANES).min(row.len());
-                simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
+            // Of a whole tile the compiler knows where every store goes.
+            if row.len() == NV * S::LANES {
+                for (v, sum) in sums.iter().enumerate() {
+                    simd.store(simd.min(high, simd.max(low, *sum)), &mut row[v * S::LANES..]);
+                }
+            } else {
+                for (v, sum) in sums.iter().enumerate() {
+                    let start = (v * S::LANES).min(row.len());
+                    simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
+                }
             }
         }
-        if clip.is_none() {
-            // Rows that follow each other are one.
-            let [rows, columns] = if columns == stride { [1, MR * columns] } else { [MR, columns] };
-            simd.vectorize(ApplyRows { activation: self.activation, data: out, rows, stride, columns });
+    }
+
+    /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
+    #[inline(always)]
+    fn complete(&mut self, simd: S, rows: usize, target: Target) {
+        let Self { activation, ref mut out, .. } = *self;
+        if activation.bounds().is_none() {
+            let Target { start, stride, columns } = target;
+            simd.vectorize(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
         }
     }
 }

@@ -110,6 +110,9 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
         let scales = &header[QUAD * NV * S::LANES..];
         simd.vectorize(Finish { sums: &sums, scales, result: &mut self.result, target });
     }
+
+    #[inline(always)]
+    fn complete(&mut self, _: S, _: usize, _: Target) {}
 }
 
 /// Adds the products of a quad of each row to the sums.

@@ -67,6 +67,9 @@ pub(crate) trait Multiply<S: Simd>: Scheme {
         header: &[Self::Weight],
         target: Target,
     );
+
+    /// What is done to `rows` rows of the output once all their tiles are there, when they are still in the nearest cache.
+    fn complete(&mut self, simd: S, rows: usize, target: Target);
 }
 
 /// A tile of the output: `columns` numbers in each of some rows that lie `stride` apart, from `start` on.

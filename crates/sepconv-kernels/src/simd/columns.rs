@@ -37,6 +37,13 @@ impl Columns {
         Self { first: self.first.wrapping_add(shift.wrapping_mul(self.pitch)), inside, ..*self }
     }
 
+    /// The `lanes` numbers from `first` on of each column. Panics when columns have fewer.
+    #[inline(always)]
+    pub fn channels(&self, first: usize, lanes: usize) -> Self {
+        assert!(first <= self.lanes && lanes <= self.lanes - first, "channels beyond their column");
+        Self { first: self.first.wrapping_add(first), lanes, inside: self.inside.clone(), ..*self }
+    }
+
     /// Where column `j` begins: with `lanes` numbers from there it lies in `row`, as `new` found for the last column and
     /// `renumbered` maintains.
     #[inline(always)]

@@ -91,6 +91,8 @@ impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Bl
                 let width = columns.min(target.columns - first);
                 scheme.finish(simd, sums, header, target.part(block * MR * target.stride + first, width));
             }
+            let width = target.columns.min(panels.len() / panel * columns);
+            scheme.complete(simd, MR, target.part(block * MR * target.stride, width));
             patch.horizontal.at += MR * patch.step;
         }
     }
