@@ -1,3 +1,5 @@
+use core::ops::Range;
+
 /// Rows of a plane held in a buffer that may keep only some of them.
 ///
 /// A whole plane keeps all; a fused block keeps the last few in a ring, where row `y` lives at slot `y % capacity`. Kernels
@@ -27,5 +29,18 @@ impl<'a, T> Rows<'a, T> {
     pub fn row(&self, y: usize) -> &'a [T] {
         let slot = if y < self.capacity { y } else { y % self.capacity };
         &self.data[slot * self.length..][..self.length]
+    }
+
+    /// The rows `rows` in runs that lie together, each with its place in a result of `n` numbers for every `k` of these.
+    pub fn runs(self, rows: Range<usize>, k: usize, n: usize) -> impl Iterator<Item = (&'a [T], Range<usize>)> {
+        let (mut y, place) = (rows.start, move |y: usize| (y - rows.start) * self.length / k * n);
+        core::iter::from_fn(move || {
+            let slot = y % self.capacity;
+            let end = rows.end.min(y + self.capacity - slot);
+            let run = (y < end).then(|| &self.data[slot * self.length..(slot + end - y) * self.length]);
+            let places = place(y)..place(end.max(y));
+            y = end;
+            run.map(|run| (run, places))
+        })
     }
 }

@@ -2,7 +2,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Range, RangeInclusive};
 
-use super::aligned::LINE;
+use super::{aligned::LINE, groups::Group};
 use crate::{Graph, Node, Op, ValueId};
 
 /// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time share
@@ -10,12 +10,14 @@ use crate::{Graph, Node, Op, ValueId};
 /// in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
     ranges: Vec<Option<Range<usize>>>,
+    /// Where each group leaves the means of its rows, for those that do.
+    means: Vec<Option<Range<usize>>>,
     pub(super) len: usize,
 }
 
 impl Arena {
-    /// `groups` are the nodes of each step, in the order in which steps run; inside a group only the last result is kept.
-    pub(super) fn new(graph: &Graph, groups: &[Vec<usize>]) -> Self {
+    /// `groups` are the nodes of each step, in the order in which steps run.
+    pub(super) fn new(graph: &Graph, groups: &[Group]) -> Self {
         let lives = Lives::new(graph, groups);
         let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
         let mut starts = vec![0usize; lives.buffers.len()];
@@ -40,7 +42,17 @@ impl Arena {
             let start = starts[(*buffer)?];
             Some(start..start.saturating_add(graph.values[value].bytes()))
         };
-        Self { ranges: lives.buffer_of.iter().enumerate().map(range).collect(), len }
+        let ranges = lives.buffer_of.iter().enumerate().map(range).collect();
+        let means = |&buffer: &Option<usize>| {
+            let (buffer, start) = (&lives.buffers[buffer?], starts[buffer?]);
+            Some(start..start.saturating_add(buffer.0))
+        };
+        Self { ranges, means: lives.means.iter().map(means).collect(), len }
+    }
+
+    /// Where a group leaves the means of its rows.
+    pub(super) fn means(&self, group: usize) -> Option<Range<usize>> {
+        self.means[group].clone()
     }
 
     /// Where a value lives; `None` for constants.
@@ -53,24 +65,26 @@ impl Arena {
 /// `i + 1`, and the step after the last copies the outputs out.
 struct Lives {
     buffer_of: Vec<Option<usize>>,
+    /// The buffer that each group leaves means in.
+    means: Vec<Option<usize>>,
     buffers: Vec<(usize, RangeInclusive<usize>)>,
 }
 
 impl Lives {
-    fn new(graph: &Graph, groups: &[Vec<usize>]) -> Self {
+    fn new(graph: &Graph, groups: &[Group]) -> Self {
         let mut last_use = vec![0; graph.values.len()];
         for (i, group) in groups.iter().enumerate() {
-            let operands = group.iter().flat_map(|&node| &graph.nodes[node].inputs);
+            let operands = group.nodes.iter().flat_map(|&node| &graph.nodes[node].inputs);
             operands.for_each(|id| last_use[id.0] = i + 1);
         }
         graph.outputs.iter().for_each(|port| last_use[port.value.0] = groups.len() + 1);
 
-        let mut lives = Self { buffer_of: vec![None; graph.values.len()], buffers: vec![] };
+        let mut lives = Self { buffer_of: vec![None; graph.values.len()], means: vec![], buffers: vec![] };
         for port in &graph.inputs {
             lives.allocate(graph, port.value, 0, &last_use);
         }
         for (i, group) in groups.iter().enumerate() {
-            let node = &graph.nodes[group[group.len() - 1]];
+            let node = &graph.nodes[group.last()];
             match lives.shared(graph, node, i + 1) {
                 Some(buffer) => {
                     lives.buffer_of[node.output.0] = Some(buffer);
@@ -79,6 +93,13 @@ impl Lives {
                 }
                 None => lives.allocate(graph, node.output, i + 1, &last_use),
             }
+            let until = group.mean.and_then(|mean| groups.iter().position(|group| group.nodes.contains(&mean)));
+            let means = until.map(|until| {
+                let [images, rows, _, channels] = graph.value(node.output).shape[..] else { unreachable!("a plane") };
+                lives.buffers.push((images * rows * channels * size_of::<f32>(), i + 1..=until + 1));
+                lives.buffers.len() - 1
+            });
+            lives.means.push(means);
         }
         lives
     }

@@ -1,9 +1,11 @@
 //! What a network does on one machine: steps with chosen kernels, packed weights, and a place for every value.
 
+mod ahead;
 mod aligned;
 mod arena;
+mod chain;
 mod choose;
-mod fused;
+mod groups;
 mod pack;
 mod pack_int8;
 mod planner;
@@ -20,9 +22,10 @@ use sepconv_kernels::Isa;
 pub use run::{Runner, Stage};
 
 use self::{
+    ahead::{Demand, schedule},
     aligned::{Aligned, Reserve},
     arena::Arena,
-    fused::groups,
+    groups::groups,
     planner::Planner,
     work::Work,
 };
@@ -88,10 +91,14 @@ struct Step {
     work: Work,
     operands: Vec<Place>,
     out: Range<usize>,
+    /// Where the mean of each row of the result goes, if anybody asks for it.
+    means: Option<Range<usize>>,
     /// The type of the result.
     dtype: DType,
     /// How many threads share it.
     parts: usize,
+    /// The weights of later steps that it fetches.
+    ahead: Range<usize>,
 }
 
 /// Where an operand is found, in bytes.
@@ -127,24 +134,32 @@ impl Plan {
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
         let blocks = blocks(graph);
-        let groups = groups(graph, &blocks);
+        let groups = groups(graph);
         let arena = Arena::new(graph, &groups);
         let (mut steps, mut layers) = (Vec::with_capacity(groups.len()), Vec::with_capacity(graph.nodes.len()));
-        let (mut reserve, mut packs) = (Reserve::default(), Vec::new());
-        for group in &groups {
-            let last = &graph.nodes[group[group.len() - 1]];
+        let (mut reserve, mut packs, mut demands) = (Reserve::default(), Vec::new(), Vec::new());
+        for (number, group) in groups.iter().enumerate() {
+            let last = &graph.nodes[group.last()];
             // A reshape moves nothing: both values live in the same place.
             let out = arena.range(last.output).filter(|_| !matches!(last.op, Op::Reshape { .. }));
             let Some(out) = out.filter(|out| !out.is_empty()) else { continue };
+            let leaves = groups.iter().position(|other| other.mean == Some(group.last()));
+            let rows_means = leaves.and_then(|group| arena.means(group));
             let mut planner =
-                Planner { graph, node: last, isa, arena: &arena, reserve: &mut reserve, packs: &mut packs };
-            let (step, mut made) = planner.step(group, out, threads)?;
-            for (layer, node) in made.iter_mut().zip(group) {
+                Planner { graph, node: last, isa, arena: &arena, rows_means, reserve: &mut reserve, packs: &mut packs };
+            let (mut step, mut made) = planner.step(&group.nodes, out, threads)?;
+            step.means = arena.means(number);
+            for (layer, node) in made.iter_mut().zip(&group.nodes) {
                 layer.step = steps.len();
                 layer.block = blocks.iter().position(|block| block.nodes.contains(node));
             }
+            let macs = made.iter().map(|layer| layer.macs).sum();
+            demands.push(Demand::new(reserve.len(), macs, step.work.fetches()));
             steps.push(step);
             layers.append(&mut made);
+        }
+        for (step, ahead) in steps.iter_mut().zip(schedule(&demands)) {
+            step.ahead = ahead;
         }
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
         // A runner keeps outputs apart, one for each port.
@@ -201,6 +216,11 @@ impl Plan {
 }
 
 impl Step {
+    /// Where the means of rows go: nowhere, behind the result, if nobody asks for them.
+    fn means(&self) -> Range<usize> {
+        self.means.clone().unwrap_or(self.out.end..self.out.end)
+    }
+
     fn scratch_bytes(&self) -> usize {
         self.parts.saturating_mul(self.work.scratch_bytes().next_multiple_of(aligned::LINE))
     }

@@ -1,9 +1,11 @@
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
+use super::groups::geometry;
 use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
 use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::LayerName};
 
@@ -14,6 +16,8 @@ pub(super) struct Planner<'a> {
     pub(super) node: &'a Node,
     pub(super) isa: Isa,
     pub(super) arena: &'a Arena,
+    /// Where the means of the operand's rows are, if the step before leaves them.
+    pub(super) rows_means: Option<Range<usize>>,
     pub(super) reserve: &'a mut Reserve,
     pub(super) packs: &'a mut Vec<Pack>,
 }
@@ -31,19 +35,27 @@ impl Planner<'_> {
             operands.extend(choice.operands.into_iter().filter(|&id| self.has_place(id)));
             works.push(choice.work);
         }
-        let work = if works.len() > 1 { Work::fuse(works) } else { works.remove(0) };
+        let work = if works.len() > 1 {
+            let nodes = group.iter().map(|&i| &self.graph.nodes[i]);
+            Work::join(works, nodes.filter_map(|node| geometry(self.graph, node)).collect())
+        } else {
+            works.remove(0)
+        };
         let dtype = self.graph.value(self.node.output).dtype;
         let elements = out.len() / dtype.size();
         let units = elements.div_ceil(work.unit(self.isa, elements));
         let parts = parts(&layers, &work, units, threads);
         for layer in &mut layers {
             layer.parts = parts;
-            if let Some(fused) = work.fused() {
-                layer.why = format!("{}; {fused}", layer.why);
+            if let Some(together) = work.together() {
+                layer.why = format!("{}; {together}", layer.why);
             }
         }
-        let operands = operands.iter().map(|&id| self.place(id)).collect();
-        Ok((Step { work, operands, out, dtype, parts }, layers))
+        let operands = match &self.rows_means {
+            Some(means) => vec![Place::Arena(means.clone())],
+            None => operands.iter().map(|&id| self.place(id)).collect(),
+        };
+        Ok((Step { work, operands, out, means: None, dtype, parts, ahead: 0..0 }, layers))
     }
 
     fn check(&self) -> Result<()> {

@@ -3,7 +3,11 @@ use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use super::{Aligned, Exit, Place, Plan, Step, work::Operands};
+use super::{
+    Aligned, Exit, Place, Plan, Step,
+    ahead::share,
+    work::{Operands, Space},
+};
 use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
 
 /// A part of a run, see [`Runner::run_observed`].
@@ -120,47 +124,57 @@ fn copy(m: &Move, dtype: DType, from: &[u8], to: &mut [u8]) {
 }
 
 fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join: &dyn Join) {
-    let (before, rest) = arena.split_at_mut(step.out.start);
-    let (out, after) = rest.split_at_mut(step.out.len());
-    let (before, after, end) = (&*before, &*after, step.out.end);
-    let get = |i: usize| match step.operands.get(i) {
-        Some(Place::Weights(range)) => &plan.weights[range.clone()],
-        Some(Place::Arena(range)) if range.start >= end => &after[range.start - end..range.end - end],
-        Some(Place::Arena(range)) if range.end <= step.out.start => &before[range.clone()],
+    let ([out, means], others) = take_out(arena, [step.out.clone(), step.means()]);
+    let get = |i: usize| {
+        let found = match step.operands.get(i) {
+            Some(Place::Weights(range)) => plan.weights.get(range.clone()),
+            Some(Place::Arena(range)) => others
+                .iter()
+                .find_map(|(start, bytes)| bytes.get(range.start.checked_sub(*start)?..range.end.checked_sub(*start)?)),
+            None => None,
+        };
         // The operand of a function in place is the result itself; a missing one is nothing (of any type, so aligned).
-        _ => &plan.weights[..0],
+        found.unwrap_or(&plan.weights[..0])
     };
-    let operands = Operands { get: &get, weights: &plan.weights };
+    let operands = Operands { get: &get, weights: &plan.weights, ahead: &plan.weights[step.ahead.clone()] };
     let unit = step.work.unit(plan.isa, out.len() / step.dtype.size());
     let bytes = unit * step.dtype.size();
-    let units = 0..out.len().div_ceil(bytes);
+    let count = out.len().div_ceil(bytes);
     let scratch = &mut scratch[..step.scratch_bytes()];
-    fork(join, step.parts, units, bytes, out, scratch, &|units, out, scratch| {
-        step.work.run(plan.isa, &operands, units, unit, out, scratch);
+    let space = Space { unit: [bytes, means.len() / count], out, means, scratch };
+    fork(join, step.parts, 0..count, space, &|units, space| {
+        let operands = Operands { ahead: share(operands.ahead, units.clone(), count), ..operands };
+        step.work.run(plan.isa, &operands, units, unit, space);
     });
 }
 
-/// A part of a step: which units, where they go, and scratch of its own.
-type Part<'a> = &'a (dyn Fn(Range<usize>, &mut [u8], &mut [u8]) + Sync);
+/// Bytes of an arena, and where in it they begin.
+type Piece<'a> = (usize, &'a [u8]);
 
-/// Cuts `units` of `unit` bytes into `parts` of nearly equal size and runs each.
-fn fork(
-    join: &dyn Join,
-    parts: usize,
-    units: Range<usize>,
-    unit: usize,
-    out: &mut [u8],
-    scratch: &mut [u8],
-    part: Part<'_>,
-) {
+/// Takes two ranges out of the arena to be written to; the rest can be read.
+fn take_out(arena: &mut [u8], ranges: [Range<usize>; 2]) -> ([&mut [u8]; 2], [Piece<'_>; 3]) {
+    let swapped = ranges[1].start < ranges[0].start;
+    let [a, b] = if swapped { [&ranges[1], &ranges[0]] } else { [&ranges[0], &ranges[1]] };
+    let (before, rest) = arena.split_at_mut(a.start);
+    let (first, rest) = rest.split_at_mut(a.len());
+    let (between, rest) = rest.split_at_mut(b.start - a.end);
+    let (second, after) = rest.split_at_mut(b.len());
+    let taken = if swapped { [second, first] } else { [first, second] };
+    (taken, [(0, before), (a.end, between), (b.end, after)])
+}
+
+/// A part of a step: which units, and its space.
+type Part<'a> = &'a (dyn Fn(Range<usize>, Space<'_>) + Sync);
+
+/// Cuts `units` into `parts` of nearly equal size and runs each.
+fn fork(join: &dyn Join, parts: usize, units: Range<usize>, space: Space<'_>, part: Part<'_>) {
     if parts <= 1 {
-        return part(units, out, scratch);
+        return part(units, space);
     }
     let left = parts / 2;
     let middle = units.start + units.len() * left / parts;
-    let (out_a, out_b) = out.split_at_mut((middle - units.start) * unit);
-    let (scratch_a, scratch_b) = scratch.split_at_mut(scratch.len() / parts * left);
-    join.join(&mut || fork(join, left, units.start..middle, unit, out_a, scratch_a, part), &mut || {
-        fork(join, parts - left, middle..units.end, unit, out_b, scratch_b, part)
+    let [mut a, mut b] = space.split(middle - units.start, left, parts);
+    join.join(&mut || fork(join, left, units.start..middle, a.again(), part), &mut || {
+        fork(join, parts - left, middle..units.end, b.again(), part)
     });
 }

@@ -65,22 +65,31 @@ pub(super) struct Global<'a> {
 /// Pixels whose sum is formed before it joins the total: with as many blocks as pixels in each, errors grow with the root.
 const BLOCK: usize = 64;
 
+/// Vectors of channels that are summed side by side: additions wait for each other, and neighbours share cache lines.
+const VECTORS: usize = 4;
+
 impl<S: Simd> Kernel<S> for Global<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
         let pixels = simd.splat((self.x.len() / self.c) as f32);
-        for (v, out) in self.out.chunks_mut(S::LANES).enumerate() {
-            let channels = v * S::LANES..v * S::LANES + out.len();
-            let mut total = simd.splat(0.0);
+        for (first, out) in (0..).step_by(VECTORS * S::LANES).zip(self.out.chunks_mut(VECTORS * S::LANES)) {
+            let mut totals = [simd.splat(0.0); VECTORS];
             for block in self.x.chunks(BLOCK * self.c) {
-                let mut sum = simd.splat(0.0);
+                let mut sums = [simd.splat(0.0); VECTORS];
                 for pixel in block.chunks_exact(self.c) {
-                    sum = simd.add(sum, simd.load_part(&pixel[channels.clone()]));
+                    let x = &pixel[first..][..out.len()];
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = simd.add(*sum, simd.load_part(&x[(v * S::LANES).min(x.len())..]));
+                    }
                 }
-                total = simd.add(total, sum);
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total = simd.add(*total, sum);
+                }
             }
-            simd.store_part(simd.div(total, pixels), out);
+            for (out, total) in out.chunks_mut(S::LANES).zip(totals) {
+                simd.store_part(simd.div(total, pixels), out);
+            }
         }
     }
 }

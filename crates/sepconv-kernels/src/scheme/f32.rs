@@ -2,7 +2,8 @@ use core::array;
 
 use super::{Multiply, Scheme, Target};
 use crate::activation::{Activation, ApplyRows};
-use crate::simd::Simd;
+use crate::ahead::Ahead;
+use crate::simd::{Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
@@ -11,6 +12,8 @@ pub(crate) struct F32<'a> {
     /// What to add before the activation, laid out as `out`.
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
+    /// What to fetch meanwhile.
+    pub(crate) ahead: Ahead<'a>,
     pub(crate) out: &'a mut [f32],
 }
 
@@ -65,6 +68,7 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         let tails: [&[f32]; MR] = array::from_fn(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
         for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
+            self.ahead.fetch(simd, k);
             step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
             step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
             step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
@@ -83,38 +87,27 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         _: &[f32],
         target: Target,
     ) {
+        self.ahead.advance();
+        // Clips, the identity among them, cost two instructions in registers.
+        let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let Target { start, stride, columns } = target;
+        let residual = self.residual.map(|residual| &residual[start..]);
         let out = &mut self.out[start..];
-        assert!(out.len() >= (MR - 1) * stride + columns, "the tile lies in the output");
-        // Below, `min` says again what the assertion says, where the compiler understands it: it leaves no check behind.
-        if let Some(residual) = self.residual {
-            let residual = &residual[start..];
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let row = &residual[(r * stride).min(residual.len())..];
-                let row = &row[..columns.min(row.len())];
+        if columns < NV * S::LANES {
+            return simd.vectorize(Part { sums: &sums, residual, bounds: (low, high), stride, columns, out });
+        }
+        // Of a whole tile the compiler knows where everything goes: the sums stay in registers.
+        if let Some(residual) = residual {
+            for (sums, row) in sums.iter_mut().zip(strided::<_, MR>(residual, stride, NV * S::LANES)) {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.add(*sum, simd.load_part(&row[(v * S::LANES).min(row.len())..]));
+                    *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
                 }
             }
         }
-        // Clips, the identity among them, cost two instructions in registers.
-        let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (r, sums) in sums.iter().enumerate() {
-            let start = (r * stride).min(out.len());
-            let row = &mut out[start..];
-            let columns = columns.min(row.len());
-            let row = &mut row[..columns];
-            // Of a whole tile the compiler knows where every store goes.
-            if row.len() == NV * S::LANES {
-                for (v, sum) in sums.iter().enumerate() {
-                    simd.store(simd.min(high, simd.max(low, *sum)), &mut row[v * S::LANES..]);
-                }
-            } else {
-                for (v, sum) in sums.iter().enumerate() {
-                    let start = (v * S::LANES).min(row.len());
-                    simd.store_part(simd.min(high, simd.max(low, *sum)), &mut row[start..]);
-                }
+        for (sums, row) in sums.iter().zip(strided_mut::<_, MR>(out, stride, NV * S::LANES)) {
+            for (v, sum) in sums.iter().enumerate() {
+                simd.store(simd.min(high, simd.max(low, *sum)), &mut row[v * S::LANES..]);
             }
         }
     }
@@ -126,6 +119,37 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         if activation.bounds().is_none() {
             let Target { start, stride, columns } = target;
             simd.vectorize(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
+        }
+    }
+}
+
+/// The end of a tile that is wider than what is left of its rows. Tiles of all heights share this code.
+struct Part<'a, S: Simd, const NV: usize> {
+    sums: &'a [[S::F32; NV]],
+    residual: Option<&'a [f32]>,
+    bounds: (f32, f32),
+    stride: usize,
+    columns: usize,
+    out: &'a mut [f32],
+}
+
+impl<S: Simd, const NV: usize> Kernel<S> for Part<'_, S, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { sums, residual, bounds: (low, high), stride, columns, out } = self;
+        let (low, high) = (simd.splat(low), simd.splat(high));
+        for (sums, start) in sums.iter().zip((0..).step_by(stride)) {
+            let row = &mut out[start..][..columns];
+            let residual = residual.map(|residual| &residual[start..][..columns]);
+            for (&sum, first) in sums.iter().zip((0..columns).step_by(S::LANES)) {
+                let sum = match residual {
+                    Some(residual) => simd.add(sum, simd.load_part(&residual[first..])),
+                    None => sum,
+                };
+                simd.store_part(simd.min(high, simd.max(low, sum)), &mut row[first..]);
+            }
         }
     }
 }

@@ -9,3 +9,13 @@ pub fn strided<T, const N: usize>(data: &[T], step: usize, length: usize) -> [&[
     // SAFETY: the last run lies in `data`, and the others lie before it.
     array::from_fn(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
 }
+
+/// As [`strided`], to be written to. Panics also when runs overlap.
+#[inline(always)]
+pub fn strided_mut<T, const N: usize>(data: &mut [T], step: usize, length: usize) -> [&mut [T]; N] {
+    let end = const { N - 1 }.checked_mul(step).and_then(|last| last.checked_add(length));
+    assert!(end.is_some_and(|end| end <= data.len()) && (N == 1 || length <= step), "runs beyond their row");
+    let start = data.as_mut_ptr();
+    // SAFETY: the last run lies in `data`, the others lie before it, and none reaches the next.
+    array::from_fn(|i| unsafe { core::slice::from_raw_parts_mut(start.add(i * step), length) })
+}

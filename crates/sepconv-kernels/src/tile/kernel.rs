@@ -51,6 +51,20 @@ pub(crate) struct Patch<'a, T> {
     pub(crate) length: usize,
 }
 
+impl<'a, T> Patch<'a, T> {
+    /// Whether each pixel has one run, the first of the weights.
+    fn is_one_run(&self) -> bool {
+        let Self { vertical, horizontal, .. } = self;
+        vertical.count == 1 && horizontal.count == 1 && vertical.first == 0 && horizontal.first == 0
+    }
+
+    /// The numbers from the first run on, where each pixel has only one.
+    #[inline(always)]
+    fn only_run(&self) -> &'a [T] {
+        &self.rows.row(self.vertical.at)[self.horizontal.at..]
+    }
+}
+
 /// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
 pub(crate) struct Job<'a, C: Scheme> {
     pub(crate) scheme: &'a mut C,
@@ -64,9 +78,14 @@ pub(crate) struct Job<'a, C: Scheme> {
 }
 
 /// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
-struct Block<'a, C: Scheme, const MR: usize, const NV: usize>(Job<'a, C>);
+///
+/// If `ONE`, each pixel's inputs are a single run, as those of a pointwise layer are: of short ones many tiles are made, and little else is
+/// to be done for each.
+struct Block<'a, C: Scheme, const MR: usize, const NV: usize, const ONE: bool>(Job<'a, C>);
 
-impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Block<'_, C, MR, NV> {
+impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize, const ONE: bool> Kernel<S>
+    for Block<'_, C, MR, NV, ONE>
+{
     type Output = ();
 
     #[inline(always)]
@@ -77,14 +96,25 @@ impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize> Kernel<S> for Bl
         for block in 0..blocks {
             let mut pixels = [C::Pixel::default(); MR];
             scheme.survey(simd, &patch, &mut pixels);
+            let only = if ONE { patch.only_run() } else { &[] };
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
                 let (header, weights) = panel.split_at(C::HEADER * columns);
                 let mut sums = scheme.start::<MR, NV>(simd, header, pixels);
-                for (tap, y) in patch.vertical {
-                    let row = patch.rows.row(y);
-                    for (run, start) in patch.horizontal {
-                        let x = strided(&row[start..], patch.step, patch.length);
-                        scheme.accumulate(simd, &mut sums, x, &weights[(tap * patch.runs + run) * depth..][..depth]);
+                if ONE {
+                    let x = strided(only, patch.step, patch.length);
+                    scheme.accumulate(simd, &mut sums, x, &weights[..depth]);
+                } else {
+                    for (tap, y) in patch.vertical {
+                        let row = patch.rows.row(y);
+                        for (run, start) in patch.horizontal {
+                            let x = strided(&row[start..], patch.step, patch.length);
+                            scheme.accumulate(
+                                simd,
+                                &mut sums,
+                                x,
+                                &weights[(tap * patch.runs + run) * depth..][..depth],
+                            );
+                        }
                     }
                 }
                 let first = index * columns;
@@ -161,9 +191,14 @@ macro_rules! rows {
             where
                 C: Multiply<S>,
             {
+                // Bytes are multiplied so fast that code for both would cost more than it gains.
+                let one = C::STEP == 1 && self.patch.is_one_run();
                 match rows {
-                    $($rows if const { $rows <= C::LIMITS.rows(S::REGISTERS, NV) } => {
-                        simd.vectorize(Block::<C, $rows, NV>(self))
+                    $($rows if const { C::STEP == 1 && $rows <= C::LIMITS.rows(S::REGISTERS, NV) } && one => {
+                        simd.vectorize(Block::<C, $rows, NV, true>(self))
+                    }
+                    $rows if const { $rows <= C::LIMITS.rows(S::REGISTERS, NV) } => {
+                        simd.vectorize(Block::<C, $rows, NV, false>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),
                 }

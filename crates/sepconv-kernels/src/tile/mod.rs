@@ -7,7 +7,7 @@ mod pack_int8;
 
 use kernel::WIDTHS;
 pub(crate) use kernel::{Job, Limits, Patch, Taps, split};
-pub use pack::{pack, packed_len};
+pub use pack::{gate_inputs, pack, packed_len};
 pub(crate) use pack::{pack_groups, packed_groups_len};
 pub(crate) use pack_int8::{HEADER, QUAD, Runs, pack_runs, packed_runs_len};
 pub use pack_int8::{pack_int8, packed_len_int8};

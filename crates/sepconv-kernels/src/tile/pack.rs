@@ -1,5 +1,5 @@
 use super::Tile;
-use crate::simd::Isa;
+use crate::simd::{Isa, Kernel, Simd};
 
 /// The floats that [`pack`] writes for `n` output channels of `k` products: `(k + 1)·n`, with `n` rounded up to whole tiles.
 pub fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize {
@@ -22,6 +22,43 @@ pub fn pack(isa: Isa, tile: Tile, k: usize, weights: &[f32], bias: &[f32], packe
                     (true, 0) => bias[channel],
                     (true, _) => weights[channel * k + i - 1],
                 };
+            }
+        }
+    }
+}
+
+/// Multiplies the weights of input `i` by `gate[i]`, for all `k` inputs: a layer with weights `packed` for `tile`, given `x · gate`, is a
+/// layer with weights `gated`, given `x`, but for rounding.
+///
+/// Cost: `k·n` multiplications and `8·k·n` bytes, however many pixels the layer has.
+pub fn gate_inputs(isa: Isa, tile: Tile, gate: &[f32], packed: &[f32], gated: &mut [f32]) {
+    let panel = (gate.len() + 1) * tile.columns(isa);
+    assert!(packed.len() == gated.len() && packed.len().is_multiple_of(panel), "whole panels of {} inputs", gate.len());
+    isa.run(Gate { columns: tile.columns(isa), gate, packed, gated });
+}
+
+struct Gate<'a> {
+    columns: usize,
+    gate: &'a [f32],
+    packed: &'a [f32],
+    gated: &'a mut [f32],
+}
+
+impl<S: Simd> Kernel<S> for Gate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let Self { columns, gate, packed, gated } = self;
+        let panel = (gate.len() + 1) * columns;
+        for (packed, gated) in packed.chunks_exact(panel).zip(gated.chunks_exact_mut(panel)) {
+            let ((bias, weights), (to_bias, to)) = (packed.split_at(columns), gated.split_at_mut(columns));
+            to_bias.copy_from_slice(bias);
+            for ((weights, to), &gate) in weights.chunks_exact(columns).zip(to.chunks_exact_mut(columns)).zip(gate) {
+                let gate = simd.splat(gate);
+                for (weights, to) in weights.chunks_exact(S::LANES).zip(to.chunks_exact_mut(S::LANES)) {
+                    simd.store(simd.mul(simd.load(weights), gate), to);
+                }
             }
         }
     }

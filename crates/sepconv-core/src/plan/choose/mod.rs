@@ -7,10 +7,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise, reduce::Reduction};
+use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise};
 
 use super::{
     Planner,
+    groups::is_global_mean,
     pack::{Pack, Weights},
     work::{Depthwise, Float, Matrix, Pairing, Repeat, Work, int8::Int8},
 };
@@ -47,12 +48,16 @@ impl Planner<'_> {
                     .help("the passes make all bytes unsigned: run them first"));
             }
             Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
-            Op::Reduce { reduction: Reduction::Mean, axes, .. }
-                if axes[..] == [1, 2] && x.len() == 4 && x.elements() > 0 =>
-            {
-                let work = Float::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
-                self.plain(work, "global_average", "vectors of channels")
-            }
+            op if is_global_mean(op) && x.len() == 4 && x.elements() > 0 => match self.rows_means {
+                Some(_) => {
+                    let work = Float::GlobalAverage { channels: x[3], pixels: x[1] };
+                    self.plain(work, "global_average", "of the means of rows, left by the step that made them")
+                }
+                None => {
+                    let work = Float::GlobalAverage { channels: x[3], pixels: x[1] * x[2] };
+                    self.plain(work, "global_average", "vectors of channels")
+                }
+            },
             Op::Reduce { reduction, axes, .. } => {
                 let reduced = (0..x.len()).map(|axis| axes.contains(&axis)).collect();
                 self.plain(Float::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")

@@ -11,7 +11,8 @@ use sepconv_kernels::{
 
 use super::pairing::Pairing;
 use super::{BLOCK, Operands, images, residual};
-use crate::plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer};
+use crate::plan::ahead::share;
+use crate::plan::chain::{Chain, Job, RowLayer};
 
 /// A kernel of floats.
 #[derive(Debug)]
@@ -26,7 +27,12 @@ pub(crate) enum Float {
         activation: Activation,
     },
     Depthwise(Depthwise),
-    Fused(Box<Fused<Matrix, Depthwise>>),
+    Chain(Box<Chain<Self>>),
+    /// A pointwise layer on the product of two operands, of which `gate` has a number for each channel.
+    Gated {
+        matrix: Matrix,
+        gate: usize,
+    },
     ConvTranspose {
         tile: Tile,
         conv: conv_transpose::ConvTranspose,
@@ -89,14 +95,15 @@ pub(crate) struct Depthwise {
 }
 
 impl Float {
-    /// The layers of a block as one step.
-    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
-        let part = |layer| match layer {
-            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
-            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
-            _ => unreachable!("blocks are of pointwise and depthwise layers"),
-        };
-        Self::Fused(Box::new(Fused::new(layers.map(part))))
+    /// A product with a gate and the pointwise layer after it as one step.
+    pub(super) fn gated(mut layers: Vec<Self>) -> Self {
+        match (layers.pop(), layers.pop()) {
+            (Some(Self::Pointwise(matrix)), Some(Self::Binary { pairing: Pairing::Repeat(repeat), .. })) => {
+                let [a, b] = repeat.periods;
+                Self::Gated { matrix, gate: if a < b { 0 } else { 1 } }
+            }
+            _ => unreachable!("a gate repeats for each pixel of a pointwise layer"),
+        }
     }
 
     /// See [`Work::run`](super::Work::run).
@@ -107,6 +114,7 @@ impl Float {
         units: Range<usize>,
         unit: usize,
         out: &mut [f32],
+        means: &mut [f32],
         scratch: &mut [f32],
     ) {
         let first = units.start * unit;
@@ -114,7 +122,16 @@ impl Float {
         match self {
             Self::Pointwise(matrix) => {
                 let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
-                matrix.run(isa, x.weights, a, residual(b, first, out.len()), out);
+                matrix.run(isa, x.weights, a, residual(b, first, out.len()), x.ahead, out);
+            }
+            Self::Gated { matrix, gate } => {
+                let [a, b] = if *gate == 1 { [a, b] } else { [b, a] };
+                let gated = &mut scratch[..matrix.packed.len() / size_of::<f32>()];
+                pointwise::gate_inputs(isa, matrix.tile, b, matrix.packed(x.weights), gated);
+                let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
+                let residual = residual(x.operand(2), first, out.len());
+                let Matrix { tile, k, n, activation, .. } = *matrix;
+                pointwise::pointwise(isa, tile, k, n, a, gated, residual, activation, x.ahead, out);
             }
             Self::Vector(matrix) => {
                 let Matrix { tile, k, activation, .. } = *matrix;
@@ -122,7 +139,7 @@ impl Float {
                 let packed = &matrix.packed(x.weights)[units.start * panel..];
                 let packed = &packed[..pointwise::packed_len(isa, tile, k, out.len())];
                 let residual = residual(b, first, out.len());
-                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, out);
+                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, x.ahead, out);
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
@@ -156,11 +173,11 @@ impl Float {
             }
             Self::Conv2d { .. }
             | Self::Depthwise(_)
-            | Self::Fused(_)
+            | Self::Chain(_)
             | Self::ConvTranspose { .. }
             | Self::Pool(_)
             | Self::Resize { .. } => {
-                self.run_planes(isa, x, units, unit, out, scratch);
+                self.run_planes(isa, x, units, unit, out, means, scratch);
             }
         }
     }
@@ -172,14 +189,18 @@ impl Float {
         x: &Operands<'_>,
         units: Range<usize>,
         unit: usize,
-        out: &mut [f32],
+        mut out: &mut [f32],
+        mut means: &mut [f32],
         scratch: &mut [f32],
     ) {
-        let ([h, w, c], [oh, ..]) = self.planes();
-        let mut out = out;
+        let ([h, w, c], [oh, _, o]) = self.planes();
+        let count = units.len();
+        let mut done = 0;
         for (image, rows) in images(units, oh) {
-            let (here, rest) = out.split_at_mut(rows.len() * unit);
-            out = rest;
+            let ahead = share(x.ahead, done..done + rows.len(), count);
+            done += rows.len();
+            let here = out.split_off_mut(..rows.len() * unit).expect("as many rows as units");
+            let means = means.split_off_mut(..rows.len() * o).unwrap_or_default();
             let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
             let residual = residual(x.operand(1), (image * oh + rows.start) * unit, here.len());
             let source = Rows::new(plane, w * c);
@@ -187,10 +208,13 @@ impl Float {
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
                     let packed = weights(packed);
-                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
+                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, ahead, rows, here, scratch);
                 }
-                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
-                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
+                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here, means),
+                Self::Chain(chain) => {
+                    let job = Job { isa, weights: x.weights, x: source, residual, ahead, rows, out: here, scratch };
+                    chain.run(job, means);
+                }
                 Self::ConvTranspose { tile, conv, packed, activation } => {
                     let packed = weights(packed);
                     conv_transpose::conv_transpose(isa, *tile, conv, source, packed, *activation, rows, here);
@@ -209,7 +233,7 @@ impl Float {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
             Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
-            Self::Fused(fused) => fused.planes(),
+            Self::Chain(chain) => chain.planes(),
             Self::ConvTranspose { conv, .. } => (conv.input, conv.output),
             Self::Pool(pool) => (pool.input, pool.output),
             Self::Resize { input, output, .. } => (*input, *output),
@@ -220,11 +244,11 @@ impl Float {
     /// See [`Work::unit`](super::Work::unit).
     pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
-            Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
+            Self::Pointwise(matrix) | Self::Gated { matrix, .. } => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Conv2d { .. }
             | Self::Depthwise(_)
-            | Self::Fused(_)
+            | Self::Chain(_)
             | Self::ConvTranspose { .. }
             | Self::Pool(_)
             | Self::Resize { .. } => {
@@ -244,7 +268,8 @@ impl Float {
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv) * size_of::<f32>(),
-            Self::Fused(fused) => fused.scratch_bytes(),
+            Self::Chain(chain) => chain.scratch_bytes(),
+            Self::Gated { matrix, .. } => matrix.packed.len(),
             _ => 0,
         }
     }
@@ -254,30 +279,69 @@ impl Matrix {
     fn packed<'a>(&self, weights: &'a [u8]) -> &'a [f32] {
         cast_slice(&weights[self.packed.clone()])
     }
-}
 
-impl PointwiseLayer for Matrix {
-    type Element = f32;
-
-    fn channels(&self) -> [usize; 2] {
-        [self.k, self.n]
-    }
-
-    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+    /// Makes pixels of pixels.
+    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, ahead: &[u8], out: &mut [f32]) {
         let packed = self.packed(weights);
-        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
+        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, ahead, out);
     }
 }
 
-impl DepthwiseLayer for Depthwise {
+impl Depthwise {
+    /// Makes the output rows `rows`, and unless `means` are empty the mean of each while it is in cache.
+    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32], means: &mut [f32]) {
+        let packed = cast_slice(&weights[self.packed.clone()]);
+        let run = |rows, out: &mut [f32]| {
+            depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
+        };
+        if means.is_empty() {
+            return run(rows, out);
+        }
+        const ROWS: usize = 2;
+        let [_, ow, o] = self.conv.output;
+        let pieces = out.chunks_mut(ROWS * ow * o).zip(means.chunks_mut(ROWS * o));
+        for (first, (out, means)) in rows.step_by(ROWS).zip(pieces) {
+            run(first..first + means.len() / o, out);
+            row_means(isa, o, out, means);
+        }
+    }
+}
+
+/// The mean of each row of pixels of `channels` numbers.
+fn row_means(isa: Isa, channels: usize, rows: &[f32], means: &mut [f32]) {
+    let row = rows.len() / (means.len() / channels);
+    for (row, mean) in rows.chunks_exact(row).zip(means.chunks_exact_mut(channels)) {
+        pool::global_average(isa, channels, row, mean);
+    }
+}
+
+impl RowLayer for Float {
     type Element = f32;
 
-    fn geometry(&self) -> &depthwise::Depthwise {
-        &self.conv
+    fn run(&self, job: Job<'_, f32>) {
+        let Job { isa, weights, x, residual, ahead, rows, out, scratch } = job;
+        match self {
+            Self::Pointwise(matrix) => {
+                for (x, place) in x.runs(rows, matrix.k, matrix.n) {
+                    let residual = residual.map(|residual| &residual[place.clone()]);
+                    matrix.run(isa, weights, x, residual, ahead, &mut out[place]);
+                }
+            }
+            Self::Depthwise(depthwise) => depthwise.run(isa, weights, x, rows, out, &mut []),
+            Self::Conv2d { tile, conv, packed, activation } => {
+                let packed = cast_slice(&weights[packed.clone()]);
+                conv2d::conv2d(isa, *tile, conv, x, packed, residual, *activation, ahead, rows, out, scratch);
+            }
+            _ => unreachable!("a chain is of convolutions"),
+        }
     }
 
-    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
-        let packed = cast_slice(&weights[self.packed.clone()]);
-        depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
+    fn means(&self, isa: Isa, rows: &[f32], means: &mut [f32]) {
+        let Self::Depthwise(depthwise) = self else { unreachable!("only depthwise layers leave means") };
+        row_means(isa, depthwise.conv.output[2], rows, means);
+    }
+
+    fn scratch_len(&self) -> usize {
+        self.scratch_bytes() / size_of::<f32>()
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     op::QOutput,
-    plan::fused::{DepthwiseLayer, Fused, Part, PointwiseLayer},
+    plan::chain::{Chain, Job, RowLayer},
 };
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
@@ -26,7 +26,7 @@ pub(crate) enum Int8 {
         filters: Filters,
     },
     Depthwise(Depthwise),
-    Fused(Box<Fused<Matrix, Depthwise>>),
+    Chain(Box<Chain<Self>>),
     Pool {
         pool: pool::Pool,
         /// How a mean becomes a byte, where it is one.
@@ -64,16 +64,6 @@ pub(crate) struct Filters {
 }
 
 impl Int8 {
-    /// The layers of a block as one step.
-    pub(crate) fn fuse(layers: impl Iterator<Item = Self>) -> Self {
-        let part = |layer| match layer {
-            Self::Pointwise(matrix) | Self::Vector(matrix) => Part::Pointwise(matrix),
-            Self::Depthwise(depthwise) => Part::Depthwise(depthwise),
-            _ => unreachable!("blocks are of pointwise and depthwise layers"),
-        };
-        Self::Fused(Box::new(Fused::new(layers.map(part))))
-    }
-
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -109,7 +99,7 @@ impl Int8 {
                     Pairing::Strided { dims, strides } => strided(dims, strides, x, out, |a, b| pair.apply(a, b)),
                 }
             }
-            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Chain(_) | Self::Pool { .. } => {
                 self.run_planes(isa, x, units, out, scratch);
             }
         }
@@ -125,42 +115,19 @@ impl Int8 {
             let residual = residual(x.operand(1), (image * oh + rows.start) * ow * o, here.len());
             let source = Rows::new(plane, w * c);
             match self {
-                Self::Conv2d { tile, conv, filters } => {
-                    let (packed, zero_points) = (filters.packed(x.weights), filters.zero_points);
-                    match &filters.epilogue() {
-                        Some(epilogue) => conv2d::conv2d_int8(
-                            isa,
-                            *tile,
-                            conv,
-                            zero_points,
-                            source,
-                            packed,
-                            residual,
-                            epilogue,
-                            rows,
-                            here,
-                            scratch,
-                        ),
-                        None => {
-                            let here = cast_slice_mut(here);
-                            conv2d::conv2d_int8_to_f32(
-                                isa,
-                                *tile,
-                                conv,
-                                zero_points,
-                                source,
-                                packed,
-                                rows,
-                                here,
-                                scratch,
-                            );
-                        }
-                    }
-                }
-                Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here),
-                Self::Fused(fused) => fused.run(isa, x.weights, plane, residual, rows, here, scratch),
                 Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
-                _ => unreachable!("only kernels that slide over planes come here"),
+                Self::Chain(chain) => {
+                    let weights = x.weights;
+                    let job = Job { isa, weights, x: source, residual, ahead: &[], rows, out: here, scratch };
+                    chain.run(job, &mut []);
+                }
+                layer => {
+                    let weights = x.weights;
+                    RowLayer::run(
+                        layer,
+                        Job { isa, weights, x: source, residual, ahead: &[], rows, out: here, scratch },
+                    );
+                }
             }
         }
     }
@@ -170,7 +137,7 @@ impl Int8 {
         match self {
             Self::Conv2d { conv, .. } => (conv.input, conv.output),
             Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
-            Self::Fused(fused) => fused.planes(),
+            Self::Chain(chain) => chain.planes(),
             Self::Pool { pool, .. } => (pool.input, pool.output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
@@ -182,7 +149,7 @@ impl Int8 {
             Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Binary { pairing, .. } => pairing.unit(len),
-            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Fused(_) | Self::Pool { .. } => {
+            Self::Conv2d { .. } | Self::Depthwise(_) | Self::Chain(_) | Self::Pool { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
             }
@@ -193,7 +160,7 @@ impl Int8 {
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
-            Self::Fused(fused) => fused.scratch_bytes(),
+            Self::Chain(chain) => chain.scratch_bytes(),
             _ => 0,
         }
     }
@@ -242,29 +209,51 @@ impl Filters {
     }
 }
 
-impl PointwiseLayer for Matrix {
-    type Element = u8;
-
-    fn channels(&self) -> [usize; 2] {
-        [self.k, self.n]
-    }
-
+impl Matrix {
+    /// Makes pixels of pixels.
     fn run(&self, isa: Isa, weights: &[u8], x: &[u8], residual: Option<&[u8]>, out: &mut [u8]) {
         let packed = self.filters.packed(weights);
-        self.filters.multiply(isa, self.tile, self.channels(), packed, x, residual, out);
+        self.filters.multiply(isa, self.tile, [self.k, self.n], packed, x, residual, out);
     }
 }
 
-impl DepthwiseLayer for Depthwise {
+impl RowLayer for Int8 {
     type Element = u8;
 
-    fn geometry(&self) -> &depthwise::Depthwise {
-        &self.conv
+    fn run(&self, job: Job<'_, u8>) {
+        let Job { isa, weights, x, residual, rows, out, scratch, .. } = job;
+        match self {
+            Self::Pointwise(matrix) => {
+                for (x, place) in x.runs(rows, matrix.k, matrix.n) {
+                    let residual = residual.map(|residual| &residual[place.clone()]);
+                    matrix.run(isa, weights, x, residual, &mut out[place]);
+                }
+            }
+            Self::Depthwise(Depthwise { variant, conv, filters }) => {
+                let epilogue = filters.epilogue().expect("a depthwise kernel makes bytes");
+                depthwise::depthwise_int8(isa, *variant, conv, x, filters.packed(weights), &epilogue, rows, out);
+            }
+            Self::Conv2d { tile, conv, filters } => {
+                let (tile, zero, packed) = (*tile, filters.zero_points, filters.packed(weights));
+                match &filters.epilogue() {
+                    Some(bytes) => {
+                        conv2d::conv2d_int8(isa, tile, conv, zero, x, packed, residual, bytes, rows, out, scratch);
+                    }
+                    None => {
+                        let out = cast_slice_mut(out);
+                        conv2d::conv2d_int8_to_f32(isa, tile, conv, zero, x, packed, rows, out, scratch);
+                    }
+                }
+            }
+            _ => unreachable!("a chain is of convolutions"),
+        }
     }
 
-    fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
-        let packed = self.filters.packed(weights);
-        let epilogue = self.filters.epilogue().expect("a depthwise kernel makes bytes");
-        depthwise::depthwise_int8(isa, self.variant, &self.conv, x, packed, &epilogue, rows, out);
+    fn means(&self, _: Isa, _: &[u8], _: &mut [u8]) {
+        unreachable!("means of bytes are layers of their own");
+    }
+
+    fn scratch_len(&self) -> usize {
+        self.scratch_bytes()
     }
 }

@@ -4,6 +4,7 @@ mod float;
 pub(crate) mod int8;
 mod pairing;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
@@ -14,6 +15,7 @@ pub(crate) use float::{Depthwise, Float, Matrix};
 use int8::Int8;
 pub(crate) use pairing::{Pairing, Repeat};
 
+use super::chain::{Chain, Geometry};
 use crate::{
     DType,
     op::{Lookup, Move, Quantization},
@@ -59,6 +61,36 @@ impl From<Int8> for Work {
 pub(crate) struct Operands<'a> {
     pub(crate) get: &'a (dyn Fn(usize) -> &'a [u8] + Sync),
     pub(crate) weights: &'a [u8],
+    /// Weights of later steps, to be fetched meanwhile.
+    pub(crate) ahead: &'a [u8],
+}
+
+/// What a step writes to: for some units their results, the means of their rows if anybody asks for them, and scratch.
+pub(crate) struct Space<'a> {
+    /// Bytes of result and of means in a unit.
+    pub(crate) unit: [usize; 2],
+    pub(crate) out: &'a mut [u8],
+    pub(crate) means: &'a mut [u8],
+    pub(crate) scratch: &'a mut [u8],
+}
+
+impl<'a> Space<'a> {
+    /// The same space, for a callee.
+    pub(crate) fn again(&mut self) -> Space<'_> {
+        Space { unit: self.unit, out: self.out, means: self.means, scratch: self.scratch }
+    }
+
+    /// The space of the first `units`, with the scratch of `left` of `parts` parts, and that of the others.
+    pub(crate) fn split(self, units: usize, left: usize, parts: usize) -> [Self; 2] {
+        let Self { unit, out, means, scratch } = self;
+        let (out_a, out_b) = out.split_at_mut(units * unit[0]);
+        let (means_a, means_b) = means.split_at_mut(units * unit[1]);
+        let (scratch_a, scratch_b) = scratch.split_at_mut(scratch.len() / parts * left);
+        [
+            Self { unit, out: out_a, means: means_a, scratch: scratch_a },
+            Self { unit, out: out_b, means: means_b, scratch: scratch_b },
+        ]
+    }
 }
 
 impl<'a> Operands<'a> {
@@ -69,41 +101,49 @@ impl<'a> Operands<'a> {
 }
 
 impl Work {
-    /// The layers of a block as one step.
-    pub(crate) fn fuse(works: Vec<Self>) -> Self {
+    /// Layers that run together as one step: those of a chain with their planes, or a gate and its projection.
+    pub(crate) fn join(works: Vec<Self>, geometries: Vec<Geometry>) -> Self {
         let (mut floats, mut int8) = (Vec::new(), Vec::new());
         for work in works {
             match work {
                 Self::Float(layer) => floats.push(layer),
                 Self::Int8(layer) => int8.push(layer),
-                _ => unreachable!("blocks are of layers"),
+                _ => unreachable!("only layers run together"),
             }
         }
-        if int8.is_empty() { Float::fuse(floats.into_iter()).into() } else { Int8::fuse(int8.into_iter()).into() }
+        match floats.first() {
+            None => Int8::Chain(Box::new(Chain::new(int8, geometries))).into(),
+            Some(Float::Binary { .. }) => Float::gated(floats).into(),
+            Some(_) => Float::Chain(Box::new(Chain::new(floats, geometries))).into(),
+        }
+    }
+
+    /// Whether its kernels fetch weights of later steps.
+    pub(crate) fn fetches(&self) -> bool {
+        use Float::{Chain, Conv2d, Gated, Pointwise, Vector};
+        matches!(self, Self::Float(Pointwise(_) | Gated { .. } | Vector(_) | Conv2d { .. } | Chain(_)))
     }
 
     /// How layers run together, where they do.
-    pub(crate) fn fused(&self) -> Option<&dyn fmt::Display> {
+    pub(crate) fn together(&self) -> Option<&dyn fmt::Display> {
         match self {
-            Self::Float(Float::Fused(fused)) => Some(&**fused),
-            Self::Int8(Int8::Fused(fused)) => Some(&**fused),
+            Self::Float(Float::Chain(chain)) => Some(&**chain),
+            Self::Float(Float::Gated { .. }) => Some(&"the gate scales the weights, which are fewer than the pixels"),
+            Self::Int8(Int8::Chain(chain)) => Some(&**chain),
             _ => None,
         }
     }
 
-    /// Makes `units` of `unit` elements of the result, which are exactly `out`. `scratch` has [`scratch_bytes`](Self::scratch_bytes).
-    pub(crate) fn run(
-        &self,
-        isa: Isa,
-        x: &Operands<'_>,
-        units: Range<usize>,
-        unit: usize,
-        out: &mut [u8],
-        scratch: &mut [u8],
-    ) {
+    /// Makes `units` of `unit` elements of the result, which are exactly `space.out`. Its scratch has
+    /// [`scratch_bytes`](Self::scratch_bytes).
+    pub(crate) fn run(&self, isa: Isa, x: &Operands<'_>, units: Range<usize>, unit: usize, space: Space<'_>) {
         let first = units.start * unit;
+        let Space { out, means, scratch, .. } = space;
         match self {
-            Self::Float(float) => float.run(isa, x, units, unit, cast_slice_mut(out), cast_slice_mut(scratch)),
+            Self::Float(float) => {
+                let means = cast_slice_mut(means);
+                float.run(isa, x, units, unit, cast_slice_mut(out), means, cast_slice_mut(scratch));
+            }
             Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
             Self::Quantize { quantization, inner } => {
                 let x = &x.operand::<f32>(0)[first..];
