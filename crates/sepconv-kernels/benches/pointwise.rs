@@ -114,7 +114,7 @@ fn measure(isa: Isa, tile: Tile, m: usize, k: usize, n: usize) -> f64 {
     pack(isa, tile, k, weights.get(), bias.get(), packed.get());
     best(2.0 * (m * k * n) as f64, || {
         let (x, out) = (black_box(x.get()), black_box(out.get()));
-        pointwise(isa, tile, k, n, x, packed.get(), None, Activation::RELU6, &[], out);
+        pointwise(isa, tile, k, n, x, packed.get(), None, Activation::RELU6, out);
     })
 }
 

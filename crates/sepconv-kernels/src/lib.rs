@@ -13,7 +13,6 @@
 extern crate std;
 
 mod activation;
-mod ahead;
 pub mod conv2d;
 pub mod conv_transpose;
 pub mod depthwise;

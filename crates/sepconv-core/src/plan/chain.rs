@@ -4,8 +4,6 @@ use core::{fmt, ops::Range};
 use bytemuck::Pod;
 use sepconv_kernels::{Isa, Rows, Window};
 
-use super::ahead::share;
-
 /// The most layers of a chain.
 pub(super) const MOST_LAYERS: usize = 8;
 
@@ -20,7 +18,7 @@ pub(crate) trait RowLayer {
     /// What it reads and writes.
     type Element: Pod;
 
-    /// Makes the output rows `rows` of an image `x`, and fetches `ahead` meanwhile where its kernel can.
+    /// Makes the output rows `rows` of an image `x`.
     fn run(&self, job: Job<'_, Self::Element>);
 
     /// Puts the mean of each row of pixels into `means`.
@@ -39,8 +37,6 @@ pub(crate) struct Job<'a, T> {
     pub(crate) x: Rows<'a, T>,
     /// Laid out as `out`.
     pub(crate) residual: Option<&'a [T]>,
-    /// Weights of later steps.
-    pub(crate) ahead: &'a [u8],
     pub(crate) rows: Range<usize>,
     pub(crate) out: &'a mut [T],
     pub(crate) scratch: &'a mut [T],
@@ -152,23 +148,21 @@ impl<L: RowLayer> Chain<L> {
 
     /// Makes the output rows `job.rows` of one image, and unless `means` are empty the mean of each.
     pub(super) fn run(&self, job: Job<'_, L::Element>, mut means: &mut [L::Element]) {
-        let Job { isa, weights, x, residual, ahead, rows, out, scratch } = job;
+        let Job { isa, weights, x, residual, rows, out, scratch } = job;
         let last = self.layers.len() - 1;
         let [_, _, channels] = self.geometries[last].output;
         let row = self.geometries[last].row_len();
-        let strips = rows.len().div_ceil(self.strip);
         let mut made = [0; MOST_LAYERS];
         for (i, out) in out.chunks_mut(self.strip * row).enumerate() {
             let first = rows.start + i * self.strip;
             let rows = first..first + out.len() / row;
             let count = rows.len();
-            let mut source = Source { isa, weights, x, ahead: share(ahead, i..i + 1, strips), scratch: &mut *scratch };
+            let mut source = Source { isa, weights, x, scratch: &mut *scratch };
             self.make(last - 1, self.geometries[last].input_rows(&rows), &mut source, &mut made);
             let (kept, edge) = source.scratch.split_at_mut(self.kept());
             let x = self.ring(last - 1, kept);
             let residual = residual.map(|residual| &residual[i * self.strip * row..][..out.len()]);
-            let ahead = self.share(source.ahead, last);
-            self.layers[last].run(Job { isa, weights, x, residual, ahead, rows, out, scratch: edge });
+            self.layers[last].run(Job { isa, weights, x, residual, rows, out, scratch: edge });
             if let Some(means) = means.split_off_mut(..count * channels) {
                 self.layers[last].means(isa, out, means);
             }
@@ -192,7 +186,7 @@ impl<L: RowLayer> Chain<L> {
             self.make(before, inputs, source, made);
         }
         let row = geometry.row_len();
-        let Source { isa, weights, x, ahead, ref mut scratch } = *source;
+        let Source { isa, weights, x, ref mut scratch } = *source;
         let (kept, edge) = scratch.split_at_mut(self.kept());
         let (before, rest) = kept.split_at_mut(self.rings[i]);
         let ring = &mut rest[..self.rings[i + 1] - self.rings[i]];
@@ -204,8 +198,7 @@ impl<L: RowLayer> Chain<L> {
             let rows = y..needed.end.min(y + slots - slot);
             let out = &mut ring[slot * row..][..rows.len() * row];
             y = rows.end;
-            let ahead = self.share(ahead, i);
-            self.layers[i].run(Job { isa, weights, x, residual: None, ahead, rows, out, scratch: &mut *edge });
+            self.layers[i].run(Job { isa, weights, x, residual: None, rows, out, scratch: &mut *edge });
         }
         made[i] = y;
     }
@@ -214,11 +207,6 @@ impl<L: RowLayer> Chain<L> {
     fn ring<'a>(&self, i: usize, kept: &'a [L::Element]) -> Rows<'a, L::Element> {
         Rows::new(&kept[self.rings[i]..self.rings[i + 1]], self.geometries[i].row_len())
     }
-
-    /// The part of what a strip fetches ahead that layer `i` fetches.
-    fn share<'a>(&self, ahead: &'a [u8], i: usize) -> &'a [u8] {
-        share(ahead, i..i + 1, self.layers.len())
-    }
 }
 
 /// Where the rows of a chain come from.
@@ -226,7 +214,6 @@ struct Source<'a, T> {
     isa: Isa,
     weights: &'a [u8],
     x: Rows<'a, T>,
-    ahead: &'a [u8],
     scratch: &'a mut [T],
 }
 

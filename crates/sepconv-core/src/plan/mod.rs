@@ -1,6 +1,5 @@
 //! What a network does on one machine: steps with chosen kernels, packed weights, and a place for every value.
 
-mod ahead;
 mod aligned;
 mod arena;
 mod chain;
@@ -22,7 +21,6 @@ use sepconv_kernels::Isa;
 pub use run::{Runner, Stage};
 
 use self::{
-    ahead::{Demand, schedule},
     aligned::{Aligned, Reserve},
     arena::Arena,
     groups::groups,
@@ -97,8 +95,6 @@ struct Step {
     dtype: DType,
     /// How many threads share it.
     parts: usize,
-    /// The weights of later steps that it fetches.
-    ahead: Range<usize>,
 }
 
 /// Where an operand is found, in bytes.
@@ -137,7 +133,7 @@ impl Plan {
         let groups = groups(graph);
         let arena = Arena::new(graph, &groups);
         let (mut steps, mut layers) = (Vec::with_capacity(groups.len()), Vec::with_capacity(graph.nodes.len()));
-        let (mut reserve, mut packs, mut demands) = (Reserve::default(), Vec::new(), Vec::new());
+        let (mut reserve, mut packs) = (Reserve::default(), Vec::new());
         for (number, group) in groups.iter().enumerate() {
             let last = &graph.nodes[group.last()];
             // A reshape moves nothing: both values live in the same place.
@@ -153,13 +149,8 @@ impl Plan {
                 layer.step = steps.len();
                 layer.block = blocks.iter().position(|block| block.nodes.contains(node));
             }
-            let macs = made.iter().map(|layer| layer.macs).sum();
-            demands.push(Demand::new(reserve.len(), macs, step.work.fetches()));
             steps.push(step);
             layers.append(&mut made);
-        }
-        for (step, ahead) in steps.iter_mut().zip(schedule(&demands)) {
-            step.ahead = ahead;
         }
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
         // A runner keeps outputs apart, one for each port.

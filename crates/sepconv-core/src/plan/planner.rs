@@ -55,7 +55,7 @@ impl Planner<'_> {
             Some(means) => vec![Place::Arena(means.clone())],
             None => operands.iter().map(|&id| self.place(id)).collect(),
         };
-        Ok((Step { work, operands, out, means: None, dtype, parts, ahead: 0..0 }, layers))
+        Ok((Step { work, operands, out, means: None, dtype, parts }, layers))
     }
 
     fn check(&self) -> Result<()> {

@@ -5,7 +5,6 @@ use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::{
     Aligned, Exit, Place, Plan, Step,
-    ahead::share,
     work::{Operands, Space},
 };
 use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
@@ -136,14 +135,13 @@ fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join
         // The operand of a function in place is the result itself; a missing one is nothing (of any type, so aligned).
         found.unwrap_or(&plan.weights[..0])
     };
-    let operands = Operands { get: &get, weights: &plan.weights, ahead: &plan.weights[step.ahead.clone()] };
+    let operands = Operands { get: &get, weights: &plan.weights };
     let unit = step.work.unit(plan.isa, out.len() / step.dtype.size());
     let bytes = unit * step.dtype.size();
     let count = out.len().div_ceil(bytes);
     let scratch = &mut scratch[..step.scratch_bytes()];
     let space = Space { unit: [bytes, means.len() / count], out, means, scratch };
     fork(join, step.parts, 0..count, space, &|units, space| {
-        let operands = Operands { ahead: share(operands.ahead, units.clone(), count), ..operands };
         step.work.run(plan.isa, &operands, units, unit, space);
     });
 }

@@ -166,6 +166,40 @@ fn fused_blocks_equal_their_layers() {
     }
 }
 
+/// A stem and the blocks after it run together too, through several rings. Every bit is that of the layers run one by one.
+#[test]
+fn chains_of_blocks_equal_their_layers() {
+    let dims = [2, 101, 95, 3];
+    let build = |with_inner: bool| {
+        let mut net = Net::new(5);
+        let x = net.input(&dims);
+        let mut inner = vec![];
+        let mut y = x;
+        for (filters, kernel, stride, groups) in
+            [(40, 3, 2, 1), (40, 5, 1, 40), (120, 1, 1, 1), (120, 3, 2, 120), (60, 1, 1, 1)]
+        {
+            y = net.conv(y, filters, kernel, stride, groups);
+            y = net.activation(y, if groups == 1 { Activation::RELU6 } else { Activation::HardSwish });
+            inner.push(y);
+        }
+        inner.reverse();
+        inner.truncate(if with_inner { 5 } else { 1 });
+        optimise(net.finish(&inner)).unwrap()
+    };
+    let (together, apart) = (build(false), build(true));
+    let input = Random(9).tensor(&dims);
+    for isa in Isa::floats() {
+        for threads in [1, 2, 3, 7] {
+            let run = |graph: &Graph, steps: usize| {
+                let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+                assert_eq!(plan.steps(), steps, "{plan}");
+                Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone()
+            };
+            assert!(run(&together, 1) == run(&apart, 5), "{isa}, {threads} threads");
+        }
+    }
+}
+
 /// Only the last layer of a fused block adds a residual: an expansion or a depthwise convolution that has one runs by itself.
 #[test]
 fn residuals_inside_blocks_are_not_lost() {

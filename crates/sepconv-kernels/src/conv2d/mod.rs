@@ -15,7 +15,6 @@ pub use int8::{conv2d_int8, conv2d_int8_to_f32, pack_int8, packed_len_int8, refe
 pub use reference::reference;
 
 use crate::activation::Activation;
-use crate::ahead::Ahead;
 use crate::rows::Rows;
 use crate::scheme::F32;
 use crate::simd::Isa;
@@ -110,8 +109,7 @@ pub fn edge_len(tile: Tile, conv: &Conv2d) -> usize {
 ///
 /// `x` gives rows of `[w, c]`; `residual` is laid out as `out`; `edge` is scratch of [`edge_len`]. Each number is the bias, then
 /// products in the order of the weights, with one rounding per product where the instruction set multiplies and adds at once.
-/// How rows are divided among calls does not change a bit of the result. `ahead` are bytes that will be read after this call: they are
-/// fetched meanwhile.
+/// How rows are divided among calls does not change a bit of the result.
 ///
 /// Cost: `oh·ow·o·kh·kw·c / groups` multiply-adds. Panics when sizes contradict each other.
 #[allow(clippy::too_many_arguments)]
@@ -123,7 +121,6 @@ pub fn conv2d(
     packed: &[f32],
     residual: Option<&[f32]>,
     activation: Activation,
-    ahead: &[u8],
     rows: Range<usize>,
     out: &mut [f32],
     edge: &mut [f32],
@@ -137,7 +134,6 @@ pub fn conv2d(
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [rows, ow, o]");
     assert!(edge.len() >= edge_len(tile, conv), "scratch of edge_len");
-    let tiles = rows.len() * ow.div_ceil(tile.rows) * o.div_ceil(tile.columns(isa));
-    let scheme = F32 { residual, activation, ahead: Ahead::new(ahead, tiles, conv.runs().length / 4), out };
+    let scheme = F32 { residual, activation, out };
     isa.run(kernel::Convolution { scheme, tile, conv: *conv, x, packed, rows, edge });
 }

@@ -61,7 +61,7 @@ impl Case {
             let rows = i * step..i * step + out.len() / (ow * o);
             let residual = self.residual.as_ref().map(|residual| &residual[rows.start * ow * o..][..out.len()]);
             let x = Rows::new(&self.x, w * c);
-            conv2d(isa, tile, &self.conv, x, &packed, residual, activation, &[], rows, out, &mut edge);
+            conv2d(isa, tile, &self.conv, x, &packed, residual, activation, rows, out, &mut edge);
         }
         out
     }
@@ -135,7 +135,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
                 held += 1;
             }
             let x = Rows::new(&ring, w * c);
-            conv2d(isa, tile, &case.conv, x, &packed, None, Activation::Silu, &[], oy..oy + 1, out, &mut edge);
+            conv2d(isa, tile, &case.conv, x, &packed, None, Activation::Silu, oy..oy + 1, out, &mut edge);
         }
         assert!(out == want, "{isa} {tile:?}");
     }

@@ -10,7 +10,6 @@ use core::ops::Range;
 pub use reference::reference;
 
 use crate::activation::Activation;
-use crate::ahead::Ahead;
 use crate::rows::Rows;
 use crate::scheme::F32;
 use crate::simd::Isa;
@@ -98,6 +97,6 @@ pub fn conv_transpose(
     assert_eq!(packed.len(), packed_len(isa, tile, conv), "weights packed for this tile");
     assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
-    let scheme = F32 { residual: None, activation, ahead: Ahead::new(&[], 1, 1), out };
+    let scheme = F32 { residual: None, activation, out };
     isa.run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
 }

@@ -11,7 +11,6 @@ pub use int8::{pointwise_int8, pointwise_int8_to_f32, reference_int8};
 pub use reference::reference;
 
 use crate::activation::Activation;
-use crate::ahead::Ahead;
 use crate::scheme::F32;
 use crate::simd::Isa;
 pub use crate::tile::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len_int8};
@@ -20,7 +19,7 @@ pub use crate::tile::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len
 ///
 /// Bias, then products in the order of `k`, then `residual` `[m, n]` are added in single precision, with one rounding per
 /// product where the instruction set multiplies and adds at once; then the activation is applied. How the pixels are divided
-/// among calls does not change a bit of the result. `ahead` are bytes that will be read after this call: they are fetched meanwhile.
+/// among calls does not change a bit of the result.
 ///
 /// Cost: `m·k·n` multiply-adds; reads `4·(m·k + k·n)` bytes, writes `4·m·n`. Panics when lengths contradict each other.
 #[allow(clippy::too_many_arguments)]
@@ -33,7 +32,6 @@ pub fn pointwise(
     packed: &[f32],
     residual: Option<&[f32]>,
     activation: Activation,
-    ahead: &[u8],
     out: &mut [f32],
 ) {
     assert!(k > 0 && n > 0, "a pixel has channels");
@@ -42,8 +40,6 @@ pub fn pointwise(
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     tile.check(isa);
-    let m = out.len() / n;
-    let ahead = Ahead::new(ahead, m.div_ceil(tile.rows) * n.div_ceil(tile.columns(isa)), k / 4);
-    let scheme = F32 { residual, activation, ahead, out };
+    let (m, scheme) = (out.len() / n, F32 { residual, activation, out });
     isa.run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
 }

@@ -46,7 +46,7 @@ impl Case {
         pack(isa, tile, self.k, &self.weights, &self.bias, &mut packed);
         let mut out = self.out();
         let residual = self.residual.as_deref();
-        pointwise(isa, tile, self.k, self.n, &self.x, &packed, residual, activation, &[], &mut out);
+        pointwise(isa, tile, self.k, self.n, &self.x, &packed, residual, activation, &mut out);
         out
     }
 }

@@ -2,7 +2,6 @@ use core::array;
 
 use super::{Multiply, Scheme, Target};
 use crate::activation::{Activation, ApplyRows};
-use crate::ahead::Ahead;
 use crate::simd::{Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
 
@@ -12,8 +11,6 @@ pub(crate) struct F32<'a> {
     /// What to add before the activation, laid out as `out`.
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
-    /// What to fetch meanwhile.
-    pub(crate) ahead: Ahead<'a>,
     pub(crate) out: &'a mut [f32],
 }
 
@@ -68,7 +65,6 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         let tails: [&[f32]; MR] = array::from_fn(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
         for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
-            self.ahead.fetch(simd, k);
             step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
             step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
             step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
@@ -87,7 +83,6 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         _: &[f32],
         target: Target,
     ) {
-        self.ahead.advance();
         // Clips, the identity among them, cost two instructions in registers.
         let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let Target { start, stride, columns } = target;

@@ -120,11 +120,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn exp2(self, n: Self::F32) -> Self::F32;
     /// The sum of all lanes.
     fn sum(self, x: Self::F32) -> f32;
-
-    /// Asks memory for the cache line that is `offset` bytes after the first of `bytes`, be it theirs or not, to be read later. Does
-    /// nothing where there is no instruction for it.
-    #[inline(always)]
-    fn fetch(self, _bytes: &[u8], _offset: usize) {}
 }
 
 /// A piece of work that is compiled once per token: for every `S: Simd` if it is about floats, for every `S: Int8` if it is about

@@ -11,7 +11,6 @@ use sepconv_kernels::{
 
 use super::pairing::Pairing;
 use super::{BLOCK, Operands, images, residual};
-use crate::plan::ahead::share;
 use crate::plan::chain::{Chain, Job, RowLayer};
 
 /// A kernel of floats.
@@ -122,7 +121,7 @@ impl Float {
         match self {
             Self::Pointwise(matrix) => {
                 let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
-                matrix.run(isa, x.weights, a, residual(b, first, out.len()), x.ahead, out);
+                matrix.run(isa, x.weights, a, residual(b, first, out.len()), out);
             }
             Self::Gated { matrix, gate } => {
                 let [a, b] = if *gate == 1 { [a, b] } else { [b, a] };
@@ -131,7 +130,7 @@ impl Float {
                 let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
                 let residual = residual(x.operand(2), first, out.len());
                 let Matrix { tile, k, n, activation, .. } = *matrix;
-                pointwise::pointwise(isa, tile, k, n, a, gated, residual, activation, x.ahead, out);
+                pointwise::pointwise(isa, tile, k, n, a, gated, residual, activation, out);
             }
             Self::Vector(matrix) => {
                 let Matrix { tile, k, activation, .. } = *matrix;
@@ -139,7 +138,7 @@ impl Float {
                 let packed = &matrix.packed(x.weights)[units.start * panel..];
                 let packed = &packed[..pointwise::packed_len(isa, tile, k, out.len())];
                 let residual = residual(b, first, out.len());
-                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, x.ahead, out);
+                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, out);
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
@@ -194,11 +193,7 @@ impl Float {
         scratch: &mut [f32],
     ) {
         let ([h, w, c], [oh, _, o]) = self.planes();
-        let count = units.len();
-        let mut done = 0;
         for (image, rows) in images(units, oh) {
-            let ahead = share(x.ahead, done..done + rows.len(), count);
-            done += rows.len();
             let here = out.split_off_mut(..rows.len() * unit).expect("as many rows as units");
             let means = means.split_off_mut(..rows.len() * o).unwrap_or_default();
             let plane = &x.operand(0)[image * h * w * c..][..h * w * c];
@@ -208,11 +203,11 @@ impl Float {
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
                     let packed = weights(packed);
-                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, ahead, rows, here, scratch);
+                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
                 }
                 Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here, means),
                 Self::Chain(chain) => {
-                    let job = Job { isa, weights: x.weights, x: source, residual, ahead, rows, out: here, scratch };
+                    let job = Job { isa, weights: x.weights, x: source, residual, rows, out: here, scratch };
                     chain.run(job, means);
                 }
                 Self::ConvTranspose { tile, conv, packed, activation } => {
@@ -281,9 +276,9 @@ impl Matrix {
     }
 
     /// Makes pixels of pixels.
-    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, ahead: &[u8], out: &mut [f32]) {
+    fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
         let packed = self.packed(weights);
-        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, ahead, out);
+        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
     }
 }
 
@@ -319,18 +314,18 @@ impl RowLayer for Float {
     type Element = f32;
 
     fn run(&self, job: Job<'_, f32>) {
-        let Job { isa, weights, x, residual, ahead, rows, out, scratch } = job;
+        let Job { isa, weights, x, residual, rows, out, scratch } = job;
         match self {
             Self::Pointwise(matrix) => {
                 for (x, place) in x.runs(rows, matrix.k, matrix.n) {
                     let residual = residual.map(|residual| &residual[place.clone()]);
-                    matrix.run(isa, weights, x, residual, ahead, &mut out[place]);
+                    matrix.run(isa, weights, x, residual, &mut out[place]);
                 }
             }
             Self::Depthwise(depthwise) => depthwise.run(isa, weights, x, rows, out, &mut []),
             Self::Conv2d { tile, conv, packed, activation } => {
                 let packed = cast_slice(&weights[packed.clone()]);
-                conv2d::conv2d(isa, *tile, conv, x, packed, residual, *activation, ahead, rows, out, scratch);
+                conv2d::conv2d(isa, *tile, conv, x, packed, residual, *activation, rows, out, scratch);
             }
             _ => unreachable!("a chain is of convolutions"),
         }

@@ -118,15 +118,12 @@ impl Int8 {
                 Self::Pool { pool, mean } => pool::pool_int8(isa, pool, mean.as_ref(), source, rows, here),
                 Self::Chain(chain) => {
                     let weights = x.weights;
-                    let job = Job { isa, weights, x: source, residual, ahead: &[], rows, out: here, scratch };
+                    let job = Job { isa, weights, x: source, residual, rows, out: here, scratch };
                     chain.run(job, &mut []);
                 }
                 layer => {
                     let weights = x.weights;
-                    RowLayer::run(
-                        layer,
-                        Job { isa, weights, x: source, residual, ahead: &[], rows, out: here, scratch },
-                    );
+                    RowLayer::run(layer, Job { isa, weights, x: source, residual, rows, out: here, scratch });
                 }
             }
         }

@@ -61,8 +61,6 @@ impl From<Int8> for Work {
 pub(crate) struct Operands<'a> {
     pub(crate) get: &'a (dyn Fn(usize) -> &'a [u8] + Sync),
     pub(crate) weights: &'a [u8],
-    /// Weights of later steps, to be fetched meanwhile.
-    pub(crate) ahead: &'a [u8],
 }
 
 /// What a step writes to: for some units their results, the means of their rows if anybody asks for them, and scratch.
@@ -116,12 +114,6 @@ impl Work {
             Some(Float::Binary { .. }) => Float::gated(floats).into(),
             Some(_) => Float::Chain(Box::new(Chain::new(floats, geometries))).into(),
         }
-    }
-
-    /// Whether its kernels fetch weights of later steps.
-    pub(crate) fn fetches(&self) -> bool {
-        use Float::{Chain, Conv2d, Gated, Pointwise, Vector};
-        matches!(self, Self::Float(Pointwise(_) | Gated { .. } | Vector(_) | Conv2d { .. } | Chain(_)))
     }
 
     /// How layers run together, where they do.

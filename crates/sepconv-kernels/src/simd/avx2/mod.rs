@@ -147,9 +147,4 @@ impl<D: Dot> Simd for Avx2<D> {
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         }
     }
-    #[inline(always)]
-    fn fetch(self, bytes: &[u8], offset: usize) {
-        // SAFETY: see above; a hint reads nothing, wherever it points.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(bytes.as_ptr().wrapping_add(offset).cast()) }
-    }
 }

@@ -135,9 +135,4 @@ impl<D: Dot> Simd for Avx512<D> {
         // SAFETY: see above.
         unsafe { _mm512_reduce_add_ps(x) }
     }
-    #[inline(always)]
-    fn fetch(self, bytes: &[u8], offset: usize) {
-        // SAFETY: see above; a hint reads nothing, wherever it points.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(bytes.as_ptr().wrapping_add(offset).cast()) }
-    }
 }
