@@ -179,6 +179,13 @@ impl Plan {
         self.arena + self.scratch
     }
 
+    /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together saves is the
+    /// difference to [`arena_bytes`](Self::arena_bytes).
+    pub fn unfused_bytes(graph: &Graph) -> usize {
+        let alone: Vec<_> = (0..graph.nodes.len()).map(|node| alloc::vec![node]).collect();
+        Arena::new(graph, &alone).len
+    }
+
     /// Bytes of packed weights and constants.
     pub fn weight_bytes(&self) -> usize {
         self.weights.len()
