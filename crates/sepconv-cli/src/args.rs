@@ -197,7 +197,8 @@ impl ClassifierArgs {
             Some(path) => self.compile.trained(path)?,
             None => Model::default_classifier()?,
         };
-        Ok(Classifier::new(&model, &self.compile.options())?.with_preprocess(self.preprocess.of(&model)?))
+        let preprocess = self.preprocess.of(&model)?;
+        Ok(model.into_classifier(&self.compile.options())?.with_preprocess(preprocess))
     }
 
     /// Whether it is the network that comes with sepconv.

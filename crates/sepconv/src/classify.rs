@@ -2,9 +2,10 @@ use sepconv_core::op::Quantization;
 use sepconv_core::{DType, Data, Error, Graph, Result, Tensor};
 
 use crate::byte_input::byte_input;
+use crate::model::blamed;
 use crate::pixels::{Elements, Tables};
 use crate::runner::quantization;
-use crate::{Image, ImageInput, Labels, Model, Options, Preprocess, Runner, class_of};
+use crate::{Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
 
 /// What a network thinks a picture shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,25 @@ pub struct Classifier {
     softmax_added: bool,
 }
 
+/// What a classifier needs of its model beside the graph.
+pub(crate) struct Origin {
+    name: String,
+    layout: Layout,
+    preprocess: Preprocess,
+    labels: Option<Labels>,
+}
+
+impl Origin {
+    pub(crate) fn of(model: &Model) -> Result<Self> {
+        Ok(Self {
+            name: model.name().to_owned(),
+            layout: model.usual_layout(),
+            preprocess: model.preprocess()?,
+            labels: model.labels(),
+        })
+    }
+}
+
 impl Classifier {
     /// Compiles a network of one image input whose first output is a score for each class. Pre-processing is the
     /// file's or the [default](Model::preprocess); labels are the file's, where there is one for each class.
@@ -53,11 +73,15 @@ impl Classifier {
     /// # Errors
     /// Those of [`Model::compile`], and when the network is not of this kind.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
-        let graph = model.import(options)?;
-        Self::around(graph, model, options).map_err(|error| model.blamed(error))
+        Self::around(model.import(options)?, Origin::of(model)?, options)
     }
 
-    fn around(graph: Graph, model: &Model, options: &Options) -> Result<Self> {
+    pub(crate) fn around(graph: Graph, origin: Origin, options: &Options) -> Result<Self> {
+        let name = origin.name.clone();
+        Self::of_network(graph, origin, options).map_err(|error| blamed(error, &name))
+    }
+
+    fn of_network(graph: Graph, origin: Origin, options: &Options) -> Result<Self> {
         let unsuitable = |what: &str| Error::unsupported(what).help("`run` takes networks of any kind");
         let quantization = graph.outputs().first().and_then(|port| quantization(&graph, port.value)).cloned();
         let (graph, quantised) = match byte_input(&graph, options.limits)? {
@@ -73,7 +97,7 @@ impl Classifier {
             (DType::F32, _) => Elements::Reals,
             (dtype, _) => Elements::Bytes(dtype, input_quantization.clone()),
         };
-        let input = ImageInput::new(&input.shape, model.usual_layout())?;
+        let input = ImageInput::new(&input.shape, origin.layout)?;
         let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
         let classes = output.shape.iter().copied().max().unwrap_or(0);
         if classes < 2 || classes != output.shape.elements() || output.dtype == DType::I64 {
@@ -88,8 +112,8 @@ impl Classifier {
         if several(tensor.dtype(), &input_quantization) || several(output.dtype, &quantization) {
             return Err(unsuitable("bytes of pixels or classes have several scales"));
         }
-        let preprocess = model.preprocess()?;
-        let labels = model.labels().and_then(|labels| labels.for_outputs(classes).ok());
+        let Origin { preprocess, labels, .. } = origin;
+        let labels = labels.and_then(|labels| labels.for_outputs(classes).ok());
         Ok(Self {
             tables: Tables::new(&preprocess, &elements),
             scores: Vec::with_capacity(classes),

@@ -4,7 +4,8 @@ use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimis
 use sepconv_formats::onnx::{Metadata, Onnx};
 use sepconv_formats::{Signature, tflite::Tflite};
 
-use crate::{ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
+use crate::classify::Origin;
+use crate::{Classifier, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
 
 /// A network as its file holds it, or one [of a family](crate::models).
 ///
@@ -163,15 +164,28 @@ impl Model {
     /// # Errors
     /// Those of [`import`](Self::import) and of [`Runner::new`].
     pub fn compile(&self, options: &Options) -> Result<Runner> {
-        Runner::new(self.import(options)?, options).map_err(|error| self.blamed(error))
+        Runner::new(self.import(options)?, options).map_err(|error| blamed(error, &self.name))
     }
 
-    /// The error with the file's name, unless the caller or the machine is at fault.
-    pub(crate) fn blamed(&self, error: Error) -> Error {
-        match error.kind() {
-            ErrorKind::Argument | ErrorKind::Io => error,
-            _ => error.in_file(&self.name),
-        }
+    /// As [`compile`](Self::compile), but lets go of the file before its weights are packed: the process takes less memory, by the size of
+    /// the file.
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile).
+    pub fn into_runner(self, options: &Options) -> Result<Runner> {
+        let (graph, name) = (self.import(options)?, self.name.clone());
+        drop(self);
+        Runner::new(graph, options).map_err(|error| blamed(error, &name))
+    }
+
+    /// As [`Classifier::new`], but lets go of the file like [`into_runner`](Self::into_runner).
+    ///
+    /// # Errors
+    /// Those of [`Classifier::new`].
+    pub fn into_classifier(self, options: &Options) -> Result<Classifier> {
+        let (graph, origin) = (self.import(options)?, Origin::of(&self)?);
+        drop(self);
+        Classifier::around(graph, origin, options)
     }
 
     /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as they are.
@@ -259,6 +273,14 @@ impl Model {
             Format::Onnx | Format::Built => Layout::Nchw,
             Format::Tflite => Layout::Nhwc,
         }
+    }
+}
+
+/// The error with the file's name, unless the caller or the machine is at fault.
+pub(crate) fn blamed(error: Error, name: &str) -> Error {
+    match error.kind() {
+        ErrorKind::Argument | ErrorKind::Io => error,
+        _ => error.in_file(name),
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Runner {
     threads: Threads,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
+    parameters: usize,
 }
 
 impl Runner {
@@ -37,8 +38,10 @@ impl Runner {
         let isa = options.resolve_isa()?;
         let describe = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
         let (inputs, outputs) = (describe(graph.inputs())?, describe(graph.outputs())?);
+        let parameters = graph.parameters();
         let plan = Plan::new(&optimise(graph)?, isa, options.threads, &options.limits)?;
-        Ok(Self { inputs, outputs, threads: Threads::new(options.threads)?, inner: CoreRunner::new(plan) })
+        let threads = Threads::new(options.threads)?;
+        Ok(Self { inputs, outputs, parameters, threads, inner: CoreRunner::new(plan) })
     }
 
     /// What it takes.
@@ -49,6 +52,11 @@ impl Runner {
     /// What it gives.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
+    }
+
+    /// The [parameters](Graph::parameters) of the network as it was given, before anything was folded.
+    pub fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// The plan that it follows.

@@ -19,6 +19,20 @@ fn models() -> Vec<Model> {
     [own].into_iter().chain(real.into_iter().flatten()).collect()
 }
 
+/// The file and its tensors, then the tensors and what is packed of them: never all three, nor a tensor beside what a pass made of it.
+#[test]
+fn weights_are_held_twice_at_most_while_loading() {
+    let Some(data) = data() else { return };
+    for file in ["mobilenet_v2_1.0_224_f32.onnx", "mobilenet_v3_small_1.0_224_f32.onnx"] {
+        let path = data.join("models/onnx").join(file);
+        let size = std::fs::metadata(&path).unwrap().len();
+        let peak = measure(|| {
+            Model::open(&path).unwrap().into_runner(&Options::default().threads(1)).unwrap();
+        });
+        assert!(2 * peak.bytes_max < 5 * size, "{file}: {} bytes for a file of {size}", peak.bytes_max);
+    }
+}
+
 /// Allocations of `runs` runs, after the first.
 fn allocations(model: &Model, threads: usize, runs: usize) -> u64 {
     let mut runner = model.compile(&Options::default().threads(threads)).unwrap();

@@ -84,6 +84,26 @@ fn a_preprocess_that_nobody_knows_is_the_files_fault() {
 }
 
 #[test]
+fn a_model_that_becomes_a_runner_or_a_classifier_is_the_same() {
+    let options = Options::default().threads(1);
+    let (mut runner, mut same) = (model().compile(&options).unwrap(), model().into_runner(&options).unwrap());
+    let input = Tensor::f32([1, 3, 33, 33], vec![0.25; 3 * 33 * 33]).unwrap();
+    assert_eq!(runner.run(&input).unwrap(), same.run(&input).unwrap());
+    assert_eq!((runner.inputs(), runner.parameters()), (same.inputs(), same.parameters()));
+
+    let stated = || stating(&Metadata { labels: NAMES.lines().map(str::to_owned).collect(), ..Metadata::default() });
+    let blue = painted([10, 20, 250]);
+    let [one, other] = [Classifier::new(&stated(), &options), stated().into_classifier(&options)]
+        .map(|classifier| classifier.unwrap().classify(&blue, 6).unwrap());
+    assert_eq!(one, other);
+
+    let none = options.limits(sepconv::Limits { max_memory: 1 << 10, ..sepconv::Limits::default() });
+    for error in [model().into_runner(&none).unwrap_err(), model().into_classifier(&none).unwrap_err()] {
+        assert!(error.to_string().contains("colours.onnx"), "{error}");
+    }
+}
+
+#[test]
 fn labels_of_another_network_are_not_used() {
     let model = stating(&Metadata { labels: vec!["one".into()], ..Metadata::default() });
     let mut classifier = Classifier::new(&model, &Options::default()).unwrap();

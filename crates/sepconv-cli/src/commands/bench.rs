@@ -68,10 +68,8 @@ enum Numbers<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
-    let model = args.compile.open(&args.model)?;
-    let mut runner = model.compile(&args.compile.options())?;
+    let mut runner = args.compile.open(&args.model)?.into_runner(&args.compile.options())?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
-    let parameters = model.import(&args.compile.options())?.parameters();
 
     let inputs = args.input.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
@@ -88,6 +86,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let (isa, threads, macs, int8_macs) =
         (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
     let (arena_bytes, weight_bytes) = (plan.arena_bytes(), plan.weight_bytes());
+    let parameters = runner.parameters();
     let first = runner.run_all(&inputs)?.first().map(Tensor::data);
     let output = Output {
         model: args.model.display().to_string(),

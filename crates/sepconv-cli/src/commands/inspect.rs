@@ -81,6 +81,7 @@ struct Totals {
     int8_macs: u64,
     activation_bytes: usize,
     arena_bytes: usize,
+    unfused_bytes: usize,
     weight_bytes: usize,
     file_bytes: BTreeMap<&'static str, usize>,
 }
@@ -121,13 +122,15 @@ impl<'a> LayerJson<'a> {
 }
 
 impl Totals {
-    fn new(graph: &Graph, plan: &Plan) -> Self {
+    /// `graph` is the network as its file has it, `simplified` what `plan` was made for.
+    fn new(graph: &Graph, simplified: &Graph, plan: &Plan) -> Self {
         Self {
             parameters: graph.parameters(),
             macs: graph.macs(),
             int8_macs: report::int8_macs(plan),
             activation_bytes: plan.layers().iter().map(|layer| layer.bytes).sum(),
             arena_bytes: plan.arena_bytes(),
+            unfused_bytes: Plan::unfused_bytes(simplified),
             weight_bytes: plan.weight_bytes(),
             file_bytes: constants(graph),
         }
@@ -154,7 +157,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let options = args.compile.options();
     let runner = model.compile(&options)?;
-    let totals = Totals::new(&model.import(&options)?, runner.plan());
+    let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, runner.plan());
     // What a network of something else than pictures states or defaults to means nothing.
     let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };
     if args.json {
@@ -252,7 +255,8 @@ fn print_text(
         int8 => writeln!(out, ", {} of them int8", count(int8))?,
     }
     writeln!(out, "activations {} read and written", bytes(totals.activation_bytes))?;
-    writeln!(out, "memory      {} arena, {} weights", bytes(totals.arena_bytes), bytes(totals.weight_bytes))?;
+    let [arena, unfused, weights] = [totals.arena_bytes, totals.unfused_bytes, totals.weight_bytes].map(bytes);
+    writeln!(out, "memory      {arena} arena ({unfused} if every layer stored its result), {weights} weights")?;
     Ok(())
 }
 

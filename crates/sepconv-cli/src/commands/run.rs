@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) fn execute(args: Args) -> std::result::Result<(), Failure> {
     check_place(&args.output)?;
-    let mut runner = args.compile.open(&args.model)?.compile(&args.compile.options())?;
+    let mut runner = args.compile.open(&args.model)?.into_runner(&args.compile.options())?;
     let outputs = runner.outputs().to_vec();
     if outputs.len() > 1 && args.output.extension().is_none_or(|extension| extension != "npz") {
         return Err(Error::argument("network has several outputs, which a .npz file can hold")

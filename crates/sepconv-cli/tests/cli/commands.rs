@@ -173,6 +173,9 @@ fn inspect_tells_what_layers_cost() {
     assert_eq!(json["totals"]["parameters"], parameters);
     // What 3x16x16 and 6x16x16 results take at least.
     assert!(json["totals"]["arena_bytes"].as_u64().unwrap() >= 9 * 16 * 16 * 4);
+    // What the first layer reads and what it makes are there at once.
+    let both = (33 * 33 + 16 * 16) * 3 * 4;
+    assert!(json["totals"]["unfused_bytes"].as_u64().unwrap() >= both);
     assert!(layers[0].get("kernel").is_none());
 
     let plan = sepconv(["inspect", &example("colours.onnx"), "--json", "--plan"]).json();

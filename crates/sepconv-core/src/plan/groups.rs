@@ -23,6 +23,11 @@ impl Group {
         Self { nodes, mean }
     }
 
+    /// A node by itself.
+    pub(super) fn alone(node: usize) -> Self {
+        Self { nodes: vec![node], mean: None }
+    }
+
     /// The node whose result is kept.
     pub(super) fn last(&self) -> usize {
         self.nodes[self.nodes.len() - 1]

@@ -23,7 +23,7 @@ pub use run::{Runner, Stage};
 use self::{
     aligned::{Aligned, Reserve},
     arena::Arena,
-    groups::groups,
+    groups::{Group, groups},
     planner::Planner,
     work::Work,
 };
@@ -183,6 +183,13 @@ impl Plan {
     /// Bytes of activations and scratch that a run needs.
     pub fn arena_bytes(&self) -> usize {
         self.arena + self.scratch
+    }
+
+    /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together saves is the
+    /// difference to [`arena_bytes`](Self::arena_bytes).
+    pub fn unfused_bytes(graph: &Graph) -> usize {
+        let alone: Vec<_> = (0..graph.nodes.len()).map(Group::alone).collect();
+        Arena::new(graph, &alone).len
     }
 
     /// Bytes of packed weights and constants.

@@ -149,6 +149,7 @@ fn fused_blocks_equal_their_layers() {
             optimise(net.finish(&inner)).unwrap()
         };
         let (together, apart) = (build(false), build(true));
+        let unfused = Plan::unfused_bytes(&together);
         let input = Random(7).tensor(&dims);
         for isa in Isa::floats() {
             for threads in [1, 2, 3, 7] {
@@ -161,6 +162,7 @@ fn fused_blocks_equal_their_layers() {
                 assert!(few < many, "{few} steps instead of {many}");
                 assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");
                 assert!(threads > 1 || small < large, "fusing saves memory: {small} of {large} bytes");
+                assert!(threads > 1 || small < unfused, "fusing saves memory: {small} of {unfused} bytes");
             }
         }
     }
@@ -276,6 +278,7 @@ fn memory_is_reused() {
     let graph = net.finish(&[x]);
     let plan = Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap();
     assert_eq!(plan.arena_bytes(), 2 * 32 * 32 * 16 * 4, "a chain needs two buffers");
+    assert_eq!(Plan::unfused_bytes(&graph), plan.arena_bytes(), "no layers run together");
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub trait Int8: Simd {
     const ORIGIN: u8 = 0;
     /// Registers that a vector of weights takes while [`dot`](Self::dot) multiplies it.
     const WEIGHT_REGISTERS: usize;
+    /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or one where sums of so
+    /// many do not fit in registers.
+    const TOGETHER: usize = 4;
 
     /// `x` in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;

@@ -77,6 +77,14 @@ macro_rules! instruction_sets {
                 }
             }
 
+            /// Vectors of channels that int8 depthwise kernels make together.
+            pub(crate) fn together(self) -> usize {
+                match self {
+                    Self::Scalar(_) => Scalar::TOGETHER,
+                    $(Self::$isa(_) => <$token>::TOGETHER,)*
+                }
+            }
+
             /// What int8 inputs are counted from while they are multiplied.
             pub(crate) fn origin(self) -> u8 {
                 match self {

@@ -1,4 +1,5 @@
 use super::Tile;
+use crate::layout::copy_strided;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// The floats that [`pack`] writes for `n` output channels of `k` products: `(k + 1)·n`, with `n` rounded up to whole tiles.
@@ -14,16 +15,14 @@ pub fn pack(isa: Isa, tile: Tile, k: usize, weights: &[f32], bias: &[f32], packe
     assert_eq!(weights.len(), k * n, "weights are [n, k]");
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "the length that packed_len gives");
     for (panel, first) in packed.chunks_exact_mut((k + 1) * columns).zip((0..).step_by(columns)) {
-        for (i, row) in panel.chunks_exact_mut(columns).enumerate() {
-            for (column, packed) in row.iter_mut().enumerate() {
-                let channel = first + column;
-                *packed = match (channel < n, i) {
-                    (false, _) => 0.0,
-                    (true, 0) => bias[channel],
-                    (true, _) => weights[channel * k + i - 1],
-                };
-            }
+        let channels = columns.min(n - first);
+        if channels < columns {
+            panel.fill(0.0);
         }
+        let (biases, products) = panel.split_at_mut(columns);
+        biases[..channels].copy_from_slice(&bias[first..][..channels]);
+        // A transposition: weights are read channel by channel.
+        copy_strided(&[channels, k], weights, first * k, &[k as isize, 1], products, 0, &[1, columns]);
     }
 }
 

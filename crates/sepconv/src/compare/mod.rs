@@ -24,7 +24,7 @@ use sepconv_core::passes::{self, Unpaired, optimise, part, tidy, twin};
 use sepconv_core::{Error, Graph, Node, Op, Result};
 use sepconv_kernels::{Activation, Isa, elementwise::Unary};
 
-use crate::{Model, Options, quantize::quantised_node, threads::Threads};
+use crate::{Model, Options, model::blamed, quantize::quantised_node, threads::Threads};
 
 pub use self::side::{Cost, Side};
 
@@ -86,8 +86,8 @@ impl Comparison {
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let machine =
             Machine { isa: options.resolve_isa()?, threads: Threads::new(options.threads)?, count: options.threads };
-        let graph = tidy(model.import(options)?).map_err(|error| model.blamed(error))?;
-        Self::of(&graph, machine, options).map_err(|error| model.blamed(error))
+        let graph = tidy(model.import(options)?).map_err(|error| blamed(error, model.name()))?;
+        Self::of(&graph, machine, options).map_err(|error| blamed(error, model.name()))
     }
 
     fn of(graph: &Graph, machine: Machine, options: &Options) -> Result<Self> {

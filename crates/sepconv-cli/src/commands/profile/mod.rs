@@ -108,7 +108,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let options = args.compile.options();
     let model = args.compile.open(&args.model)?;
-    let (name, mut runner) = (model.name().to_owned(), model.compile(&options)?);
+    let (name, mut runner) = (model.name().to_owned(), model.into_runner(&options)?);
     let machine = calibration::known(&options, runner.plan().threads(), runner.plan().isa().name())?;
     let inputs = args.input.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();

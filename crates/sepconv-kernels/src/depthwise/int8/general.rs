@@ -2,7 +2,7 @@ use core::mem::take;
 use core::ops::Range;
 
 use super::kernel::Run;
-use super::pack::{Sections, group_len, groups};
+use super::pack::{Sections, Vectors, group_len, groups};
 use crate::simd::{self, Int8};
 
 impl Run<'_> {
@@ -10,14 +10,15 @@ impl Run<'_> {
     #[inline(always)]
     pub(in super::super) fn general<S: Int8>(mut self, simd: S) {
         let ([h, w, c], [_, ow, channels], window) = (self.dw.input, self.dw.output, &self.dw.window);
-        let sections = Sections::of(self.variant, S::LANES, self.dw, self.packed);
+        let vectors = Vectors::of::<S>();
+        let sections = Sections::of(self.variant, vectors, self.dw, self.packed);
         let padding = &simd::unsigned(sections.padding)[..c];
         let vector = 4 * S::LANES;
         for (y, out) in self.rows.clone().zip(take(&mut self.out).chunks_exact_mut(ow * channels)) {
             let (rows, mut rest) = (window.taps(0, y, h), sections.groups);
-            for (group, &parts) in groups(self.variant, S::LANES, channels).zip(sections.parts) {
+            for (group, &parts) in groups(self.variant, vectors, channels).zip(sections.parts) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, parts as usize));
+                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, parts as usize));
                 let (bias, scale) = (simd.load_quads(packed), simd.reinterpret(simd.load_quads(&packed[vector..])));
                 let part = self.dw.taps().div_ceil(4) * vector;
                 for (x, out) in out.chunks_exact_mut(channels).enumerate() {

@@ -1,7 +1,7 @@
 use core::ops::Range;
 
 use super::super::{Depthwise, Variant};
-use super::pack::{Sections, group_len, groups};
+use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::Rows;
 use crate::requantize::Epilogue;
@@ -31,7 +31,8 @@ impl Run<'_> {
     #[inline(always)]
     pub(in super::super) fn fixed<S: Int8, const K: usize, const STRIDE: usize, const N: usize>(self, simd: S) {
         let ([h, w, c], [_, ow, _], top) = (self.dw.input, self.dw.output, self.dw.window.before[0]);
-        let sections = Sections::of(self.variant, S::LANES, self.dw, self.packed);
+        let vectors = Vectors::of::<S>();
+        let sections = Sections::of(self.variant, vectors, self.dw, self.packed);
         let padding = simd::unsigned(sections.padding);
         for (y, out) in self.rows.step_by(ROWS).zip(self.out.chunks_mut(ROWS * ow * c)) {
             let mut lines = [padding; LINES];
@@ -42,14 +43,18 @@ impl Run<'_> {
                 }
             }
             let mut rest = sections.groups;
-            for (group, &parts) in groups(self.variant, S::LANES, c).zip(sections.parts) {
+            for (group, &parts) in groups(self.variant, vectors, c).zip(sections.parts) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, S::LANES, self.dw, &group, parts as usize));
+                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, parts as usize));
                 let output = self.epilogue.output;
                 let strip = Strip { dw: self.dw, lines: &lines, padding, group: &group, packed, output };
                 match (group.vectors, parts) {
-                    (4, 1) => simd.vectorize(Fixed::<K, STRIDE, N, 4, false> { strip, out }),
-                    (4, _) => simd.vectorize(Fixed::<K, STRIDE, N, 4, true> { strip, out }),
+                    (4, 1) if const { S::TOGETHER == 4 } => {
+                        simd.vectorize(Fixed::<K, STRIDE, N, 4, false> { strip, out })
+                    }
+                    (4, _) if const { S::TOGETHER == 4 } => {
+                        simd.vectorize(Fixed::<K, STRIDE, N, 4, true> { strip, out })
+                    }
                     (_, 1) => simd.vectorize(Fixed::<K, STRIDE, N, 1, false> { strip, out }),
                     _ => simd.vectorize(Fixed::<K, STRIDE, N, 1, true> { strip, out }),
                 }

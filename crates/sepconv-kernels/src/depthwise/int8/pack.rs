@@ -8,6 +8,23 @@ use crate::{Filters, Isa};
 /// Sections of packed weights begin at multiples of this, a cache line, as their vectors do on every instruction set.
 const ALIGN: usize = 64;
 
+/// How an instruction set divides channels: numbers of 32 bits in a vector, and vectors that are made together.
+#[derive(Clone, Copy)]
+pub(super) struct Vectors {
+    lanes: usize,
+    together: usize,
+}
+
+impl Vectors {
+    fn on(isa: Isa) -> Self {
+        Self { lanes: isa.lanes(), together: isa.together() }
+    }
+
+    pub(super) fn of<S: Int8>() -> Self {
+        Self { lanes: S::LANES, together: S::TOGETHER }
+    }
+}
+
 /// Output channels that share vectors.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -16,16 +33,17 @@ pub(super) struct Group {
     pub(super) vectors: usize,
 }
 
-/// The groups of a number of channels, with those of `lanes` quads. Where only the last of four vectors would be partly empty, the last
-/// group begins early and does some channels again.
-pub(super) fn groups(variant: Variant, lanes: usize, channels: usize) -> impl Iterator<Item = Group> {
-    let wide = 4 * lanes;
-    let whole = if variant == Variant::General { 0 } else { channels / wide };
+/// The groups of a number of channels. Where only the last of four vectors would be partly empty, the last group begins early and does
+/// some channels again.
+pub(super) fn groups(variant: Variant, vectors: Vectors, channels: usize) -> impl Iterator<Item = Group> {
+    let Vectors { lanes, together } = vectors;
+    let wide = together * lanes;
+    let whole = if variant == Variant::General || together == 1 { 0 } else { channels / wide };
     let rest = channels - whole * wide;
     let overlap = whole > 0 && rest > 2 * lanes;
     let wides = (0..whole + usize::from(overlap)).map(move |i| {
         let first = (i * wide).min(channels - wide);
-        Group { channels: first..first + wide, vectors: 4 }
+        Group { channels: first..first + wide, vectors: together }
     });
     let singles = (whole * wide..if overlap { 0 } else { channels }).step_by(lanes);
     wides.chain(singles.map(move |first| Group { channels: first..channels.min(first + lanes), vectors: 1 }))
@@ -64,8 +82,8 @@ pub(super) struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    pub(super) fn of(variant: Variant, lanes: usize, dw: &Depthwise, packed: &'a [i8]) -> Self {
-        let (parts, row) = (groups(variant, lanes, dw.output[2]).count(), dw.input[1] * dw.input[2]);
+    pub(super) fn of(variant: Variant, vectors: Vectors, dw: &Depthwise, packed: &'a [i8]) -> Self {
+        let (parts, row) = (groups(variant, vectors, dw.output[2]).count(), dw.input[1] * dw.input[2]);
         let (head, rest) = packed.split_at(parts.next_multiple_of(ALIGN));
         let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
         Self { parts: &head[..parts], padding: &padding[..row], groups }
@@ -73,18 +91,18 @@ impl<'a> Sections<'a> {
 }
 
 /// Bytes of a group: a vector of biases, one of scales and those of weights, for each vector of sums.
-pub(super) fn group_len(variant: Variant, lanes: usize, dw: &Depthwise, group: &Group, parts: usize) -> usize {
-    (2 + slots(variant, dw) * parts) * group.vectors * 4 * lanes
+pub(super) fn group_len(variant: Variant, vectors: Vectors, dw: &Depthwise, group: &Group, parts: usize) -> usize {
+    (2 + slots(variant, dw) * parts) * group.vectors * 4 * vectors.lanes
 }
 
 /// Bytes of packed weights. Panics as [`pack_int8`].
 pub fn packed_int8_len(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>) -> usize {
     filters.check(dw);
-    let (lanes, row) = (isa.lanes(), dw.input[1] * dw.input[2]);
-    let groups = || groups(variant, lanes, dw.output[2]);
+    let (vectors, row) = (Vectors::on(isa), dw.input[1] * dw.input[2]);
+    let groups = || groups(variant, vectors, dw.output[2]);
     let len = |group: Group| {
         let parts = parts(dw, filters, group.channels.clone());
-        group_len(variant, lanes, dw, &group, parts)
+        group_len(variant, vectors, dw, &group, parts)
     };
     groups().count().next_multiple_of(ALIGN) + row.next_multiple_of(ALIGN) + groups().map(len).sum::<usize>()
 }
@@ -113,7 +131,8 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
     #[inline(always)]
     fn run(self, _: S) {
         let Self { variant, dw, filters, packed } = self;
-        let all = || groups(variant, S::LANES, dw.output[2]);
+        let vectors = Vectors::of::<S>();
+        let all = || groups(variant, vectors, dw.output[2]);
         let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
         let (padding, mut rest) = rest.split_at_mut((dw.input[1] * dw.input[2]).next_multiple_of(ALIGN));
         head.fill(0);
@@ -122,7 +141,7 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
             let parts = parts(dw, filters, group.channels.clone());
             *count = parts as i8;
             let now;
-            (now, rest) = rest.split_at_mut(group_len(variant, S::LANES, dw, &group, parts));
+            (now, rest) = rest.split_at_mut(group_len(variant, vectors, dw, &group, parts));
             self::group::<S>(variant, dw, filters, &group, now);
         }
     }

@@ -8,6 +8,7 @@ type I32 = [i32; 4];
 impl Int8 for Scalar {
     type I32 = I32;
     const WEIGHT_REGISTERS: usize = 2;
+    const TOGETHER: usize = 1;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> I32 {
@@ -57,10 +58,10 @@ impl Int8 for Scalar {
     }
     #[inline(always)]
     fn dot(self, sum: I32, x: I32, w: I32) -> I32 {
-        let (x, w) = (x.map(i32::to_ne_bytes), w.map(i32::to_ne_bytes));
+        // Shifts, unlike bytes taken one by one, are something that compilers make vectors of.
         array::from_fn(|i| {
-            let products: [i32; 4] = array::from_fn(|j| i32::from(x[i][j]) * i32::from(w[i][j] as i8));
-            sum[i].wrapping_add(products.iter().sum())
+            let product = |shift: u32| i32::from((x[i] >> shift) as u8) * i32::from((w[i] >> shift) as i8);
+            sum[i].wrapping_add(product(0) + product(8) + product(16) + product(24))
         })
     }
     #[inline(always)]
