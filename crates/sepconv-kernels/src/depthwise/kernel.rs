@@ -46,10 +46,9 @@ impl Run<'_> {
                 *line = self.x.row(y * STRIDE + t - top);
             }
             let strip = Strip { dw: self.dw, lines: &lines, taps, packed: self.packed, activation: self.activation };
-            if at_once == 2 {
-                strip.run::<S, K, STRIDE, ROWS>(simd, now);
-            } else {
-                strip.run::<S, K, STRIDE, 1>(simd, now);
+            match at_once {
+                2 if const { S::REGISTERS >= 32 && ROWS == 2 } => strip.run::<S, K, STRIDE, 2>(simd, now),
+                _ => strip.run::<S, K, STRIDE, 1>(simd, now),
             }
             (out, y) = (later, y + at_once);
         }
@@ -116,10 +115,15 @@ impl Strip<'_> {
             pixels: Columns::new(ow * c, 0, *c, *c, *ow).renumbered(x, 0, 0..P),
             bounds: self.activation.bounds().filter(|bounds| *bounds != (f32::NEG_INFINITY, f32::INFINITY)),
         };
-        if inside == (0..count) {
-            tile.run::<S, K, STRIDE, R, P, false>(simd, 0..count, out);
-        } else {
-            tile.run::<S, K, STRIDE, R, P, true>(simd, inside, out);
+        // A tile of one pixel is for what is unlike the rest.
+        let whole = if P > 1 && inside == (0..count) { c - c % S::LANES } else { 0 };
+        if const { P > 1 } && whole > 0 {
+            let (inside, channels) = (0..count, 0..whole);
+            simd.vectorize(Part::<K, STRIDE, R, P, false> { tile: &tile, inside, channels, out: &mut *out });
+        }
+        if whole < *c {
+            let channels = whole..*c;
+            simd.vectorize(Part::<K, STRIDE, R, P, true> { tile: &tile, inside, channels, out: &mut *out });
         }
         if self.activation.bounds().is_none() {
             let (activation, data) = (self.activation, &mut out[x * c..]);
@@ -137,25 +141,34 @@ struct Tile<'a> {
     bounds: Option<(f32, f32)>,
 }
 
-impl Tile<'_> {
-    /// One vector of channels after the other. Where `EDGE`, columns that are not `inside` are outside the plane; else all are inside.
+/// Some channels of a tile, from a whole vector on. Where `EDGE`, columns that are not `inside` are outside the plane, and the last vector may
+/// lack lanes.
+struct Part<'a, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool> {
+    tile: &'a Tile<'a>,
+    inside: Range<usize>,
+    channels: Range<usize>,
+    out: &'a mut [f32],
+}
+
+impl<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool> Kernel<S>
+    for Part<'_, K, STRIDE, R, P, EDGE>
+{
+    type Output = ();
+
     #[inline(always)]
-    fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool>(
-        &self,
-        simd: S,
-        inside: Range<usize>,
-        out: &mut [f32],
-    ) {
-        let c = self.strip.dw.output[2];
-        let packed = self.strip.packed.chunks_exact(S::LANES * (K * K + 1));
-        for (channel, packed) in (0..c).step_by(S::LANES).zip(packed) {
+    fn run(self, simd: S) {
+        let Self { tile, inside, channels, out } = self;
+        let weights = S::LANES * (K * K + 1);
+        let packed = self.tile.strip.packed[channels.start / S::LANES * weights..].chunks_exact(weights);
+        for (channel, packed) in channels.clone().step_by(S::LANES).zip(packed) {
             // As a constant the number of lanes makes ordinary loads and stores of masked ones.
-            if c - channel >= S::LANES {
-                let vector = Vector { tile: self, packed, channel, lanes: S::LANES, inside: inside.clone() };
+            let lanes = if EDGE { S::LANES.min(channels.end - channel) } else { S::LANES };
+            if lanes == S::LANES {
+                let vector = Vector { tile, packed, channel, lanes: S::LANES, inside: inside.clone() };
                 vector.run::<S, K, STRIDE, R, P, EDGE>(simd, out);
             } else {
-                let vector = Vector { tile: self, packed, channel, lanes: c - channel, inside: inside.clone() };
-                vector.run::<S, K, STRIDE, R, P, true>(simd, out);
+                let vector = Vector { tile, packed, channel, lanes, inside: inside.clone() };
+                vector.run::<S, K, STRIDE, R, P, EDGE>(simd, out);
             }
         }
     }
