@@ -15,8 +15,6 @@ pub struct Builder {
     producers: Vec<Option<usize>>,
     /// For each value: whether it depends on constants only. Dequantised ones stay nodes, and what follows them.
     settled: Vec<bool>,
-    /// For each value: whether a node or an output reads it.
-    read: Vec<bool>,
     limits: Limits,
     /// Nodes applied, folded ones included; what a run of the network and the folding cost so far; bytes that the graph keeps.
     applied: usize,
@@ -28,7 +26,7 @@ impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
         let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
-        Self { graph, producers: vec![], settled: vec![], read: vec![], limits, applied: 0, work: 0, memory: 0 }
+        Self { graph, producers: vec![], settled: vec![], limits, applied: 0, work: 0, memory: 0 }
     }
 
     /// The value that `id` names.
@@ -119,7 +117,6 @@ impl Builder {
             self.settled[output.0] = true;
         }
         self.producers[output.0] = Some(self.graph.nodes.len());
-        inputs.iter().for_each(|id| self.read[id.0] = true);
         self.graph.nodes.push(Node { name: name.to_owned(), op: op.clone(), inputs: inputs.to_vec(), output });
         Ok(output)
     }
@@ -133,15 +130,6 @@ impl Builder {
     /// Declares an output whose axes are those of the file in another order; see [`Port::order`].
     pub(crate) fn port_output(&mut self, name: &str, value: ValueId, order: Vec<usize>) {
         self.graph.outputs.push(Port { name: name.to_owned(), value, order });
-        self.read[value.0] = true;
-    }
-
-    /// Lets go of the elements of a constant that the caller will not name again, unless a node or an output reads them: what was
-    /// computed from it has its own.
-    pub fn release(&mut self, id: ValueId) {
-        if !self.read[id.0] {
-            self.graph.values[id.0].constant = None;
-        }
     }
 
     /// The node that makes a value; `None` for inputs and constants.
@@ -228,7 +216,6 @@ impl Builder {
             self.hold(value.bytes()).map_err(|error| error.at(alloc::format!("constant {:?}", value.name)))?;
         }
         self.settled.push(value.constant.is_some());
-        self.read.push(false);
         self.graph.values.push(value);
         self.producers.push(None);
         Ok(ValueId(self.graph.values.len() - 1))

@@ -29,8 +29,7 @@ pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
         .collect::<Result<_>>()?;
     let external = External { directory: onnx.directory.as_deref(), max_bytes: binding.limits.max_memory };
     let builder = Builder::new(binding.limits);
-    let readers = readers(proto, &sources, &order);
-    let mut importer = Importer { onnx, proto, sources, readers, builder, external, values: HashMap::new() };
+    let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
     for input in onnx.inputs() {
         let value = binding.declare(input, &mut importer.builder)?;
         importer.values.insert(&input.name, value);
@@ -49,8 +48,6 @@ struct Importer<'a> {
     onnx: &'a Onnx,
     proto: &'a GraphProto,
     sources: HashMap<&'a str, Source>,
-    /// How often what is still to come reads each weight.
-    readers: Vec<usize>,
     builder: Builder,
     external: External<'a>,
     /// What has been imported so far. Weights come in when they are first used.
@@ -67,23 +64,9 @@ impl<'a> Importer<'a> {
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let node = Node::new(&mut self.builder, proto, inputs, self.onnx.opset, self.external)?;
         let outputs = node.import(import)?;
-        for name in &proto.input {
-            self.leave(name, &outputs);
-        }
         // Files name outputs that only training needs; missing ones are an error where something reads them.
         self.values.extend(proto.output.iter().map(String::as_str).zip(outputs));
         Ok(())
-    }
-
-    /// Lets go of a weight after the last node that reads it: what most make of it, in another order of axes, is a copy. One that a node
-    /// passes on as it is has another name, too, and is kept.
-    fn leave(&mut self, name: &str, outputs: &[ValueId]) {
-        let Some(&Source::Initializer(i)) = self.sources.get(name) else { return };
-        let Some(&value) = self.values.get(name).filter(|value| !outputs.contains(value)) else { return };
-        self.readers[i] -= 1;
-        if self.readers[i] == 0 {
-            self.builder.release(value);
-        }
     }
 
     fn value(&mut self, name: &str) -> Result<ValueId> {
@@ -133,18 +116,6 @@ fn sources<'a>(onnx: &'a Onnx, proto: &'a GraphProto) -> Result<HashMap<&'a str,
         }
     }
     Ok(sources)
-}
-
-/// How often the nodes of `order` and the outputs read each weight.
-fn readers(proto: &GraphProto, sources: &HashMap<&str, Source>, order: &[usize]) -> Vec<usize> {
-    let mut readers = vec![0; proto.initializer.len()];
-    let operands = order.iter().flat_map(|&i| &proto.node[i].input);
-    for name in operands.chain(proto.output.iter().map(|output| &output.name)) {
-        if let Some(&Source::Initializer(i)) = sources.get(name.as_str()) {
-            readers[i] += 1;
-        }
-    }
-    readers
 }
 
 /// The nodes that outputs depend on, each after those that it depends on and otherwise as in the file.
