@@ -101,6 +101,9 @@ impl Builder {
         let settled = inputs.iter().all(|id| self.settled[id.0]);
         let work = op.work(&operands, &shape).saturating_mul(if settled && !dequantizes { FOLDING } else { 1 });
         self.check_cost(work)?;
+        if constants.is_some() {
+            self.check_room(shape.elements() * dtype.size())?;
+        }
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
         if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
             // Nodes of a file may share one long list of scales; here each has its own.
@@ -202,12 +205,18 @@ impl Builder {
         Ok(())
     }
 
+    /// Whether the graph may keep so many bytes more; how many it keeps then.
+    fn check_room(&self, bytes: usize) -> Result<usize> {
+        let memory = self.memory.saturating_add(bytes);
+        if memory > self.limits.max_memory {
+            return Err(memory_error(memory, self.limits.max_memory));
+        }
+        Ok(memory)
+    }
+
     /// Counts memory that the graph keeps.
     fn hold(&mut self, bytes: usize) -> Result<()> {
-        self.memory = self.memory.saturating_add(bytes);
-        if self.memory > self.limits.max_memory {
-            return Err(memory_error(self.memory, self.limits.max_memory));
-        }
+        self.memory = self.check_room(bytes)?;
         Ok(())
     }
 
