@@ -25,7 +25,8 @@ pub struct Builder {
 impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
-        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
+        let max_memory = limits.max_memory;
+        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![], max_memory };
         Self { graph, producers: vec![], settled: vec![], limits, applied: 0, work: 0, memory: 0 }
     }
 
@@ -102,7 +103,7 @@ impl Builder {
         let work = op.work(&operands, &shape).saturating_mul(if settled && !dequantizes { FOLDING } else { 1 });
         self.check_cost(work)?;
         if constants.is_some() {
-            self.check_room(shape.elements() * dtype.size())?;
+            self.expect_room(shape.elements() * dtype.size())?;
         }
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
         if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
@@ -205,7 +206,15 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether the graph may keep so many bytes more; how many it keeps then.
+    /// For readers that make a constant of another one: whether the graph may keep so many bytes more.
+    ///
+    /// # Errors
+    /// When they would pass the limit of memory.
+    pub fn expect_room(&self, bytes: usize) -> Result<()> {
+        self.check_room(bytes).map(|_| ())
+    }
+
+    /// What the graph keeps with so many bytes more.
     fn check_room(&self, bytes: usize) -> Result<usize> {
         let memory = self.memory.saturating_add(bytes);
         if memory > self.limits.max_memory {

@@ -15,9 +15,9 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 700 MB, so that with what is copied on the way nothing passes a gigabyte; 10¹² multiply-accumulates and 100,000 nodes: far above
+    /// 700 MB, so that with what is copied on the way nothing passes a gigabyte; 10¹² multiply-accumulates and 20,000 nodes: far above
     /// any phone-sized network, far below what would hurt a laptop.
     fn default() -> Self {
-        Self { max_memory: 700_000_000, max_macs: 1_000_000_000_000, max_nodes: 100_000 }
+        Self { max_memory: 700_000_000, max_macs: 1_000_000_000_000, max_nodes: 20_000 }
     }
 }

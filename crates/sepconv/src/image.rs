@@ -193,12 +193,11 @@ fn with_margin(side: usize) -> usize {
 fn describe(error: ::image::ImageError) -> Error {
     use ::image::ImageError;
     match error {
-        ImageError::Limits(_) => Error::limit("picture is too large")
-            .help(format!(
-                "sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded, {} MiB of a file that is very small",
-                MAX_BYTES >> 20,
-                UNDOUBTED >> 20
-            )),
+        ImageError::Limits(_) => Error::limit("picture is too large").help(format!(
+            "sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded, {} MiB of a file that is very small",
+            MAX_BYTES >> 20,
+            UNDOUBTED >> 20
+        )),
         ImageError::Unsupported(error) => Error::unsupported(format!("picture is not understood: {error}"))
             .help("PNG, JPEG, BMP and WebP are understood"),
         error => Error::malformed(format!("picture is damaged: {}", error.to_string().trim_end())),

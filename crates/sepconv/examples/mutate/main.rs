@@ -45,9 +45,8 @@ fn main() {
         let cuts = cuts(bytes.len());
         let shared = bytes::Bytes::from(bytes.clone());
         Tally::default().all(&format!("{name}, cut off"), cuts, |cut| imported(shared.slice(..cut)));
-        Tally::default().all(&format!("{name}, changed"), 0..count, |seed| {
-            used(mutated(&bytes, &mut SplitMix(seed as u64)))
-        });
+        Tally::default()
+            .all(&format!("{name}, changed"), 0..count, |seed| used(mutated(&bytes, &mut SplitMix(seed as u64))));
     }
 }
 

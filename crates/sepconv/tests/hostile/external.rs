@@ -78,7 +78,9 @@ fn permission_and_size() {
     let root = folder("sizes");
     let models = root.join("models");
     let small = Limits { max_memory: 15, ..Limits::default() };
-    let without = |_: &str, bytes| Model::from_bytes("m.onnx", bytes)?.compile(&Options::default().threads(1)).map(|_| "an answer");
+    let without = |_: &str, bytes| {
+        Model::from_bytes("m.onnx", bytes)?.compile(&Options::default().threads(1)).map(|_| "an answer")
+    };
     let limited = |_: &str, bytes| {
         let model = Model::from_bytes("m.onnx", bytes)?.with_external_data(&models);
         model.compile(&Options::default().threads(1).limits(small)).map(|_| "an answer")

@@ -29,12 +29,26 @@ fn greedy(side: i64) -> Vec<(&'static str, Vec<u8>)> {
     let image = [1, 1, side, side];
     let to = || ints("to", &[1, 1, side, side]);
     let one = || floats("one", &[1, 1, 1, 1], &[1.0]);
-    let branches: Vec<Message> = (0..8).map(|i| node("Tanh", &["x"], &[["a", "b", "c", "d", "e", "f", "g", "h"][i]])).collect();
+    let branches: Vec<Message> =
+        (0..8).map(|i| node("Tanh", &["x"], &[["a", "b", "c", "d", "e", "f", "g", "h"][i]])).collect();
     let join = node("Concat", &["a", "b", "c", "d", "e", "f", "g", "h"], &["y"]).with_int("axis", 1);
     let filled = node("ConstantOfShape", &["to"], &["filled"]);
-    let fills: Vec<Message> = ["p", "q", "r", "s"].iter().map(|&name| node("ConstantOfShape", &["to"], &[name])).collect();
-    let sums = [node("Add", &["x", "p"], &["xp"]), node("Add", &["xp", "q"], &["xq"]), node("Add", &["xq", "r"], &["xr"]), node("Add", &["xr", "s"], &["y"])];
+    let fills: Vec<Message> =
+        ["p", "q", "r", "s"].iter().map(|&name| node("ConstantOfShape", &["to"], &[name])).collect();
+    let sums = [
+        node("Add", &["x", "p"], &["xp"]),
+        node("Add", &["xp", "q"], &["xq"]),
+        node("Add", &["xq", "r"], &["xr"]),
+        node("Add", &["xr", "s"], &["y"]),
+    ];
     let turned = node("Transpose", &["filled"], &["turned"]).with_ints("perm", &[0, 1, 3, 2]);
+    let numbers = |shape: &str| node("ConstantOfShape", &[shape], &["n"]).with_tensor("value", &ints("", &[7]));
+    let filled_image = || node("ConstantOfShape", &["to"], &["c"]);
+    let adds: Vec<Message> = ["t", "1", "2", "3", "4"]
+        .windows(2)
+        .map(|names| node("Add", &[names[0], "c"], &[names[1]]))
+        .chain([node("Add", &["4", "c"], &["y"])])
+        .collect();
     let open = flatbuffer::Tensor::open(&[1, side as i32, side as i32, 1]);
     let add = flatbuffer::Node { code: 0, inputs: vec![0, 0], outputs: vec![1], options: (11, vec![]) };
     vec![
@@ -43,17 +57,111 @@ fn greedy(side: i64) -> Vec<(&'static str, Vec<u8>)> {
         ("eight results, joined", network(&image, &[branches, vec![join]].concat(), &[])),
         ("a broadcast", network(&[1, 1, 1, 1], &[node("Expand", &["x", "to"], &["y"])], &[to()])),
         ("repetition", network(&[1, 1, 1, 1], &[node("Tile", &["x", "to"], &["y"])], &[to()])),
-        ("a filled constant", network(&[1, 1, 1, 1], &[filled.clone(), node("Add", &["x", "filled"], &["y"])], &[to()])),
+        (
+            "a filled constant",
+            network(&[1, 1, 1, 1], &[filled.clone(), node("Add", &["x", "filled"], &["y"])], &[to()]),
+        ),
         ("four filled constants", network(&[1, 1, 1, 1], &[fills, sums.to_vec()].concat(), &[to()])),
-        ("a filled constant, turned", network(&[1, 1, 1, 1], &[filled.clone(), turned, node("Add", &["x", "turned"], &["y"])], &[to()])),
+        (
+            "a filled constant, turned",
+            network(&[1, 1, 1, 1], &[filled.clone(), turned, node("Add", &["x", "turned"], &["y"])], &[to()]),
+        ),
         ("a filled filter", network(&[1, 1, side, side], &[filled, node("Conv", &["x", "filled"], &["y"])], &[to()])),
-        ("padding", network(&[1, 1, 1, 1], &[node("MaxPool", &["x"], &["y"]).with_ints("kernel_shape", &[side, side]).with_ints("pads", &[side - 1; 4])], &[])),
-        ("dilation", network(&image, &[node("Conv", &["x", "two"], &["y"]).with_ints("dilations", &[side - 1, side - 1])], &[floats("two", &[1, 1, 2, 2], &[1.0; 4])])),
-        ("a transposed convolution", network(&[1, 1, 2, 2], &[node("ConvTranspose", &["x", "one"], &["y"]).with_ints("strides", &[side - 1, side - 1])], &[one()])),
+        (
+            "padding",
+            network(
+                &[1, 1, 1, 1],
+                &[node("MaxPool", &["x"], &["y"])
+                    .with_ints("kernel_shape", &[side, side])
+                    .with_ints("pads", &[side - 1; 4])],
+                &[],
+            ),
+        ),
+        (
+            "dilation",
+            network(
+                &image,
+                &[node("Conv", &["x", "two"], &["y"]).with_ints("dilations", &[side - 1, side - 1])],
+                &[floats("two", &[1, 1, 2, 2], &[1.0; 4])],
+            ),
+        ),
+        (
+            "a transposed convolution",
+            network(
+                &[1, 1, 2, 2],
+                &[node("ConvTranspose", &["x", "one"], &["y"]).with_ints("strides", &[side - 1, side - 1])],
+                &[one()],
+            ),
+        ),
         ("a resize", network(&[1, 1, 1, 1], &[node("Resize", &["x", "", "", "to"], &["y"])], &[to()])),
-        ("a product of matrices", network(&[side * side, 1], &[node("Transpose", &["x"], &["t"]), node("MatMul", &["x", "t"], &["y"])], &[])),
+        (
+            "a product of matrices",
+            network(&[side * side, 1], &[node("Transpose", &["x"], &["t"]), node("MatMul", &["x", "t"], &["y"])], &[]),
+        ),
+        (
+            "a constant that passes turn for each reader",
+            network(
+                &image,
+                &[vec![filled_image(), node("Transpose", &["x"], &["t"]).with_ints("perm", &[0, 2, 3, 1])], adds]
+                    .concat(),
+                &[to()],
+            ),
+        ),
+        (
+            "filters that passes scale for each reader",
+            network(
+                &[1, 1, 1, 1],
+                &scaled_filters(),
+                &[ints("to", &[side * side, 1, 1, 1]), floats("v", &[1], &[2.0])],
+            ),
+        ),
+        (
+            "a list of sizes",
+            network(
+                &[1, 1, 1, 1],
+                &[numbers("to"), node("Reshape", &["n", "flat"], &["f"]), node("Reshape", &["x", "f"], &["y"])],
+                &[to(), ints("flat", &[-1])],
+            ),
+        ),
+        (
+            "numbers in another type",
+            network(
+                &[1, 1, 1, 1],
+                &[
+                    numbers("to"),
+                    node("Cast", &["n"], &["c"]).with_int("to", 6),
+                    node("Cast", &["c"], &["d"]).with_int("to", 1),
+                    node("Add", &["x", "d"], &["y"]),
+                ],
+                &[to()],
+            ),
+        ),
+        (
+            "scales along an axis",
+            network(
+                &[1, side],
+                &[
+                    node("ConstantOfShape", &["side"], &["s"]),
+                    node("QuantizeLinear", &["x", "s"], &["q"]).with_int("axis", 1),
+                    node("DequantizeLinear", &["q", "s"], &["y"]).with_int("axis", 1),
+                ],
+                &[ints("side", &[side])],
+            ),
+        ),
         ("a sum in TensorFlow Lite", flatbuffer::file(&[open.clone(), open], &[add], &[0], &[1])),
     ]
+}
+
+/// The sum of convolutions with the same filters, each before a factor that passes put into them.
+fn scaled_filters() -> Vec<Message> {
+    let mut nodes = vec![node("ConstantOfShape", &["to"], &["w"])];
+    for i in 0..4 {
+        let [conv, product] = ["c", "p"].map(|name| format!("{name}{i}"));
+        nodes.push(node("Conv", &["x", "w"], &[&conv]));
+        nodes.push(node("Mul", &[&conv, "v"], &[&product]));
+    }
+    nodes.push(node("Sum", &["p0", "p1", "p2", "p3"], &["y"]));
+    nodes
 }
 
 /// Sides from what is small to what no address reaches: somewhere between, each network is just within its limits.
@@ -66,7 +174,10 @@ fn a_kilobyte_cannot_make_us_allocate_a_gigabyte() {
         for (name, bytes) in greedy(side) {
             assert!(bytes.len() <= KILOBYTE, "{name}: {} bytes", bytes.len());
             let (taken, result) = compile(&bytes, Limits::default());
-            println!("{name}, side {side}: {taken} bytes, {}", result.as_ref().map_or_else(Error::to_string, |()| "ok".into()));
+            println!(
+                "{name}, side {side}: {taken} bytes, {}",
+                result.as_ref().map_or_else(Error::to_string, |()| "ok".into())
+            );
             assert!(taken < GIGABYTE, "{name}, side {side}: {taken} bytes");
             accepted += usize::from(result.is_ok());
         }

@@ -39,8 +39,7 @@ fn answer(runner: &mut Runner) -> Result<String> {
         DType::F32 => Tensor::f32(shape.to_vec(), vec![1.0; shape.elements()]),
         _ => Ok(Tensor::zeros(shape.clone(), dtype)),
     };
-    let inputs: Vec<Tensor> =
-        runner.inputs().iter().map(|info| one(&info.shape, info.dtype)).collect::<Result<_>>()?;
+    let inputs: Vec<Tensor> = runner.inputs().iter().map(|info| one(&info.shape, info.dtype)).collect::<Result<_>>()?;
     let outputs = runner.run_all(&inputs.iter().collect::<Vec<_>>())?;
     let told = outputs.iter().map(|output| match output.as_f32() {
         Some(list) => format!("answer: f32 {} {:?}", output.shape(), &list[..list.len().min(4)]),
@@ -50,10 +49,7 @@ fn answer(runner: &mut Runner) -> Result<String> {
 }
 
 /// What `read` says about each case, under its name. Fails where it allocates more than a file of that size should make it.
-fn texts<T: Display>(
-    cases: impl IntoIterator<Item = Case>,
-    read: impl Fn(&str, Vec<u8>) -> Result<T>,
-) -> String {
+fn texts<T: Display>(cases: impl IntoIterator<Item = Case>, read: impl Fn(&str, Vec<u8>) -> Result<T>) -> String {
     let mut text = String::new();
     for (name, bytes) in cases {
         // Told where the test fails, above all where it panics.

@@ -15,7 +15,8 @@ fn small() -> Vec<u8> {
         node("Gemm", &["f", "d"], &["g"]).with_int("transB", 1),
         node("Softmax", &["g"], &["y"]).with_int("axis", -1),
     ];
-    let weights = [floats("w", &[4, 3, 3, 3], &[0.5; 108]), floats("b", &[4], &[0.0; 4]), floats("d", &[5, 4], &[1.0; 20])];
+    let weights =
+        [floats("w", &[4, 3, 3, 3], &[0.5; 108]), floats("b", &[4], &[0.0; 4]), floats("d", &[5, 4], &[1.0; 20])];
     network(&[1, 3, 9, 9], &nodes, &weights)
 }
 

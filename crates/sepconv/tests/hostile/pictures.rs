@@ -34,7 +34,9 @@ fn zeros(count: usize) -> Vec<u8> {
     let longest = [1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0].map(|bit| bit == 1);
     (0..count / 258).for_each(|_| bits.extend(longest));
     bits.extend([false; 7]);
-    let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit)) << (8 - byte.len()) >> (8 - byte.len()));
+    let bytes = bits.chunks(8).map(|byte| {
+        byte.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit)) << (8 - byte.len()) >> (8 - byte.len())
+    });
     [0x78, 0x9c].into_iter().chain(bytes).chain([0; 4]).collect()
 }
 

@@ -107,7 +107,11 @@ pub(crate) fn value(name: &str, kind: i64, dims: &[i64]) -> Message {
 
 /// A graph from `x`, of floats, to `y`.
 pub(crate) fn graph(dims: &[i64], nodes: &[Message], weights: &[Message]) -> Message {
-    Message::default().messages(1, nodes).messages(5, weights).message(11, &value("x", 1, dims)).message(12, &value("y", 1, &[]))
+    Message::default()
+        .messages(1, nodes)
+        .messages(5, weights)
+        .message(11, &value("x", 1, dims))
+        .message(12, &value("y", 1, &[]))
 }
 
 /// The bytes of a file with this graph, for an operator set.

@@ -18,7 +18,10 @@ fn table(channels: &str, block: &str, rest: &str) -> Vec<u8> {
 fn families() {
     let block = |block: &str| table("8", block, "");
     let rest = |rest: &str| table("8", "ds_r1_k3_s1_c8", rest);
-    let stages = format!("title = \"T\"\nactivation = \"relu\"\nstages = [{}]\n[stem]\nchannels = 8\n[[variants]]\nname = \"t\"", "[\"ds_r99_k3_s1_c8\"],".repeat(2000));
+    let stages = format!(
+        "title = \"T\"\nactivation = \"relu\"\nstages = [{}]\n[stem]\nchannels = 8\n[[variants]]\nname = \"t\"",
+        "[\"ds_r99_k3_s1_c8\"],".repeat(2000)
+    );
     let cases: Vec<Case> = vec![
         ("sound", rest("")),
         ("empty", vec![]),
@@ -121,7 +124,8 @@ fn labels_and_preprocessing() {
         ("label index beyond the lines", "9\tn\ta"),
         ("label index 2^64", "18446744073709551616\tn\ta"),
     ];
-    let preprocess = ["", "nonsense", "0/0", "1/0", "nan/1", "inf/inf", "1,2/1", "1e99/1", "127.5/127.5", "1,2,3,4/1,2,3,4"];
+    let preprocess =
+        ["", "nonsense", "0/0", "1/0", "nan/1", "inf/inf", "1,2/1", "1e99/1", "127.5/127.5", "1,2,3,4/1,2,3,4"];
     let labels = texts(labels.map(|(name, text)| (name, text.into())), |_, bytes| {
         Labels::parse(text(&bytes)?).map(|labels| format!("answer: {:?}", labels.names()))
     });

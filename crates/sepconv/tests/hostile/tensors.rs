@@ -19,7 +19,8 @@ fn entry(dtype: &str, shape: &str, offsets: &str) -> Vec<u8> {
 fn safe_tensors() {
     let length = |length: u64| [&length.to_le_bytes()[..], b"{}"].concat();
     let pair = |a: &str, b: &str, data: usize| {
-        let entry = |name: &str, offsets: &str| format!(r#""{name}":{{"dtype":"U8","shape":[4],"data_offsets":{offsets}}}"#);
+        let entry =
+            |name: &str, offsets: &str| format!(r#""{name}":{{"dtype":"U8","shape":[4],"data_offsets":{offsets}}}"#);
         headed(&format!("{{{},{}}}", entry("a", a), entry("b", b)), data)
     };
     let deep = format!("{}{}", r#"{"__metadata__":"#, "[".repeat(100_000));
@@ -37,7 +38,13 @@ fn safe_tensors() {
         ("header that is no text", [&2u64.to_le_bytes()[..], &[0xff, 0xfe]].concat()),
         ("lists in lists", headed(&deep, 0)),
         ("entry without a shape", headed(r#"{"w":{"dtype":"F32","data_offsets":[0,8]}}"#, 8)),
-        ("entry twice", headed(r#"{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#, 0)),
+        (
+            "entry twice",
+            headed(
+                r#"{"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
+                0,
+            ),
+        ),
         ("type unknown", entry("F4", "[2]", "[0,8]")),
         ("type for a terminal to obey", entry(r"\u001b[31m", "[2]", "[0,8]")),
         ("size negative", entry("F32", "[-2]", "[0,8]")),

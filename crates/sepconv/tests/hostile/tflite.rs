@@ -48,14 +48,20 @@ fn tensors() {
         ("stored sparsely", with_constant(|tensor| tensor.more = vec![(6, Field::Table(vec![]))])),
         ("keeps state", with_constant(|tensor| (tensor.data, tensor.more) = (None, vec![(5, Bool(true))]))),
         ("not a number", with_constant(|tensor| tensor.data = Some([0xff; 8].to_vec()))),
-        ("name of a megabyte", sum(|tensors, node| {
-            tensors[2].more = vec![(3, Bytes(vec![b'n'; 1 << 20]))];
-            node.code = 48;
-        })),
-        ("name for a terminal to obey", sum(|tensors, node| {
-            tensors[2].more = vec![(3, Bytes(b"\x1b[31m\x07\xff".to_vec()))];
-            node.code = 48;
-        })),
+        (
+            "name of a megabyte",
+            sum(|tensors, node| {
+                tensors[2].more = vec![(3, Bytes(vec![b'n'; 1 << 20]))];
+                node.code = 48;
+            }),
+        ),
+        (
+            "name for a terminal to obey",
+            sum(|tensors, node| {
+                tensors[2].more = vec![(3, Bytes(b"\x1b[31m\x07\xff".to_vec()))];
+                node.code = 48;
+            }),
+        ),
         ("scales too many", scales(vec![1.0; 3], vec![], 0)),
         ("scales by the million", scales(vec![1.0; 1 << 20], vec![], 0)),
         ("zero points of another number", scales(vec![1.0; 2], vec![0; 3], 0)),
@@ -65,7 +71,10 @@ fn tensors() {
         ("scale not a number", scales(vec![f32::NAN], vec![0], 0)),
         ("scale negative", scales(vec![-1.0], vec![0], 0)),
         ("activation with two scales", sum(|tensors, _| tensors[0] = Tensor::i8(&[2], &[1.0, 2.0], &[0, 0], 0))),
-        ("activation of 16 bits", sum(|tensors, _| tensors[0] = Tensor { kind: 7, ..Tensor::i8(&[2], &[1.0], &[0], 0) })),
+        (
+            "activation of 16 bits",
+            sum(|tensors, _| tensors[0] = Tensor { kind: 7, ..Tensor::i8(&[2], &[1.0], &[0], 0) }),
+        ),
         ("bytes without a scale", sum(|tensors, _| tensors[0].kind = 9)),
     ];
     insta::assert_snapshot!(networks("tflite", cases));
@@ -96,13 +105,19 @@ fn nodes() {
         ("shapes that do not broadcast", sum(|tensors, _| tensors[1] = Tensor::floats(&[3], &[1.0; 3]))),
         ("cycle", file(&tensors(), &[Node { inputs: vec![2, 1], ..sound() }], &[0], &[2])),
         ("nodes by the hundred thousand", file(&tensors(), &vec![sound(); 100_001], &[0], &[2])),
-        ("one node that reads one tensor by the million", file(&tensors(), &[Node { code: 106, inputs: vec![0; 2_000_000], ..sound() }], &[0], &[2])),
+        (
+            "one node that reads one tensor by the million",
+            file(&tensors(), &[Node { code: 106, inputs: vec![0; 2_000_000], ..sound() }], &[0], &[2]),
+        ),
         ("inputs by the thousand", file(&tensors(), &[sound()], &[0; 2000], &[2])),
         ("input twice", file(&tensors(), &[sound()], &[0, 0], &[2])),
         ("input that does not exist", file(&tensors(), &[sound()], &[9], &[2])),
         ("output that does not exist", file(&tensors(), &[sound()], &[0], &[9])),
         ("output -1", file(&tensors(), &[sound()], &[0], &[-1])),
-        ("output that nothing computes", file(&[tensors().to_vec(), vec![Tensor::open(&[1])]].concat(), &[sound()], &[0], &[3])),
+        (
+            "output that nothing computes",
+            file(&[tensors().to_vec(), vec![Tensor::open(&[1])]].concat(), &[sound()], &[0], &[3]),
+        ),
         ("no outputs", file(&tensors(), &[sound()], &[0], &[])),
         ("no nodes", file(&tensors(), &[], &[0], &[2])),
         ("nothing", file(&[], &[], &[], &[])),
@@ -167,7 +182,8 @@ fn windows() {
 fn operands() {
     let ints = |code: i32, list: &[i32]| on_plane(code, &[1, 2, 4, 4], Tensor::ints(list), vec![]);
     let options = |code: i32, list: &[i32], options: Table| on_plane(code, &[1, 2, 4, 4], Tensor::ints(list), options);
-    let sizes = |dims: &[i32]| on_plane(22, &[1, 2, 4, 4], Tensor::floats(&[4], &[1.0; 4]), vec![(0, Ints(dims.to_vec()))]);
+    let sizes =
+        |dims: &[i32]| on_plane(22, &[1, 2, 4, 4], Tensor::floats(&[4], &[1.0; 4]), vec![(0, Ints(dims.to_vec()))]);
     let cases = [
         ("reshape to what wraps", ints(22, &[i32::MAX, i32::MAX, i32::MAX])),
         ("reshape with two open sizes", ints(22, &[-1, -1])),
@@ -289,14 +305,20 @@ fn offsets() {
         ("operators outside", forged(|walk| (walk.field(graph(walk), 3), OUT))),
         ("operator codes outside", forged(|walk| (walk.field(root(walk), 1), OUT))),
         ("buffers outside", forged(|walk| (walk.field(root(walk), 4), OUT))),
-        ("data longer than the file", forged(|walk| {
-            let buffers = walk.follow(walk.field(root(walk), 4));
-            (walk.follow(walk.field(walk.follow(buffers + 8), 0)), u32::MAX)
-        })),
-        ("data in itself", forged(|walk| {
-            let buffers = walk.follow(walk.field(root(walk), 4));
-            (walk.field(walk.follow(buffers + 8), 0), 0)
-        })),
+        (
+            "data longer than the file",
+            forged(|walk| {
+                let buffers = walk.follow(walk.field(root(walk), 4));
+                (walk.follow(walk.field(walk.follow(buffers + 8), 0)), u32::MAX)
+            }),
+        ),
+        (
+            "data in itself",
+            forged(|walk| {
+                let buffers = walk.follow(walk.field(root(walk), 4));
+                (walk.field(walk.follow(buffers + 8), 0), 0)
+            }),
+        ),
     ];
     insta::assert_snapshot!(networks("tflite", cases));
 }
@@ -309,7 +331,8 @@ fn buffers_behind_the_tables() {
         let graph = vec![(0, Tables(vec![tensor])), (2, Ints(vec![0]))];
         // The fields are 64 bits wide; the writer's are 32, so each is followed by one that is zero.
         let outside = vec![(1, I32(offset)), (9, I32(0)), (2, I32(size)), (10, I32(0))];
-        let mut bytes = buffer(b"TFL3", &vec![(0, I32(3)), (2, Tables(vec![graph])), (4, Tables(vec![vec![], outside]))]);
+        let mut bytes =
+            buffer(b"TFL3", &vec![(0, I32(3)), (2, Tables(vec![graph])), (4, Tables(vec![vec![], outside]))]);
         bytes.resize(1024, 0);
         bytes
     };

@@ -12,7 +12,8 @@ fn added(dims: &[i64], weight: Message) -> Vec<u8> {
 #[test]
 fn inputs() {
     let relu = |dims: &[i64]| network(dims, &[node("Relu", &["x"], &["y"])], &[]);
-    let conv = |dims: &[i64]| network(dims, &[node("Conv", &["x", "w"], &["y"])], &[floats("w", &[1, 1, 1, 1], &[1.0])]);
+    let conv =
+        |dims: &[i64]| network(dims, &[node("Conv", &["x", "w"], &["y"])], &[floats("w", &[1, 1, 1, 1], &[1.0])]);
     let cases = [
         ("scalar", relu(&[])),
         ("empty", relu(&[2, 0])),

@@ -101,7 +101,10 @@ fn shapes() {
         ("SpaceToDepth by 2^63 - 1", node("SpaceToDepth", &["x"], &["y"]).with_int("blocksize", VAST)),
         ("Cast to a type that does not exist", node("Cast", &["x"], &["y"]).with_int("to", VAST)),
         ("Cast to integers while running", node("Cast", &["x"], &["y"]).with_int("to", 7)),
-        ("GroupNormalization by 0", node("GroupNormalization", &["x", "scales", "scales"], &["y"]).with_int("num_groups", 0)),
+        (
+            "GroupNormalization by 0",
+            node("GroupNormalization", &["x", "scales", "scales"], &["y"]).with_int("num_groups", 0),
+        ),
         ("Gemm of planes", node("Gemm", &["x", "x"], &["y"])),
         ("MatMul that does not fit", node("MatMul", &["x", "huge"], &["y"])),
     ];

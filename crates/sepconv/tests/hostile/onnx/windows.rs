@@ -36,7 +36,10 @@ fn convolutions() {
         ("dilation 0", conv().with_ints("dilations", &[1, 0])),
         ("dilation 2^31", conv().with_ints("dilations", &[HUGE, HUGE])),
         ("dilation that wraps", conv().with_ints("dilations", &[VAST, 1])),
-        ("dilation and padding to match", conv().with_ints("dilations", &[1 << 20, 1]).with_ints("pads", &[1 << 21, 1, 1 << 21, 1])),
+        (
+            "dilation and padding to match",
+            conv().with_ints("dilations", &[1 << 20, 1]).with_ints("pads", &[1 << 21, 1, 1 << 21, 1]),
+        ),
         ("groups 0", grouped(0)),
         ("groups negative", grouped(-8)),
         ("groups that do not divide", grouped(3)),
@@ -51,7 +54,10 @@ fn convolutions() {
         ("pads too few", conv().with_ints("pads", &[1, 1])),
         ("auto_pad unknown", conv().with_text("auto_pad", "SAME")),
         ("auto_pad and pads", conv().with_text("auto_pad", "SAME_UPPER").with_ints("pads", &[1, 1, 1, 1])),
-        ("auto_pad and dilation 2^31", conv().with_text("auto_pad", "SAME_LOWER").with_ints("dilations", &[HUGE, HUGE])),
+        (
+            "auto_pad and dilation 2^31",
+            conv().with_text("auto_pad", "SAME_LOWER").with_ints("dilations", &[HUGE, HUGE]),
+        ),
         ("bias of another length", node("Conv", &["x", "w", "w"], &["y"]).with_int("group", 8)),
         ("weights are the input", node("Conv", &["x", "x"], &["y"])),
     ];

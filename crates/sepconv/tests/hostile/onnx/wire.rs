@@ -36,7 +36,10 @@ fn protobuf() {
         ("group that does not end", then(Message(vec![0x7b]))),
         ("groups in groups", then(Message(vec![0x7b; 100_000]))),
         ("name that is no text", file(&graph(&[2], &[Message::default().bytes(4, [0xff, 0xfe])], &[]), 18)),
-        ("packed numbers cut off", file(&Message::default().message(5, &Message::default().claiming(1, 1, [0x80])), 18)),
+        (
+            "packed numbers cut off",
+            file(&Message::default().message(5, &Message::default().claiming(1, 1, [0x80])), 18),
+        ),
         ("messages in messages", nested(7, 10_000).0),
         ("subgraphs in subgraphs", network(&[2], &[node("If", &["x"], &["y"]).message(5, &nested(6, 10_000))], &[])),
         ("graph twice", then(Message::default().message(7, &graph(&[2], &[node("Relu", &["x"], &["y"])], &[])))),
@@ -56,7 +59,9 @@ fn models() {
         let graph = Message::default().message(1, &node("Relu", &["x"], &["y"])).message(11, &value("x", 1, &[2]));
         file(&graph.message(12, output), 18)
     };
-    let entry = |key: &str, text: String| then(Message::default().message(14, &Message::default().bytes(1, key).bytes(2, text)));
+    let entry = |key: &str, text: String| {
+        then(Message::default().message(14, &Message::default().bytes(1, key).bytes(2, text)))
+    };
     let cases = [
         ("no graph", Message::default().int(1, 8).0),
         ("no operator set", Message::default().message(7, &relu()).0),
@@ -70,7 +75,10 @@ fn models() {
         ("output of strings", output(&value("y", 8, &[2]))),
         ("output of an unknown type", output(&value("y", 99, &[2]))),
         ("output that nothing produces", output(&value("z", 1, &[2]))),
-        ("outputs by the thousand", file(&(0..2000).fold(relu(), |graph, _| graph.message(12, &value("y", 1, &[2]))), 18)),
+        (
+            "outputs by the thousand",
+            file(&(0..2000).fold(relu(), |graph, _| graph.message(12, &value("y", 1, &[2]))), 18),
+        ),
         ("weights for nobody", network(&[2], &[node("Relu", &["x"], &["y"])], &[floats("w", &[1 << 40], &[])])),
         ("labels without end", entry("sepconv.labels", "\n".repeat(2 << 20))),
         ("pre-processing without end", entry("sepconv.preprocess", "1".repeat(1 << 20))),
