@@ -4,7 +4,7 @@ use allocation_counter::measure;
 use sepconv::{Error, ErrorKind, Image, Limits, Model, Options};
 
 use crate::flatbuffer;
-use crate::protobuf::{Message, floats, ints, network, node};
+use crate::protobuf::{Message, file, floats, graph, ints, network, node, value};
 
 const KILOBYTE: usize = 1024;
 const GIGABYTE: u64 = 1 << 30;
@@ -115,6 +115,7 @@ fn greedy(side: i64) -> Vec<(&'static str, Vec<u8>)> {
                 &[ints("to", &[side * side, 1, 1, 1]), floats("v", &[1], &[2.0])],
             ),
         ),
+        ("a constant for each of five outputs", file(&known_outputs(side), 18)),
         (
             "a list of sizes",
             network(
@@ -162,6 +163,15 @@ fn scaled_filters() -> Vec<Message> {
     }
     nodes.push(node("Sum", &["p0", "p1", "p2", "p3"], &["y"]));
     nodes
+}
+
+/// One filled constant, under the names of five outputs.
+fn known_outputs(side: i64) -> Message {
+    let names = ["1", "2", "3", "4"];
+    let filled = node("ConstantOfShape", &["to"], &["y"]);
+    let nodes: Vec<Message> = [filled].into_iter().chain(names.map(|name| node("Identity", &["y"], &[name]))).collect();
+    let graph = graph(&[1], &nodes, &[ints("to", &[side, side])]);
+    names.iter().fold(graph, |graph, name| graph.message(12, &value(name, 1, &[])))
 }
 
 /// Sides from what is small to what no address reaches: somewhere between, each network is just within its limits.
