@@ -25,7 +25,8 @@ pub struct Builder {
 impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
-        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![] };
+        let max_memory = limits.max_memory;
+        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![], max_memory };
         Self { graph, producers: vec![], settled: vec![], limits, applied: 0, work: 0, memory: 0 }
     }
 
@@ -101,6 +102,9 @@ impl Builder {
         let settled = inputs.iter().all(|id| self.settled[id.0]);
         let work = op.work(&operands, &shape).saturating_mul(if settled && !dequantizes { FOLDING } else { 1 });
         self.check_cost(work)?;
+        if constants.is_some() {
+            self.expect_room(shape.elements() * dtype.size())?;
+        }
         let folded = constants.map(|constants| op.evaluate(&constants, &shape)).transpose()?;
         if let Op::Quantize(quantization) | Op::Dequantize(quantization) = op {
             // Nodes of a file may share one long list of scales; here each has its own.
@@ -202,12 +206,26 @@ impl Builder {
         Ok(())
     }
 
+    /// For readers that make a constant of another one: whether the graph may keep so many bytes more.
+    ///
+    /// # Errors
+    /// When they would pass the limit of memory.
+    pub fn expect_room(&self, bytes: usize) -> Result<()> {
+        self.check_room(bytes).map(|_| ())
+    }
+
+    /// What the graph keeps with so many bytes more.
+    fn check_room(&self, bytes: usize) -> Result<usize> {
+        let memory = self.memory.saturating_add(bytes);
+        if memory > self.limits.max_memory {
+            return Err(memory_error(memory, self.limits.max_memory));
+        }
+        Ok(memory)
+    }
+
     /// Counts memory that the graph keeps.
     fn hold(&mut self, bytes: usize) -> Result<()> {
-        self.memory = self.memory.saturating_add(bytes);
-        if self.memory > self.limits.max_memory {
-            return Err(memory_error(self.memory, self.limits.max_memory));
-        }
+        self.memory = self.check_room(bytes)?;
         Ok(())
     }
 

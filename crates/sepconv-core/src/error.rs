@@ -28,6 +28,26 @@ struct Diagnostic {
     help: Option<String>,
 }
 
+/// Characters of each part of an error: names come from files, where nothing bounds them.
+const LONGEST: usize = 1000;
+
+/// A text as people can read it: not too long, and without what a terminal obeys.
+fn readable(text: impl Into<String>) -> String {
+    let text = text.into();
+    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    for (i, c) in text.chars().enumerate() {
+        match c {
+            _ if i == LONGEST => {
+                shown.push('…');
+                break;
+            }
+            c if c.is_control() && c != '\n' => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// The kind of an [`Error`], for programs that react to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -51,7 +71,7 @@ impl Error {
     pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Self(Box::new(Diagnostic {
             kind,
-            what: what.into(),
+            what: readable(what),
             place: None,
             file: None,
             expected: None,
@@ -92,8 +112,8 @@ impl Error {
 
     /// Adds what was expected and what was found instead.
     pub fn expected(mut self, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
-        self.0.expected = Some(expected.to_string());
-        self.0.got = Some(got.to_string());
+        self.0.expected = Some(readable(expected.to_string()));
+        self.0.got = Some(readable(got.to_string()));
         self
     }
 
@@ -110,7 +130,7 @@ impl Error {
 
     /// Says where in the file or graph, unless a place is already known.
     pub fn at(mut self, place: impl Into<String>) -> Self {
-        self.0.place.get_or_insert(place.into());
+        self.0.place.get_or_insert_with(|| readable(place));
         self
     }
 

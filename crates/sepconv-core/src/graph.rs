@@ -3,7 +3,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{DType, Op, Shape, Tensor};
+use crate::{DType, Limits, Op, Shape, Tensor};
 
 /// Names a [`Value`] of one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,9 +64,16 @@ pub struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
+    /// What its constants may take, as whoever built it said.
+    pub(crate) max_memory: usize,
 }
 
 impl Graph {
+    /// What a pass may make of it: nodes and arithmetic were counted when it was built, but a pass may copy constants.
+    pub(crate) fn limits_of_passes(&self) -> Limits {
+        Limits { max_memory: self.max_memory, ..Limits::NONE }
+    }
+
     /// The value that `id` names.
     pub fn value(&self, id: ValueId) -> &Value {
         &self.values[id.0]

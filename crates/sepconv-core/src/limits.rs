@@ -15,10 +15,9 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 2 GiB (1 GiB where an address has 32 bits), 10¹² multiply-accumulates and 100,000 nodes: far above any phone-sized network,
-    /// far below what would hurt a laptop.
+    /// 700 MB, so that with what is copied on the way nothing passes a gigabyte; 10¹² multiply-accumulates and 20,000 nodes: far above
+    /// any phone-sized network, far below what would hurt a laptop.
     fn default() -> Self {
-        let max_memory = if usize::BITS > 32 { 2 << 30 } else { 1 << 30 };
-        Self { max_memory, max_macs: 1_000_000_000_000, max_nodes: 100_000 }
+        Self { max_memory: 700_000_000, max_macs: 1_000_000_000_000, max_nodes: 20_000 }
     }
 }

@@ -19,7 +19,18 @@ mod zip;
 pub use binding::{Binding, Signature};
 pub use padding::Padding;
 
-use sepconv_core::Error;
+use sepconv_core::{Error, Result};
+
+/// Numbers in a list that says how an operator works: sizes, axes, pads, parts. A file may compute a list as long as memory.
+const LONGEST_LIST: usize = 1 << 16;
+
+/// A copy of a list, called `what`, that says how an operator works.
+fn list<T: Clone>(list: &[T], what: &str) -> Result<Vec<T>> {
+    if list.len() <= LONGEST_LIST {
+        return Ok(list.to_vec());
+    }
+    Err(Error::limit(format!("{what} are too many")).expected(format_args!("at most {LONGEST_LIST}"), list.len()))
+}
 
 /// The error for an operand, called `what`, that only a run of the network gives.
 fn not_known(what: &str, operand: &str) -> Error {

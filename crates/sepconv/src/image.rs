@@ -13,6 +13,10 @@ use crate::file;
 const MAX_SIDE: u32 = 1 << 15;
 /// The most memory that decoding one picture may take.
 const MAX_BYTES: u64 = 512 << 20;
+/// Pictures up to this size are decoded however small their file is; beyond it a file has a byte for each `MAX_RATIO` of them, which is
+/// twice what PNG reaches on a blank page.
+const UNDOUBTED: u64 = 64 << 20;
+const MAX_RATIO: u64 = 2048;
 /// Networks see the centre of a photograph: the shortest side becomes 256/224 of what they take.
 const MARGIN: (usize, usize) = (8, 7);
 
@@ -52,7 +56,8 @@ impl Image {
     /// Transparency is dropped.
     ///
     /// # Errors
-    /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512 MiB.
+    /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512 MiB, or more than
+    /// 64 MiB of a file that is too small to hold so much.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
@@ -66,7 +71,7 @@ impl Image {
         let mut limits = Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
         limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_BYTES);
+        limits.max_alloc = Some(MAX_BYTES.min(UNDOUBTED.max(MAX_RATIO * bytes.len() as u64)));
         reader.limits(limits.clone());
         let upright = reader.into_decoder().and_then(|mut decoder| {
             limits.reserve(decoder.total_bytes())?;
@@ -193,8 +198,11 @@ fn with_margin(side: usize) -> usize {
 fn describe(error: ::image::ImageError) -> Error {
     use ::image::ImageError;
     match error {
-        ImageError::Limits(_) => Error::limit("picture is too large")
-            .help(format!("sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded", MAX_BYTES >> 20)),
+        ImageError::Limits(_) => Error::limit("picture is too large").help(format!(
+            "sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded, {} MiB of a file that is very small",
+            MAX_BYTES >> 20,
+            UNDOUBTED >> 20
+        )),
         ImageError::Unsupported(error) => Error::unsupported(format!("picture is not understood: {error}"))
             .help("PNG, JPEG, BMP and WebP are understood"),
         error => Error::malformed(format!("picture is damaged: {}", error.to_string().trim_end())),

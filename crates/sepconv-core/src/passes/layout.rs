@@ -1,12 +1,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{Builder, Graph, Limits, Node, Op, Port, Result, Shape, ValueId, interpret::inverse, op::Quantization};
+use crate::{Builder, Graph, Node, Op, Port, Result, Shape, ValueId, interpret::inverse, op::Quantization};
 
 /// Transposes that only translate between NCHW and NHWC go: each is carried along as a note on the value instead, through every
 /// operator that does not care, until it meets its inverse or the edge of the graph, where the port takes it.
 pub(super) fn layout(graph: &Graph) -> Result<Graph> {
-    let mut pass = Layout { graph, builder: Builder::new(Limits::NONE), seen: vec![None; graph.values.len()] };
+    let mut pass =
+        Layout { graph, builder: Builder::new(graph.limits_of_passes()), seen: vec![None; graph.values.len()] };
     for port in &graph.inputs {
         pass.input(port)?;
     }
@@ -54,9 +55,10 @@ impl Layout<'_> {
     /// The order that the first transpose of an input asks for, directly or behind operators that do not care for axes.
     fn wanted_order(&self, input: ValueId) -> Option<Vec<usize>> {
         let rank = self.graph.value(input).shape.len();
-        let mut same = vec![input];
+        let mut same = vec![false; self.graph.values.len()];
+        same[input.0] = true;
         for node in &self.graph.nodes {
-            if !node.inputs.iter().any(|id| same.contains(id)) {
+            if !node.inputs.iter().any(|id| same[id.0]) {
                 continue;
             }
             match &node.op {
@@ -70,7 +72,7 @@ impl Layout<'_> {
                 | Op::Pad { .. }
                     if self.graph.value(node.output).shape.len() == rank =>
                 {
-                    same.push(node.output)
+                    same[node.output.0] = true;
                 }
                 _ => {}
             }

@@ -48,7 +48,8 @@ pub const PASSES: &[Pass] = &[
 /// Runs every pass.
 ///
 /// # Errors
-/// None are expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
+/// When copies of constants would pass the limit of memory that the graph was built with. No others are expected for a graph that a
+/// [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
 pub fn optimise(graph: Graph) -> Result<Graph> {
     PASSES.iter().try_fold(graph, |graph, pass| (pass.run)(&graph))
 }

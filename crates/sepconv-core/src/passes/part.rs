@@ -1,7 +1,7 @@
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 
-use crate::{Builder, Graph, Limits, Result};
+use crate::{Builder, Graph, Result};
 
 /// Some nodes of a graph, in its order, as a network of their own: what they read and do not make becomes its inputs, the result of the last
 /// its output.
@@ -9,7 +9,7 @@ use crate::{Builder, Graph, Limits, Result};
 /// # Errors
 /// None are expected for nodes of a graph that a [`Builder`] made.
 pub fn part(graph: &Graph, nodes: &[usize]) -> Result<Graph> {
-    let (mut builder, mut map) = (Builder::new(Limits::NONE), BTreeMap::new());
+    let (mut builder, mut map) = (Builder::new(graph.limits_of_passes()), BTreeMap::new());
     for node in nodes.iter().map(|&i| &graph.nodes[i]) {
         for &id in &node.inputs {
             if let Entry::Vacant(entry) = map.entry(id) {

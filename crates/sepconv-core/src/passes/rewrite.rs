@@ -1,7 +1,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{Builder, Graph, Limits, Node, Op, Result, Shape, Tensor, ValueId};
+use crate::{Builder, Graph, Node, Op, Result, Shape, Tensor, ValueId};
 
 /// A graph being rebuilt node by node.
 ///
@@ -22,7 +22,7 @@ pub struct Rewriter {
 /// Those of the rule and of the [`Builder`].
 pub fn rewrite(graph: &Graph, mut rule: impl FnMut(&mut Rewriter, &Node) -> Result<Option<ValueId>>) -> Result<Graph> {
     let old_uses = count_uses(graph);
-    let mut rewriter = Rewriter { builder: Builder::new(Limits::NONE), uses: vec![] };
+    let mut rewriter = Rewriter { builder: Builder::new(graph.limits_of_passes()), uses: vec![] };
     let mut map: Vec<Option<ValueId>> = vec![None; graph.values.len()];
     for port in &graph.inputs {
         let value = graph.value(port.value);

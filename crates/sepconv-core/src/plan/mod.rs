@@ -153,8 +153,9 @@ impl Plan {
             layers.append(&mut made);
         }
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
-        // A runner keeps outputs apart, one for each port.
-        let outputs = graph.outputs.iter().map(|port| graph.value(port.value).bytes());
+        // A runner keeps outputs apart, one for each port, and beside it the plan keeps those that are known.
+        let outputs = graph.outputs.iter().map(|port| graph.value(port.value));
+        let outputs = outputs.map(|value| value.bytes() * if value.constant.is_some() { 2 } else { 1 });
         let bytes = [reserve.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
         if bytes > limits.max_memory {
             return Err(memory_error(bytes, limits.max_memory));

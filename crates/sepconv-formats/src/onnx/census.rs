@@ -8,7 +8,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 use sepconv_core::{Error, Result};
 
 /// The most messages and strings that a file may hold: twenty for each node of the largest graph.
-const MOST: usize = 2_000_000;
+const MOST: usize = 400_000;
 
 /// The fields of a message that hold further messages or strings, with theirs.
 struct Fields(&'static [(u32, Fields)]);

@@ -9,7 +9,7 @@ use super::external::External;
 use super::proto::{NodeProto, TensorProto};
 use super::tensor;
 use crate::element::Element;
-use crate::{lacks_input, not_known};
+use crate::{lacks_input, list, not_known};
 
 /// A node while it is imported: its operands and attributes, and the graph that grows.
 pub(super) struct Node<'a> {
@@ -114,15 +114,15 @@ impl<'a> Node<'a> {
     /// The integers of operand `i`; see [`known`](Self::known).
     pub(super) fn known_ints(&self, i: usize, what: &str) -> Result<Option<Vec<i64>>> {
         let Some(tensor) = self.known(i, what)? else { return Ok(None) };
-        let wrong = || Error::malformed(format!("{what} are not integers"));
-        tensor.as_i64().map(|ints| Some(ints.to_vec())).ok_or_else(wrong)
+        let ints = tensor.as_i64().ok_or_else(|| Error::malformed(format!("{what} are not integers")))?;
+        list(ints, what).map(Some)
     }
 
     /// The floats of operand `i`; see [`known`](Self::known). Empty ones count as left out, as in Resize.
     pub(super) fn known_floats(&self, i: usize, what: &str) -> Result<Option<Vec<f32>>> {
         let Some(tensor) = self.known(i, what)? else { return Ok(None) };
-        let wrong = || Error::malformed(format!("{what} are not floats"));
-        tensor.as_f32().map(|floats| Some(floats.to_vec())).ok_or_else(wrong)
+        let floats = tensor.as_f32().ok_or_else(|| Error::malformed(format!("{what} are not floats")))?;
+        list(floats, what).map(Some)
     }
 
     /// Integers that older operator sets have as an attribute and newer ones as operand `i`, both called `name`.
@@ -151,11 +151,15 @@ impl<'a> Node<'a> {
     }
 
     /// A constant with its elements in another type; any other value as it is.
-    fn converted(&mut self, x: ValueId, to: Element) -> Result<ValueId> {
-        match self.constant_of(x).map(|tensor| to.convert(tensor)) {
-            Some(tensor) => self.constant(tensor?),
-            None => Ok(x),
-        }
+    pub(super) fn converted(&mut self, x: ValueId, to: Element) -> Result<ValueId> {
+        let Some(tensor) = self.constant_of(x).cloned() else { return Ok(x) };
+        self.expect_room(tensor.shape().elements() * to.dtype().size())?;
+        self.constant(to.convert(&tensor)?)
+    }
+
+    /// Fails where the graph may not keep so many bytes more.
+    pub(super) fn expect_room(&self, bytes: usize) -> Result<()> {
+        self.builder.expect_room(bytes)
     }
 
     /// Adds a constant to the graph, under this node's name.

@@ -6,7 +6,7 @@ use sepconv_kernels::Activation;
 
 use super::flatbuffer::{Scalar, Table};
 use super::graph::Importer;
-use crate::{lacks_input, not_known};
+use crate::{lacks_input, list, not_known};
 
 /// A node that is being imported, seen by its operator.
 pub(super) struct Node<'i, 'a> {
@@ -117,8 +117,8 @@ impl Node<'_, '_> {
         let Some(constant) = self.constant_of(value) else {
             return Err(not_known(&what, &self.importer.builder.value(value).name));
         };
-        let integers = constant.as_i64().map(<[i64]>::to_vec);
-        integers.ok_or_else(|| Error::malformed(format!("{what} are not integers")))
+        let integers = constant.as_i64().ok_or_else(|| Error::malformed(format!("{what} are not integers")))?;
+        list(integers, &what)
     }
 
     /// The one integer of the operand at `index`.

@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Int8, Isa, Kernel, Simd};
+use super::{Columns, Int8, Isa, Kernel, Simd, strided};
 
 /// Runs the block with each token of the machine, `S` being its type.
 macro_rules! with_each_token {
@@ -48,6 +48,86 @@ fn names_are_unique_and_floats_run_with_the_plain_token() {
     // Each float width once, among them the widest.
     assert_eq!(Isa::floats().map(Isa::lanes).max(), Some(Isa::best().lanes()));
     assert!(Isa::floats().all(|isa| !isa.name().ends_with("vnni")));
+}
+
+#[test]
+fn floats_are_computed_lane_by_lane() {
+    with_each_token!(|simd, isa| {
+        let numbers = [0.0, -0.0, 1.0, -1.5, 2.5, 3e38, -1e-40, f32::INFINITY, f32::NAN];
+        let same = |got: f32, want: f32| got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+        for a in numbers {
+            for b in numbers {
+                let [x, y] = [a, b].map(|number| simd.splat(number));
+                let fused = [a.mul_add(b, 0.5), a * b + 0.5];
+                let min = if a < b { a } else { b };
+                let max = if a > b { a } else { b };
+                for (got, want) in [
+                    (simd.add(x, y), [a + b; 2]),
+                    (simd.sub(x, y), [a - b; 2]),
+                    (simd.mul(x, y), [a * b; 2]),
+                    (simd.div(x, y), [a / b; 2]),
+                    (simd.min(x, y), [min; 2]),
+                    (simd.max(x, y), [max; 2]),
+                    (simd.round(x), [a.round_ties_even(); 2]),
+                    (simd.mul_add(x, y, simd.splat(0.5)), fused),
+                ] {
+                    let right = |&got: &f32| want.iter().any(|&want| same(got, want) || got == want);
+                    assert!(floats(simd, got).iter().all(right), "{isa}: {want:?} of {a} and {b}");
+                }
+            }
+        }
+        for n in -126..=127 {
+            assert_eq!(floats(simd, simd.exp2(simd.splat(n as f32)))[0], (n as f32).exp2(), "{isa} {n}");
+        }
+        let line: Vec<f32> = (1..=S::LANES).map(|i| i as f32).collect();
+        assert_eq!(simd.sum(simd.load(&line)), line.iter().sum::<f32>(), "{isa}");
+    });
+}
+
+#[test]
+fn parts_of_floats_keep_to_their_slice() {
+    with_each_token!(|simd, isa| {
+        let line: Vec<f32> = (1..=S::LANES + 1).map(|i| i as f32).collect();
+        for length in 0..=S::LANES + 1 {
+            let part = simd.load_part(&line[..length]);
+            let mut want = line[..S::LANES].to_vec();
+            want[length.min(S::LANES)..].fill(0.0);
+            assert_eq!(floats(simd, part), want, "{isa} {length}");
+            let mut got = vec![7.0; S::LANES + 1];
+            simd.store_part(simd.load(&line), &mut got[..length]);
+            let kept = length.min(S::LANES);
+            assert_eq!(got[..kept], line[..kept], "{isa} {length}");
+            assert!(got[kept..].iter().all(|&x| x == 7.0), "{isa} {length}");
+        }
+    });
+}
+
+#[test]
+fn places_beyond_a_row_panic() {
+    let panics = |work: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err();
+    let row: Vec<u8> = (0..20).collect();
+    let columns = Columns::new(20, 2, 5, 3, 4);
+    assert_eq!((columns.of(&row, 3), columns.run::<_, 2>(&row, 1)), (&row[17..20], [&row[7..10], &row[12..15]]));
+    let later = columns.renumbered(0, 1, 1..5);
+    assert_eq!(later.of(&row, 4), &row[17..20]);
+    assert_eq!(later.of_mut(&mut row.clone(), 1), &row[2..5]);
+    for beyond in [
+        &|| drop(Columns::new(19, 2, 5, 3, 4)) as &dyn Fn(),
+        &|| drop(Columns::new(20, 2, usize::MAX, 3, 4)),
+        &|| drop(Columns::new(20, usize::MAX, 5, 3, 1)),
+        &|| drop(columns.renumbered(0, 1, 0..4)),
+        &|| drop(columns.renumbered(1, 0, 0..4)),
+        &|| _ = columns.of(&row, 4),
+        &|| _ = columns.of(&row[..19], 0),
+        &|| _ = columns.run::<_, 2>(&row, 3),
+        &|| _ = later.of(&row, 0),
+    ] {
+        assert!(panics(beyond));
+    }
+    assert_eq!(strided::<_, 3>(&row, 8, 4), [&row[..4], &row[8..12], &row[16..20]]);
+    for (step, length) in [(8, 5), (9, 4), (usize::MAX, 1), (1, usize::MAX)] {
+        assert!(panics(&|| _ = strided::<_, 3>(&row, step, length)), "{step} {length}");
+    }
 }
 
 #[test]

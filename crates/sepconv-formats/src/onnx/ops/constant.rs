@@ -6,7 +6,6 @@ use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims::sizes;
 use crate::element::Element;
-use crate::lacks_input;
 use crate::onnx::node::Node;
 use crate::onnx::tensor::element;
 
@@ -87,9 +86,8 @@ fn cast_to(node: &mut Node<'_>, to: Element) -> Result<ValueId> {
             bytes(node, whole, dtype)
         }
         _ => {
-            let tensor = node.known(0, "operand of a cast from or to integers")?;
-            let tensor = tensor.ok_or_else(|| lacks_input("input 0"))?;
-            node.constant(to.convert(&tensor)?)
+            node.known(0, "operand of a cast from or to integers")?;
+            node.converted(x, to)
         }
     }
 }

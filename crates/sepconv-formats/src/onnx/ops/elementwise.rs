@@ -51,10 +51,8 @@ pub(super) fn mean(node: &mut Node<'_>) -> Result<ValueId> {
 /// Integer exponents are read as floats where the base is one.
 pub(super) fn pow(node: &mut Node<'_>) -> Result<ValueId> {
     let (base, mut exponent) = operands(node)?;
-    if node.dtype(base) == DType::F32
-        && let Some(tensor) = node.constant_of(exponent).filter(|tensor| tensor.dtype() == DType::I64).cloned()
-    {
-        exponent = node.constant(Element::F32.convert(&tensor)?)?;
+    if (node.dtype(base), node.dtype(exponent)) == (DType::F32, DType::I64) {
+        exponent = node.converted(exponent, Element::F32)?;
     }
     node.binary(Binary::Pow, base, exponent)
 }

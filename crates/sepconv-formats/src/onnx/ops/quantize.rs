@@ -125,6 +125,7 @@ impl Scheme {
             count = count.max(entries(&shape, &node.shape(value))?);
         }
         let axis = if count > 1 { dims::axis(axis, shape.len())? } else { 0 };
+        node.expect_room(count * size_of::<(f32, i32)>())?;
         if let Some((scale, zero_point)) = known(node, scale, zero) {
             let (scale, zero_point) = (spread(scale, count), spread(zero_point, count));
             return Ok(Self::Known(Quantization { dtype, scale, zero_point, axis }));

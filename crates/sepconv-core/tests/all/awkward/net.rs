@@ -1,5 +1,4 @@
-//! Whatever a builder accepts, however odd, runs and gives what the interpreter gives: sizes of zero and one, windows that see
-//! nothing but padding, steps that leave the plane, every rank, every operator.
+//! Networks out of random choices. The fuzz target of plans makes the choices too, so nothing here knows where they come from.
 
 use sepconv_core::{
     Builder, DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Shape, Tensor, ValueId, interpret,
@@ -16,46 +15,8 @@ use sepconv_kernels::{
 
 use crate::common::{Backwards, Random};
 
-const LIMITS: Limits = Limits { max_memory: 1 << 26, max_macs: 10_000_000, max_nodes: 100 };
-
-#[test]
-fn whatever_is_accepted_runs() {
-    let (mut accepted, mut compared) = (0, 0);
-    for seed in 0..4000 {
-        let mut net = Awkward { builder: Builder::new(LIMITS), random: Random(seed), values: vec![], inputs: vec![] };
-        net.input();
-        for _ in 0..6 {
-            accepted += usize::from(net.node());
-        }
-        let (graph, inputs) = net.finish();
-        compared += check(seed, graph, &inputs);
-    }
-    // Too awkward a generator would test nothing.
-    assert!(accepted > 6000 && compared > 6000, "{accepted} nodes were accepted and {compared} plans compared");
-}
-
-#[test]
-fn windows_may_see_nothing_but_padding() {
-    for (groups, kernel, far) in [(3, 3, 9), (3, 5, 20), (3, 2, 9), (1, 3, 9), (3, 7, 30)] {
-        let mut net = Awkward { builder: Builder::new(LIMITS), random: Random(1), values: vec![], inputs: vec![] };
-        let x = net.builder.input("input", Shape::new([1, 4, 3, 3]).unwrap(), DType::F32).unwrap();
-        let input = net.tensor(&[1, 4, 3, 3]);
-        net.inputs.push(input);
-        let (weights, bias) = (net.constant(&[3, kernel, kernel, 3 / groups]), net.constant(&[3]));
-        for stride in 1..=3 {
-            let window =
-                Window { stride: [stride; 2], before: [far; 2], after: [far + 1; 2], ..Window::new(kernel, kernel) };
-            let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Relu });
-            net.values.push(net.builder.node("node", op, &[x, weights, bias]).unwrap());
-        }
-        net.values.iter().for_each(|&id| net.builder.output("output", id));
-        let compared = check(0, net.builder.finish(), &net.inputs);
-        assert_eq!(compared, 2 * Isa::floats().count());
-    }
-}
-
 /// How many plans were compared: of the graph as it is and as the passes leave it, for every instruction set.
-fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
+pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
     let Ok(expected) = interpret(&graph, inputs) else { return 0 };
     let optimised = optimise(graph.clone()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{graph}"));
     let mut compared = 0;
@@ -87,14 +48,22 @@ fn same(expected: &Tensor, got: &Tensor) -> bool {
     }
 }
 
-struct Awkward {
-    builder: Builder,
+/// Limits that keep the cost of one network small.
+const LIMITS: Limits = Limits { max_memory: 1 << 26, max_macs: 10_000_000, max_nodes: 100 };
+
+/// A network that grows, and the values that it is given.
+pub(crate) struct Awkward {
+    pub(crate) builder: Builder,
     random: Random,
-    values: Vec<ValueId>,
-    inputs: Vec<Tensor>,
+    pub(crate) values: Vec<ValueId>,
+    pub(crate) inputs: Vec<Tensor>,
 }
 
 impl Awkward {
+    pub(crate) fn new(random: Random) -> Self {
+        Self { builder: Builder::new(LIMITS), random, values: vec![], inputs: vec![] }
+    }
+
     fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.random.below(from.len())].clone()
     }
@@ -104,20 +73,20 @@ impl Awkward {
     }
 
     /// Whole numbers, so that results are exact and the order of sums cannot matter.
-    fn tensor(&mut self, dims: &[usize]) -> Tensor {
+    pub(crate) fn tensor(&mut self, dims: &[usize]) -> Tensor {
         let count = dims.iter().product();
         let data: Vec<f32> = (0..count).map(|_| self.random.below(7) as f32 - 3.0).collect();
         Tensor::f32(dims, data).unwrap()
     }
 
     /// A constant, or a single number where it would be large.
-    fn constant(&mut self, dims: &[usize]) -> ValueId {
+    pub(crate) fn constant(&mut self, dims: &[usize]) -> ValueId {
         let small = dims.iter().product::<usize>() < 100_000;
         let tensor = self.tensor(if small { dims } else { &[] });
         self.builder.constant("constant", tensor).unwrap()
     }
 
-    fn input(&mut self) {
+    pub(crate) fn input(&mut self) {
         let dims = self.dims();
         let id = self.builder.input("input", Shape::new(&dims[..]).unwrap(), DType::F32).unwrap();
         let tensor = self.tensor(&dims);
@@ -170,7 +139,7 @@ impl Awkward {
     }
 
     /// A random operator on random values; whether the builder took it.
-    fn node(&mut self) -> bool {
+    pub(crate) fn node(&mut self) -> bool {
         let x = self.pick(&self.values.clone());
         let shape = self.builder.shape(x).clone();
         let (op, inputs) = match self.random.below(4) {
@@ -341,7 +310,7 @@ impl Awkward {
     }
 
     /// The graph whose results are the last value, and two others.
-    fn finish(mut self) -> (Graph, Vec<Tensor>) {
+    pub(crate) fn finish(mut self) -> (Graph, Vec<Tensor>) {
         let outputs =
             [self.values[self.values.len() - 1], self.pick(&self.values.clone()), self.pick(&self.values.clone())];
         outputs.iter().for_each(|&id| self.builder.output("output", id));

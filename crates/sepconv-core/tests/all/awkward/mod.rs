@@ -1,0 +1,46 @@
+//! Whatever a builder accepts, however odd, runs and gives what the interpreter gives: sizes of zero and one, windows that see
+//! nothing but padding, steps that leave the plane, every rank, every operator.
+
+mod net;
+
+use sepconv_core::{DType, Op, Shape, op::Conv2d};
+use sepconv_kernels::{Activation, Isa, Window};
+
+use self::net::{Awkward, check};
+use crate::common::Random;
+
+#[test]
+fn whatever_is_accepted_runs() {
+    let (mut accepted, mut compared) = (0, 0);
+    for seed in 0..4000 {
+        let mut net = Awkward::new(Random(seed));
+        net.input();
+        for _ in 0..6 {
+            accepted += usize::from(net.node());
+        }
+        let (graph, inputs) = net.finish();
+        compared += check(seed, graph, &inputs);
+    }
+    // Too awkward a generator would test nothing.
+    assert!(accepted > 6000 && compared > 6000, "{accepted} nodes were accepted and {compared} plans compared");
+}
+
+#[test]
+fn windows_may_see_nothing_but_padding() {
+    for (groups, kernel, far) in [(3, 3, 9), (3, 5, 20), (3, 2, 9), (1, 3, 9), (3, 7, 30)] {
+        let mut net = Awkward::new(Random(1));
+        let x = net.builder.input("input", Shape::new([1, 4, 3, 3]).unwrap(), DType::F32).unwrap();
+        let input = net.tensor(&[1, 4, 3, 3]);
+        net.inputs.push(input);
+        let (weights, bias) = (net.constant(&[3, kernel, kernel, 3 / groups]), net.constant(&[3]));
+        for stride in 1..=3 {
+            let window =
+                Window { stride: [stride; 2], before: [far; 2], after: [far + 1; 2], ..Window::new(kernel, kernel) };
+            let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Relu });
+            net.values.push(net.builder.node("node", op, &[x, weights, bias]).unwrap());
+        }
+        net.values.iter().for_each(|&id| net.builder.output("output", id));
+        let compared = check(0, net.builder.finish(), &net.inputs);
+        assert_eq!(compared, 2 * Isa::floats().count());
+    }
+}

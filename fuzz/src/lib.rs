@@ -1,0 +1,26 @@
+//! What the targets share.
+
+use sepconv_core::{DType, Graph, Limits, Plan, Result, Runner, Serial, Shape, Tensor, passes};
+use sepconv_formats::{Binding, Signature};
+use sepconv_kernels::Isa;
+
+/// What an input of a target may cost: little, so that many are tried.
+pub const LIMITS: Limits = Limits { max_memory: 1 << 24, max_macs: 10_000_000, max_nodes: 1000 };
+
+/// A shape for every input that leaves sizes open.
+pub fn binding(inputs: &[Signature]) -> Binding {
+    let open = inputs.iter().filter(|input| input.dims.contains(&None));
+    let shape = |input: &Signature| input.dims.iter().map(|dim| dim.unwrap_or(4)).collect();
+    let shapes = open.map(|input| (input.name.clone(), shape(input))).collect();
+    Binding { shapes, limits: LIMITS, ..Binding::default() }
+}
+
+/// Simplifies a network, plans it and runs it once on zeros.
+pub fn run(graph: Graph, limits: &Limits) -> Result<()> {
+    let graph = passes::optimise(graph)?;
+    let zeros = |(shape, dtype): (&Shape, DType)| Tensor::zeros(shape.clone(), dtype);
+    let types: Vec<DType> = graph.inputs().iter().map(|port| graph.value(port.value).dtype).collect();
+    let mut runner = Runner::new(Plan::new(&graph, Isa::best(), 1, limits)?);
+    let inputs: Vec<Tensor> = runner.inputs().map(|(_, shape)| shape).zip(types).map(zeros).collect();
+    runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial).map(|_| ())
+}
