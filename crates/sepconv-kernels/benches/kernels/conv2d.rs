@@ -25,7 +25,7 @@ fn products(conv: &Conv2d) -> [usize; 2] {
     [depth, depth * conv.output.iter().product::<usize>()]
 }
 
-pub fn floats(bench: &Bench<'_>) {
+pub(crate) fn floats(bench: &Bench<'_>) {
     for (shape, conv) in layers() {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
         bench.tiles(&shape, Tile::variants(bench.isa), conv.tile(bench.isa), |tile| {
@@ -43,7 +43,7 @@ pub fn floats(bench: &Bench<'_>) {
     }
 }
 
-pub fn bytes(bench: &Bench<'_>) {
+pub(crate) fn bytes(bench: &Bench<'_>) {
     for (shape, conv) in layers() {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
         bench.tiles(&shape, Tile::variants_int8(bench.isa), conv.tile_int8(bench.isa), |tile| {

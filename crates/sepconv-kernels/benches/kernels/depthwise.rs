@@ -52,7 +52,7 @@ fn report(bench: &Bench<'_>, measure: impl Fn(Variant, &Depthwise) -> f64) {
     }
 }
 
-pub fn floats(bench: &Bench<'_>) {
+pub(crate) fn floats(bench: &Bench<'_>) {
     report(bench, |variant, dw| {
         let mut x = Aligned::new(dw.input.iter().product(), |i| i as f32 - 3.0);
         let mut out = Aligned::new(dw.output.iter().product(), |_| 0.0);
@@ -65,7 +65,7 @@ pub fn floats(bench: &Bench<'_>) {
     });
 }
 
-pub fn bytes(bench: &Bench<'_>) {
+pub(crate) fn bytes(bench: &Bench<'_>) {
     report(bench, |variant, dw| {
         let [mut x, mut out] = [dw.input, dw.output].map(|dims| Aligned::new(dims.iter().product(), |i| 30 * i as u8));
         let taps = dw.window.kernel[0] * dw.window.kernel[1];

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 use sepconv_kernels::{Epilogue, Filters, Isa, Requantize, Tile, Weights8};
 
 /// What the layers of bytes end with.
-pub const EPILOGUE: Epilogue<'static> =
+pub(crate) const EPILOGUE: Epilogue<'static> =
     Epilogue { output: Requantize { zero_point: 3, low: 3, high: 250 }, table: None, residual: None };
 
 /// What is timed on one instruction set and type of numbers.
-pub struct Bench<'a> {
-    pub isa: Isa,
+pub(crate) struct Bench<'a> {
+    pub(crate) isa: Isa,
     numbers: &'a str,
     /// Billions of multiply-adds in a second.
     peak: f64,
@@ -18,7 +18,7 @@ pub struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// `peak` gives how many operations it did, two for each multiply-add.
-    pub fn new(isa: Isa, numbers: &'a str, peak: fn(Isa) -> u64, words: &'a [String]) -> Self {
+    pub(crate) fn new(isa: Isa, numbers: &'a str, peak: fn(Isa) -> u64, words: &'a [String]) -> Self {
         let peak = peak(isa) as f64 / 2e9 / fastest(|| _ = black_box(peak(isa)));
         println!("{isa} {numbers}: at most {peak:.1} GMAC/s");
         Self { isa, numbers, peak, words }
@@ -26,7 +26,7 @@ impl<'a> Bench<'a> {
 
     /// Prints what `measure` says of each of some variants of a kernel on a shape, in billions of multiply-adds in a second: first the one
     /// that is `chosen`, then all, fastest first.
-    pub fn line<V: PartialEq>(
+    pub(crate) fn line<V: PartialEq>(
         &self,
         shape: &str,
         variants: impl Iterator<Item = V>,
@@ -47,39 +47,45 @@ impl<'a> Bench<'a> {
     }
 
     /// [`line`](Self::line) for the tiles of a matrix kernel.
-    pub fn tiles(&self, shape: &str, tiles: impl Iterator<Item = Tile>, chosen: Tile, measure: impl Fn(Tile) -> f64) {
+    pub(crate) fn tiles(
+        &self,
+        shape: &str,
+        tiles: impl Iterator<Item = Tile>,
+        chosen: Tile,
+        measure: impl Fn(Tile) -> f64,
+    ) {
         self.line(shape, tiles, &chosen, |tile| tile.name(self.isa).to_string(), |&tile| measure(tile));
     }
 }
 
 /// Numbers that begin on a cache line, as a plan keeps them.
-pub struct Aligned<T> {
+pub(crate) struct Aligned<T> {
     data: Vec<T>,
     start: usize,
     length: usize,
 }
 
 impl<T> Aligned<T> {
-    pub fn new(length: usize, number: impl Fn(usize) -> T) -> Self {
+    pub(crate) fn new(length: usize, number: impl Fn(usize) -> T) -> Self {
         let data: Vec<_> = (0..length + 64).map(|i| number(i % 7)).collect();
         let start = data.as_ptr().align_offset(64);
         Self { data, start, length }
     }
 
-    pub fn get(&mut self) -> &mut [T] {
+    pub(crate) fn get(&mut self) -> &mut [T] {
         &mut self.data[self.start..][..self.length]
     }
 }
 
 /// Calls `run` with filters of `n` output channels and `k` products each.
-pub fn with_filters<R>(k: usize, n: usize, run: impl FnOnce(&Filters<'_>) -> R) -> R {
+pub(crate) fn with_filters<R>(k: usize, n: usize, run: impl FnOnce(&Filters<'_>) -> R) -> R {
     let weights: Vec<_> = (0..n * k).map(|i| (i % 7) as i8 - 3).collect();
     let (bias, scale) = (vec![100; n], vec![0.001; n]);
     run(&Filters { weights: Weights8::I8(&weights, 0), x_zero_point: 3, bias: &bias, scale: &scale })
 }
 
 /// Billions of multiply-adds in a second, where `call` does so many.
-pub fn rate(macs: usize, call: impl FnMut()) -> f64 {
+pub(crate) fn rate(macs: usize, call: impl FnMut()) -> f64 {
     macs as f64 / fastest(call) / 1e9
 }
 

@@ -33,7 +33,7 @@ fn shape([m, k, n]: [usize; 3]) -> String {
     format!("pointwise {m}x{k}x{n}")
 }
 
-pub fn floats(bench: &Bench<'_>) {
+pub(crate) fn floats(bench: &Bench<'_>) {
     for layer @ [m, k, n] in layers() {
         let chosen = Tile::choose(bench.isa, m, k, n);
         bench.tiles(&shape(layer), Tile::variants(bench.isa), chosen, |tile| {
@@ -49,7 +49,7 @@ pub fn floats(bench: &Bench<'_>) {
     }
 }
 
-pub fn bytes(bench: &Bench<'_>) {
+pub(crate) fn bytes(bench: &Bench<'_>) {
     for layer @ [m, k, n] in layers() {
         let chosen = Tile::choose_int8(bench.isa, m, k, n);
         bench.tiles(&shape(layer), Tile::variants_int8(bench.isa), chosen, |tile| {

@@ -111,18 +111,19 @@ fn places_beyond_a_row_panic() {
     let later = columns.renumbered(0, 1, 1..5);
     assert_eq!(later.of(&row, 4), &row[17..20]);
     assert_eq!(later.of_mut(&mut row.clone(), 1), &row[2..5]);
-    for beyond in [
-        &|| drop(Columns::new(19, 2, 5, 3, 4)) as &dyn Fn(),
-        &|| drop(Columns::new(20, 2, usize::MAX, 3, 4)),
-        &|| drop(Columns::new(20, usize::MAX, 5, 3, 1)),
-        &|| drop(columns.renumbered(0, 1, 0..4)),
-        &|| drop(columns.renumbered(1, 0, 0..4)),
+    let beyond: [&dyn Fn(); 9] = [
+        &|| _ = Columns::new(19, 2, 5, 3, 4),
+        &|| _ = Columns::new(20, 2, usize::MAX, 3, 4),
+        &|| _ = Columns::new(20, usize::MAX, 5, 3, 1),
+        &|| _ = columns.renumbered(0, 1, 0..4),
+        &|| _ = columns.renumbered(1, 0, 0..4),
         &|| _ = columns.of(&row, 4),
         &|| _ = columns.of(&row[..19], 0),
         &|| _ = columns.run::<_, 2>(&row, 3),
         &|| _ = later.of(&row, 0),
-    ] {
-        assert!(panics(beyond));
+    ];
+    for (i, beyond) in beyond.into_iter().enumerate() {
+        assert!(panics(beyond), "{i}");
     }
     assert_eq!(strided::<_, 3>(&row, 8, 4), [&row[..4], &row[8..12], &row[16..20]]);
     for (step, length) in [(8, 5), (9, 4), (usize::MAX, 1), (1, usize::MAX)] {

@@ -20,141 +20,82 @@ fn compile(bytes: &[u8], limits: Limits) -> (u64, Result<(), Error>) {
     (taken.bytes_max, result)
 }
 
-fn unary(operator: &str) -> Message {
-    node(operator, &["x"], &["y"])
-}
+/// A file of a kilobyte at most: what is large about it, and its bytes.
+type Small = (&'static str, Vec<u8>);
 
-/// Networks of a side of `x` each, small as files and as large as they like otherwise.
-fn greedy(side: i64) -> Vec<(&'static str, Vec<u8>)> {
+const ONE: [i64; 4] = [1; 4];
+
+/// Networks whose activations are as large as `side` says.
+fn activations(side: i64) -> Vec<Small> {
     let image = [1, 1, side, side];
-    let to = || ints("to", &[1, 1, side, side]);
-    let one = || floats("one", &[1, 1, 1, 1], &[1.0]);
-    let branches: Vec<Message> =
-        (0..8).map(|i| node("Tanh", &["x"], &[["a", "b", "c", "d", "e", "f", "g", "h"][i]])).collect();
-    let join = node("Concat", &["a", "b", "c", "d", "e", "f", "g", "h"], &["y"]).with_int("axis", 1);
-    let filled = node("ConstantOfShape", &["to"], &["filled"]);
-    let fills: Vec<Message> =
-        ["p", "q", "r", "s"].iter().map(|&name| node("ConstantOfShape", &["to"], &[name])).collect();
-    let sums = [
-        node("Add", &["x", "p"], &["xp"]),
-        node("Add", &["xp", "q"], &["xq"]),
-        node("Add", &["xq", "r"], &["xr"]),
-        node("Add", &["xr", "s"], &["y"]),
-    ];
-    let turned = node("Transpose", &["filled"], &["turned"]).with_ints("perm", &[0, 1, 3, 2]);
-    let numbers = |shape: &str| node("ConstantOfShape", &[shape], &["n"]).with_tensor("value", &ints("", &[7]));
-    let filled_image = || node("ConstantOfShape", &["to"], &["c"]);
-    let adds: Vec<Message> = ["t", "1", "2", "3", "4"]
-        .windows(2)
-        .map(|names| node("Add", &[names[0], "c"], &[names[1]]))
-        .chain([node("Add", &["4", "c"], &["y"])])
-        .collect();
+    let to = [ints("to", &image)];
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let branches = names.map(|name| node("Tanh", &["x"], &[name]));
+    let join = node("Concat", &names, &["y"]).with_int("axis", 1);
+    let transpose = node("Transpose", &["x"], &["y"]).with_ints("perm", &[0, 1, 3, 2]);
+    let product = [node("Transpose", &["x"], &["t"]), node("MatMul", &["x", "t"], &["y"])];
     let open = flatbuffer::Tensor::open(&[1, side as i32, side as i32, 1]);
     let add = flatbuffer::Node { code: 0, inputs: vec![0, 0], outputs: vec![1], options: (11, vec![]) };
     vec![
-        ("an activation", network(&image, &[unary("Tanh")], &[])),
-        ("a transpose", network(&image, &[unary("Transpose").with_ints("perm", &[0, 1, 3, 2])], &[])),
-        ("eight results, joined", network(&image, &[branches, vec![join]].concat(), &[])),
-        ("a broadcast", network(&[1, 1, 1, 1], &[node("Expand", &["x", "to"], &["y"])], &[to()])),
-        ("repetition", network(&[1, 1, 1, 1], &[node("Tile", &["x", "to"], &["y"])], &[to()])),
-        (
-            "a filled constant",
-            network(&[1, 1, 1, 1], &[filled.clone(), node("Add", &["x", "filled"], &["y"])], &[to()]),
-        ),
-        ("four filled constants", network(&[1, 1, 1, 1], &[fills, sums.to_vec()].concat(), &[to()])),
-        (
-            "a filled constant, turned",
-            network(&[1, 1, 1, 1], &[filled.clone(), turned, node("Add", &["x", "turned"], &["y"])], &[to()]),
-        ),
-        ("a filled filter", network(&[1, 1, side, side], &[filled, node("Conv", &["x", "filled"], &["y"])], &[to()])),
-        (
-            "padding",
-            network(
-                &[1, 1, 1, 1],
-                &[node("MaxPool", &["x"], &["y"])
-                    .with_ints("kernel_shape", &[side, side])
-                    .with_ints("pads", &[side - 1; 4])],
-                &[],
-            ),
-        ),
-        (
-            "dilation",
-            network(
-                &image,
-                &[node("Conv", &["x", "two"], &["y"]).with_ints("dilations", &[side - 1, side - 1])],
-                &[floats("two", &[1, 1, 2, 2], &[1.0; 4])],
-            ),
-        ),
-        (
-            "a transposed convolution",
-            network(
-                &[1, 1, 2, 2],
-                &[node("ConvTranspose", &["x", "one"], &["y"]).with_ints("strides", &[side - 1, side - 1])],
-                &[one()],
-            ),
-        ),
-        ("a resize", network(&[1, 1, 1, 1], &[node("Resize", &["x", "", "", "to"], &["y"])], &[to()])),
-        (
-            "a product of matrices",
-            network(&[side * side, 1], &[node("Transpose", &["x"], &["t"]), node("MatMul", &["x", "t"], &["y"])], &[]),
-        ),
-        (
-            "a constant that passes turn for each reader",
-            network(
-                &image,
-                &[vec![filled_image(), node("Transpose", &["x"], &["t"]).with_ints("perm", &[0, 2, 3, 1])], adds]
-                    .concat(),
-                &[to()],
-            ),
-        ),
-        (
-            "filters that passes scale for each reader",
-            network(
-                &[1, 1, 1, 1],
-                &scaled_filters(),
-                &[ints("to", &[side * side, 1, 1, 1]), floats("v", &[1], &[2.0])],
-            ),
-        ),
-        ("a constant for each of five outputs", file(&known_outputs(side), 18)),
-        (
-            "a list of sizes",
-            network(
-                &[1, 1, 1, 1],
-                &[numbers("to"), node("Reshape", &["n", "flat"], &["f"]), node("Reshape", &["x", "f"], &["y"])],
-                &[to(), ints("flat", &[-1])],
-            ),
-        ),
-        (
-            "numbers in another type",
-            network(
-                &[1, 1, 1, 1],
-                &[
-                    numbers("to"),
-                    node("Cast", &["n"], &["c"]).with_int("to", 6),
-                    node("Cast", &["c"], &["d"]).with_int("to", 1),
-                    node("Add", &["x", "d"], &["y"]),
-                ],
-                &[to()],
-            ),
-        ),
-        (
-            "scales along an axis",
-            network(
-                &[1, side],
-                &[
-                    node("ConstantOfShape", &["side"], &["s"]),
-                    node("QuantizeLinear", &["x", "s"], &["q"]).with_int("axis", 1),
-                    node("DequantizeLinear", &["q", "s"], &["y"]).with_int("axis", 1),
-                ],
-                &[ints("side", &[side])],
-            ),
-        ),
+        ("an activation", network(&image, &[node("Tanh", &["x"], &["y"])], &[])),
+        ("a transpose", network(&image, &[transpose], &[])),
+        ("eight results, joined", network(&image, &[&branches[..], &[join]].concat(), &[])),
+        ("a broadcast", network(&ONE, &[node("Expand", &["x", "to"], &["y"])], &to)),
+        ("repetition", network(&ONE, &[node("Tile", &["x", "to"], &["y"])], &to)),
+        ("a product of matrices", network(&[side * side, 1], &product, &[])),
+        ("a resize", network(&ONE, &[node("Resize", &["x", "", "", "to"], &["y"])], &to)),
         ("a sum in TensorFlow Lite", flatbuffer::file(&[open.clone(), open], &[add], &[0], &[1])),
     ]
 }
 
+/// Networks whose windows are.
+fn windows(side: i64) -> Vec<Small> {
+    let weights = [floats("one", &ONE, &[1.0]), floats("two", &[1, 1, 2, 2], &[1.0; 4])];
+    let pool = node("MaxPool", &["x"], &["y"]).with_ints("kernel_shape", &[side, side]);
+    let dilated = node("Conv", &["x", "two"], &["y"]).with_ints("dilations", &[side - 1, side - 1]);
+    let transposed = node("ConvTranspose", &["x", "one"], &["y"]).with_ints("strides", &[side - 1, side - 1]);
+    vec![
+        ("padding", network(&ONE, &[pool.with_ints("pads", &[side - 1; 4])], &[])),
+        ("dilation", network(&[1, 1, side, side], &[dilated], &weights)),
+        ("a transposed convolution", network(&[1, 1, 2, 2], &[transposed], &weights)),
+    ]
+}
+
+/// Networks whose constants are: `c` is filled with zeros, `n` with an integer.
+fn constants(side: i64) -> Vec<Small> {
+    let image = [1, 1, side, side];
+    let weights = [ints("to", &image), ints("flat", &[-1]), ints("side", &[side])];
+    let filled = node("ConstantOfShape", &["to"], &["c"]);
+    let numbers = node("ConstantOfShape", &["to"], &["n"]).with_tensor("value", &ints("", &[7]));
+    let made = |dims: &[i64], nodes: &[Message]| {
+        network(dims, &[&[filled.clone(), numbers.clone()], nodes].concat(), &weights)
+    };
+    let add = |a: &str, b: &str, y: &str| node("Add", &[a, b], &[y]);
+    let turn = |x: &str, perm: &[i64]| node("Transpose", &[x], &["t"]).with_ints("perm", perm);
+    let cast = |x: &str, y: &str, to: i64| node("Cast", &[x], &[y]).with_int("to", to);
+    let sums = [add("t", "c", "1"), add("1", "c", "2"), add("2", "c", "3"), add("3", "c", "y")];
+    let along = |operator: &str, x: &str, y: &str| node(operator, &[x, "s"], &[y]).with_int("axis", 1);
+    let scales = node("ConstantOfShape", &["side"], &["s"]);
+    let reshapes = [node("Reshape", &["n", "flat"], &["f"]), node("Reshape", &["x", "f"], &["y"])];
+    vec![
+        ("one", made(&ONE, &[add("x", "c", "y")])),
+        ("one of integers", made(&ONE, &[cast("n", "f", 1), add("x", "f", "y")])),
+        ("one in two types", made(&ONE, &[cast("n", "m", 6), cast("m", "f", 1), add("x", "f", "y")])),
+        ("one, turned", made(&ONE, &[turn("c", &[0, 1, 3, 2]), add("x", "t", "y")])),
+        ("one that passes turn for each reader", made(&image, &[&[turn("x", &[0, 2, 3, 1])][..], &sums].concat())),
+        ("a filter", made(&image, &[node("Conv", &["x", "c"], &["y"])])),
+        ("a list of sizes", made(&ONE, &reshapes)),
+        (
+            "scales along an axis",
+            made(&[1, side], &[scales, along("QuantizeLinear", "x", "q"), along("DequantizeLinear", "q", "y")]),
+        ),
+        ("filters that passes scale for each reader", scaled_filters(side)),
+        ("the results", known_outputs(side)),
+    ]
+}
+
 /// The sum of convolutions with the same filters, each before a factor that passes put into them.
-fn scaled_filters() -> Vec<Message> {
+fn scaled_filters(side: i64) -> Vec<u8> {
     let mut nodes = vec![node("ConstantOfShape", &["to"], &["w"])];
     for i in 0..4 {
         let [conv, product] = ["c", "p"].map(|name| format!("{name}{i}"));
@@ -162,16 +103,21 @@ fn scaled_filters() -> Vec<Message> {
         nodes.push(node("Mul", &[&conv, "v"], &[&product]));
     }
     nodes.push(node("Sum", &["p0", "p1", "p2", "p3"], &["y"]));
-    nodes
+    network(&ONE, &nodes, &[ints("to", &[side * side, 1, 1, 1]), floats("v", &[1], &[2.0])])
 }
 
 /// One filled constant, under the names of five outputs.
-fn known_outputs(side: i64) -> Message {
+fn known_outputs(side: i64) -> Vec<u8> {
     let names = ["1", "2", "3", "4"];
-    let filled = node("ConstantOfShape", &["to"], &["y"]);
-    let nodes: Vec<Message> = [filled].into_iter().chain(names.map(|name| node("Identity", &["y"], &[name]))).collect();
+    let mut nodes = vec![node("ConstantOfShape", &["to"], &["y"])];
+    nodes.extend(names.map(|name| node("Identity", &["y"], &[name])));
     let graph = graph(&[1], &nodes, &[ints("to", &[side, side])]);
-    names.iter().fold(graph, |graph, name| graph.message(12, &value(name, 1, &[])))
+    file(&names.iter().fold(graph, |graph, name| graph.message(12, &value(name, 1, &[]))), 18)
+}
+
+/// All of them.
+fn greedy(side: i64) -> impl Iterator<Item = Small> {
+    [activations(side), windows(side), constants(side)].into_iter().flatten()
 }
 
 /// Sides from what is small to what no address reaches: somewhere between, each network is just within its limits.

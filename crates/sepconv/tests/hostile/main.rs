@@ -2,6 +2,7 @@
 //! change of words is seen and a text that helps nobody does not slip in. None may panic, and none may make us allocate much.
 
 mod external;
+#[allow(dead_code, reason = "it serves the tests of the reader, which write more kinds of fields")]
 #[path = "../../../sepconv-formats/tests/tflite/writer.rs"]
 mod flatbuffer;
 mod limits;

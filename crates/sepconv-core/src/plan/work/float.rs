@@ -106,6 +106,7 @@ impl Float {
     }
 
     /// See [`Work::run`](super::Work::run).
+    #[expect(clippy::too_many_arguments, reason = "as many as a step has operands")]
     pub(super) fn run(
         &self,
         isa: Isa,
@@ -182,6 +183,7 @@ impl Float {
     }
 
     /// Kernels that slide over planes: units are output rows, counted through all images of the batch.
+    #[expect(clippy::too_many_arguments, reason = "as many as a step has operands")]
     fn run_planes(
         &self,
         isa: Isa,
