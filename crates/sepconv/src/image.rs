@@ -1,22 +1,10 @@
-use std::io::Cursor;
-use std::path::Path;
-
-use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use fast_image_resize as fir;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use sepconv_core::{Error, Result};
 
-use crate::file;
-
-/// The largest width and height that are decoded.
-const MAX_SIDE: u32 = 1 << 15;
-/// The most memory that decoding one picture may take.
-const MAX_BYTES: u64 = 512 << 20;
-/// Pictures up to this size are decoded however small their file is; beyond it a file has a byte for each `MAX_RATIO` of them, which is
-/// twice what PNG reaches on a blank page.
-const UNDOUBTED: u64 = 64 << 20;
-const MAX_RATIO: u64 = 2048;
+/// The largest width and height.
+pub(crate) const MAX_SIDE: u32 = 1 << 15;
 /// Networks see the centre of a photograph: the shortest side becomes 256/224 of what they take.
 const MARGIN: (usize, usize) = (8, 7);
 
@@ -44,44 +32,6 @@ impl Image {
                 .expected(format_args!("{} bytes for {width}x{height}", width * height * 3), rgb.len()));
         }
         Ok(Self { width, height, rgb })
-    }
-
-    /// Reads and [decodes](Self::decode) a file.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        Self::decode(&file::read(path, file::MAX_BYTES)?).map_err(|error| error.in_file(&path.display().to_string()))
-    }
-
-    /// Decodes PNG, JPEG, BMP or WebP, told apart by content, and turns the picture upright where its EXIF data says how.
-    /// Transparency is dropped.
-    ///
-    /// # Errors
-    /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512 MiB, or more than
-    /// 64 MiB of a file that is too small to hold so much.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| Error::io(format!("picture cannot be read: {error}")))?;
-        if reader.format().is_none() {
-            return Err(Error::malformed("not a picture").help("PNG, JPEG, BMP and WebP are understood"));
-        }
-        if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_ends(bytes) {
-            return Err(Error::malformed("picture is damaged: it breaks off before its end"));
-        }
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_BYTES.min(UNDOUBTED.max(MAX_RATIO * bytes.len() as u64)));
-        reader.limits(limits.clone());
-        let upright = reader.into_decoder().and_then(|mut decoder| {
-            limits.reserve(decoder.total_bytes())?;
-            let orientation = decoder.orientation()?;
-            let mut picture = DynamicImage::from_decoder(decoder)?;
-            picture.apply_orientation(orientation);
-            Ok(picture.into_rgb8())
-        });
-        let picture = upright.map_err(describe)?;
-        Self::from_rgb(picture.width() as usize, picture.height() as usize, picture.into_raw())
     }
 
     /// Pixels across.
@@ -172,39 +122,8 @@ impl Image {
     }
 }
 
-/// Whether a JPEG file has its end-of-image marker (ITU-T T.81, B.1.1). Without it the decoder would paint what is missing gray.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    // In what is coded, 0xff is followed by 0 or is a restart marker.
-    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
-    while let Some(at) = rest.windows(2).position(is_marker) {
-        if rest[at + 1] == 0xd9 {
-            return true;
-        }
-        // The length of a segment counts its own two bytes. Entropy-coded data follows some; it is searched for the next marker.
-        let Some(&[high, low]) = rest.get(at + 2..at + 4) else { return false };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        rest = rest.get(at + 2 + length..).unwrap_or_default();
-    }
-    false
-}
-
 /// `round(side * 256 / 224)`
 fn with_margin(side: usize) -> usize {
     let (scale, part) = MARGIN;
     (2 * side * scale + part) / (2 * part)
-}
-
-fn describe(error: ::image::ImageError) -> Error {
-    use ::image::ImageError;
-    match error {
-        ImageError::Limits(_) => Error::limit("picture is too large").help(format!(
-            "sides up to {MAX_SIDE} pixels and {} MiB in memory are decoded, {} MiB of a file that is very small",
-            MAX_BYTES >> 20,
-            UNDOUBTED >> 20
-        )),
-        ImageError::Unsupported(error) => Error::unsupported(format!("picture is not understood: {error}"))
-            .help("PNG, JPEG, BMP and WebP are understood"),
-        error => Error::malformed(format!("picture is damaged: {}", error.to_string().trim_end())),
-    }
 }

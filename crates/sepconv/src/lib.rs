@@ -19,6 +19,8 @@
 mod byte_input;
 mod classify;
 pub mod compare;
+#[cfg(feature = "decode")]
+mod decode;
 mod image;
 mod labels;
 pub mod machine;
