@@ -1,3 +1,4 @@
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -124,10 +125,18 @@ pub enum Data {
 }
 
 /// A shape and the elements that fill it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Tensor {
     shape: Shape,
-    data: Data,
+    /// Shared where the same elements have several shapes.
+    data: Arc<Data>,
+}
+
+/// A copy of the elements, so that writing to either allocates nothing.
+impl Clone for Tensor {
+    fn clone(&self) -> Self {
+        Self { shape: self.shape.clone(), data: Arc::new(Data::clone(&self.data)) }
+    }
 }
 
 impl Tensor {
@@ -143,7 +152,7 @@ impl Tensor {
             return Err(Error::mismatch("tensor data does not fill its shape")
                 .expected(format_args!("{} elements for {shape}", shape.elements()), len));
         }
-        Ok(Self { shape, data })
+        Ok(Self { shape, data: Arc::new(data) })
     }
 
     /// A tensor of floats.
@@ -175,7 +184,7 @@ impl Tensor {
             DType::U8 => Data::U8(vec![0; len]),
             DType::I8 => Data::I8(vec![0; len]),
         };
-        Self { shape, data }
+        Self { shape, data: Arc::new(data) }
     }
 
     /// Its shape.
@@ -185,7 +194,7 @@ impl Tensor {
 
     /// The type of its elements.
     pub fn dtype(&self) -> DType {
-        match self.data {
+        match *self.data {
             Data::F32(_) => DType::F32,
             Data::I64(_) => DType::I64,
             Data::U8(_) => DType::U8,
@@ -200,7 +209,7 @@ impl Tensor {
 
     /// Its elements, where they are floats.
     pub fn as_f32(&self) -> Option<&[f32]> {
-        match &self.data {
+        match &*self.data {
             Data::F32(data) => Some(data),
             _ => None,
         }
@@ -208,7 +217,7 @@ impl Tensor {
 
     /// Its elements for writing, where they are floats.
     pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
-        match &mut self.data {
+        match Arc::make_mut(&mut self.data) {
             Data::F32(data) => Some(data),
             _ => None,
         }
@@ -216,7 +225,7 @@ impl Tensor {
 
     /// Its elements, where they are integers.
     pub fn as_i64(&self) -> Option<&[i64]> {
-        match &self.data {
+        match &*self.data {
             Data::I64(data) => Some(data),
             _ => None,
         }
@@ -224,7 +233,7 @@ impl Tensor {
 
     /// Its elements, where they are unsigned bytes.
     pub fn as_u8(&self) -> Option<&[u8]> {
-        match &self.data {
+        match &*self.data {
             Data::U8(data) => Some(data),
             _ => None,
         }
@@ -232,7 +241,7 @@ impl Tensor {
 
     /// Its elements for writing, where they are unsigned bytes.
     pub fn as_u8_mut(&mut self) -> Option<&mut [u8]> {
-        match &mut self.data {
+        match Arc::make_mut(&mut self.data) {
             Data::U8(data) => Some(data),
             _ => None,
         }
@@ -240,7 +249,7 @@ impl Tensor {
 
     /// Its elements for writing, where they are signed bytes.
     pub fn as_i8_mut(&mut self) -> Option<&mut [i8]> {
-        match &mut self.data {
+        match Arc::make_mut(&mut self.data) {
             Data::I8(data) => Some(data),
             _ => None,
         }
@@ -248,7 +257,7 @@ impl Tensor {
 
     /// Its elements, where they are signed bytes.
     pub fn as_i8(&self) -> Option<&[i8]> {
-        match &self.data {
+        match &*self.data {
             Data::I8(data) => Some(data),
             _ => None,
         }
@@ -256,7 +265,7 @@ impl Tensor {
 
     /// Its elements, as memory holds them.
     pub(crate) fn bytes(&self) -> &[u8] {
-        match &self.data {
+        match &*self.data {
             Data::F32(data) => cast_slice(data),
             Data::I64(data) => cast_slice(data),
             Data::U8(data) => data,
@@ -266,7 +275,7 @@ impl Tensor {
 
     /// Its elements for writing, as memory holds them.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        match &mut self.data {
+        match Arc::make_mut(&mut self.data) {
             Data::F32(data) => cast_slice_mut(data),
             Data::I64(data) => cast_slice_mut(data),
             Data::U8(data) => data,
@@ -294,6 +303,18 @@ impl Tensor {
     /// # Errors
     /// When the size is another.
     pub fn reshape(self, shape: Shape) -> Result<Self> {
-        Self::new(shape, self.data)
+        self.share(shape)
+    }
+
+    /// The same elements in another shape of equal size, without copying them.
+    ///
+    /// # Errors
+    /// When the size is another.
+    pub(crate) fn share(&self, shape: Shape) -> Result<Self> {
+        if self.shape.elements() != shape.elements() {
+            return Err(Error::mismatch("tensor data does not fill its shape")
+                .expected(format_args!("{} elements for {shape}", shape.elements()), self.shape.elements()));
+        }
+        Ok(Self { shape, data: self.data.clone() })
     }
 }

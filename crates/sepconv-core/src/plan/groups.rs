@@ -18,11 +18,6 @@ pub(super) struct Group {
 }
 
 impl Group {
-    fn new(graph: &Graph, nodes: Vec<usize>) -> Self {
-        let mean = mean_of(graph, nodes[nodes.len() - 1]);
-        Self { nodes, mean }
-    }
-
     /// A node by itself.
     pub(super) fn alone(node: usize) -> Self {
         Self { nodes: vec![node], mean: None }
@@ -46,7 +41,7 @@ const MOST_WINDOWS: usize = 3;
 /// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, layers that follow each other
 /// together where that saves traffic, a gate with the projection that it is for.
 pub(super) fn groups(graph: &Graph) -> Vec<Group> {
-    let readers = sole_readers(graph);
+    let (readers, means) = (sole_readers(graph), global_means(graph));
     let mut lead: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut together = Vec::new();
     for i in 0..graph.nodes.len() {
@@ -63,7 +58,10 @@ pub(super) fn groups(graph: &Graph) -> Vec<Group> {
             None => Some(vec![i]),
             Some(group) => (together[group].last() == Some(&i)).then(|| core::mem::take(&mut together[group])),
         })
-        .map(|nodes| Group::new(graph, nodes))
+        .map(|nodes| {
+            let last = &graph.nodes[nodes[nodes.len() - 1]];
+            Group { nodes, mean: means[last.output.0].filter(|_| leaves_means(graph, last)) }
+        })
         .collect()
 }
 
@@ -77,14 +75,21 @@ fn sole_readers(graph: &Graph) -> Vec<Option<usize>> {
     readers.into_iter().map(|(count, reader)| (count == 1).then_some(reader)).collect()
 }
 
-/// The global mean of what a depthwise convolution of floats makes.
-fn mean_of(graph: &Graph, depthwise: usize) -> Option<usize> {
-    let node = &graph.nodes[depthwise];
-    let is_depthwise = matches!(node.op, Op::Conv2d(_)) && ConvKind::of(graph, node) == Some(ConvKind::Depthwise);
-    if !is_depthwise || adds_residual(node) || graph.value(node.output).shape.elements() == 0 {
-        return None;
+/// A node that takes the global mean of each value, where there is one.
+fn global_means(graph: &Graph) -> Vec<Option<usize>> {
+    let mut means = vec![None; graph.values.len()];
+    for (i, node) in graph.nodes.iter().enumerate().filter(|(_, node)| is_global_mean(&node.op)) {
+        means[node.inputs[0].0] = Some(i);
     }
-    graph.nodes.iter().position(|reader| is_global_mean(&reader.op) && reader.inputs[0] == node.output)
+    means
+}
+
+/// Whether a node is of those that can leave the means of their rows: depthwise convolutions of floats.
+fn leaves_means(graph: &Graph, node: &Node) -> bool {
+    matches!(node.op, Op::Conv2d(_))
+        && ConvKind::of(graph, node) == Some(ConvKind::Depthwise)
+        && !adds_residual(node)
+        && graph.value(node.output).shape.elements() > 0
 }
 
 /// Whether an operator is the mean over the plane of an image.

@@ -23,7 +23,7 @@ pub use run::{Runner, Stage};
 use self::{
     aligned::{Aligned, Reserve},
     arena::Arena,
-    groups::{Group, groups},
+    groups::{Group, groups, is_global_mean},
     planner::Planner,
     work::Work,
 };
@@ -139,8 +139,8 @@ impl Plan {
             // A reshape moves nothing: both values live in the same place.
             let out = arena.range(last.output).filter(|_| !matches!(last.op, Op::Reshape { .. }));
             let Some(out) = out.filter(|out| !out.is_empty()) else { continue };
-            let leaves = groups.iter().position(|other| other.mean == Some(group.last()));
-            let rows_means = leaves.and_then(|group| arena.means(group));
+            let before = || groups.iter().position(|before| before.mean == Some(group.last()));
+            let rows_means = is_global_mean(&last.op).then(before).flatten().and_then(|group| arena.means(group));
             let mut planner =
                 Planner { graph, node: last, isa, arena: &arena, rows_means, reserve: &mut reserve, packs: &mut packs };
             let (mut step, mut made) = planner.step(&group.nodes, out, threads)?;

@@ -18,12 +18,14 @@ impl Run<'_> {
                 let channel = v * S::LANES;
                 let lanes = S::LANES.min(channels - channel);
                 for (x, out) in (0..ow).step_by(PIXELS).zip(out.chunks_mut(PIXELS * channels)) {
+                    // Beyond the last pixel there is no place: with a stride beyond all sizes it could not even be counted.
+                    let pixels = out.len() / channels;
                     let mut sums = [simd.load(packed); PIXELS];
                     for ky in window.taps(0, y, h) {
                         let line = self.x.row(window.source(0, y, ky));
                         for kx in 0..kw {
                             let weights = simd.load(&packed[(1 + ky * kw + kx) * S::LANES..]);
-                            for (p, sum) in sums.iter_mut().enumerate() {
+                            for (p, sum) in sums.iter_mut().enumerate().take(pixels) {
                                 let place = (x + p) * stride + kx * dilation;
                                 if place >= left && place - left < w {
                                     let pixel = &line[(place - left) * c..][..c];
