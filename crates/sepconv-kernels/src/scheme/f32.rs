@@ -1,6 +1,4 @@
-use core::array;
-
-use super::{Multiply, Scheme, Target};
+use super::{Multiply, Scheme, Target, each};
 use crate::activation::{Activation, ApplyRows};
 use crate::simd::{Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
@@ -47,7 +45,7 @@ impl<S: Simd> Multiply<S> for F32<'_> {
 
     #[inline(always)]
     fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[f32], _: [(); MR]) -> [[S::F32; NV]; MR] {
-        [array::from_fn(|v| simd.load(&header[v * S::LANES..])); MR]
+        [each(|v| simd.load(&header[v * S::LANES..])); MR]
     }
 
     #[inline(always)]
@@ -61,17 +59,17 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
         let columns = NV * S::LANES;
         let depth = x[0].len();
-        let heads: [&[[f32; 4]]; MR] = array::from_fn(|r| x[r][..depth].as_chunks().0);
-        let tails: [&[f32]; MR] = array::from_fn(|r| x[r][..depth].as_chunks::<4>().1);
+        let heads: [&[[f32; 4]]; MR] = each(|r| x[r][..depth].as_chunks().0);
+        let tails: [&[f32]; MR] = each(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
         for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
-            step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
-            step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
-            step(simd, sums, array::from_fn(|r| heads[r][k][3]), &weights[3 * columns..]);
+            step(simd, sums, |r| heads[r][k][0], weights);
+            step(simd, sums, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, sums, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, sums, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         for (k, weights) in rest.chunks_exact(columns).enumerate() {
-            step(simd, sums, array::from_fn(|r| tails[r][k]), weights);
+            step(simd, sums, |r| tails[r][k], weights);
         }
     }
 
@@ -154,14 +152,14 @@ impl<S: Simd, const NV: usize> Kernel<S> for Part<'_, S, NV> {
 fn step<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     sums: &mut [[S::F32; NV]; MR],
-    x: [f32; MR],
+    x: impl Fn(usize) -> f32,
     weights: &[f32],
 ) {
-    let weights: [S::F32; NV] = array::from_fn(|v| simd.load(&weights[v * S::LANES..]));
-    for (sums, x) in sums.iter_mut().zip(x) {
-        let x = simd.splat(x);
+    let weights: [S::F32; NV] = each(|v| simd.load(&weights[v * S::LANES..]));
+    for (r, sums) in sums.iter_mut().enumerate() {
+        let x = simd.splat(x(r));
         for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = simd.mul_add(x, weight, *sum);
+            *sum = simd.pin(simd.mul_add(x, weight, *sum));
         }
     }
 }

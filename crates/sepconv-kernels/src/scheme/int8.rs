@@ -1,6 +1,6 @@
 use core::array;
 
-use super::{Multiply, Scheme, Target};
+use super::{Multiply, Scheme, Target, each};
 use crate::filters::ZeroPoints;
 use crate::requantize::Epilogue;
 use crate::simd::{Int8, Kernel};
@@ -62,11 +62,11 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
 
     #[inline(always)]
     fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[i8], pixels: [i32; MR]) -> [[S::I32; NV]; MR] {
-        let bias: [_; NV] = vectors(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
+        let bias: [_; NV] = each(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
         if self.zero_points.w == 0 {
             return [bias; MR];
         }
-        array::from_fn(|r| array::from_fn(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
+        each(|r| each(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
     }
 
     #[inline(always)]
@@ -79,23 +79,23 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
     ) {
         // Four quads at a time: between them rows are told apart by a displacement, not by counting up every address.
         let (columns, depth) = (QUAD * NV * S::LANES, x[0].len());
-        let quads: [&[[u8; 4]]; MR] = array::from_fn(|r| x[r][..depth].as_chunks().0);
+        let quads: [&[[u8; 4]]; MR] = each(|r| x[r][..depth].as_chunks().0);
         let fours = quads[0].len() / 4;
-        let heads: [&[[[u8; 4]; 4]]; MR] = array::from_fn(|r| &quads[r].as_chunks().0[..fours]);
+        let heads: [&[[[u8; 4]; 4]]; MR] = each(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, sums, array::from_fn(|r| heads[r][k][0]), weights);
-            step(simd, sums, array::from_fn(|r| heads[r][k][1]), &weights[columns..]);
-            step(simd, sums, array::from_fn(|r| heads[r][k][2]), &weights[2 * columns..]);
-            step(simd, sums, array::from_fn(|r| heads[r][k][3]), &weights[3 * columns..]);
+            step(simd, sums, each(|r| heads[r][k][0]), weights);
+            step(simd, sums, each(|r| heads[r][k][1]), &weights[columns..]);
+            step(simd, sums, each(|r| heads[r][k][2]), &weights[2 * columns..]);
+            step(simd, sums, each(|r| heads[r][k][3]), &weights[3 * columns..]);
         }
-        let tails: [&[[u8; 4]]; MR] = array::from_fn(|r| quads[r].as_chunks::<4>().1);
+        let tails: [&[[u8; 4]]; MR] = each(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, sums, array::from_fn(|r| tails[r][k]), weights);
+            step(simd, sums, each(|r| tails[r][k]), weights);
         }
         if let Some(weights) = rest.next() {
-            step(simd, sums, array::from_fn(|r| last_quad(x[r])), weights);
+            step(simd, sums, each(|r| last_quad(x[r])), weights);
         }
     }
 
@@ -123,23 +123,13 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     x: [[u8; 4]; MR],
     weights: &[i8],
 ) {
-    let weights: [S::I32; NV] = vectors(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
+    let weights: [S::I32; NV] = each(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
     for (sums, x) in sums.iter_mut().zip(x) {
         let x = simd.splat_quad(x);
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum = simd.dot(*sum, x, weight);
         }
     }
-}
-
-/// What `f` makes of each number below `N`. Unlike `array::from_fn` it is always inlined, without which vectors are slow.
-#[inline(always)]
-fn vectors<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
-    let mut vectors = [f(0); N];
-    for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
-        *vector = f(v);
-    }
-    vectors
 }
 
 /// Four vectors from number `first` on; the last stands for those that are missing.
@@ -195,7 +185,7 @@ impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { sums, scales, result, target: Target { start, stride, columns } } = self;
-        let scales: [S::F32; NV] = vectors(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
+        let scales: [S::F32; NV] = each(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
         let part = |v: usize, count: usize| (v * S::LANES).min(columns)..((v + count) * S::LANES).min(columns);
         let rows = sums.iter().zip((start..).step_by(stride));
         match result {

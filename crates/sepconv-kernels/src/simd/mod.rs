@@ -110,6 +110,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a · b + c`
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `x`, computed by here: compilers move nothing that it depends on, and no load, from one side of this to the other.
+    #[inline(always)]
+    fn pin(self, x: Self::F32) -> Self::F32 {
+        x
+    }
     /// The smaller; `b` when either is NaN.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// The larger; `b` when either is NaN.

@@ -1,4 +1,4 @@
-use core::arch::x86_64::*;
+use core::arch::{asm, x86_64::*};
 
 use super::{Kernel, Simd, Vnni, Widen};
 
@@ -41,6 +41,15 @@ fn mask(n: usize) -> __m256i {
     let window = &EDGE[8 - n.min(LANES)..][..LANES];
     // SAFETY: `window` is eight integers long; a token exists wherever this is called, so AVX is there.
     unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
+}
+
+/// `x`, after an instruction that is none but might read memory, as far as compilers know.
+#[inline]
+#[target_feature(enable = "avx")]
+fn pinned(mut x: __m256) -> __m256 {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) x, options(nostack, preserves_flags)) };
+    x
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
@@ -114,6 +123,11 @@ impl<D: Dot> Simd for Avx2<D> {
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: see above.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn pin(self, x: __m256) -> __m256 {
+        // SAFETY: see above.
+        unsafe { pinned(x) }
     }
     #[inline(always)]
     fn min(self, a: __m256, b: __m256) -> __m256 {

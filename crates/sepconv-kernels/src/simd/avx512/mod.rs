@@ -1,4 +1,4 @@
-use core::arch::x86_64::*;
+use core::arch::{asm, x86_64::*};
 
 use super::{Kernel, Simd, Vnni, Widen};
 
@@ -40,6 +40,15 @@ const LANES: usize = 16;
 #[inline(always)]
 fn mask(n: usize) -> __mmask16 {
     if n >= LANES { !0 } else { (1 << n) - 1 }
+}
+
+/// `x`, after an instruction that is none but might read memory, as far as compilers know.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn pinned(mut x: __m512) -> __m512 {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(zmm_reg) x, options(nostack, preserves_flags)) };
+    x
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
@@ -106,6 +115,11 @@ impl<D: Dot> Simd for Avx512<D> {
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: see above.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn pin(self, x: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { pinned(x) }
     }
     #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {

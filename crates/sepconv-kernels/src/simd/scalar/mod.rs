@@ -16,7 +16,7 @@ fn map(a: F32, b: F32, f: impl Fn(f32, f32) -> f32) -> F32 {
 impl Simd for Scalar {
     type F32 = F32;
     const LANES: usize = 4;
-    const REGISTERS: usize = 16;
+    const REGISTERS: usize = 8;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
