@@ -10,7 +10,9 @@ import random
 import shutil
 import struct
 import sys
+import zipfile
 
+import tflite
 from PIL import Image
 
 
@@ -44,6 +46,21 @@ def tensors(folder):
         (folder / str(count)).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+def arrays(folder):
+    files = {}
+    for kind in ("<f4", "<f2", ">f8", "|b1", "|u1", "|i1", "<i2", ">u4", "<i8"):
+        for order in ("False", "True"):
+            header = f"{{'descr': '{kind}', 'fortran_order': {order}, 'shape': (2, 3), }}\n".encode()
+            data = bytes(range(6 * int(kind[2])))
+            files[f"{len(files)}.npy"] = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + data
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(folder / f"{method}.npz", "w", method) as archive:
+            for name in list(files)[:3]:
+                archive.writestr(name, files[name])
+
+
 def choices(folder):
     random.seed(1)
     for i in range(200):
@@ -58,11 +75,15 @@ def copies(folder, files, most):
 
 def main():
     seeds, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for target in ("onnx", "tflite", "plan", "safetensors", "picture"):
+    for target in ("onnx", "tflite", "plan", "safetensors", "numpy", "table", "picture"):
         (seeds / target).mkdir(parents=True, exist_ok=True)
     pictures(seeds / "picture")
     tensors(seeds / "safetensors")
+    arrays(seeds / "numpy")
     choices(seeds / "plan")
+    for name, file in tflite.seeds():
+        (seeds / "tflite" / name).write_bytes(file)
+    copies(seeds / "table", pathlib.Path("crates/sepconv/src/models/tables").glob("*.toml"), 65536)
     copies(seeds / "onnx", pathlib.Path("examples").glob("*.onnx"), 65536)
     # The node vectors, where `.ci/onnx-vectors` has been: a network of one operator each.
     copies(seeds / "onnx", sorted(pathlib.Path("target/onnx-vectors").glob("node/*/model.onnx")), 4096)

@@ -7,10 +7,11 @@ use sepconv_kernels::Isa;
 /// What an input of a target may cost: little, so that many are tried.
 pub const LIMITS: Limits = Limits { max_memory: 1 << 24, max_macs: 10_000_000, max_nodes: 1000 };
 
-/// A shape for every input that leaves sizes open.
+/// A shape for every input that leaves sizes open: one picture, four wide.
 pub fn binding(inputs: &[Signature]) -> Binding {
     let open = inputs.iter().filter(|input| input.dims.contains(&None));
-    let shape = |input: &Signature| input.dims.iter().map(|dim| dim.unwrap_or(4)).collect();
+    let size = |(axis, dim): (usize, &Option<usize>)| dim.unwrap_or(if axis == 0 { 1 } else { 4 });
+    let shape = |input: &Signature| input.dims.iter().enumerate().map(size).collect();
     let shapes = open.map(|input| (input.name.clone(), shape(input))).collect();
     Binding { shapes, limits: LIMITS, ..Binding::default() }
 }
