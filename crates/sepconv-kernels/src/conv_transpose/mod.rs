@@ -98,5 +98,5 @@ pub fn conv_transpose(
     assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
     let scheme = F32 { residual: None, activation, out };
-    isa.run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
+    tile.isa(isa).run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
 }

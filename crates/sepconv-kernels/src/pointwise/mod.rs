@@ -41,5 +41,5 @@ pub fn pointwise(
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     tile.check(isa);
     let (m, scheme) = (out.len() / n, F32 { residual, activation, out });
-    isa.run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
+    tile.isa(isa).run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
 }

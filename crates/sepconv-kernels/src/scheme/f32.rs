@@ -14,7 +14,7 @@ pub(crate) struct F32<'a> {
 
 impl F32<'_> {
     pub(crate) const fn limits(row_registers: usize) -> Limits {
-        Limits { weight_registers: 1, row_registers, rows: 12 }
+        Limits { weight_registers: 1, row_registers, rows: 12, vectors: 4 }
     }
 }
 
