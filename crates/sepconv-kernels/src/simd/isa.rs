@@ -152,6 +152,25 @@ impl Isa {
         Self::available().next_back().expect("every machine has the plainest")
     }
 
+    /// An instruction set of vectors half as wide, where kernels of floats can do with it what they do with this one: narrow layers fill
+    /// its vectors better.
+    pub fn narrower(self) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
+            return Avx2::<Widen>::detect().map(Self::Avx2);
+        }
+        None
+    }
+
+    /// Whether this machine takes a vector of floats in two halves, so that a narrower one costs half as much.
+    pub(crate) fn halves(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
+            return avx512::halves();
+        }
+        false
+    }
+
     /// The instruction set that [`name`](Self::name) gives, where this machine has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::available().find(|isa| isa.name() == name)
