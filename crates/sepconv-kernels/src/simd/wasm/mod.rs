@@ -27,7 +27,7 @@ impl Simd for Wasm128 {
     type F32 = v128;
     const LANES: usize = LANES;
     // The specification names no registers: these are what engines have on x86-64, the fewest of the machines that matter.
-    const REGISTERS: usize = 16;
+    const REGISTERS: usize = 12;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
