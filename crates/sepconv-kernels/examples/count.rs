@@ -1,5 +1,5 @@
-//! Runs one kernel on one layer several times, for a tool that counts the instructions of a whole program: the difference between two
-//! numbers of calls is what a call costs.
+//! Runs one kernel on one layer some times or never, for a tool that counts the instructions of a whole program: the difference between
+//! two numbers of calls is what a call costs.
 //!
 //! `count LAYER ISA CALLS` prints the multiply-adds of a call; `count` alone prints the names of the layers.
 use std::hint::black_box;
