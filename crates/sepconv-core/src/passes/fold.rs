@@ -95,7 +95,11 @@ fn into_weights(rewriter: &mut Rewriter, affine: &Affine) -> Result<Option<Value
     *activation = affine.activation;
     let (scale, shift) = (&affine.scale, &affine.shift);
     let per_filter = (w.len() / scale.len().max(1)).max(1);
-    let scaled = w.iter().enumerate().map(|(i, &w)| (f64::from(w) * scale[i / per_filter]) as f32).collect();
+    let scaled: Vec<f32> = w.iter().enumerate().map(|(i, &w)| (f64::from(w) * scale[i / per_filter]) as f32).collect();
+    // A division by zero makes infinities of sums; in weights, it would make NaN of every zero.
+    if scaled.iter().any(|w| !w.is_finite()) {
+        return Ok(None);
+    }
     let shifted: Vec<f32> = (0..b.len()).map(|o| (f64::from(b[o]) * scale[o] + shift[o]) as f32).collect();
     let dims = rewriter.builder.shape(weights).to_vec();
     let names = [weights, bias].map(|id| rewriter.builder.value(id).name.clone());

@@ -3,8 +3,8 @@
 
 mod net;
 
-use sepconv_core::{DType, Op, Shape, op::Conv2d};
-use sepconv_kernels::{Activation, Isa, Window};
+use sepconv_core::{DType, Op, Shape, Tensor, op::Conv2d};
+use sepconv_kernels::{Activation, Isa, Window, elementwise::Binary};
 
 use self::net::{Awkward, check};
 use crate::common::Random;
@@ -43,4 +43,21 @@ fn windows_may_see_nothing_but_padding() {
         let compared = check(0, net.builder.finish(), &net.inputs);
         assert_eq!(compared, 2 * Isa::floats().count());
     }
+}
+
+/// What a layer's sums are divided by goes into its weights, but zero would make NaN of those that are zero.
+#[test]
+fn sums_may_be_divided_by_zero() {
+    let mut net = Awkward::new(Random(1));
+    let x = net.builder.input("input", Shape::new([2, 17]).unwrap(), DType::F32).unwrap();
+    let input = net.tensor(&[2, 17]);
+    net.inputs.push(input);
+    let (weights, bias) = (net.constant(&[3, 17]), net.constant(&[3]));
+    let dense = Op::Dense { activation: Activation::Identity };
+    let sums = net.builder.node("node", dense, &[x, weights, bias]).unwrap();
+    let zero = net.builder.constant("zero", Tensor::f32([], [0.0]).unwrap()).unwrap();
+    let quotient = net.builder.node("node", Op::binary(Binary::Div), &[sums, zero]).unwrap();
+    net.builder.output("output", quotient);
+    let compared = check(0, net.builder.finish(), &net.inputs);
+    assert_eq!(compared, 2 * Isa::floats().count());
 }
