@@ -73,8 +73,8 @@ struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, if their sums fit in registers, and of 4. The last tile may overlap
-    /// the one before it.
+    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, if their sums fit in registers, and of 4. The last
+    /// tile may overlap the one before it.
     #[inline(always)]
     fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(&self, simd: S, out: &mut [f32]) {
         let ow = self.dw.output[1];

@@ -158,6 +158,7 @@ fn step<S: Simd, const MR: usize, const NV: usize>(
     weights: &[f32],
 ) {
     let weights: [S::F32; NV] = each(|v| simd.load(&weights[v * S::LANES..]));
+    // One input at a time, and every sum pinned: with more at hand, compilers put sums on the stack.
     for (r, sums) in sums.iter_mut().enumerate() {
         let x = simd.splat(x(r));
         for (sum, weight) in sums.iter_mut().zip(weights) {
