@@ -134,6 +134,6 @@ pub fn conv2d(
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [rows, ow, o]");
     assert!(edge.len() >= edge_len(tile, conv), "scratch of edge_len");
-    let scheme = F32 { residual, activation, out };
-    isa.run(kernel::Convolution { scheme, tile, conv: *conv, x, packed, rows, edge });
+    let scheme = F32 { isa, residual, activation, out };
+    tile.isa(isa).run(kernel::Convolution { scheme, tile, conv: *conv, x, packed, rows, edge });
 }

@@ -97,6 +97,6 @@ pub fn conv_transpose(
     assert_eq!(packed.len(), packed_len(isa, tile, conv), "weights packed for this tile");
     assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
-    let scheme = F32 { residual: None, activation, out };
-    isa.run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
+    let scheme = F32 { isa, residual: None, activation, out };
+    tile.isa(isa).run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
 }

@@ -73,15 +73,19 @@ struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, and of 4. The last tile may overlap
-    /// the one before it.
+    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, if their sums fit in registers, and of 4. The last
+    /// tile may overlap the one before it.
     #[inline(always)]
     fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(&self, simd: S, out: &mut [f32]) {
         let ow = self.dw.output[1];
         let mut x = 0;
         while x < ow {
             let left = ow - x;
-            if left > 4 && ow >= 7 && self.tile::<S, K, STRIDE, R, 7>(simd, x.min(ow - 7), out) {
+            if const { S::REGISTERS > 8 }
+                && left > 4
+                && ow >= 7
+                && self.tile::<S, K, STRIDE, R, 7>(simd, x.min(ow - 7), out)
+            {
                 x += 7;
             } else if ow >= 4 && self.tile::<S, K, STRIDE, R, 4>(simd, x.min(ow - 4), out) {
                 x += 4;

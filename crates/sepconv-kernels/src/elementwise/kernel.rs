@@ -1,4 +1,4 @@
-use crate::activation::{Activation, apply_all, exp};
+use crate::activation::{Activation, ApplyRows, apply_all, exp};
 use crate::simd::{Kernel, Simd};
 
 /// The arguments of [`unary_in_place`](super::unary_in_place).
@@ -85,7 +85,9 @@ impl Binary<'_> {
                     simd.store_part(op(simd, a, b), out);
                 }
                 if self.activation != Activation::Identity {
-                    apply_all(simd, self.activation, out);
+                    // Not inlined: it is large, and would be in the code of every operator.
+                    let (rows, stride, columns) = (1, out.len(), out.len());
+                    simd.vectorize(ApplyRows { activation: self.activation, data: out, rows, stride, columns });
                 }
             }
         }

@@ -40,6 +40,6 @@ pub fn pointwise(
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     tile.check(isa);
-    let (m, scheme) = (out.len() / n, F32 { residual, activation, out });
-    isa.run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
+    let (m, scheme) = (out.len() / n, F32 { isa, residual, activation, out });
+    tile.isa(isa).run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
 }

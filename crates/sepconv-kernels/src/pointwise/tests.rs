@@ -131,6 +131,24 @@ fn dividing_the_pixels_changes_no_bit() {
 }
 
 #[test]
+fn gated_inputs_are_weights_times_the_gate() {
+    let mut lcg = Lcg(6);
+    let (k, n) = (5, 30);
+    let (weights, bias, gate) = (lcg.integers(n * k), lcg.integers(n), lcg.integers(k));
+    let products: Vec<_> = weights.iter().zip(gate.iter().cycle()).map(|(weight, gate)| weight * gate).collect();
+    for (isa, tile) in variants() {
+        let packed = |weights| {
+            let mut packed = vec![f32::NAN; packed_len(isa, tile, k, n)];
+            pack(isa, tile, k, weights, &bias, &mut packed);
+            packed
+        };
+        let mut gated = vec![f32::NAN; packed_len(isa, tile, k, n)];
+        gate_inputs(isa, tile, &gate, &packed(&weights), &mut gated);
+        assert!(gated == packed(&products), "{isa} {tile:?}");
+    }
+}
+
+#[test]
 fn nan_reaches_the_output_through_a_clip() {
     for (isa, tile) in variants() {
         let mut case = Case::new(2, 3, 4, false, |length| vec![1.0; length]);

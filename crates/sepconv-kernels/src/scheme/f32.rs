@@ -1,11 +1,13 @@
 use super::{Multiply, Scheme, Target, each};
 use crate::activation::{Activation, ApplyRows};
-use crate::simd::{Kernel, Simd, strided, strided_mut};
+use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
 #[derive(Debug)]
 pub(crate) struct F32<'a> {
+    /// What runs activations that are no clip: a narrow tile does not.
+    pub(crate) isa: Isa,
     /// What to add before the activation, laid out as `out`.
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) activation: Activation,
@@ -14,7 +16,7 @@ pub(crate) struct F32<'a> {
 
 impl F32<'_> {
     pub(crate) const fn limits(row_registers: usize) -> Limits {
-        Limits { weight_registers: 1, row_registers, rows: 12 }
+        Limits { weight_registers: 1, row_registers, rows: 12, vectors: 4 }
     }
 }
 
@@ -107,11 +109,11 @@ impl<S: Simd> Multiply<S> for F32<'_> {
 
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
     #[inline(always)]
-    fn complete(&mut self, simd: S, rows: usize, target: Target) {
-        let Self { activation, ref mut out, .. } = *self;
+    fn complete(&mut self, _: S, rows: usize, target: Target) {
+        let Self { isa, activation, ref mut out, .. } = *self;
         if activation.bounds().is_none() {
             let Target { start, stride, columns } = target;
-            simd.vectorize(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
+            isa.run(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
         }
     }
 }
@@ -156,6 +158,7 @@ fn step<S: Simd, const MR: usize, const NV: usize>(
     weights: &[f32],
 ) {
     let weights: [S::F32; NV] = each(|v| simd.load(&weights[v * S::LANES..]));
+    // One input at a time, and every sum pinned: with more at hand, compilers put sums on the stack.
     for (r, sums) in sums.iter_mut().enumerate() {
         let x = simd.splat(x(r));
         for (sum, weight) in sums.iter_mut().zip(weights) {

@@ -27,7 +27,7 @@ pub(crate) enum Int8Result<'a> {
 impl Quantized<'_> {
     /// With more than eight rows their addresses no longer fit in registers beside each other, and compilers lose their way.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, rows: 8 }
+        Limits { weight_registers, row_registers: 0, rows: 8, vectors: 8 }
     }
 }
 
@@ -84,18 +84,18 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
         let heads: [&[[[u8; 4]; 4]]; MR] = each(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, sums, each(|r| heads[r][k][0]), weights);
-            step(simd, sums, each(|r| heads[r][k][1]), &weights[columns..]);
-            step(simd, sums, each(|r| heads[r][k][2]), &weights[2 * columns..]);
-            step(simd, sums, each(|r| heads[r][k][3]), &weights[3 * columns..]);
+            step(simd, sums, |r| heads[r][k][0], weights);
+            step(simd, sums, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, sums, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, sums, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = each(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, sums, each(|r| tails[r][k]), weights);
+            step(simd, sums, |r| tails[r][k], weights);
         }
         if let Some(weights) = rest.next() {
-            step(simd, sums, each(|r| last_quad(x[r])), weights);
+            step(simd, sums, |r| last_quad(x[r]), weights);
         }
     }
 
@@ -120,14 +120,14 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
 fn step<S: Int8, const MR: usize, const NV: usize>(
     simd: S,
     sums: &mut [[S::I32; NV]; MR],
-    x: [[u8; 4]; MR],
+    x: impl Fn(usize) -> [u8; 4],
     weights: &[i8],
 ) {
     let weights: [S::I32; NV] = each(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
-    for (sums, x) in sums.iter_mut().zip(x) {
-        let x = simd.splat_quad(x);
+    for (r, sums) in sums.iter_mut().enumerate() {
+        let x = simd.splat_quad(x(r));
         for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = simd.dot(*sum, x, weight);
+            *sum = simd.pin_i32(simd.dot(*sum, x, weight));
         }
     }
 }

@@ -47,6 +47,11 @@ pub trait Int8: Simd {
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `sum` and the four products of the quads `x - ORIGIN`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
+    /// As [`pin`](Simd::pin).
+    #[inline(always)]
+    fn pin_i32(self, x: Self::I32) -> Self::I32 {
+        x
+    }
     /// The nearest float, halves to even.
     fn to_f32(self, x: Self::I32) -> Self::F32;
     /// The nearest whole number, halves to even, and -2³¹ for all below it; for numbers below 2³¹.

@@ -4,35 +4,33 @@ use super::*;
 
 /// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name, and the token that
 /// computes its floats. Those that differ only in how they multiply bytes share one, so that kernels of floats are compiled once for them.
+/// Every machine of the architecture has the first.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, floats by $plain:ty;)*) => {
         /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Isa {
-            /// Plain Rust.
-            Scalar(Scalar),
             $($(#[$doc])* $isa($token),)*
         }
 
         /// A kernel that [`Isa::run`] can run: one for every width of floats.
-        pub trait FloatKernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)* {}
-        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$plain, Output = O>)*> FloatKernel<O> for K {}
+        pub trait FloatKernel<O>: $(Kernel<$plain, Output = O> +)* {}
+        impl<O, K: $(Kernel<$plain, Output = O> +)*> FloatKernel<O> for K {}
 
         /// A kernel that [`Isa::run_int8`] can run: one for every token.
-        pub trait Int8Kernel<O>: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)* {}
-        impl<O, K: Kernel<Scalar, Output = O> $(+ Kernel<$token, Output = O>)*> Int8Kernel<O> for K {}
+        pub trait Int8Kernel<O>: $(Kernel<$token, Output = O> +)* {}
+        impl<O, K: $(Kernel<$token, Output = O> +)*> Int8Kernel<O> for K {}
 
         impl Isa {
             /// Every instruction set of this machine, plainest first.
             pub fn available() -> impl DoubleEndedIterator<Item = Self> {
-                [Some(Self::Scalar(Scalar)), $(<$token>::detect().map(Self::$isa)),*].into_iter().flatten()
+                [$(<$token>::detect().map(Self::$isa)),*].into_iter().flatten()
             }
 
             /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in
             /// how they multiply bytes.
             pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
                 Self::available().filter(|isa| match isa {
-                    Self::Scalar(_) => true,
                     $(Self::$isa(_) => core::any::TypeId::of::<$token>() == core::any::TypeId::of::<$plain>(),)*
                 })
             }
@@ -40,7 +38,6 @@ macro_rules! instruction_sets {
             /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`, `neoni8mm` or `wasm128`.
             pub fn name(self) -> &'static str {
                 match self {
-                    Self::Scalar(_) => "scalar",
                     $(Self::$isa(_) => $name,)*
                 }
             }
@@ -48,7 +45,6 @@ macro_rules! instruction_sets {
             /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
             pub fn lanes(self) -> usize {
                 match self {
-                    Self::Scalar(_) => Scalar::LANES,
                     $(Self::$isa(_) => <$token>::LANES,)*
                 }
             }
@@ -56,7 +52,6 @@ macro_rules! instruction_sets {
             /// Vectors that fit in registers.
             pub fn registers(self) -> usize {
                 match self {
-                    Self::Scalar(_) => Scalar::REGISTERS,
                     $(Self::$isa(_) => <$token>::REGISTERS,)*
                 }
             }
@@ -64,7 +59,6 @@ macro_rules! instruction_sets {
             /// Vectors of inputs that each row of a tile of floats keeps in registers.
             pub(crate) fn row_registers(self) -> usize {
                 match self {
-                    Self::Scalar(_) => Scalar::ROW_REGISTERS,
                     $(Self::$isa(_) => <$token>::ROW_REGISTERS,)*
                 }
             }
@@ -72,7 +66,6 @@ macro_rules! instruction_sets {
             /// Registers that a vector of int8 weights takes while it is multiplied.
             pub(crate) fn weight_registers(self) -> usize {
                 match self {
-                    Self::Scalar(_) => Scalar::WEIGHT_REGISTERS,
                     $(Self::$isa(_) => <$token>::WEIGHT_REGISTERS,)*
                 }
             }
@@ -80,7 +73,6 @@ macro_rules! instruction_sets {
             /// Vectors of channels that int8 depthwise kernels make together.
             pub(crate) fn together(self) -> usize {
                 match self {
-                    Self::Scalar(_) => Scalar::TOGETHER,
                     $(Self::$isa(_) => <$token>::TOGETHER,)*
                 }
             }
@@ -88,7 +80,6 @@ macro_rules! instruction_sets {
             /// What int8 inputs are counted from while they are multiplied.
             pub(crate) fn origin(self) -> u8 {
                 match self {
-                    Self::Scalar(_) => Scalar::ORIGIN,
                     $(Self::$isa(_) => <$token>::ORIGIN,)*
                 }
             }
@@ -97,7 +88,6 @@ macro_rules! instruction_sets {
             #[inline]
             pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
                 match self {
-                    Self::Scalar(token) => token.vectorize(kernel),
                     $(Self::$isa(token) => token.plain().vectorize(kernel),)*
                 }
             }
@@ -106,7 +96,6 @@ macro_rules! instruction_sets {
             #[inline]
             pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
                 match self {
-                    Self::Scalar(token) => token.vectorize(kernel),
                     $(Self::$isa(token) => token.vectorize(kernel),)*
                 }
             }
@@ -116,6 +105,8 @@ macro_rules! instruction_sets {
 
 #[cfg(target_arch = "x86_64")]
 instruction_sets! {
+    /// Plain Rust.
+    Scalar(Scalar) = "scalar", floats by Scalar;
     /// AVX2 with FMA.
     Avx2(Avx2<Widen>) = "avx2", floats by Avx2<Widen>;
     /// AVX2 with FMA and AVX-VNNI.
@@ -128,6 +119,8 @@ instruction_sets! {
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 instruction_sets! {
+    /// Plain Rust.
+    Scalar(Scalar) = "scalar", floats by Scalar;
     /// NEON.
     Neon(Neon<Widen>) = "neon", floats by Neon<Widen>;
     /// NEON with signed products of bytes.
@@ -138,6 +131,7 @@ instruction_sets! {
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 instruction_sets! {
+    // No plain Rust: a module with these instructions is refused whole where they are missing, and would be twice as large.
     /// WebAssembly's vectors of 128 bits.
     Wasm128(Wasm128) = "wasm128", floats by Wasm128;
 }
@@ -147,12 +141,34 @@ instruction_sets! {
     all(target_arch = "aarch64", target_feature = "neon"),
     all(target_arch = "wasm32", target_feature = "simd128")
 )))]
-instruction_sets! {}
+instruction_sets! {
+    /// Plain Rust.
+    Scalar(Scalar) = "scalar", floats by Scalar;
+}
 
 impl Isa {
     /// The widest instruction set of this machine.
     pub fn best() -> Self {
-        Self::available().next_back().unwrap_or(Self::Scalar(Scalar))
+        Self::available().next_back().expect("every machine has the plainest")
+    }
+
+    /// An instruction set of vectors half as wide, where kernels of floats can do with it what they do with this one: narrow layers fill
+    /// its vectors better.
+    pub fn narrower(self) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
+            return Avx2::<Widen>::detect().map(Self::Avx2);
+        }
+        None
+    }
+
+    /// Whether this machine takes a vector of floats in two halves, so that a narrower one costs half as much.
+    pub(crate) fn halves(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
+            return avx512::halves();
+        }
+        false
     }
 
     /// The instruction set that [`name`](Self::name) gives, where this machine has it.

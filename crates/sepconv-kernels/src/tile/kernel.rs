@@ -169,11 +169,17 @@ pub(crate) struct Limits {
     pub(crate) row_registers: usize,
     /// The most rows of any tile.
     pub(crate) rows: usize,
+    /// The most vectors in a row of any tile.
+    pub(crate) vectors: usize,
 }
 
 impl Limits {
-    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers.
+    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers; none
+    /// where there is no such tile.
     pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
+        if vectors > self.vectors {
+            return 0;
+        }
         match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
             0 => 1,
             rows if rows > self.rows => self.rows,

@@ -25,12 +25,18 @@ pub struct Tile {
     pub rows: usize,
     /// Vectors of output channels; the panels that weights are packed in are as wide.
     pub vectors: usize,
+    /// Whether the vectors are those of [`Isa::narrower`].
+    pub narrow: bool,
 }
 
 impl Tile {
-    /// Every tile that has a kernel of floats on `isa`: for each width, the most rows.
+    /// Every tile that has a kernel of floats on `isa`: for each width, the most rows; then those that are narrow.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::highest(isa, F32::limits(isa.row_registers()))
+        let of = |isa: Isa, narrow| {
+            let tiles = Self::highest(isa, F32::limits(isa.row_registers()));
+            tiles.map(move |tile| Self { narrow, ..tile })
+        };
+        of(isa, false).chain(isa.narrower().into_iter().flat_map(move |isa| of(isa, true)))
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
@@ -39,12 +45,18 @@ impl Tile {
     }
 
     fn highest(isa: Isa, limits: Limits) -> impl Iterator<Item = Self> + Clone {
-        WIDTHS.iter().map(move |&vectors| Self { rows: limits.rows(isa.registers(), vectors), vectors })
+        let tile = move |&vectors| Self { rows: limits.rows(isa.registers(), vectors), vectors, narrow: false };
+        WIDTHS.iter().map(tile).filter(|tile| tile.rows > 0)
+    }
+
+    /// The instruction set that runs the tile on a machine of `isa`.
+    pub(crate) fn isa(self, isa: Isa) -> Isa {
+        if self.narrow { isa.narrower().unwrap_or(isa) } else { isa }
     }
 
     /// Output channels in the tile.
     pub fn columns(self, isa: Isa) -> usize {
-        self.vectors * isa.lanes()
+        self.vectors * self.isa(isa).lanes()
     }
 
     /// The name of the tile in numbers of pixels and channels: `14x32`.
@@ -61,17 +73,20 @@ impl Tile {
     /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest cycles by a rough
     /// model, fitted to what the bench measures.
     pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
+        // A vector that the machine takes in halves costs two, and more to store.
+        let [multiply, store] = if isa.halves() { [1.0, 10.0] } else { [0.5, 1.0] };
         let cycles = |tile: &Self| {
+            let [multiply, store] = if tile.narrow { [0.5, 1.0] } else { [multiply, store] };
             let panels = n.div_ceil(tile.columns(isa)) as f64;
             let blocks = m.div_ceil(tile.rows).max(1) as f64;
             let (rows, vectors) = (m as f64 / blocks, tile.vectors as f64);
-            // Two multiply-adds in a cycle, but fewer than ten sums wait for each other; loads are not quite free.
-            let step = (rows * vectors / 2.0).max(5.0) + (rows + vectors) / 5.0;
+            // Fewer than ten sums wait for each other; loads are not quite free.
+            let step = (multiply * rows * vectors).max(5.0) + rows / 5.0 + vectors / 10.0;
             // Each result is clipped and stored.
-            blocks * panels * (step * k as f64 + 2.0 * rows * vectors)
+            blocks * panels * (step * k as f64 + store * rows * vectors + 10.0)
         };
         let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
-        least.unwrap_or(Self { rows: 1, vectors: 1 })
+        least.unwrap_or(Self { rows: 1, vectors: 1, narrow: false })
     }
 
     /// As [`choose`](Self::choose), for int8.
@@ -84,7 +99,7 @@ impl Tile {
             blocks * panels * (step * k.div_ceil(4) as f64 + 4.0 * rows * vectors)
         };
         let least = Self::variants_int8(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
-        least.unwrap_or(Self { rows: 1, vectors: 1 })
+        least.unwrap_or(Self { rows: 1, vectors: 1, narrow: false })
     }
 
     pub(crate) fn check(self, isa: Isa) {
@@ -96,7 +111,7 @@ impl Tile {
     }
 
     fn fits(self, mut variants: impl Iterator<Item = Self>) -> bool {
-        variants.any(|most| self.vectors == most.vectors && (1..=most.rows).contains(&self.rows))
+        variants.any(|most| Self { rows: most.rows, ..self } == most && (1..=most.rows).contains(&self.rows))
     }
 }
 

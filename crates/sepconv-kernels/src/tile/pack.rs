@@ -33,7 +33,7 @@ pub fn pack(isa: Isa, tile: Tile, k: usize, weights: &[f32], bias: &[f32], packe
 pub fn gate_inputs(isa: Isa, tile: Tile, gate: &[f32], packed: &[f32], gated: &mut [f32]) {
     let panel = (gate.len() + 1) * tile.columns(isa);
     assert!(packed.len() == gated.len() && packed.len().is_multiple_of(panel), "whole panels of {} inputs", gate.len());
-    isa.run(Gate { columns: tile.columns(isa), gate, packed, gated });
+    tile.isa(isa).run(Gate { columns: tile.columns(isa), gate, packed, gated });
 }
 
 struct Gate<'a> {

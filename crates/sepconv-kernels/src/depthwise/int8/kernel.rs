@@ -48,15 +48,9 @@ impl Run<'_> {
                 (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, parts as usize));
                 let output = self.epilogue.output;
                 let strip = Strip { dw: self.dw, lines: &lines, padding, group: &group, packed, output };
-                match (group.vectors, parts) {
-                    (4, 1) if const { S::TOGETHER == 4 } => {
-                        simd.vectorize(Fixed::<K, STRIDE, N, 4, false> { strip, out })
-                    }
-                    (4, _) if const { S::TOGETHER == 4 } => {
-                        simd.vectorize(Fixed::<K, STRIDE, N, 4, true> { strip, out })
-                    }
-                    (_, 1) => simd.vectorize(Fixed::<K, STRIDE, N, 1, false> { strip, out }),
-                    _ => simd.vectorize(Fixed::<K, STRIDE, N, 1, true> { strip, out }),
+                match group.vectors {
+                    4 if const { S::TOGETHER == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
+                    _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
                 }
             }
             if let Some(table) = self.epilogue.table {

@@ -21,15 +21,14 @@ pub(super) struct Strip<'a> {
     pub(super) output: Requantize,
 }
 
-/// The kernel of a strip in `G` vectors of sums, `WIDE` where weights have several parts: a function of its own, or the registers of
-/// all of them would be allotted together.
-pub(super) struct Fixed<'a, const K: usize, const STRIDE: usize, const N: usize, const G: usize, const WIDE: bool> {
+/// The kernel of a strip in `G` vectors of sums: a function of its own, or the registers of all of them would be allotted together.
+pub(super) struct Fixed<'a, const K: usize, const STRIDE: usize, const N: usize, const G: usize> {
     pub(super) strip: Strip<'a>,
     pub(super) out: &'a mut [u8],
 }
 
-impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usize, const WIDE: bool> Kernel<S>
-    for Fixed<'_, K, STRIDE, N, G, WIDE>
+impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usize> Kernel<S>
+    for Fixed<'_, K, STRIDE, N, G>
 {
     type Output = ();
 
@@ -57,7 +56,7 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
         for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
             let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
             let row = Row::<S, K, G> { group: &group, lines: lines.map(|line| &line[..w * c]) };
-            row.run::<STRIDE, N, WIDE>(simd, out);
+            row.run::<STRIDE, N>(simd, out);
         }
     }
 }
@@ -89,20 +88,19 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     /// Steps along the row, one output further each time: `sums[i]` are of the window `N - 1 - i` before that which begins. A window
     /// is stored by the step after that which completes it. Windows beyond either end are begun, but not stored.
     #[inline(always)]
-    fn run<const STRIDE: usize, const N: usize, const WIDE: bool>(&self, simd: S, out: &mut [u8]) {
+    fn run<const STRIDE: usize, const N: usize>(&self, simd: S, out: &mut [u8]) {
         let [w, ow] = self.group.width;
         let mut sums = [self.group.bias; N];
         for x in 0..N {
-            self.step::<STRIDE, N, WIDE, true>(simd, x, &mut sums, None);
+            self.step::<STRIDE, N, true>(simd, x, &mut sums, None);
         }
         // Where all columns that a step reads are inside.
         let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, ow + N - 1);
-        let inside = if WIDE { N } else { inside };
         for x in N..inside {
-            self.step::<STRIDE, N, WIDE, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
+            self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
         }
         for x in inside..ow + N - 1 {
-            self.step::<STRIDE, N, WIDE, true>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
+            self.step::<STRIDE, N, true>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
         }
         self.store(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
     }
@@ -110,7 +108,7 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     /// Begins window `x`, and adds to it and the `N - 1` before it what they have of the columns up to the next. In between it
     /// stores the window that the last step completed, for then the processor has something to do while results are awaited.
     #[inline(always)]
-    fn step<const STRIDE: usize, const N: usize, const WIDE: bool, const EDGE: bool>(
+    fn step<const STRIDE: usize, const N: usize, const EDGE: bool>(
         &self,
         simd: S,
         x: usize,
@@ -126,15 +124,15 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
         });
         sums[N - 1] = self.group.bias;
         // Of stride and quads there are two at most.
-        self.column::<STRIDE, N, WIDE, EDGE>(simd, x, [0, 0], Some(first), sums);
-        self.column::<STRIDE, N, WIDE, EDGE>(simd, x, [0, 1], None, sums);
-        self.column::<STRIDE, N, WIDE, EDGE>(simd, x, [1, 0], None, sums);
-        self.column::<STRIDE, N, WIDE, EDGE>(simd, x, [1, 1], None, sums);
+        self.column::<STRIDE, N, EDGE>(simd, x, [0, 0], Some(first), sums);
+        self.column::<STRIDE, N, EDGE>(simd, x, [0, 1], None, sums);
+        self.column::<STRIDE, N, EDGE>(simd, x, [1, 0], None, sums);
+        self.column::<STRIDE, N, EDGE>(simd, x, [1, 1], None, sums);
     }
 
     /// Multiplies quad `q` of column `s` of step `x`, where there is one, into the sums of those windows that it meets.
     #[inline(always)]
-    fn column<const STRIDE: usize, const N: usize, const WIDE: bool, const EDGE: bool>(
+    fn column<const STRIDE: usize, const N: usize, const EDGE: bool>(
         &self,
         simd: S,
         x: usize,
@@ -148,10 +146,8 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
         let quad = quad.unwrap_or_else(|| self.quad::<EDGE>(simd, q, x * STRIDE + s));
         let (weights, more) = self.group.weights.split_at(slots(K) * G * 4 * S::LANES);
         add::<S, K, STRIDE, N, G>(simd, weights, quad, [s, q], sums);
-        if WIDE {
-            for weights in more.chunks_exact(weights.len()) {
-                add::<S, K, STRIDE, N, G>(simd, weights, quad, [s, q], sums);
-            }
+        for weights in more.chunks_exact(weights.len()) {
+            add::<S, K, STRIDE, N, G>(simd, weights, quad, [s, q], sums);
         }
     }
 

@@ -1,7 +1,7 @@
 use core::arch::x86_64::*;
 
 use super::{Avx2, Dot, LANES};
-use crate::simd::{Int8, part};
+use crate::simd::{Int8, Simd, part};
 
 /// The low half of `x`, as bytes: two vectors of 32 bits are two of 16, are one of 8, each within 128 bits.
 #[inline(always)]
@@ -73,6 +73,11 @@ impl<D: Dot> Int8 for Avx2<D> {
     #[inline(always)]
     fn dot(self, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
         D::dot(self, sum, x, w)
+    }
+    #[inline(always)]
+    fn pin_i32(self, x: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe { _mm256_castps_si256(self.pin(_mm256_castsi256_ps(x))) }
     }
     #[inline(always)]
     fn to_f32(self, x: __m256i) -> __m256 {

@@ -1,7 +1,7 @@
 use core::arch::x86_64::*;
 
 use super::{Avx512, Dot, LANES, mask};
-use crate::simd::Int8;
+use crate::simd::{Int8, Simd};
 
 /// The lowest byte of each number.
 #[inline(always)]
@@ -82,6 +82,11 @@ impl<D: Dot> Int8 for Avx512<D> {
     #[inline(always)]
     fn dot(self, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
         D::dot(self, sum, x, w)
+    }
+    #[inline(always)]
+    fn pin_i32(self, x: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_castps_si512(self.pin(_mm512_castsi512_ps(x))) }
     }
     #[inline(always)]
     fn to_f32(self, x: __m512i) -> __m512 {

@@ -34,6 +34,14 @@ impl<D> Avx512<D> {
     }
 }
 
+/// Whether the machine is Zen 4, AMD's family 19h, which takes 512 bits in two halves (AMD, "Software Optimization Guide for the AMD Zen4
+/// Microarchitecture", 57647).
+pub(super) fn halves() -> bool {
+    let [maker, version] = [0, 1].map(__cpuid);
+    let family = (version.eax >> 8 & 0xf) + (version.eax >> 20 & 0xff);
+    [maker.ebx, maker.edx, maker.ecx] == [*b"Auth", *b"enti", *b"cAMD"].map(u32::from_le_bytes) && family == 0x19
+}
+
 const LANES: usize = 16;
 
 /// A mask whose first `n` lanes are set.

@@ -6,6 +6,18 @@ mod int8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scalar;
 
+impl Scalar {
+    /// The token: any machine has it.
+    pub fn detect() -> Option<Self> {
+        Some(Self)
+    }
+
+    /// The token that computes on floats.
+    pub fn plain(self) -> Self {
+        self
+    }
+}
+
 type F32 = [f32; 4];
 
 #[inline(always)]

@@ -12,7 +12,7 @@ fn narrow([a, b, c, d]: [v128; 4]) -> v128 {
 // SAFETY (all blocks): memory is reached only through slices whose length was checked.
 impl Int8 for Wasm128 {
     type I32 = v128;
-    const WEIGHT_REGISTERS: usize = 2;
+    const WEIGHT_REGISTERS: usize = 1;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> v128 {
