@@ -26,6 +26,8 @@ mod labels;
 pub mod machine;
 mod model;
 pub mod models;
+#[cfg(not(feature = "tflite"))]
+mod no_tflite;
 mod options;
 mod pixels;
 mod preprocess;
@@ -33,6 +35,7 @@ pub mod profile;
 pub mod quantize;
 mod runner;
 mod separable;
+#[cfg_attr(target_family = "wasm", path = "no_threads.rs")]
 mod threads;
 mod times;
 

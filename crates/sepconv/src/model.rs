@@ -1,8 +1,12 @@
 use std::path::Path;
 
+#[cfg(not(feature = "tflite"))]
+use crate::no_tflite::Tflite;
 use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
+use sepconv_formats::Signature;
 use sepconv_formats::onnx::{Metadata, Onnx};
-use sepconv_formats::{Signature, tflite::Tflite};
+#[cfg(feature = "tflite")]
+use sepconv_formats::tflite::Tflite;
 
 use crate::classify::Origin;
 use crate::{Classifier, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};

@@ -3,10 +3,7 @@ use sepconv_core::{Error, Join, Result, Serial};
 
 use crate::Options;
 
-/// Whether threads can be started: not in WebAssembly, but for its targets with atomic instructions.
-const AVAILABLE: bool = cfg!(not(all(target_family = "wasm", not(target_feature = "atomics"))));
-
-/// The threads that a runner keeps: none beside the caller's where one is asked for, or where there are no others.
+/// The threads that a runner keeps: none beside the caller's where one is asked for.
 #[derive(Debug)]
 pub(crate) struct Threads(Option<ThreadPool>);
 
@@ -14,7 +11,6 @@ impl Threads {
     pub(crate) fn new(threads: usize) -> Result<Self> {
         match threads {
             1 => Ok(Self(None)),
-            2..=Options::MAX_THREADS if !AVAILABLE => Ok(Self(None)),
             2..=Options::MAX_THREADS => {
                 let pool =
                     ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("sepconv-{i}")).build();
@@ -71,7 +67,7 @@ mod tests {
         for threads in [1, 2, 3, 8] {
             let leaves = AtomicUsize::new(0);
             Threads::new(threads).unwrap().enter(|join| {
-                assert_eq!(join.threads(), if AVAILABLE { threads } else { 1 });
+                assert_eq!(join.threads(), threads);
                 count(join, 6, &leaves);
             });
             assert_eq!(leaves.into_inner(), 64, "{threads} threads");

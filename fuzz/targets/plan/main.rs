@@ -2,6 +2,8 @@
 //! the interpreter gives.
 #![no_main]
 
+#[path = "../../../crates/sepconv-core/tests/all/awkward/check.rs"]
+mod check;
 mod common;
 #[path = "../../../crates/sepconv-core/tests/all/awkward/net.rs"]
 mod net;
@@ -18,5 +20,5 @@ fuzz_target!(|choices: &[u8]| {
         network.node();
     }
     let (graph, inputs) = network.finish();
-    net::check(0, graph, &inputs);
+    check::check(0, graph, &inputs);
 });

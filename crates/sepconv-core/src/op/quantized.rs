@@ -151,6 +151,7 @@ impl Lookup {
     }
 
     /// Whether the table is of that function.
+    #[cfg(feature = "int8")]
     pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
         (0..=u8::MAX).all(|q| self.get(q) == function(q))
     }

@@ -9,6 +9,7 @@ mod dequantize;
 mod fold;
 mod fuse;
 mod idioms;
+#[cfg(feature = "int8")]
 mod integer;
 mod layout;
 mod pairs;
@@ -36,8 +37,11 @@ pub struct Pass {
 pub const PASSES: &[Pass] = &[
     Pass { name: "layout", run: layout::layout },
     Pass { name: "canonical", run: canonical::canonical },
+    #[cfg(feature = "int8")]
     Pass { name: "unsigned", run: integer::unsigned },
+    #[cfg(feature = "int8")]
     Pass { name: "integer", run: integer::integer },
+    #[cfg(feature = "int8")]
     Pass { name: "epilogue", run: integer::epilogue },
     Pass { name: "idioms", run: idioms::idioms },
     Pass { name: "dequantize", run: dequantize::dequantize },

@@ -6,6 +6,7 @@ mod chain;
 mod choose;
 mod groups;
 mod pack;
+#[cfg(feature = "int8")]
 mod pack_int8;
 mod planner;
 mod run;

@@ -3,10 +3,9 @@ use core::ops::Range;
 use bytemuck::cast_slice_mut;
 use sepconv_kernels::{Isa, Tile, conv_transpose, conv2d, depthwise, pointwise};
 
-use super::{
-    aligned::Aligned,
-    pack_int8::{Constants, Layout},
-};
+use super::aligned::Aligned;
+#[cfg(feature = "int8")]
+use super::pack_int8::{Constants, Layout};
 use crate::{Graph, ValueId};
 
 /// Something to write among a plan's weights.
@@ -14,6 +13,7 @@ pub(super) enum Pack {
     /// Weights `w` and bias `b` in the order that a kernel wants.
     Weights { weights: Weights, w: ValueId, b: ValueId, range: Range<usize> },
     /// The constants of an int8 layer.
+    #[cfg(feature = "int8")]
     Int8 { layout: Layout, constants: Constants, range: Range<usize> },
     /// A constant as it is.
     Copy { id: ValueId, range: Range<usize> },
@@ -35,6 +35,7 @@ pub(super) fn pack(graph: &Graph, isa: Isa, packs: &[Pack], len: usize) -> Align
     for pack in packs {
         match pack {
             Pack::Copy { id, range } => buffer[range.clone()].copy_from_slice(constant(*id).bytes()),
+            #[cfg(feature = "int8")]
             Pack::Int8 { layout, constants, range } => {
                 layout.pack(isa, constants, cast_slice_mut(&mut buffer[range.clone()]));
             }

@@ -3,24 +3,24 @@ use super::Depthwise;
 /// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
 /// benches go by. A line here makes a kernel.
 macro_rules! variants {
-    ($($variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once,
+    ($($(#[$when:meta])? $variant:ident = $name:literal: kernel $kernel:literal, stride $stride:literal, up to $rows:literal rows at once,
         each column in $windows:literal windows;)*) => {
         /// A way to compute a depthwise convolution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Variant {
-            $(#[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")] $variant,)*
+            $($(#[$when])? #[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")] $variant,)*
             /// Any kernel, stride, dilation and multiplier.
             General,
         }
 
         /// Every kernel, fastest first for the shapes it fits.
-        pub const VARIANTS: &[Variant] = &[$(Variant::$variant,)* Variant::General];
+        pub const VARIANTS: &[Variant] = &[$($(#[$when])? Variant::$variant,)* Variant::General];
 
         impl Variant {
             /// The name in plans and benches.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $name,)*
+                    $($(#[$when])? Self::$variant => $name,)*
                     Self::General => "general",
                 }
             }
@@ -28,7 +28,7 @@ macro_rules! variants {
             /// Kernel and stride, where they are fixed.
             pub(super) fn fixed(self) -> Option<(usize, usize)> {
                 match self {
-                    $(Self::$variant => Some(($kernel, $stride)),)*
+                    $($(#[$when])? Self::$variant => Some(($kernel, $stride)),)*
                     Self::General => None,
                 }
             }
@@ -39,7 +39,7 @@ macro_rules! variants {
             #[inline(always)]
             pub(super) fn dispatch<S: crate::simd::Simd>(self, simd: S) {
                 match self.variant {
-                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $rows>(simd),)*
+                    $($(#[$when])? Variant::$variant => self.fixed::<S, $kernel, $stride, $rows>(simd),)*
                     Variant::General => self.general(simd),
                 }
             }
@@ -50,7 +50,7 @@ macro_rules! variants {
             #[inline(always)]
             pub(super) fn dispatch<S: crate::simd::Int8>(self, simd: S) {
                 match self.variant {
-                    $(Variant::$variant => self.fixed::<S, $kernel, $stride, $windows>(simd),)*
+                    $($(#[$when])? Variant::$variant => self.fixed::<S, $kernel, $stride, $windows>(simd),)*
                     Variant::General => self.general(simd),
                 }
             }
@@ -63,7 +63,10 @@ variants! {
     K3S2 = "k3s2": kernel 3, stride 2, up to 2 rows at once, each column in 2 windows;
     K5S1 = "k5s1": kernel 5, stride 1, up to 2 rows at once, each column in 5 windows;
     K5S2 = "k5s2": kernel 5, stride 2, up to 2 rows at once, each column in 3 windows;
+    // Phones' networks have none: not worth a tenth of a module that is downloaded.
+    #[cfg(not(target_family = "wasm"))]
     K7S1 = "k7s1": kernel 7, stride 1, up to 1 rows at once, each column in 7 windows;
+    #[cfg(not(target_family = "wasm"))]
     K7S2 = "k7s2": kernel 7, stride 2, up to 1 rows at once, each column in 4 windows;
 }
 

@@ -160,6 +160,10 @@ macro_rules! widths {
 }
 widths!(1, 2, 3, 4, 5, 8);
 
+/// The most rows and vectors of a tile. Each size is a function of its own: a module that is downloaded has those only that registers of
+/// 128 bits suit best.
+const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [12, 8] };
+
 /// What limits the rows of a tile.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
@@ -177,12 +181,13 @@ impl Limits {
     /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers; none
     /// where there is no such tile.
     pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
-        if vectors > self.vectors {
+        if vectors > self.vectors || vectors > LARGEST[1] {
             return 0;
         }
+        let most = if self.rows < LARGEST[0] { self.rows } else { LARGEST[0] };
         match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
             0 => 1,
-            rows if rows > self.rows => self.rows,
+            rows if rows > most => most,
             rows => rows,
         }
     }

@@ -5,7 +5,7 @@ use sepconv_kernels::{Tile, conv2d, depthwise};
 
 use super::{Choice, Planner, in_vain};
 use crate::{
-    Result, ValueId,
+    Op, Result, ValueId,
     op::{ConvKind, QConv2d, QOutput, image},
     plan::{
         pack::Pack,
@@ -18,8 +18,29 @@ use crate::{
 };
 
 impl Planner<'_> {
+    /// The kernel for an operator on bytes.
+    pub(super) fn int8(&mut self) -> Result<Choice> {
+        let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
+        Ok(match &self.node.op {
+            Op::QConv2d(conv) => self.qconv2d(conv)?,
+            Op::QBinary(binary) => {
+                let (pairing, why) = self.pairing();
+                self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
+            }
+            Op::QAverage(average) => {
+                let work = Int8::Pool { pool: average.pool.geometry(x, out), mean: Some(average.mean()) };
+                self.plain(work, "average_int8", "vectors of channels")
+            }
+            Op::Pool(pool) => {
+                let work = Int8::Pool { pool: pool.geometry(x, out), mean: None };
+                self.plain(work, "max_pool_int8", "vectors of channels")
+            }
+            op => unreachable!("{} is no operator on bytes", op.name()),
+        })
+    }
+
     /// A convolution of bytes: the kernels are those of floats.
-    pub(super) fn qconv2d(&mut self, qconv: &QConv2d) -> Result<Choice> {
+    fn qconv2d(&mut self, qconv: &QConv2d) -> Result<Choice> {
         let (x, out) = (self.shape(self.node.inputs[0]).clone(), self.shape(self.node.output).clone());
         let operands: Vec<ValueId> = [0, 4].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect();
         let (work, kernel, why) = match qconv.kind(x.last()) {

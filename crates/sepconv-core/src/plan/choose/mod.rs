@@ -1,3 +1,4 @@
+#[cfg(feature = "int8")]
 mod int8;
 
 use alloc::borrow::ToOwned;
@@ -13,7 +14,7 @@ use super::{
     Planner,
     groups::is_global_mean,
     pack::{Pack, Weights},
-    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work, int8::Int8},
+    work::{Depthwise, Float, Matrix, Pairing, Repeat, Work},
 };
 use crate::{
     DType, Error, Op, Result, Shape, ValueId,
@@ -38,11 +39,7 @@ impl Planner<'_> {
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
             Op::Dense { activation } => self.matrix(*activation)?,
             Op::MatMul => self.matmul(),
-            Op::Pool(pool) if self.graph.value(node.output).dtype == DType::U8 => self.plain(
-                Int8::Pool { pool: pool.geometry(x, shape), mean: None },
-                "max_pool_int8",
-                "vectors of channels",
-            ),
+            Op::Pool(_) if self.graph.value(node.output).dtype == DType::U8 => self.int8()?,
             Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
                 return Err(Error::unsupported("a maximum of signed bytes has no kernel")
                     .help("the passes make all bytes unsigned: run them first"));
@@ -91,15 +88,7 @@ impl Planner<'_> {
                 self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
             }
             Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
-            Op::QConv2d(conv) => self.qconv2d(conv)?,
-            Op::QBinary(binary) => {
-                let (pairing, why) = self.pairing();
-                self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
-            }
-            Op::QAverage(average) => {
-                let work = Int8::Pool { pool: average.pool.geometry(x, shape), mean: Some(average.mean()) };
-                self.plain(work, "average_int8", "vectors of channels")
-            }
+            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => self.int8()?,
             Op::Gather { .. }
             | Op::Reshape { .. }
             | Op::Transpose { .. }
@@ -108,6 +97,11 @@ impl Planner<'_> {
             | Op::Pad { .. }
             | Op::Broadcast { .. } => self.moves()?,
         })
+    }
+
+    #[cfg(not(feature = "int8"))]
+    fn int8(&mut self) -> Result<Choice> {
+        Err(Error::unsupported("layers of bytes are not in this build").help("build it with the feature `int8`"))
     }
 
     fn shape(&self, id: ValueId) -> &'_ Shape {

@@ -1,17 +1,14 @@
 use alloc::boxed::Box;
-use core::ops::Range;
+use alloc::vec::Vec;
+use core::{fmt, ops::Range};
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool, quantized};
 
-use super::{
-    Operands, images,
-    pairing::{Pairing, strided},
-    residual,
-};
+use super::{Operands, Work, images, pairing::Pairing, residual};
 use crate::{
     op::QOutput,
-    plan::chain::{Chain, Job, RowLayer},
+    plan::chain::{Chain, Geometry, Job, RowLayer},
 };
 
 /// A kernel of bytes. Its result is bytes too, unless it is the last of a network and gives the real numbers of its sums.
@@ -64,6 +61,19 @@ pub(crate) struct Filters {
 }
 
 impl Int8 {
+    /// See [`Work::join`](super::Work::join).
+    pub(super) fn chain(layers: Vec<Self>, geometries: Vec<Geometry>) -> Work {
+        Self::Chain(Box::new(Chain::new(layers, geometries))).into()
+    }
+
+    /// See [`Work::together`](super::Work::together).
+    pub(super) fn together(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Chain(chain) => Some(&**chain),
+            _ => None,
+        }
+    }
+
     /// See [`Work::run`](super::Work::run).
     pub(super) fn run(
         &self,
@@ -252,5 +262,18 @@ impl RowLayer for Int8 {
 
     fn scratch_len(&self) -> usize {
         self.scratch_bytes()
+    }
+}
+
+/// Calls `f` with what meets in each element of the result, by strides: for what is too rare to be fast.
+fn strided<T: Copy>(dims: &[usize], strides: &[Vec<usize>; 2], x: [&[T]; 2], out: &mut [T], f: impl Fn(T, T) -> T) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let (mut rest, mut at) = (i, [0; 2]);
+        for axis in (0..dims.len()).rev() {
+            let index = rest % dims[axis];
+            rest /= dims[axis];
+            at = [0, 1].map(|operand| at[operand] + index * strides[operand][axis]);
+        }
+        *out = f(x[0][at[0]], x[1][at[1]]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a step of a plan does.
 
 mod float;
+#[cfg_attr(not(feature = "int8"), path = "no_int8.rs")]
 pub(crate) mod int8;
 mod pairing;
 
@@ -110,7 +111,7 @@ impl Work {
             }
         }
         match floats.first() {
-            None => Int8::Chain(Box::new(Chain::new(int8, geometries))).into(),
+            None => Int8::chain(int8, geometries),
             Some(Float::Binary { .. }) => Float::gated(floats).into(),
             Some(_) => Float::Chain(Box::new(Chain::new(floats, geometries))).into(),
         }
@@ -121,7 +122,7 @@ impl Work {
         match self {
             Self::Float(Float::Chain(chain)) => Some(&**chain),
             Self::Float(Float::Gated { .. }) => Some(&"the gate scales the weights, which are fewer than the pixels"),
-            Self::Int8(Int8::Chain(chain)) => Some(&**chain),
+            Self::Int8(int8) => int8.together(),
             _ => None,
         }
     }

@@ -73,22 +73,3 @@ impl Repeat {
         }
     }
 }
-
-/// Calls `f` with what meets in each element of the result, by strides: for what is too rare to be fast.
-pub(super) fn strided<T: Copy>(
-    dims: &[usize],
-    strides: &[Vec<usize>; 2],
-    x: [&[T]; 2],
-    out: &mut [T],
-    f: impl Fn(T, T) -> T,
-) {
-    for (i, out) in out.iter_mut().enumerate() {
-        let (mut rest, mut at) = (i, [0; 2]);
-        for axis in (0..dims.len()).rev() {
-            let index = rest % dims[axis];
-            rest /= dims[axis];
-            at = [0, 1].map(|operand| at[operand] + index * strides[operand][axis]);
-        }
-        *out = f(x[0][at[0]], x[1][at[1]]);
-    }
-}

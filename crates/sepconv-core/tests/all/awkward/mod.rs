@@ -1,12 +1,13 @@
 //! Whatever a builder accepts, however odd, runs and gives what the interpreter gives: sizes of zero and one, windows that see
 //! nothing but padding, steps that leave the plane, every rank, every operator.
 
+mod check;
 mod net;
 
 use sepconv_core::{DType, Op, Shape, Tensor, op::Conv2d};
 use sepconv_kernels::{Activation, Isa, Window, elementwise::Binary};
 
-use self::net::{Awkward, check};
+use self::{check::check, net::Awkward};
 use crate::common::Random;
 
 #[test]

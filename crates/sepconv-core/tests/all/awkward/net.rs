@@ -1,52 +1,18 @@
 //! Networks out of random choices. The fuzz target of plans makes the choices too, so nothing here knows where they come from.
 
 use sepconv_core::{
-    Builder, DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Shape, Tensor, ValueId, interpret,
+    Builder, DType, Graph, Limits, Op, Shape, Tensor, ValueId,
     op::{Conv2d, ConvTranspose, Fill, Pool, Resize},
-    passes::optimise,
 };
 use sepconv_kernels::{
-    Activation, Isa, Window,
+    Activation, Window,
     elementwise::{Binary, Unary},
     pool::PoolKind,
     reduce::Reduction,
     resize::{AxisMap, Coordinates, Mode, Rounding},
 };
 
-use crate::common::{Backwards, Random};
-
-/// How many plans were compared: of the graph as it is and as the passes leave it, for every instruction set.
-pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
-    let Ok(expected) = interpret(&graph, inputs) else { return 0 };
-    let optimised = optimise(graph.clone()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{graph}"));
-    let mut compared = 0;
-    for graph in [graph, optimised] {
-        for (isa, threads) in Isa::floats().zip([1, 3, 2].into_iter().cycle()) {
-            let plan = match Plan::new(&graph, isa, threads, &Limits::default()) {
-                Ok(plan) => plan,
-                // Weights that are computed, and integers.
-                Err(error) if error.kind() == ErrorKind::Unsupported => continue,
-                Err(error) => panic!("seed {seed}: {error}\n{graph}"),
-            };
-            let mut runner = Runner::new(plan);
-            let got = runner.run(&inputs.iter().collect::<Vec<_>>(), &Backwards(threads)).unwrap();
-            for (expected, got) in expected.iter().zip(got) {
-                assert!(same(expected, got), "seed {seed} on {isa}: expected {expected:?}, got {got:?}\n{graph}");
-            }
-            compared += 1;
-        }
-    }
-    compared
-}
-
-/// Equal shapes, and numbers equal but for rounding; NaN is NaN and infinity infinity.
-fn same(expected: &Tensor, got: &Tensor) -> bool {
-    let near = |(e, g): (&f32, &f32)| e == g || e.is_nan() && g.is_nan() || (e - g).abs() <= 1e-4 * e.abs().max(1.0);
-    match (expected.as_f32(), got.as_f32()) {
-        (Some(e), Some(g)) => expected.shape() == got.shape() && e.iter().zip(g).all(near),
-        _ => expected == got,
-    }
-}
+use crate::common::Random;
 
 /// Limits that keep the cost of one network small.
 const LIMITS: Limits = Limits { max_memory: 1 << 26, max_macs: 10_000_000, max_nodes: 100 };
@@ -245,7 +211,8 @@ impl Awkward {
             1 => {
                 let channels = [shape.last()];
                 let [scale, shift, mean] = [0; 3].map(|_| self.constant(&channels));
-                let variance = Tensor::f32(channels, vec![2.0; channels[0]]).unwrap();
+                let variance = vec![2.0; channels[0].min(100_000)];
+                let variance = Tensor::f32([variance.len()], variance).unwrap();
                 let variance = self.builder.constant("variance", variance).unwrap();
                 (Op::BatchNorm { epsilon: 1e-3 }, vec![x, scale, shift, mean, variance])
             }
@@ -264,7 +231,9 @@ impl Awkward {
         match self.random.below(7) {
             0 => {
                 let mut dims = shape.to_vec();
-                dims.insert(self.random.below(rank + 1), 1);
+                if rank < Shape::MAX_RANK {
+                    dims.insert(self.random.below(rank + 1), 1);
+                }
                 let flat = vec![shape.elements()];
                 (Op::Reshape { shape: Shape::new(self.pick(&[dims, flat])).unwrap() }, vec![x])
             }
@@ -301,7 +270,7 @@ impl Awkward {
             _ => {
                 let mut dims: Vec<usize> =
                     shape.iter().map(|&size| if size == 1 { self.random.below(4) } else { size }).collect();
-                if self.chance(2) {
+                if rank < Shape::MAX_RANK && self.chance(2) {
                     dims.insert(0, self.random.below(4));
                 }
                 (Op::Broadcast { shape: Shape::new(dims).unwrap() }, vec![x])
