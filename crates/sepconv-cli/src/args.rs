@@ -5,7 +5,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use sepconv::models::{self, Network, Weights};
 use sepconv::onnx::Metadata;
-use sepconv::{Classifier, Error, Graph, Labels, Model, Options, Preprocess, Result};
+use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result};
 
 /// What is decoded; other files of a folder are not looked at.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
@@ -43,6 +43,14 @@ pub(crate) struct LoadArgs {
     /// The folder that an ONNX file may keep weights in as files of their own; without it none is read
     #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
+
+    /// The most memory that constants and activations may take, in MB [default: 700]
+    #[arg(long, value_name = "MB")]
+    max_memory: Option<usize>,
+
+    /// The most multiply-adds that a run may cost, in millions [default: 1000000]
+    #[arg(long, value_name = "MILLIONS")]
+    max_macs: Option<u64>,
 }
 
 impl LoadArgs {
@@ -83,7 +91,14 @@ impl LoadArgs {
     }
 
     pub(crate) fn options(&self) -> Options {
-        self.shape.iter().fold(Options::default(), |options, (name, dims)| options.shape(name, dims.as_slice()))
+        let Limits { max_memory, max_macs, max_nodes } = Limits::default();
+        let limits = Limits {
+            max_memory: self.max_memory.map_or(max_memory, |mb| mb.saturating_mul(1_000_000)),
+            max_macs: self.max_macs.map_or(max_macs, |millions| millions.saturating_mul(1_000_000)),
+            max_nodes,
+        };
+        let options = Options::default().limits(limits);
+        self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
     }
 }
 

@@ -192,7 +192,7 @@ impl Builder {
                     format_args!("at most {} multiply-accumulates", self.limits.max_macs),
                     format_args!("{work} more than {}", self.work),
                 )
-                .help("raise Limits::max_macs if the file is trusted"));
+                .help("raise Limits::max_macs (--max-macs) if the file is trusted"));
         }
         Ok(())
     }
@@ -244,5 +244,5 @@ impl Builder {
 pub(crate) fn memory_error(bytes: usize, most: usize) -> Error {
     Error::limit("network takes too much memory")
         .expected(format_args!("at most {most} bytes"), bytes)
-        .help(String::from("raise Limits::max_memory if the file is trusted"))
+        .help(String::from("raise Limits::max_memory (--max-memory) if the file is trusted"))
 }

@@ -152,7 +152,7 @@ fn tensor(entry: &Entry, data: &[u8], room: &mut usize) -> Result<Tensor> {
     *room = room.checked_sub(memory).ok_or_else(|| {
         Error::limit("tensors take too much memory")
             .expected(format_args!("at most {room} bytes more"), memory)
-            .help("raise Limits::max_memory if the file is trusted")
+            .help("raise Limits::max_memory (--max-memory) if the file is trusted")
     })?;
     let (begin, end) = entry.data_offsets;
     element.tensor(&data[begin..end], shape)

@@ -26,7 +26,7 @@ pub(crate) struct Move {
 
 impl Move {
     /// Copies the block from operand `x` into the result.
-    pub(crate) fn carry_out<T: Copy>(&self, x: &[T], out: &mut [T]) {
+    pub(crate) fn carry_out<T: layout::Element>(&self, x: &[T], out: &mut [T]) {
         layout::copy_strided(&self.dims, x, self.from, &self.from_strides, out, self.to, &self.to_strides);
     }
 }

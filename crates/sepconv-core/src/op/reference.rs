@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use sepconv_kernels::{
     Activation, conv_transpose, conv2d,
     elementwise::{Binary, Unary},
+    layout::Element,
     pointwise, pool, reduce, resize, softmax,
 };
 
@@ -162,7 +163,7 @@ fn integer_binary(function: Binary, a: i64, b: i64) -> Option<i64> {
     }
 }
 
-fn carry_out<'a, T: Copy + 'a>(
+fn carry_out<'a, T: Element + 'a>(
     moves: &[super::Move],
     inputs: &[&'a Tensor],
     elements: impl Fn(&'a Tensor) -> Option<&'a [T]>,

@@ -56,7 +56,7 @@ fn check(graph: &Graph, pairs: &[Pair], limits: &Limits) -> Result<()> {
     if macs > limits.max_macs {
         return Err(Error::limit("standard convolutions cost too much arithmetic")
             .expected(format_args!("at most {} multiply-accumulates", limits.max_macs), macs)
-            .help("raise Limits::max_macs if the file is trusted"));
+            .help("raise Limits::max_macs (--max-macs) if the file is trusted"));
     }
     Ok(())
 }

@@ -90,6 +90,19 @@ fn kept_rows(layers: &[Geometry], rows: usize) -> [usize; MOST_LAYERS] {
     kept
 }
 
+/// How many rows of its result each layer but the last makes twice where two threads meet: those that the rows before and after both need.
+pub(super) fn shared_rows(layers: &[Geometry]) -> [usize; MOST_LAYERS] {
+    let mut shared = [0; MOST_LAYERS];
+    let mut rows = 0;
+    for (i, layer) in layers.iter().enumerate().skip(1).rev() {
+        if let Some(window) = &layer.window {
+            rows = (rows * window.stride[0] + extent(window)).saturating_sub(window.stride[0]).min(layer.input[0]);
+        }
+        shared[i - 1] = rows;
+    }
+    shared
+}
+
 /// Numbers in the rows that are kept between layers.
 fn kept_len(layers: &[Geometry], rows: usize) -> usize {
     kept_rows(layers, rows).iter().zip(layers).map(|(kept, layer)| kept * layer.row_len()).sum()

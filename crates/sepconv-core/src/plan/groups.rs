@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use sepconv_kernels::{Activation, elementwise::Binary, reduce::Reduction};
 
-use super::chain::{Geometry, MOST_LAYERS, strip};
+use super::chain::{Geometry, MOST_LAYERS, shared_rows, strip};
 use crate::{
     DType, Graph, Node, Op, ValueId,
     op::{ConvKind, image},
@@ -40,13 +40,16 @@ const MOST_WINDOWS: usize = 3;
 
 /// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, layers that follow each other
 /// together where that saves traffic, a gate with the projection that it is for.
-pub(super) fn groups(graph: &Graph) -> Vec<Group> {
+pub(super) fn groups(graph: &Graph, threads: usize) -> Vec<Group> {
     let (readers, means) = (sole_readers(graph), global_means(graph));
     let mut lead: Vec<Option<usize>> = vec![None; graph.nodes.len()];
     let mut together = Vec::new();
     for i in 0..graph.nodes.len() {
-        let group =
-            if lead[i].is_none() { gated(graph, &readers, i).or_else(|| chain(graph, &readers, i)) } else { None };
+        let group = if lead[i].is_none() {
+            gated(graph, &readers, i).or_else(|| chain(graph, &readers, i, threads))
+        } else {
+            None
+        };
         if let Some(group) = group {
             group.iter().for_each(|&node| lead[node] = Some(together.len()));
             together.push(group);
@@ -126,7 +129,7 @@ fn has_gate(graph: &Graph, product: &Node) -> bool {
 }
 
 /// Layers from `first` on of which each alone reads what the one before it makes, as many as it pays to run together.
-fn chain(graph: &Graph, readers: &[Option<usize>], first: usize) -> Option<Vec<usize>> {
+fn chain(graph: &Graph, readers: &[Option<usize>], first: usize, threads: usize) -> Option<Vec<usize>> {
     let mut nodes = vec![first];
     let mut layers = vec![geometry(graph, &graph.nodes[first])?];
     let mut traffic = weight_bytes(graph, &graph.nodes[first]);
@@ -140,8 +143,9 @@ fn chain(graph: &Graph, readers: &[Option<usize>], first: usize) -> Option<Vec<u
         let link = graph.value(last.output).bytes() / graph.value(last.output).shape[0].max(1);
         let apart = traffic.saturating_add(weight_bytes(graph, node)).saturating_add(2 * link);
         let Some(together) = traffic_together(graph, last, &layers, all) else { break };
+        let again = computed_again(graph, &nodes, &layers).saturating_mul(threads - 1);
         let windows = layers.iter().filter(|layer| layer.window.is_some()).count();
-        if link <= SMALL || together > apart || windows > MOST_WINDOWS {
+        if link <= SMALL || together.saturating_add(again) > apart || windows > MOST_WINDOWS {
             break;
         }
         nodes.push(next);
@@ -155,6 +159,20 @@ fn traffic_together(graph: &Graph, node: &Node, layers: &[Geometry], weights: us
     let rows = strip(layers, graph.value(node.output).dtype.size())?;
     let strips = layers[layers.len() - 1].output[0].div_ceil(rows);
     Some(if weights <= RESIDENT { weights } else { weights.saturating_mul(strips) })
+}
+
+/// Multiply-adds that are done twice wherever two threads meet, for layers `nodes` before the last of `layers`, as bytes that take as long: a
+/// core multiplies a float in the time that it takes to fetch a byte from beyond the second-level cache, and four bytes.
+fn computed_again(graph: &Graph, nodes: &[usize], layers: &[Geometry]) -> usize {
+    let shared = shared_rows(layers);
+    let macs = |(&i, &rows): (&usize, &usize)| {
+        let node = &graph.nodes[i];
+        let (values, output) = (node.inputs.iter().map(|&id| graph.value(id)), graph.value(node.output));
+        let all = usize::try_from(node.op.macs(&values.collect::<Vec<_>>(), &output.shape)).unwrap_or(usize::MAX);
+        let rate = if output.dtype == DType::F32 { 1 } else { 4 };
+        all / (output.shape[0] * output.shape[1]) * rows / rate
+    };
+    nodes.iter().zip(&shared).map(macs).sum()
 }
 
 fn weight_bytes(graph: &Graph, node: &Node) -> usize {

@@ -131,7 +131,7 @@ impl Plan {
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
         let blocks = blocks(graph);
-        let groups = groups(graph);
+        let groups = groups(graph, threads);
         let arena = Arena::new(graph, &groups);
         let (mut steps, mut layers) = (Vec::with_capacity(groups.len()), Vec::with_capacity(graph.nodes.len()));
         let (mut reserve, mut packs) = (Reserve::default(), Vec::new());

@@ -1,5 +1,7 @@
 //! Whatever a plan computes, on any instruction set and for any number of threads, is what the interpreter computes.
 
+use std::ops::RangeInclusive;
+
 use sepconv_core::{
     DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
     op::{Conv2d, ConvTranspose, Fill, Pool, Quantization, Resize},
@@ -192,12 +194,14 @@ fn chains_of_blocks_equal_their_layers() {
     let input = Random(9).tensor(&dims);
     for isa in Isa::floats() {
         for threads in [1, 2, 3, 7] {
-            let run = |graph: &Graph, steps: usize| {
+            let run = |graph: &Graph, steps: RangeInclusive<usize>| {
                 let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                assert_eq!(plan.steps(), steps, "{plan}");
+                assert!(steps.contains(&plan.steps()), "{plan}");
                 Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone()
             };
-            assert!(run(&together, 1) == run(&apart, 5), "{isa}, {threads} threads");
+            // The more threads meet, the less pays.
+            let few = if threads < 3 { 1..=1 } else { 2..=4 };
+            assert!(run(&together, few) == run(&apart, 5..=5), "{isa}, {threads} threads");
         }
     }
 }
@@ -441,5 +445,26 @@ fn wrong_inputs_are_refused() {
         let error = runner.run(&[tensor], &Serial).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
         assert!(error.to_string().contains("f32 [1,4]"), "{error}");
+    }
+}
+
+/// Threads share what meets by repetition, wherever a period begins.
+#[test]
+fn operands_that_repeat_are_shared_among_threads() {
+    let dims = [2, 40, 50, 40];
+    let others: [&[usize]; 6] = [&[40], &[], &[2, 1, 1, 40], &[50, 40], &[2, 40, 1, 1], &dims];
+    for (other, swap) in others.iter().flat_map(|other| [(other, false), (other, true)]) {
+        let mut net = Net::new(11);
+        let [x, y] = [net.input(&dims), net.input(other)];
+        let difference = net.node(Op::binary(Binary::Sub), &if swap { [y, x] } else { [x, y] });
+        let graph = net.finish(&[difference]);
+        let inputs = [Random(1).tensor(&dims), Random(2).tensor(other)];
+        let expected = interpret(&graph, &inputs).unwrap();
+        for threads in [1, 2, 3, 7] {
+            let plan = Plan::new(&graph, Isa::best(), threads, &Limits::default()).unwrap();
+            let mut runner = Runner::new(plan);
+            let got = runner.run(&[&inputs[0], &inputs[1]], &Backwards(threads)).unwrap();
+            assert!(got[0] == expected[0], "{other:?}, swapped: {swap}, {threads} threads");
+        }
     }
 }

@@ -87,5 +87,5 @@ fn slices_pads_concatenations_and_expansions() {
 #[test]
 #[should_panic(expected = "out of bounds")]
 fn reading_before_the_start_panics() {
-    copy_strided(&[3], &[1, 2, 3], 1, &[-1], &mut [0; 3], 0, &[1]);
+    copy_strided(&[3], &[1i64, 2, 3], 1, &[-1], &mut [0; 3], 0, &[1]);
 }

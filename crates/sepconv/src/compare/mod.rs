@@ -218,7 +218,7 @@ fn check_memory(bytes: usize, options: &Options) -> Result<()> {
     }
     Err(Error::limit("network, its twin and their pairs take too much memory together")
         .expected(format_args!("at most {most} bytes"), "more")
-        .help("compare a narrower network, or one of smaller images; or raise Limits::max_memory"))
+        .help("compare a narrower network, or one of smaller images; or raise Limits::max_memory (--max-memory)"))
 }
 
 /// Whether a node adds no activation.

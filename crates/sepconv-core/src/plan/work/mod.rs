@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use sepconv_kernels::{Isa, quantized};
+use sepconv_kernels::{Isa, layout::Element, quantized};
 
 pub(crate) use float::{Depthwise, Float, Matrix};
 use int8::Int8;
@@ -208,7 +208,7 @@ fn residual<T>(operand: &[T], first: usize, len: usize) -> Option<&[T]> {
     (!operand.is_empty()).then(|| &operand[first..][..len])
 }
 
-fn carry_out<T: Pod>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
+fn carry_out<T: Pod + Element>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
     if let Some(fill) = fill {
         out.fill(fill);
     }

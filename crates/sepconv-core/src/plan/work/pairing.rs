@@ -49,7 +49,11 @@ impl Pairing {
     /// Elements in a unit of a result of `len` elements.
     pub(super) fn unit(&self, len: usize) -> usize {
         match self {
-            Self::Repeat(Repeat { period, .. }) => period * BLOCK.div_ceil(*period),
+            // The shorter operand begins with each unit.
+            Self::Repeat(Repeat { periods: [a, b], .. }) => {
+                let short = *a.min(b).max(&1);
+                short * BLOCK.div_ceil(short)
+            }
             Self::Strided { .. } => len,
         }
     }
@@ -58,7 +62,13 @@ impl Pairing {
 impl Repeat {
     /// Calls `f` with each piece of the result, the first of which lies `first` elements on, and what meets in it: pieces as long, or
     /// shorter ones that repeat.
-    pub(super) fn each<T>(&self, x: [&[T]; 2], first: usize, out: &mut [T], mut f: impl FnMut(&[T], &[T], &mut [T])) {
+    pub(super) fn each<T>(
+        &self,
+        x: [&[T]; 2],
+        first: usize,
+        mut out: &mut [T],
+        mut f: impl FnMut(&[T], &[T], &mut [T]),
+    ) {
         let Self { period, periods } = self;
         // Operands as long as the result run along with it; the others start again with each period.
         let part = |i: usize, from: usize, len: usize| match periods[i] == *period {
@@ -66,10 +76,12 @@ impl Repeat {
             false => &x[i][from / period * periods[i]..][..periods[i]],
         };
         let whole = periods.iter().all(|p| p == period);
-        let chunk = if whole { out.len() } else { *period };
-        for (i, out) in out.chunks_mut(chunk.max(1)).enumerate() {
-            let from = first + i * chunk;
-            f(part(0, from, out.len()), part(1, from, out.len()), out);
+        let mut from = first;
+        while !out.is_empty() {
+            let len = if whole { out.len() } else { out.len().min(period - from % period) };
+            let piece = out.split_off_mut(..len).expect("no piece is longer than what is left");
+            f(part(0, from, len), part(1, from, len), piece);
+            from += len;
         }
     }
 }

@@ -15,7 +15,7 @@ use sepconv_kernels::{
 use crate::common::Random;
 
 /// Limits that keep the cost of one network small.
-const LIMITS: Limits = Limits { max_memory: 1 << 26, max_macs: 10_000_000, max_nodes: 100 };
+const LIMITS: Limits = Limits { max_memory: 1 << 24, max_macs: 1_000_000, max_nodes: 100 };
 
 /// A network that grows, and the values that it is given.
 pub(crate) struct Awkward {
@@ -47,9 +47,14 @@ impl Awkward {
 
     /// A constant, or a single number where it would be large.
     pub(crate) fn constant(&mut self, dims: &[usize]) -> ValueId {
+        self.constant_of(dims, |x| x)
+    }
+
+    fn constant_of(&mut self, dims: &[usize], f: impl Fn(f32) -> f32) -> ValueId {
         let small = dims.iter().product::<usize>() < 100_000;
         let tensor = self.tensor(if small { dims } else { &[] });
-        self.builder.constant("constant", tensor).unwrap()
+        let data: Vec<f32> = tensor.as_f32().unwrap().iter().copied().map(f).collect();
+        self.builder.constant("constant", Tensor::f32(&tensor.shape()[..], data).unwrap()).unwrap()
     }
 
     pub(crate) fn input(&mut self) {
@@ -176,14 +181,14 @@ impl Awkward {
                 let function = self.pick(&[Add, Sub, Mul, Div, Min, Max, PRelu]);
                 let dims: Vec<usize> = shape.iter().map(|&size| self.pick(&[size, size, 1])).collect();
                 let kept = self.random.below(shape.len() + 1);
-                let other = if self.chance(2) || function == Div {
-                    self.constant(&dims[kept..])
-                } else {
-                    self.pick(&self.values.clone())
+                let other = match function {
+                    Div => self.constant_of(&dims[kept..], |x| if x == 0.0 { 4.0 } else { x }),
+                    _ if self.chance(2) => self.constant(&dims[kept..]),
+                    _ => self.pick(&self.values.clone()),
                 };
                 let activation = self.activation();
                 let op = Op::Binary { function, activation };
-                // A divisor that is computed may be zero but for rounding.
+                // A divisor that is computed may be zero but for rounding, as what is divided by zero may be.
                 let swap = self.chance(2) && function != Div;
                 (op, if swap { vec![other, x] } else { vec![x, other] })
             }
