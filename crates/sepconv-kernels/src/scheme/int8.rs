@@ -25,9 +25,10 @@ pub(crate) enum Int8Result<'a> {
 }
 
 impl Quantized<'_> {
-    /// With more than eight rows their addresses no longer fit in registers beside each other, and compilers lose their way.
+    /// With more than six rows their addresses no longer fit in registers beside each other: compilers put sums on the stack, which takes
+    /// twice as long.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, rows: 8, vectors: 8 }
+        Limits { weight_registers, row_registers: 0, rows: 6, vectors: 8 }
     }
 }
 
