@@ -36,8 +36,8 @@ fn a_network_takes_no_more_than_it_may() {
     for (limit, what) in
         [("--max-memory", "network takes too much memory"), ("--max-macs", "network costs too much arithmetic")]
     {
-        assert_eq!(sepconv(&["inspect", &model, limit, "1000"]).code, Some(0), "{limit}");
-        let outcome = sepconv(&["inspect", &model, limit, "0"]);
+        assert_eq!(sepconv(["inspect", &model, limit, "1000"]).code, Some(0), "{limit}");
+        let outcome = sepconv(["inspect", &model, limit, "0"]);
         assert_eq!(outcome.code, Some(1), "{limit}");
         assert!(outcome.err.contains(what) && outcome.err.contains(limit), "{}", outcome.err);
     }
