@@ -165,6 +165,8 @@ fn the_chosen_tile_has_a_kernel_and_suits_one_row() {
             let tile = Tile::choose(isa, m, 96, n);
             assert!(Tile::variants(isa).any(|variant| variant == tile), "{isa} {m}x{n}: {tile:?}");
         }
-        assert!(Tile::choose(isa, 1, 1280, 1000).vectors >= 4, "{isa}: one row needs many sums in flight");
+        // A module that is downloaded has no wider tiles.
+        let many = if cfg!(target_family = "wasm") { 2 } else { 4 };
+        assert!(Tile::choose(isa, 1, 1280, 1000).vectors >= many, "{isa}: one row needs many sums in flight");
     }
 }
