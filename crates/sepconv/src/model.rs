@@ -3,10 +3,10 @@ use std::path::Path;
 #[cfg(not(feature = "tflite"))]
 use crate::no_tflite::Tflite;
 use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
-use sepconv_formats::Signature;
 use sepconv_formats::onnx::{Metadata, Onnx};
 #[cfg(feature = "tflite")]
 use sepconv_formats::tflite::Tflite;
+use sepconv_formats::{Binding, Signature};
 
 use crate::classify::Origin;
 use crate::{Classifier, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
@@ -150,7 +150,7 @@ impl Model {
         let imported = match &self.file {
             ModelFile::Onnx(file) => file.graph(&binding),
             ModelFile::Tflite(file) => file.graph(&binding),
-            ModelFile::Built(built) => binding.check(&built.inputs).map(|()| built.graph.clone()),
+            ModelFile::Built(built) => built.graph(&binding),
         };
         imported.map_err(|error| error.in_file(&self.name))
     }
@@ -277,6 +277,20 @@ impl Model {
             Format::Onnx | Format::Built => Layout::Nchw,
             Format::Tflite => Layout::Nhwc,
         }
+    }
+}
+
+impl Built {
+    /// The graph, within the limits of whoever asks for it.
+    fn graph(&self, binding: &Binding) -> Result<Graph> {
+        binding.check(&self.inputs)?;
+        let (macs, most) = (self.graph.macs(), binding.limits.max_macs);
+        if macs > most {
+            return Err(Error::limit("network costs too much arithmetic")
+                .expected(format_args!("at most {most} multiply-accumulates"), macs)
+                .help("raise Limits::max_macs (--max-macs)"));
+        }
+        Ok(self.graph.clone())
     }
 }
 

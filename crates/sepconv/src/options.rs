@@ -37,7 +37,7 @@ impl Options {
     /// The most threads that compiling accepts.
     pub const MAX_THREADS: usize = 256;
 
-    /// How many threads share the work, from 1 to [`MAX_THREADS`](Self::MAX_THREADS). Where there are none (WebAssembly without atomics),
+    /// How many threads share the work, from 1 to [`MAX_THREADS`](Self::MAX_THREADS). In WebAssembly, which has none,
     /// the caller's does it all.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -61,6 +61,15 @@ impl Options {
     pub fn shape(mut self, name: impl Into<String>, dims: impl Into<Vec<usize>>) -> Self {
         self.shapes.insert(name.into(), dims.into());
         self
+    }
+
+    /// The number of threads, where that is possible.
+    pub(crate) fn checked_threads(threads: usize) -> Result<usize> {
+        match threads {
+            1..=Self::MAX_THREADS => Ok(threads),
+            _ => Err(Error::argument("number of threads is out of range")
+                .expected(format_args!("1 to {}", Self::MAX_THREADS), threads)),
+        }
     }
 
     /// What the readers need of this.

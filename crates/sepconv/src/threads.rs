@@ -9,17 +9,11 @@ pub(crate) struct Threads(Option<ThreadPool>);
 
 impl Threads {
     pub(crate) fn new(threads: usize) -> Result<Self> {
-        match threads {
-            1 => Ok(Self(None)),
-            2..=Options::MAX_THREADS => {
-                let pool =
-                    ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("sepconv-{i}")).build();
-                pool.map(|pool| Self(Some(pool)))
-                    .map_err(|error| Error::io(format!("threads cannot be started: {error}")))
-            }
-            _ => Err(Error::argument("number of threads is out of range")
-                .expected(format_args!("1 to {}", Options::MAX_THREADS), threads)),
+        if Options::checked_threads(threads)? == 1 {
+            return Ok(Self(None));
         }
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("sepconv-{i}")).build();
+        pool.map(|pool| Self(Some(pool))).map_err(|error| Error::io(format!("threads cannot be started: {error}")))
     }
 
     /// Calls `work` with what it needs to fork. The pool's own threads do all of it: entering the pool once per run makes

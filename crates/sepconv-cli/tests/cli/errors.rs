@@ -32,14 +32,15 @@ fn arguments_that_cannot_be_are_refused_with_two() {
 
 #[test]
 fn a_network_takes_no_more_than_it_may() {
-    let model = example("colours.onnx");
-    for (limit, what) in
-        [("--max-memory", "network takes too much memory"), ("--max-macs", "network costs too much arithmetic")]
-    {
-        assert_eq!(sepconv(["inspect", &model, limit, "1000"]).code, Some(0), "{limit}");
-        let outcome = sepconv(["inspect", &model, limit, "0"]);
-        assert_eq!(outcome.code, Some(1), "{limit}");
-        assert!(outcome.err.contains(what) && outcome.err.contains(limit), "{}", outcome.err);
+    let limits =
+        [("--max-memory", "network takes too much memory"), ("--max-macs", "network costs too much arithmetic")];
+    for model in [&example("colours.onnx"), "mobilenet_v2@96x0.35"] {
+        for (limit, what) in limits {
+            assert_eq!(sepconv(["inspect", model, limit, "1000"]).code, Some(0), "{model} {limit}");
+            let outcome = sepconv(["inspect", model, limit, "0"]);
+            assert_eq!(outcome.code, Some(1), "{model} {limit}");
+            assert!(outcome.err.contains(what) && outcome.err.contains(limit), "{}", outcome.err);
+        }
     }
 }
 

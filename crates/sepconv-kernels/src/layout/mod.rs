@@ -2,7 +2,8 @@
 //!
 //! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are then copied
 //! whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so that each cache line
-//! is fetched once, four elements by four where there are as many. Three planes that become pixels, as the picture at the entrance of most networks, are walked side by side.
+//! is fetched once, four elements by four where there are as many. Three planes that become pixels, as the picture at the entrance of
+//! most networks, are walked side by side.
 #[cfg(test)]
 mod tests;
 
@@ -14,34 +15,23 @@ pub const MAX_RANK: usize = 8;
 /// Side of the square blocks in which a transposition runs: a row of 16 elements is a cache line of floats.
 const BLOCK: usize = 16;
 
+/// Elements that are read, the place of the first, and how far apart neighbours along each axis are.
+pub type Source<'a, T> = (&'a [T], usize, &'a [isize]);
+/// The same of those that are written.
+pub type Target<'a, T> = (&'a mut [T], usize, &'a [usize]);
+
 /// What can be copied. Each type has its own function here: generic ones are compiled where they are called, which may be for size.
 pub trait Element: Copy {
     /// See [`copy_strided`].
     #[doc(hidden)]
-    fn copy(
-        dims: &[usize],
-        x: &[Self],
-        x_offset: usize,
-        x_strides: &[isize],
-        out: &mut [Self],
-        out_offset: usize,
-        out_strides: &[usize],
-    );
+    fn copy(dims: &[usize], x: Source<'_, Self>, out: Target<'_, Self>);
 }
 
 macro_rules! elements {
     ($($element:ty),*) => {
         $(impl Element for $element {
-            fn copy(
-                dims: &[usize],
-                x: &[Self],
-                x_offset: usize,
-                x_strides: &[isize],
-                out: &mut [Self],
-                out_offset: usize,
-                out_strides: &[usize],
-            ) {
-                copy(dims, (x, x_offset), x_strides, (out, out_offset), out_strides);
+            fn copy(dims: &[usize], x: Source<'_, Self>, out: Target<'_, Self>) {
+                copy(dims, x, out);
             }
         })*
     };
@@ -61,15 +51,13 @@ pub fn copy_strided<T: Element>(
     out_offset: usize,
     out_strides: &[usize],
 ) {
-    T::copy(dims, x, x_offset, x_strides, out, out_offset, out_strides);
+    T::copy(dims, (x, x_offset, x_strides), (out, out_offset, out_strides));
 }
 
 fn copy<T: Copy>(
     dims: &[usize],
-    (x, x_offset): (&[T], usize),
-    x_strides: &[isize],
-    (out, out_offset): (&mut [T], usize),
-    out_strides: &[usize],
+    (x, x_offset, x_strides): Source<'_, T>,
+    (out, out_offset, out_strides): Target<'_, T>,
 ) {
     let rank = dims.len();
     assert!(rank <= MAX_RANK && x_strides.len() == rank && out_strides.len() == rank, "a copy of rank {rank}");

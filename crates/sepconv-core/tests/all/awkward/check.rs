@@ -7,15 +7,21 @@ use sepconv_kernels::Isa;
 
 use crate::common::Backwards;
 
-/// How many plans were compared: of the graph as it is and as the passes leave it, for every instruction set.
-pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
-    let Ok(expected) = interpret(&graph, inputs) else { return 0 };
-    let Some(shaken) = [1, 2, 3].map(|noise| shaken(&graph, inputs, noise)).into_iter().collect::<Option<Vec<_>>>()
-    else {
-        return 0;
-    };
+/// What came of comparing plans.
+#[derive(Default)]
+pub(crate) struct Compared {
+    /// How many were: of the graph as it is and as the passes leave it, for every instruction set.
+    pub(crate) plans: usize,
+    /// Those among them that are equal only in what rounding leaves.
+    pub(crate) excused: usize,
+}
+
+/// Compares all plans of a graph with the interpreter.
+pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> Compared {
+    let mut compared = Compared::default();
+    let Ok(expected) = interpret(&graph, inputs) else { return compared };
+    let original = graph.clone();
     let optimised = optimise(graph.clone()).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{graph}"));
-    let mut compared = 0;
     for graph in [graph, optimised] {
         for (isa, threads) in Isa::floats().zip([1, 3, 2].into_iter().cycle()) {
             let plan = match Plan::new(&graph, isa, threads, &Limits::default()) {
@@ -26,6 +32,13 @@ pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
             };
             let mut runner = Runner::new(plan);
             let got = runner.run(&inputs.iter().collect::<Vec<_>>(), &Backwards(threads)).unwrap();
+            compared.plans += 1;
+            if expected.iter().zip(got).all(|(expected, got)| same(expected, got, &[])) {
+                continue;
+            }
+            compared.excused += 1;
+            let shaken = [1, 2, 3].map(|noise| shaken(&original, inputs, noise));
+            let Some(shaken) = shaken.into_iter().collect::<Option<Vec<_>>>() else { continue };
             for (i, (expected, got)) in expected.iter().zip(got).enumerate() {
                 let shaken: Vec<&Tensor> = shaken.iter().map(|outputs| &outputs[i]).collect();
                 assert!(
@@ -33,7 +46,6 @@ pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> usize {
                     "seed {seed} on {isa}: expected {expected:?}, got {got:?}, shaken {shaken:?}\n{graph}"
                 );
             }
-            compared += 1;
         }
     }
     compared
