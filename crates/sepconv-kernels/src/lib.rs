@@ -12,6 +12,9 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[macro_use]
+mod unroll;
+
 mod activation;
 pub mod conv2d;
 pub mod conv_transpose;
@@ -26,6 +29,7 @@ pub mod pool;
 pub mod quantized;
 pub mod reduce;
 pub mod requantize;
+pub mod resample;
 pub mod resize;
 mod rows;
 mod scheme;

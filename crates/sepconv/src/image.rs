@@ -1,7 +1,5 @@
-use fast_image_resize as fir;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
 use sepconv_core::{Error, Result};
+use sepconv_kernels::resample;
 
 /// The largest width and height.
 pub(crate) const MAX_SIDE: u32 = 1 << 15;
@@ -84,29 +82,16 @@ impl Image {
         }
     }
 
-    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits: the order in which Pillow works,
-    /// and with it all but one in a thousand values are Pillow's.
+    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits: the order in which Pillow works, and
+    /// with it all but a few in a thousand values are Pillow's.
     fn resize(&self, width: usize, height: usize) -> Result<Self> {
-        let columns = self.resize_once(width, self.height)?;
-        columns.resize_once(width, height)
-    }
-
-    fn resize_once(&self, width: usize, height: usize) -> Result<Self> {
-        if (width, height) == (self.width, self.height) {
-            return Ok(self.clone());
+        let mut narrowed = vec![0; width * self.height * 3];
+        let triangles = Triangles::new(self.width, width);
+        for (row, out) in self.rgb.chunks_exact(self.width * 3).zip(narrowed.chunks_exact_mut(width * 3)) {
+            resample::columns(triangles.axis(), row.as_chunks().0, out.as_chunks_mut().0);
         }
-        let refused = |error: &dyn std::fmt::Display| Error::limit(format!("picture cannot be resized: {error}"));
-        let size = |side: usize| u32::try_from(side).map_err(|error| refused(&error));
-        // Typed, or the code for every other type of pixel would come along, 2.3 MB of it.
-        let source = TypedImageRef::<U8x3>::from_buffer(size(self.width)?, size(self.height)?, &self.rgb)
-            .map_err(|error| refused(&error))?;
         let mut rgb = vec![0; width * height * 3];
-        let mut target =
-            TypedImage::<U8x3>::from_buffer(size(width)?, size(height)?, &mut rgb).map_err(|error| refused(&error))?;
-        let options = fir::ResizeOptions::new()
-            .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
-            .use_alpha(false);
-        fir::Resizer::new().resize_typed(&source, &mut target, &options).map_err(|error| refused(&error))?;
+        resample::rows(Triangles::new(self.height, height).axis(), width * 3, &narrowed, &mut rgb);
         Self::from_rgb(width, height, rgb)
     }
 
@@ -119,6 +104,36 @@ impl Image {
         let (left, top) = ((self.width - width) / 2, (self.height - height) / 2);
         let rows = self.rgb.chunks_exact(self.width * 3).skip(top).take(height);
         Self::from_rgb(width, height, rows.flat_map(|row| &row[left * 3..][..width * 3]).copied().collect())
+    }
+}
+
+/// Bilinear interpolation along an axis: each position is made of the pixels that a triangle over it covers, which is as wide as two
+/// pixels of the longer axis.
+struct Triangles {
+    first: Vec<usize>,
+    weights: Vec<f32>,
+}
+
+impl Triangles {
+    /// From an axis of `from` pixels to one of `to`, neither of them zero.
+    fn new(from: usize, to: usize) -> Self {
+        let ratio = from as f64 / to as f64;
+        let reach = ratio.max(1.0);
+        let count = from.min((2.0 * reach).ceil() as usize);
+        let (mut first, mut weights) = (Vec::with_capacity(to), Vec::with_capacity(to * count));
+        for position in 0..to {
+            let centre = (position as f64 + 0.5) * ratio;
+            let start = ((centre - reach + 0.5).max(0.0) as usize).min(from - count);
+            let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) / reach).abs()).max(0.0);
+            let sum: f64 = (start..start + count).map(weight).sum();
+            first.push(start);
+            weights.extend((start..start + count).map(|pixel| (weight(pixel) / sum) as f32));
+        }
+        Self { first, weights }
+    }
+
+    fn axis(&self) -> resample::Axis<'_> {
+        resample::Axis { first: &self.first, weights: &self.weights }
     }
 }
 

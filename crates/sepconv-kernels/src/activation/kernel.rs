@@ -28,10 +28,10 @@ pub(crate) fn apply_all<S: Simd>(simd: S, activation: Activation, data: &mut [f3
         ($x:ident => $result:expr) => {{
             let mut fours = data.chunks_exact_mut(4 * S::LANES);
             for four in &mut fours {
-                for i in 0..4 {
+                unroll!(i in 0..4, {
                     let $x = simd.load(&four[i * S::LANES..]);
                     simd.store($result, &mut four[i * S::LANES..]);
-                }
+                });
             }
             for part in fours.into_remainder().chunks_mut(S::LANES) {
                 let $x = simd.load_part(part);

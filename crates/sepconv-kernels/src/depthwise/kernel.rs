@@ -3,6 +3,7 @@ use core::ops::Range;
 use super::{Depthwise, Variant};
 use crate::activation::ApplyRows;
 use crate::simd::{Columns, Kernel, Simd};
+use crate::unroll::each;
 use crate::{Activation, Rows};
 
 /// The arguments of [`depthwise`](super::depthwise), checked.
@@ -238,18 +239,21 @@ impl Vector<'_> {
     #[inline(always)]
     fn store<S: Simd, const R: usize, const P: usize>(&self, simd: S, mut sums: [[S::F32; P]; R], out: &mut [f32]) {
         if let Some((low, high)) = self.tile.bounds {
-            for sum in sums.as_flattened_mut() {
-                *sum = simd.min(simd.splat(high), simd.max(simd.splat(low), *sum));
-            }
+            let (low, high) = (simd.splat(low), simd.splat(high));
+            unroll!(r in 0..R, {
+                unroll!(p in 0..P, {
+                    sums[r][p] = simd.min(high, simd.max(low, sums[r][p]));
+                });
+            });
         }
         let [_, ow, c] = self.tile.strip.dw.output;
         let pixels = self.tile.pixels.channels(self.channel, self.lanes);
-        for (r, sums) in sums.iter().enumerate() {
+        unroll!(r in 0..R, {
             let line = &mut out[r * ow * c..][..ow * c];
-            for (p, sum) in sums.iter().enumerate() {
-                pixels.store(simd, *sum, line, p);
-            }
-        }
+            unroll!(p in 0..P, {
+                pixels.store(simd, sums[r][p], line, p);
+            });
+        });
     }
 }
 
@@ -257,11 +261,7 @@ impl Vector<'_> {
 #[inline(always)]
 fn weights<S: Simd, const K: usize>(simd: S, packed: &[f32], ky: usize) -> [S::F32; K] {
     let packed = &packed[(1 + ky * K) * S::LANES..][..K * S::LANES];
-    let mut weights = [simd.splat(0.0); K];
-    for (weights, packed) in weights.iter_mut().zip(packed.chunks_exact(S::LANES)) {
-        *weights = simd.load(packed);
-    }
-    weights
+    each(|kx| simd.load(&packed[kx * S::LANES..]))
 }
 
 /// The columns of a tile in one input row; those not `inside` are outside the plane.
@@ -279,19 +279,18 @@ fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, con
     weights: [[S::F32; K]; R],
     sums: [&mut [S::F32; P]; R],
 ) {
-    let count = (P - 1) * STRIDE + K;
-    unroll!(j in 0..count, {
-        let sure = !EDGE || j >= edge(K, P) && j < count - edge(K, P);
+    unroll!(j in 0..(P - 1) * STRIDE + K, of 19, {
+        let sure = !EDGE || j >= edge(K, P) && j < (P - 1) * STRIDE + K - edge(K, P);
         if sure || from.inside.contains(&j) {
             let x = from.columns.load(simd, from.line, j);
-            for r in 0..R {
-                for (kx, weight) in weights[r].iter().enumerate() {
+            unroll!(r in 0..R, {
+                unroll!(kx in 0..K, {
                     if j >= kx && (j - kx).is_multiple_of(STRIDE) && (j - kx) / STRIDE < P {
                         let p = (j - kx) / STRIDE;
-                        sums[r][p] = simd.mul_add(x, *weight, sums[r][p]);
+                        sums[r][p] = simd.mul_add(x, weights[r][kx], sums[r][p]);
                     }
-                }
-            }
+                });
+            });
         }
     });
 }

@@ -13,19 +13,6 @@
 //! **Numerics.** Each result is the bias plus its taps, row by row and column by column, in single precision: a bound is
 //! `(taps + 1)·2⁻²⁴` times the sum of the absolute products. The order depends on nothing else, so a row is the same bits
 //! whether it is computed alone or within a plane.
-/// Repeats `body` with constants `0..n`: the compiler's own unrolling gives up on the larger kernels, and sums that it indexes
-/// at run time are not in registers.
-macro_rules! unroll {
-    ($i:ident in 0..$n:expr, $body:block) => {
-        unroll!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
-    };
-    (@ $i:ident $n:expr, $body:block, $($value:literal)*) => {
-        $(if $value < $n {
-            let $i: usize = $value;
-            $body
-        })*
-    };
-}
 
 mod general;
 mod int8;

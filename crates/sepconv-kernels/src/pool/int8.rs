@@ -3,6 +3,7 @@ use core::ops::Range;
 use super::{Pool, PoolKind};
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
+use crate::unroll::each;
 use crate::{Isa, Rows};
 
 /// How a mean of bytes becomes a byte: `output(Σ (x - zero_point) · (scale / count))`.
@@ -88,6 +89,13 @@ fn each_tap<'a>(
     rows.len() * columns.len()
 }
 
+/// Vector `v` of some channels: whole, in part, or nothing.
+#[inline(always)]
+fn part<S: Int8>(bytes: &[u8], v: usize) -> &[u8] {
+    let end = |v: usize| bytes.len().min(v * S::LANES);
+    &bytes[end(v)..end(v + 1)]
+}
+
 #[inline(always)]
 fn average<S: Int8>(
     simd: S,
@@ -100,9 +108,7 @@ fn average<S: Int8>(
 ) {
     let mut sums = [simd.splat_i32(0); VECTORS];
     let taps = each_tap(pool, x, place, first..first + out.len(), |bytes| {
-        for (sum, bytes) in sums.iter_mut().zip(bytes.chunks(S::LANES)) {
-            *sum = simd.add_i32(*sum, simd.load_u8_part(bytes));
-        }
+        sums = each(|v| simd.add_i32(sums[v], simd.load_u8_part(part::<S>(bytes, v))));
     });
     let zero = simd.splat_i32(taps as i32 * i32::from(mean.zero_point));
     let scale = simd.splat(mean.scale / taps.max(1) as f32);
@@ -116,9 +122,7 @@ fn greatest<S: Int8>(simd: S, pool: &Pool, x: &Rows<'_, u8>, place: [usize; 2], 
     // Floats hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
     each_tap(pool, x, place, first..first + out.len(), |bytes| {
-        for (greatest, bytes) in greatest.iter_mut().zip(bytes.chunks(S::LANES)) {
-            *greatest = simd.max(simd.to_f32(simd.load_u8_part(bytes)), *greatest);
-        }
+        greatest = each(|v| simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), greatest[v]));
     });
     for (greatest, out) in greatest.into_iter().zip(out.chunks_mut(S::LANES)) {
         simd.store_u8_part(simd.to_i32(greatest), out);

@@ -1,7 +1,9 @@
+use core::ops::Range;
+
 use super::Pair;
 use crate::elementwise::Binary;
 use crate::requantize::{Requantize, Term};
-use crate::simd::{Int8, Kernel};
+use crate::simd::{Int8, Kernel, Simd};
 
 pub(super) struct Quantize<'a> {
     pub(super) scale: f32,
@@ -15,9 +17,9 @@ impl<S: Int8> Kernel<S> for Quantize<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let scale = simd.splat(self.scale);
-        for (x, out) in self.x.chunks(S::LANES).zip(self.out.chunks_mut(S::LANES)) {
-            let bytes = self.output.round_vector(simd, simd.div(simd.load_part(x), scale));
-            simd.store_u8_part(bytes, out);
+        for part in vectors::<S>(self.out.len()) {
+            let x = simd.load_part(&self.x[part.clone()]);
+            simd.store_u8_part(self.output.round_vector(simd, simd.div(x, scale)), &mut self.out[part]);
         }
     }
 }
@@ -32,8 +34,9 @@ impl<S: Int8> Kernel<S> for Dequantize<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        for (x, out) in self.x.chunks(S::LANES).zip(self.out.chunks_mut(S::LANES)) {
-            simd.store_part(self.term.vector(simd, simd.load_u8_part(x)), out);
+        for part in vectors::<S>(self.out.len()) {
+            let x = simd.load_u8_part(&self.x[part.clone()]);
+            simd.store_part(self.term.vector(simd, x), &mut self.out[part]);
         }
     }
 }
@@ -80,20 +83,35 @@ impl<S: Int8> Kernel<S> for Pairs<'_> {
 /// Operands as long as the result.
 #[inline(always)]
 fn run<S: Int8>(simd: S, pair: &Pair, a: &[u8], b: &[u8], out: &mut [u8]) {
-    let product = simd.splat(pair.a.scale * pair.b.scale);
-    let operands = a.chunks(S::LANES).zip(b.chunks(S::LANES));
-    for ((a, b), out) in operands.zip(out.chunks_mut(S::LANES)) {
-        let (a, b) = (simd.load_u8_part(a), simd.load_u8_part(b));
-        let result = match pair.function {
-            Binary::Sub => simd.sub(pair.a.vector(simd, a), pair.b.vector(simd, b)),
-            // Products below 2²⁴ are exact in floats too.
-            Binary::Mul => {
-                let centred =
-                    |q: S::I32, term: Term| simd.to_f32(simd.sub_i32(q, simd.splat_i32(i32::from(term.zero_point))));
-                simd.mul(simd.mul(centred(a, pair.a), centred(b, pair.b)), product)
-            }
-            _ => simd.add(pair.a.vector(simd, a), pair.b.vector(simd, b)),
-        };
-        simd.store_u8_part(pair.output.round_vector(simd, result), out);
+    let operands = (a, b, out);
+    match pair.function {
+        Binary::Sub => each_pair(simd, pair, operands, |a, b| simd.sub(pair.a.vector(simd, a), pair.b.vector(simd, b))),
+        // Products below 2²⁴ are exact in floats too.
+        Binary::Mul => {
+            let product = simd.splat(pair.a.scale * pair.b.scale);
+            let centred =
+                |q: S::I32, term: Term| simd.to_f32(simd.sub_i32(q, simd.splat_i32(i32::from(term.zero_point))));
+            each_pair(simd, pair, operands, |a, b| simd.mul(simd.mul(centred(a, pair.a), centred(b, pair.b)), product));
+        }
+        _ => each_pair(simd, pair, operands, |a, b| simd.add(pair.a.vector(simd, a), pair.b.vector(simd, b))),
     }
+}
+
+#[inline(always)]
+fn each_pair<S: Int8>(
+    simd: S,
+    pair: &Pair,
+    (a, b, out): (&[u8], &[u8], &mut [u8]),
+    function: impl Fn(S::I32, S::I32) -> S::F32,
+) {
+    for part in vectors::<S>(out.len()) {
+        let result = function(simd.load_u8_part(&a[part.clone()]), simd.load_u8_part(&b[part.clone()]));
+        simd.store_u8_part(pair.output.round_vector(simd, result), &mut out[part]);
+    }
+}
+
+/// The places of `length` numbers, a vector of them at a time.
+#[inline(always)]
+fn vectors<S: Simd>(length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length.div_ceil(S::LANES)).map(move |v| v * S::LANES..length.min((v + 1) * S::LANES))
 }

@@ -24,7 +24,8 @@ impl Requantize {
     #[inline(always)]
     pub(crate) fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {
         let zero_point = i32::from(self.zero_point);
-        let [low, high] = [self.low, self.high].map(|bound| simd.splat((i32::from(bound) - zero_point) as f32));
+        let bound = |bound: u8| simd.splat((i32::from(bound) - zero_point) as f32);
+        let (low, high) = (bound(self.low), bound(self.high));
         let clamped = simd.min(simd.max(x, low), high);
         simd.add_i32(simd.to_i32(clamped), simd.splat_i32(zero_point))
     }

@@ -1,7 +1,8 @@
-use super::{Multiply, Scheme, Target, each};
+use super::{Multiply, Scheme, Target};
 use crate::activation::{Activation, ApplyRows};
 use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
+use crate::unroll::each;
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
 #[derive(Debug)]
@@ -15,8 +16,9 @@ pub(crate) struct F32<'a> {
 }
 
 impl F32<'_> {
+    /// More than eight rows gain next to nothing, and each tile is a function of its own.
     pub(crate) const fn limits(row_registers: usize) -> Limits {
-        Limits { weight_registers: 1, row_registers, rows: 12, vectors: 4 }
+        Limits { weight_registers: 1, row_registers, rows: 8, vectors: 4 }
     }
 }
 
@@ -93,18 +95,20 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         }
         // Of a whole tile the compiler knows where everything goes: the sums stay in registers.
         if let Some(residual) = residual {
-            for (sums, row) in sums.iter_mut().zip(strided::<_, MR>(residual, stride, NV * S::LANES)) {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.add(*sum, simd.load(&row[v * S::LANES..]));
-                }
-            }
+            let rows: [_; MR] = strided(residual, stride, NV * S::LANES);
+            unroll!(r in 0..MR, {
+                unroll!(v in 0..NV, {
+                    sums[r][v] = simd.add(sums[r][v], simd.load(&rows[r][v * S::LANES..]));
+                });
+            });
         }
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (sums, row) in sums.iter().zip(strided_mut::<_, MR>(out, stride, NV * S::LANES)) {
-            for (v, sum) in sums.iter().enumerate() {
-                simd.store(simd.min(high, simd.max(low, *sum)), &mut row[v * S::LANES..]);
-            }
-        }
+        let rows: [_; MR] = strided_mut(out, stride, NV * S::LANES);
+        unroll!(r in 0..MR, {
+            unroll!(v in 0..NV, {
+                simd.store(simd.min(high, simd.max(low, sums[r][v])), &mut rows[r][v * S::LANES..]);
+            });
+        });
     }
 
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
@@ -159,10 +163,10 @@ fn step<S: Simd, const MR: usize, const NV: usize>(
 ) {
     let weights: [S::F32; NV] = each(|v| simd.load(&weights[v * S::LANES..]));
     // One input at a time, and every sum pinned: with more at hand, compilers put sums on the stack.
-    for (r, sums) in sums.iter_mut().enumerate() {
+    unroll!(r in 0..MR, {
         let x = simd.splat(x(r));
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = simd.pin(simd.mul_add(x, weight, *sum));
-        }
-    }
+        unroll!(v in 0..NV, {
+            sums[r][v] = simd.pin(simd.mul_add(x, weights[v], sums[r][v]));
+        });
+    });
 }

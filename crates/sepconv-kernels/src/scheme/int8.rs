@@ -1,10 +1,11 @@
 use core::array;
 
-use super::{Multiply, Scheme, Target, each};
+use super::{Multiply, Scheme, Target};
 use crate::filters::ZeroPoints;
 use crate::requantize::Epilogue;
 use crate::simd::{Int8, Kernel};
 use crate::tile::{HEADER, Limits, Patch, QUAD};
+use crate::unroll::each;
 
 /// Activations of `u8` by weights of `i8`, summed exactly, four products at a time.
 ///
@@ -25,8 +26,7 @@ pub(crate) enum Int8Result<'a> {
 }
 
 impl Quantized<'_> {
-    /// With more than six rows their addresses no longer fit in registers beside each other: compilers put sums on the stack, which takes
-    /// twice as long.
+    /// More than six rows gain nothing, and each tile is a function of its own.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
         Limits { weight_registers, row_registers: 0, rows: 6, vectors: 8 }
     }
@@ -125,12 +125,12 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     weights: &[i8],
 ) {
     let weights: [S::I32; NV] = each(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
-    for (r, sums) in sums.iter_mut().enumerate() {
+    unroll!(r in 0..MR, {
         let x = simd.splat_quad(x(r));
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = simd.pin_i32(simd.dot(*sum, x, weight));
-        }
-    }
+        unroll!(v in 0..NV, {
+            sums[r][v] = simd.pin_i32(simd.dot(sums[r][v], x, weights[v]));
+        });
+    });
 }
 
 /// Four vectors from number `first` on; the last stands for those that are missing.

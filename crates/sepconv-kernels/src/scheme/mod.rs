@@ -87,13 +87,3 @@ impl Target {
         Self { start: self.start + start, columns, ..self }
     }
 }
-
-/// What `f` makes of each number below `N`. Unlike `array::from_fn` it is always inlined, without which vectors pass through memory.
-#[inline(always)]
-fn each<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
-    let mut all = [f(0); N];
-    for (i, one) in all.iter_mut().enumerate().skip(1) {
-        *one = f(i);
-    }
-    all
-}

@@ -1,4 +1,4 @@
-use super::{Simd, part};
+use super::{Simd, part, signed};
 
 /// Bytes of the widest vector.
 const MOST_BYTES: usize = 64;
@@ -90,7 +90,7 @@ pub trait Int8: Simd {
         let mut bytes = [0; MOST_BYTES];
         self.store_quads(x, &mut bytes);
         self.lookup_all(table, &mut bytes[..4 * Self::LANES]);
-        self.load_quads(&bytes.map(|byte| byte as i8))
+        self.load_quads(signed(&bytes))
     }
     /// Writes the `4·LANES` bytes of quads. Panics when `to` is shorter.
     fn store_quads(self, x: Self::I32, to: &mut [u8]);

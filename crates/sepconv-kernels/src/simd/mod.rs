@@ -71,6 +71,12 @@ pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
     unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
+/// The same bytes as numbers with a sign.
+pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
+    // SAFETY: the types differ in how a byte is read only.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
 /// A token for an instruction set, and the vector operations it allows.
 ///
 /// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86

@@ -1,5 +1,7 @@
 use core::array;
 
+use crate::unroll::each;
+
 /// Runs of `length` numbers each, of which run `i` starts at `i·step`: the inputs of `N` neighbouring pixels. Panics when `data` is
 /// too short for the last.
 #[inline(always)]
@@ -7,7 +9,7 @@ pub fn strided<T, const N: usize>(data: &[T], step: usize, length: usize) -> [&[
     let end = const { N - 1 }.checked_mul(step).and_then(|last| last.checked_add(length));
     assert!(end.is_some_and(|end| end <= data.len()), "runs beyond their row");
     // SAFETY: the last run lies in `data`, and the others lie before it.
-    array::from_fn(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
+    each(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
 }
 
 /// As [`strided`], to be written to. Panics also when runs overlap.

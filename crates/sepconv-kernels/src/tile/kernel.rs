@@ -158,11 +158,11 @@ macro_rules! widths {
         }
     };
 }
-widths!(1, 2, 3, 4, 5, 8);
+widths!(1, 2, 3, 4, 8);
 
 /// The most rows and vectors of a tile. Each size is a function of its own: a module that is downloaded has those only that registers of
 /// 128 bits suit best.
-const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [12, 8] };
+const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [8, 8] };
 
 /// What limits the rows of a tile.
 #[derive(Clone, Copy)]
@@ -217,4 +217,4 @@ macro_rules! rows {
         }
     };
 }
-rows!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+rows!(1, 2, 3, 4, 5, 6, 7, 8);

@@ -53,10 +53,11 @@ impl<S: Simd> Kernel<S> for Gate<'_> {
         for (packed, gated) in packed.chunks_exact(panel).zip(gated.chunks_exact_mut(panel)) {
             let ((bias, weights), (to_bias, to)) = (packed.split_at(columns), gated.split_at_mut(columns));
             to_bias.copy_from_slice(bias);
-            for ((weights, to), &gate) in weights.chunks_exact(columns).zip(to.chunks_exact_mut(columns)).zip(gate) {
+            for (k, &gate) in gate.iter().enumerate() {
                 let gate = simd.splat(gate);
-                for (weights, to) in weights.chunks_exact(S::LANES).zip(to.chunks_exact_mut(S::LANES)) {
-                    simd.store(simd.mul(simd.load(weights), gate), to);
+                for v in 0..columns / S::LANES {
+                    let at = k * columns + v * S::LANES;
+                    simd.store(simd.mul(simd.load(&weights[at..]), gate), &mut to[at..]);
                 }
             }
         }

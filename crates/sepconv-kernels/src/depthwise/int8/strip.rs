@@ -3,6 +3,7 @@ use super::pack::Group;
 use super::quads::{lies, meets, quads, reach, slot, slots, source};
 use crate::requantize::Requantize;
 use crate::simd::{Columns, Int8, Kernel};
+use crate::unroll::each;
 
 /// Output rows that are made of one group of channels before the next, so that its weights are in the nearest cache.
 pub(super) const ROWS: usize = 8;
@@ -55,7 +56,7 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
         };
         for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
             let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
-            let row = Row::<S, K, G> { group: &group, lines: lines.map(|line| &line[..w * c]) };
+            let row = Row::<S, K, G> { group: &group, lines: each(|t| &lines[t][..w * c]) };
             row.run::<STRIDE, N>(simd, out);
         }
     }
@@ -91,16 +92,17 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     fn run<const STRIDE: usize, const N: usize>(&self, simd: S, out: &mut [u8]) {
         let [w, ow] = self.group.width;
         let mut sums = [self.group.bias; N];
-        for x in 0..N {
-            self.step::<STRIDE, N, true>(simd, x, &mut sums, None);
-        }
+        let steps = ow + N - 1;
         // Where all columns that a step reads are inside.
-        let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, ow + N - 1);
-        for x in N..inside {
-            self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
-        }
-        for x in inside..ow + N - 1 {
-            self.step::<STRIDE, N, true>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
+        let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, steps);
+        for (edge, inside) in [(0..N, N..inside), (inside..steps, 0..0)] {
+            for x in edge {
+                let to = x.checked_sub(N).map(|x| self.group.outputs.of_mut(out, x));
+                self.step::<STRIDE, N, true>(simd, x, &mut sums, to);
+            }
+            for x in inside {
+                self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
+            }
         }
         self.store(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
     }
@@ -208,9 +210,9 @@ fn add<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: us
         let kx = (N - 1 - i) * STRIDE + s;
         if meets(K, STRIDE, q, kx) {
             let weights = &weights[slot(K, STRIDE, q, kx) * G * 4 * S::LANES..];
-            for g in 0..G {
+            unroll!(g in 0..G, {
                 sums[i][g] = simd.dot(sums[i][g], quad[g], simd.load_quads(&weights[g * 4 * S::LANES..]));
-            }
+            });
         }
     });
 }

@@ -19,7 +19,6 @@ impl Dot for Widen {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
-        #[inline(never)]
         #[target_feature(enable = "avx2,fma")]
         fn enabled<K: Kernel<Avx2<Widen>>>(token: Avx2<Widen>, kernel: K) -> K::Output {
             kernel.run(token)
@@ -48,7 +47,6 @@ impl Dot for Vnni {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
-        #[inline(never)]
         #[target_feature(enable = "avx2,fma,avxvnni")]
         fn enabled<K: Kernel<Avx2<Vnni>>>(token: Avx2<Vnni>, kernel: K) -> K::Output {
             kernel.run(token)

@@ -2,6 +2,7 @@ use core::arch::x86_64::*;
 
 use super::{Avx2, Dot, LANES};
 use crate::simd::{Int8, Simd, part};
+use crate::unroll::each;
 
 /// The low half of `x`, as bytes: two vectors of 32 bits are two of 16, are one of 8, each within 128 bits.
 #[inline(always)]
@@ -103,10 +104,10 @@ impl<D: Dot> Int8 for Avx2<D> {
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m256i; 4] {
-        let rows = rows.map(|row| &row[..4 * LANES]);
+        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(|row| _mm256_loadu_si256(row.as_ptr().cast()));
+            let [a, b, c, d] = each(|i| _mm256_loadu_si256(rows[i].as_ptr().cast()));
             let (ab, cd) = (_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
             let (first, second) = (_mm256_unpacklo_epi16(ab, cd), _mm256_unpackhi_epi16(ab, cd));
             let (ab, cd) = (_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d));
@@ -117,7 +118,7 @@ impl<D: Dot> Int8 for Avx2<D> {
     fn interleave_part(self, rows: [&[u8]; 4]) -> __m256i {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(|row| _mm_cvtsi64_si128(part::read(row) as i64));
+            let [a, b, c, d] = each(|i| _mm_cvtsi64_si128(part::read(rows[i]) as i64));
             let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
             _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
         }

@@ -61,7 +61,12 @@ impl<D: Dot> Simd for Avx2<D> {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        D::vectorize(self, kernel)
+        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when programs are linked.
+        #[inline(never)]
+        fn apart<D: Dot, K: Kernel<Avx2<D>>>(token: Avx2<D>, kernel: K) -> K::Output {
+            D::vectorize(token, kernel)
+        }
+        apart(self, kernel)
     }
 
     #[inline(always)]

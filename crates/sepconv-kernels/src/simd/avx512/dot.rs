@@ -24,7 +24,6 @@ impl Dot for Widen {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
-        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         fn enabled<K: Kernel<Avx512<Widen>>>(token: Avx512<Widen>, kernel: K) -> K::Output {
             kernel.run(token)
@@ -82,7 +81,6 @@ impl Dot for Vnni {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
-        #[inline(never)]
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
         fn enabled<K: Kernel<Avx512<Vnni>>>(token: Avx512<Vnni>, kernel: K) -> K::Output {
             kernel.run(token)

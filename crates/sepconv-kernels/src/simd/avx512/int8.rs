@@ -2,6 +2,7 @@ use core::arch::x86_64::*;
 
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::{Int8, Simd};
+use crate::unroll::each;
 
 /// The lowest byte of each number.
 #[inline(always)]
@@ -114,10 +115,10 @@ impl<D: Dot> Int8 for Avx512<D> {
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m512i; 4] {
-        let rows = rows.map(|row| &row[..4 * LANES]);
+        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(|row| _mm512_loadu_si512(row.as_ptr().cast()));
+            let [a, b, c, d] = each(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
             let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
             let (first, second) = (_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd));
             let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
@@ -128,7 +129,7 @@ impl<D: Dot> Int8 for Avx512<D> {
     fn interleave_part(self, rows: [&[u8]; 4]) -> __m512i {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(bytes);
+            let [a, b, c, d] = each(|i| bytes(rows[i]));
             let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
             let low = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
             let (ab, cd) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));

@@ -68,7 +68,12 @@ impl<D: Dot> Simd for Avx512<D> {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        D::vectorize(self, kernel)
+        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when programs are linked.
+        #[inline(never)]
+        fn apart<D: Dot, K: Kernel<Avx512<D>>>(token: Avx512<D>, kernel: K) -> K::Output {
+            D::vectorize(token, kernel)
+        }
+        apart(self, kernel)
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@ use core::arch::aarch64::*;
 
 use super::{Dot, LANES, Neon};
 use crate::simd::{Int8, part};
+use crate::unroll::each;
 
 /// The lanes of `x` as bytes, in the low half; numbers beyond 0..=255 as the nearer end.
 #[inline(always)]
@@ -112,21 +113,21 @@ impl<D: Dot> Int8 for Neon<D> {
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [int32x4_t; 4] {
-        let rows = rows.map(|row| &row[..4 * LANES]);
+        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(|row| vld1q_u8(row.as_ptr()));
+            let [a, b, c, d] = each(|i| vld1q_u8(rows[i].as_ptr()));
             let pairs = |a, b| [vreinterpretq_u16_u8(vzip1q_u8(a, b)), vreinterpretq_u16_u8(vzip2q_u8(a, b))];
             let ([ab, above], [cd, beyond]) = (pairs(a, b), pairs(c, d));
             let quads = [vzip1q_u16(ab, cd), vzip2q_u16(ab, cd), vzip1q_u16(above, beyond), vzip2q_u16(above, beyond)];
-            quads.map(|quads| veorq_s32(vreinterpretq_s32_u16(quads), vdupq_n_s32(origin::<D>())))
+            each(|i| veorq_s32(vreinterpretq_s32_u16(quads[i]), vdupq_n_s32(origin::<D>())))
         }
     }
     #[inline(always)]
     fn interleave_part(self, rows: [&[u8]; 4]) -> int32x4_t {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = rows.map(|row| vcreate_u8(part::read(row)));
+            let [a, b, c, d] = each(|i| vcreate_u8(part::read(rows[i])));
             let (ab, cd) = (vreinterpret_u16_u8(vzip1_u8(a, b)), vreinterpret_u16_u8(vzip1_u8(c, d)));
             let quads = vreinterpretq_s32_u16(vcombine_u16(vzip1_u16(ab, cd), vzip2_u16(ab, cd)));
             veorq_s32(quads, vdupq_n_s32(origin::<D>()))

@@ -56,7 +56,8 @@ impl Int8 for Scalar {
     fn sub_i32(self, a: I32, b: I32) -> I32 {
         array::from_fn(|i| a[i].wrapping_sub(b[i]))
     }
-    #[inline(always)]
+    // Inlined, it would be the largest part of a program that seldom needs it.
+    #[inline(never)]
     fn dot(self, sum: I32, x: I32, w: I32) -> I32 {
         // Shifts, unlike bytes taken one by one, are something that compilers make vectors of.
         array::from_fn(|i| {
