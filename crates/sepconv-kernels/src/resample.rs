@@ -2,37 +2,42 @@
 //!
 //! **Cost.** A multiply-add for each byte of the result and each weight. Plain loops: decoding a picture takes longer.
 //!
-//! **Numerics.** Sums in single precision, in the order of the weights, then the nearest byte, halves upwards.
+//! **Numerics.** Weights are whole numbers of [`ONE`]ths, sums are exact and rounded to the nearest byte, halves upwards: as in Pillow.
+
+/// The weight that stands for 1: sums of bytes times weights fit in 32 bits.
+pub const ONE: i32 = 1 << BITS;
+
+const BITS: u32 = 22;
 
 /// Which pixels along an axis the positions of a result are made of: position `i` of `count` pixels from `first[i]` on, with weights
-/// from `i · count` on, none of them negative, which add up to one.
+/// from `i · count` on, none of them negative, which add up to [`ONE`] or nearly so.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis<'a> {
     /// The first pixel for each position.
     pub first: &'a [usize],
     /// As many weights for each position as for the others.
-    pub weights: &'a [f32],
+    pub weights: &'a [i32],
 }
 
 impl<'a> Axis<'a> {
     /// The first pixel and the weights of each position.
-    fn positions(self) -> impl Iterator<Item = (usize, &'a [f32])> {
+    fn positions(self) -> impl Iterator<Item = (usize, &'a [i32])> {
         let count = self.weights.len() / self.first.len().max(1);
         self.first.iter().copied().zip(self.weights.chunks_exact(count.max(1)))
     }
 }
 
-/// Resamples a row of pixels. Panics where the axis reads beyond it, or `out` is shorter than the axis.
+/// Resamples a row of pixels. Panics where the axis reads beyond it, or `out` is not as long as the axis.
 pub fn columns(axis: Axis<'_>, x: &[[u8; 3]], out: &mut [[u8; 3]]) {
     assert_eq!(out.len(), axis.first.len(), "pixels of a resampled row");
     for (out, (first, weights)) in out.iter_mut().zip(axis.positions()) {
         let mut sums = [HALF; 3];
-        for (pixel, weight) in x[first..][..weights.len()].iter().zip(weights) {
+        for (pixel, &weight) in x[first..][..weights.len()].iter().zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
-                *sum += f32::from(value) * weight;
+                *sum += i32::from(value) * weight;
             }
         }
-        *out = sums.map(|sum| sum as u8);
+        *out = sums.map(byte);
     }
 }
 
@@ -43,39 +48,44 @@ pub fn rows(axis: Axis<'_>, length: usize, x: &[u8], out: &mut [u8]) {
         let taps = x[first * length..][..weights.len() * length].chunks_exact(length);
         for (start, out) in (0..).step_by(BLOCK).zip(row.chunks_mut(BLOCK)) {
             let mut sums = [HALF; BLOCK];
-            for (tap, weight) in taps.clone().zip(weights) {
+            for (tap, &weight) in taps.clone().zip(weights) {
                 for (sum, &value) in sums.iter_mut().zip(&tap[start..][..out.len()]) {
-                    *sum += f32::from(value) * weight;
+                    *sum += i32::from(value) * weight;
                 }
             }
             for (out, sum) in out.iter_mut().zip(sums) {
-                *out = sum as u8;
+                *out = byte(sum);
             }
         }
     }
 }
 
 /// What a sum begins with, so that leaving out its fraction rounds it.
-const HALF: f32 = 0.5;
+const HALF: i32 = ONE / 2;
 
 /// Bytes of a row whose sums are formed together.
 const BLOCK: usize = 64;
+
+fn byte(sum: i32) -> u8 {
+    (sum >> BITS).min(255) as u8
+}
 
 #[cfg(test)]
 mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    use super::{Axis, columns, rows};
+    use super::{Axis, ONE, columns, rows};
     use crate::testing::Lcg;
 
     /// Of nine pixels the means of pairs, and one pixel as it is.
     const FIRST: [usize; 5] = [0, 2, 4, 6, 7];
-    const WEIGHTS: [f32; 10] = [0.5, 0.5, 0.25, 0.75, 0.0, 1.0, 0.5, 0.5, 1.0, 0.0];
+    const WEIGHTS: [i32; 10] = [ONE / 2, ONE / 2, ONE / 4, ONE / 4 * 3, 0, ONE, ONE / 2, ONE / 2, ONE, 0];
     const AXIS: Axis<'_> = Axis { first: &FIRST, weights: &WEIGHTS };
 
     fn mean(i: usize, value: impl Fn(usize) -> u8) -> u8 {
-        let exact = (0..2).map(|k| f64::from(WEIGHTS[2 * i + k]) * f64::from(value(FIRST[i] + k))).sum::<f64>();
+        let exact = (0..2).map(|k| f64::from(WEIGHTS[2 * i + k]) * f64::from(value(FIRST[i] + k))).sum::<f64>()
+            / f64::from(ONE);
         (exact + 0.5).floor() as u8
     }
 
@@ -92,7 +102,7 @@ mod tests {
         let mut got = [[0; 3]; 5];
         columns(AXIS, &x, &mut got);
         for (i, pixel) in got.iter().enumerate() {
-            assert_eq!(*pixel, [0, 1, 2].map(|c| mean(i, |x_| x[x_][c])), "pixel {i}");
+            assert_eq!(*pixel, [0, 1, 2].map(|c| mean(i, |column| x[column][c])), "pixel {i}");
         }
     }
 }

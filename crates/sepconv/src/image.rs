@@ -82,8 +82,7 @@ impl Image {
         }
     }
 
-    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits: the order in which Pillow works, and
-    /// with it all but a few in a thousand values are Pillow's.
+    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits, in Pillow's order and with its weights.
     fn resize(&self, width: usize, height: usize) -> Result<Self> {
         let mut narrowed = vec![0; width * self.height * 3];
         let triangles = Triangles::new(self.width, width);
@@ -111,7 +110,7 @@ impl Image {
 /// pixels of the longer axis.
 struct Triangles {
     first: Vec<usize>,
-    weights: Vec<f32>,
+    weights: Vec<i32>,
 }
 
 impl Triangles {
@@ -124,10 +123,11 @@ impl Triangles {
         for position in 0..to {
             let centre = (position as f64 + 0.5) * ratio;
             let start = ((centre - reach + 0.5).max(0.0) as usize).min(from - count);
-            let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) / reach).abs()).max(0.0);
+            let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) * (1.0 / reach)).abs()).max(0.0);
             let sum: f64 = (start..start + count).map(weight).sum();
+            let whole = |weight: f64| (0.5 + weight / sum * f64::from(resample::ONE)) as i32;
             first.push(start);
-            weights.extend((start..start + count).map(|pixel| (weight(pixel) / sum) as f32));
+            weights.extend((start..start + count).map(|pixel| whole(weight(pixel))));
         }
         Self { first, weights }
     }
