@@ -103,12 +103,11 @@ impl<S: Simd> Multiply<S> for F32<'_> {
             });
         }
         let (low, high) = (simd.splat(low), simd.splat(high));
-        let rows: [_; MR] = strided_mut(out, stride, NV * S::LANES);
-        unroll!(r in 0..MR, {
+        for (sums, row) in sums.iter().zip(strided_mut::<_, MR>(out, stride, NV * S::LANES)) {
             unroll!(v in 0..NV, {
-                simd.store(simd.min(high, simd.max(low, sums[r][v])), &mut rows[r][v * S::LANES..]);
+                simd.store(simd.min(high, simd.max(low, sums[v])), &mut row[v * S::LANES..]);
             });
-        });
+        }
     }
 
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
