@@ -84,6 +84,9 @@ impl Image {
 
     /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits, in Pillow's order and with its weights.
     fn resize(&self, width: usize, height: usize) -> Result<Self> {
+        if (width, height) == (self.width, self.height) {
+            return Ok(self.clone());
+        }
         let mut narrowed = vec![0; width * self.height * 3];
         let triangles = Triangles::new(self.width, width);
         for (row, out) in self.rgb.chunks_exact(self.width * 3).zip(narrowed.chunks_exact_mut(width * 3)) {

@@ -28,7 +28,7 @@ pub(crate) enum Int8Result<'a> {
 impl Quantized<'_> {
     /// More than six rows gain nothing, and each tile is a function of its own.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, rows: 6, vectors: 8 }
+        Limits { weight_registers, row_registers: 0, rows: 6, vectors: 4 }
     }
 }
 

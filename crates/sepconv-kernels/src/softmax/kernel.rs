@@ -33,16 +33,20 @@ impl<S: Simd> Kernel<S> for Run<'_> {
 fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
     let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let shift = simd.splat(greatest);
-    let mut total = 0.0;
+    // The greatest adds 1 to the total. What is beside whole numbers is kept apart: beside 1 it may be too small to see.
+    let (mut ones, mut rest) = (-1.0, 0.0);
     for (x, out) in x.chunks(BLOCK * S::LANES).zip(out.chunks_mut(BLOCK * S::LANES)) {
-        let mut sum = simd.splat(0.0);
+        let (mut whole, mut parts) = (simd.splat(0.0), simd.splat(0.0));
         for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
             simd.store_part(exp(simd, simd.sub(simd.load_part(x), shift)), out);
-            sum = simd.add(sum, simd.load_part(out));
+            let power = simd.load_part(out);
+            let nearest = simd.round(power);
+            (whole, parts) = (simd.add(whole, nearest), simd.add(parts, simd.sub(power, nearest)));
         }
-        total += f64::from(simd.sum(sum));
+        (ones, rest) = (ones + f64::from(simd.sum(whole)), rest + f64::from(simd.sum(parts)));
     }
-    let (scale, logarithm) = (simd.splat((1.0 / total) as f32), simd.splat(libm::log(total) as f32));
+    let rest = ones + rest;
+    let (scale, logarithm) = (simd.splat((1.0 / (1.0 + rest)) as f32), simd.splat(libm::log1p(rest) as f32));
     for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
         let result = if log {
             simd.sub(simd.sub(simd.load_part(x), shift), logarithm)
@@ -65,19 +69,23 @@ fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
         for j in 0..n {
             shift = simd.max(column(j), shift);
         }
-        let mut total = simd.splat(0.0);
+        // As above.
+        let (mut ones, mut rest) = (simd.splat(-1.0), simd.splat(0.0));
         for block in (0..n).step_by(BLOCK) {
-            let mut sum = simd.splat(0.0);
+            let mut parts = simd.splat(0.0);
             for j in block..n.min(block + BLOCK) {
                 let power = exp(simd, simd.sub(column(j), shift));
                 simd.store_part(power, &mut out[j * inner + i..][..lanes]);
-                sum = simd.add(sum, power);
+                let nearest = simd.round(power);
+                (ones, parts) = (simd.add(ones, nearest), simd.add(parts, simd.sub(power, nearest)));
             }
-            total = simd.add(total, sum);
+            rest = simd.add(rest, parts);
         }
+        let rest = simd.add(ones, rest);
+        let total = simd.add(rest, simd.splat(1.0));
         let mut logarithms = [0.0; 16];
-        simd.store(total, &mut logarithms);
-        let logarithms = simd.load(&logarithms.map(libm::logf));
+        simd.store(rest, &mut logarithms);
+        let logarithms = simd.load(&logarithms.map(libm::log1pf));
         for j in 0..n {
             let out = &mut out[j * inner + i..][..lanes];
             let result = if log {

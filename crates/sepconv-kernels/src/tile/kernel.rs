@@ -158,11 +158,11 @@ macro_rules! widths {
         }
     };
 }
-widths!(1, 2, 3, 4, 8);
+widths!(1, 2, 3, 4);
 
 /// The most rows and vectors of a tile. Each size is a function of its own: a module that is downloaded has those only that registers of
 /// 128 bits suit best.
-const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [8, 8] };
+const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [8, 4] };
 
 /// What limits the rows of a tile.
 #[derive(Clone, Copy)]

@@ -92,17 +92,16 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     fn run<const STRIDE: usize, const N: usize>(&self, simd: S, out: &mut [u8]) {
         let [w, ow] = self.group.width;
         let mut sums = [self.group.bias; N];
-        let steps = ow + N - 1;
+        for x in 0..N {
+            self.step::<STRIDE, N, true>(simd, x, &mut sums, None);
+        }
         // Where all columns that a step reads are inside.
-        let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, steps);
-        for (edge, inside) in [(0..N, N..inside), (inside..steps, 0..0)] {
-            for x in edge {
-                let to = x.checked_sub(N).map(|x| self.group.outputs.of_mut(out, x));
-                self.step::<STRIDE, N, true>(simd, x, &mut sums, to);
-            }
-            for x in inside {
-                self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
-            }
+        let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, ow + N - 1);
+        for x in N..inside {
+            self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
+        }
+        for x in inside..ow + N - 1 {
+            self.step::<STRIDE, N, true>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
         }
         self.store(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
     }
