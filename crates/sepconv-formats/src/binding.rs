@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use sepconv_core::op::Quantization;
 use sepconv_core::{Builder, DType, Error, Limits, Result, Shape, Tensor, ValueId};
 
+use crate::ElementType;
+
 /// An input or output as a file declares it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
@@ -10,6 +12,8 @@ pub struct Signature {
     pub name: String,
     /// The type of its elements.
     pub dtype: DType,
+    /// Their type in the file.
+    pub element: ElementType,
     /// Its sizes in the file's own order; `None` where the file leaves one open.
     pub dims: Vec<Option<usize>>,
     /// How its bytes stand for real numbers, where the file says so: TensorFlow Lite does, ONNX leaves it to its operators.

@@ -3,10 +3,11 @@ use std::fmt;
 use half::{bf16, f16};
 use sepconv_core::{DType, Data, Error, Result, Shape, Tensor};
 
-/// The types of elements that are read. Every float is widened to f32, bytes stay as they are, every other integer and boolean is
-/// widened to i64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
+/// The type of a tensor's elements in a file. Tensors in memory have fewer: every float is widened to f32, 8-bit integers stay as they are,
+/// every other integer and boolean is widened to i64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum ElementType {
     F16,
     BF16,
     F32,
@@ -22,15 +23,27 @@ pub(crate) enum Element {
     U64,
 }
 
-impl Element {
+impl From<DType> for ElementType {
+    /// The type that files have for elements as they are in memory.
+    fn from(dtype: DType) -> Self {
+        match dtype {
+            DType::F32 => Self::F32,
+            DType::I64 => Self::I64,
+            DType::U8 => Self::U8,
+            DType::I8 => Self::I8,
+        }
+    }
+}
+
+impl ElementType {
     /// The error for a type that is none of these.
     pub(crate) fn unknown(got: impl fmt::Display) -> Error {
         Error::unsupported("element type is not supported")
             .expected("floats of 16 to 64 bits, integers of 8 to 64 bits or booleans", got)
     }
 
-    /// What it becomes.
-    pub(crate) fn dtype(self) -> DType {
+    /// The type in memory.
+    pub fn dtype(self) -> DType {
         match self {
             Self::F16 | Self::BF16 | Self::F32 | Self::F64 => DType::F32,
             Self::U8 => DType::U8,
@@ -83,6 +96,29 @@ impl Element {
             DType::I8 => Data::I8(values.map(|x| x as i8).collect()),
             DType::I64 => Data::I64(values.map(|x| self.wrap(x)).collect()),
         }
+    }
+
+    /// The elements of a tensor in this type, little-endian. Floats are rounded to the nearest; integers that are too wide wrap, as in C. A
+    /// tensor of another type in memory is written as it is there; the type that was written comes along.
+    pub(crate) fn encode(self, tensor: &Tensor) -> (Self, Vec<u8>) {
+        fn bytes<T, const N: usize>(values: &[T], encode: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
+            values.iter().flat_map(encode).collect()
+        }
+        let own = Self::from(tensor.dtype());
+        let bytes = match (tensor.data(), self) {
+            (Data::F32(values), Self::F16) => bytes(values, |&x| f16::from_f32(x).to_le_bytes()),
+            (Data::F32(values), Self::BF16) => bytes(values, |&x| bf16::from_f32(x).to_le_bytes()),
+            (Data::F32(values), Self::F64) => bytes(values, |&x| f64::from(x).to_le_bytes()),
+            (Data::I64(values), Self::Bool) => bytes(values, |&x| [u8::from(x != 0)]),
+            (Data::I64(values), Self::I16 | Self::U16) => bytes(values, |&x| (x as i16).to_le_bytes()),
+            (Data::I64(values), Self::I32 | Self::U32) => bytes(values, |&x| (x as i32).to_le_bytes()),
+            (Data::I64(values), Self::U64) => bytes(values, |x| x.to_le_bytes()),
+            (Data::F32(values), _) => return (own, bytes(values, |x| x.to_le_bytes())),
+            (Data::I64(values), _) => return (own, bytes(values, |x| x.to_le_bytes())),
+            (Data::U8(values), _) => return (own, values.clone()),
+            (Data::I8(values), _) => return (own, bytes(values, |x| x.to_le_bytes())),
+        };
+        (self, bytes)
     }
 
     /// A half-precision float from its bits.
@@ -156,46 +192,46 @@ mod tests {
             (0xfc00, f32::NEG_INFINITY),
         ];
         for (bits, value) in cases {
-            assert_eq!(Element::F16.widen(bits), value, "{bits:#06x}");
+            assert_eq!(ElementType::F16.widen(bits), value, "{bits:#06x}");
         }
-        assert!(Element::F16.widen(0x7e00).is_nan());
-        assert!(Element::F16.widen(0x8000).is_sign_negative());
-        assert_eq!(Element::BF16.widen(0xc049), -3.140_625);
+        assert!(ElementType::F16.widen(0x7e00).is_nan());
+        assert!(ElementType::F16.widen(0x8000).is_sign_negative());
+        assert_eq!(ElementType::BF16.widen(0xc049), -3.140_625);
     }
 
     #[test]
     fn integers_are_widened_with_their_sign() {
-        let first = |element: Element| {
+        let first = |element: ElementType| {
             let shape = Shape::new([1]).expect("a small shape");
             element.tensor(&[0xfe; 8][..element.size()], shape).map(|tensor| tensor.as_i64().map(|list| list[0]))
         };
         let cases = [
-            (Element::Bool, 1),
-            (Element::I16, -0x102),
-            (Element::U16, 0xfefe),
-            (Element::I32, -0x101_0102),
-            (Element::U32, 0xfefe_fefe),
-            (Element::I64, -0x101_0101_0101_0102),
+            (ElementType::Bool, 1),
+            (ElementType::I16, -0x102),
+            (ElementType::U16, 0xfefe),
+            (ElementType::I32, -0x101_0102),
+            (ElementType::U32, 0xfefe_fefe),
+            (ElementType::I64, -0x101_0101_0101_0102),
         ];
         for (element, value) in cases {
             assert_eq!(first(element), Ok(Some(value)), "{element:?}");
         }
-        assert!(first(Element::U64).is_err(), "beyond i64");
+        assert!(first(ElementType::U64).is_err(), "beyond i64");
     }
 
     #[test]
     fn bytes_stay_as_they_are() {
         let shape = || Shape::new([2]).expect("a small shape");
-        let read = |element: Element| element.tensor(&[0xfe, 1], shape()).expect("two bytes");
-        assert_eq!(read(Element::U8).as_u8(), Some(&[0xfe, 1][..]));
-        assert_eq!(read(Element::I8).as_i8(), Some(&[-2, 1][..]));
+        let read = |element: ElementType| element.tensor(&[0xfe, 1], shape()).expect("two bytes");
+        assert_eq!(read(ElementType::U8).as_u8(), Some(&[0xfe, 1][..]));
+        assert_eq!(read(ElementType::I8).as_i8(), Some(&[-2, 1][..]));
     }
 
     #[test]
     fn bytes_must_fill_the_shape() {
         for len in [0, 7, 9] {
             let shape = Shape::new([2, 1]).expect("a small shape");
-            let error = Element::F32.tensor(&[0; 9][..len], shape).expect_err("another number of bytes");
+            let error = ElementType::F32.tensor(&[0; 9][..len], shape).expect_err("another number of bytes");
             assert!(error.to_string().contains("2 elements of 4 bytes for [2,1]"), "{error}");
         }
     }

@@ -17,6 +17,7 @@ pub mod tflite;
 mod zip;
 
 pub use binding::{Binding, Signature};
+pub use element::ElementType;
 pub use padding::Padding;
 
 use sepconv_core::{Error, Result};

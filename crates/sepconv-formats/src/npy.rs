@@ -3,13 +3,12 @@
 //! The format is <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Ours because the crates that read it bring
 //! a parser of Python literals and C libraries for compression along.
 
-use std::io::Write as _;
+use std::collections::HashSet;
 use std::path::Path;
 
-use sepconv_core::{DType, Data, Error, Limits, Op, Result, Shape, Tensor};
+use sepconv_core::{Data, Error, Limits, Op, Result, Shape, Tensor};
 
-use crate::element::Element;
-use crate::{file, zip};
+use crate::{ElementType, file, zip};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 const ZIP_MAGIC: &[u8] = b"PK";
@@ -47,7 +46,11 @@ pub fn parse(bytes: &[u8], name: &str, limits: &Limits) -> Result<Vec<(String, T
         room = room.saturating_sub(memory(&tensor));
         Ok((name, tensor))
     });
-    tensors.collect()
+    let tensors = tensors.collect::<Result<Vec<_>>>()?;
+    match twice(tensors.iter().map(|(name, _)| name.as_str())) {
+        Some(name) => Err(Error::malformed("two arrays have one name").at(format!("array {name:?}"))),
+        None => Ok(tensors),
+    }
 }
 
 /// Little-endian `f32` elements and nothing else.
@@ -64,15 +67,34 @@ pub fn read_raw(bytes: &[u8], shape: Shape) -> Result<Tensor> {
     Tensor::new(shape, Data::F32(data))
 }
 
-/// Writes tensors under their names: as `.npz` when there are several or `path` ends so, else as `.npy`. Readers of `path` see the old
-/// file or the new one, never a part.
+/// A tensor to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<'a> {
+    /// Its name in an archive.
+    pub name: &'a str,
+    /// Its elements.
+    pub tensor: &'a Tensor,
+    /// The type that they are written as: one that is [held](ElementType::dtype) as the tensor's own, else that.
+    pub element: ElementType,
+}
+
+impl<'a> Array<'a> {
+    /// A tensor whose elements are written as they are.
+    pub fn new(name: &'a str, tensor: &'a Tensor) -> Self {
+        Self { name, tensor, element: tensor.dtype().into() }
+    }
+}
+
+/// Writes arrays under exactly their names: as `.npz` when there are several or `path` ends so, else as `.npy`. Readers of `path` see the
+/// old file or the new one, never a part. NumPy has no bf16: it becomes f32.
 ///
 /// # Errors
 /// When two names are equal, or the operating system refuses.
-pub fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
-    let bytes = match tensors {
-        [(_, tensor)] if path.extension().is_none_or(|extension| extension != "npz") => npy(tensor),
-        tensors => npz(tensors)?,
+pub fn write(path: &Path, arrays: &[Array<'_>]) -> Result<()> {
+    let is_archive = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    let bytes = match arrays {
+        [array] if !is_archive => npy(array),
+        arrays => npz(arrays)?,
     };
     file::write(path, &bytes)
 }
@@ -147,30 +169,39 @@ fn excerpt(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
+/// The types that NumPy has, as headers name them behind the byte order.
+const KINDS: [(&str, ElementType); 12] = [
+    ("f2", ElementType::F16),
+    ("f4", ElementType::F32),
+    ("f8", ElementType::F64),
+    ("b1", ElementType::Bool),
+    ("i1", ElementType::I8),
+    ("u1", ElementType::U8),
+    ("i2", ElementType::I16),
+    ("u2", ElementType::U16),
+    ("i4", ElementType::I32),
+    ("u4", ElementType::U32),
+    ("i8", ElementType::I64),
+    ("u8", ElementType::U64),
+];
+
 /// A type like `<f4`: whether its elements are big-endian, and what they are.
-fn element(kind: &str) -> Option<(bool, Element)> {
+fn element(kind: &str) -> Option<(bool, ElementType)> {
     let (order, kind) = kind.split_at_checked(1)?;
     let big = match order {
         "<" | "|" | "=" => false,
         ">" => true,
         _ => return None,
     };
-    let element = match kind {
-        "f2" => Element::F16,
-        "f4" => Element::F32,
-        "f8" => Element::F64,
-        "b1" => Element::Bool,
-        "i1" => Element::I8,
-        "u1" => Element::U8,
-        "i2" => Element::I16,
-        "u2" => Element::U16,
-        "i4" => Element::I32,
-        "u4" => Element::U32,
-        "i8" => Element::I64,
-        "u8" => Element::U64,
-        _ => return None,
-    };
-    Some((big, element))
+    let (_, element) = KINDS.iter().find(|(name, _)| *name == kind)?;
+    Some((big, *element))
+}
+
+/// What [`element`] reads as these little-endian elements.
+fn descr(element: ElementType) -> String {
+    let order = if element.size() == 1 { '|' } else { '<' };
+    let kind = KINDS.iter().find(|(_, known)| *known == element).map_or("f4", |(name, _)| name);
+    format!("{order}{kind}")
 }
 
 /// The bytes of each element in the other order.
@@ -179,14 +210,14 @@ fn little_endian(data: &[u8], size: usize) -> Vec<u8> {
 }
 
 /// The bytes of a `.npy` file.
-fn npy(tensor: &Tensor) -> Vec<u8> {
-    let sizes: String = tensor.shape().iter().map(|size| format!("{size}, ")).collect();
-    let kind = match tensor.dtype() {
-        DType::F32 => "<f4",
-        DType::I64 => "<i8",
-        DType::U8 => "|u1",
-        DType::I8 => "|i1",
+fn npy(array: &Array<'_>) -> Vec<u8> {
+    let element = match array.element {
+        ElementType::BF16 => ElementType::F32,
+        element => element,
     };
+    let (element, data) = element.encode(array.tensor);
+    let sizes: String = array.tensor.shape().iter().map(|size| format!("{size}, ")).collect();
+    let kind = descr(element);
     let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
     // The data begin at a multiple of 64, behind ten bytes and a line end.
     let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
@@ -196,32 +227,21 @@ fn npy(tensor: &Tensor) -> Vec<u8> {
     // At most eight sizes of twenty digits: far below 2^16.
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.into_bytes());
-    match tensor.data() {
-        Data::F32(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
-        Data::I64(data) => bytes.extend(data.iter().flat_map(|value| value.to_le_bytes())),
-        Data::U8(data) => bytes.extend(data),
-        Data::I8(data) => bytes.extend(data.iter().map(|value| value.cast_unsigned())),
-    }
+    bytes.extend(data);
     bytes
 }
 
 /// The bytes of a `.npz` file, nothing compressed.
-fn npz(tensors: &[(&str, &Tensor)]) -> Result<Vec<u8>> {
-    if let Some((i, (name, _))) =
-        tensors.iter().enumerate().find(|(i, (name, _))| tensors[..*i].iter().any(|(other, _)| other == name))
-    {
-        return Err(Error::argument("two arrays have one name").at(format!("array {i}, {name:?}")));
+fn npz(arrays: &[Array<'_>]) -> Result<Vec<u8>> {
+    if let Some(name) = twice(arrays.iter().map(|array| array.name)) {
+        return Err(Error::argument("two arrays have one name").at(format!("array {name:?}")));
     }
-    let failed = |error: rawzip::Error| Error::argument(format!("cannot make a .npz file: {error}"));
-    let mut bytes = vec![];
-    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
-    for (name, tensor) in tensors {
-        let (mut entry, config) = archive.new_file(&*format!("{name}.npy")).start().map_err(failed)?;
-        let mut writer = config.wrap(&mut entry);
-        writer.write_all(&npy(tensor)).map_err(|error| Error::io(format!("cannot make a .npz file: {error}")))?;
-        let (_, descriptor) = writer.finish().map_err(failed)?;
-        entry.finish(descriptor).map_err(failed)?;
-    }
-    archive.finish().map_err(failed)?;
-    Ok(bytes)
+    let file = |array: &Array<'_>| (format!("{}.npy", array.name), npy(array));
+    zip::write(&arrays.iter().map(file).collect::<Vec<_>>())
+}
+
+/// A name that comes a second time.
+fn twice<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
 }

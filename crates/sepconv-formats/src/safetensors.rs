@@ -10,7 +10,7 @@ use sepconv_core::{Error, Limits, Result, Shape, Tensor};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::element::Element;
+use crate::element::ElementType;
 use crate::file;
 
 /// A tensor takes about 100 bytes of header; networks have a few thousand of them.
@@ -146,7 +146,7 @@ fn check_ranges(entries: &[(String, Entry)], len: usize) -> Result<()> {
 
 /// A tensor whose range is known to lie in `data`. It is taken from the `room` that memory has left.
 fn tensor(entry: &Entry, data: &[u8], room: &mut usize) -> Result<Tensor> {
-    let element = element(&entry.dtype).ok_or_else(|| Element::unknown(format_args!("{:?}", entry.dtype)))?;
+    let element = element(&entry.dtype).ok_or_else(|| ElementType::unknown(format_args!("{:?}", entry.dtype)))?;
     let shape = Shape::new(entry.shape.as_slice())?;
     let memory = shape.elements() * element.dtype().size();
     *room = room.checked_sub(memory).ok_or_else(|| {
@@ -158,21 +158,21 @@ fn tensor(entry: &Entry, data: &[u8], room: &mut usize) -> Result<Tensor> {
     element.tensor(&data[begin..end], shape)
 }
 
-fn element(dtype: &str) -> Option<Element> {
+fn element(dtype: &str) -> Option<ElementType> {
     Some(match dtype {
-        "F16" => Element::F16,
-        "BF16" => Element::BF16,
-        "F32" => Element::F32,
-        "F64" => Element::F64,
-        "BOOL" => Element::Bool,
-        "I8" => Element::I8,
-        "U8" => Element::U8,
-        "I16" => Element::I16,
-        "U16" => Element::U16,
-        "I32" => Element::I32,
-        "U32" => Element::U32,
-        "I64" => Element::I64,
-        "U64" => Element::U64,
+        "F16" => ElementType::F16,
+        "BF16" => ElementType::BF16,
+        "F32" => ElementType::F32,
+        "F64" => ElementType::F64,
+        "BOOL" => ElementType::Bool,
+        "I8" => ElementType::I8,
+        "U8" => ElementType::U8,
+        "I16" => ElementType::I16,
+        "U16" => ElementType::U16,
+        "I32" => ElementType::I32,
+        "U32" => ElementType::U32,
+        "I64" => ElementType::I64,
+        "U64" => ElementType::U64,
         _ => return None,
     })
 }

@@ -1,3 +1,8 @@
+//! ZIP archives: `rawzip` reads them; they are written here, because its writer changes names that look like paths (`/a`, `c\d`, `x:0`), and
+//! a member must be called exactly as its tensor.
+//!
+//! The format is PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
+
 use sepconv_core::{Error, Result};
 
 /// The files of a ZIP archive whose names are wanted, stored or deflated. Bytes before the archive do not matter.
@@ -43,4 +48,57 @@ fn decompress(data: &[u8], method: rawzip::CompressionMethod, limit: usize) -> R
         other => Err(Error::unsupported("ZIP archive is compressed in a way that sepconv does not read")
             .expected("stored or deflated files", format_args!("{other:?}"))),
     }
+}
+
+/// Bit 11 of the flags: names are UTF-8.
+const UTF8: u16 = 1 << 11;
+/// 1 January 1980, the first day there is in an archive: the same files make the same bytes.
+const DATE: u16 = 1 << 5 | 1;
+
+/// An archive of these files under exactly these names, nothing compressed.
+///
+/// # Errors
+/// When a name is longer than 65,535 bytes, or the archive would have more files than that or 4 GiB: sizes beyond need ZIP64.
+pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+    let (mut archive, mut directory) = (vec![], vec![]);
+    for (name, data) in files {
+        let name_len = u16::try_from(name.len()).map_err(|_| {
+            Error::limit("name is too long for a ZIP archive").expected("at most 65535 bytes", name.len())
+        })?;
+        let [offset, size] = [offset(archive.len())?, offset(data.len())?];
+        // What the entry's own header and the directory have in common: from the version to the length of what follows the name.
+        let mut common = vec![];
+        [10, UTF8, 0, 0, DATE].iter().for_each(|field| common.extend(field.to_le_bytes()));
+        [rawzip::crc32(data), size, size].iter().for_each(|field| common.extend(field.to_le_bytes()));
+        [name_len, 0].iter().for_each(|field: &u16| common.extend(field.to_le_bytes()));
+
+        archive.extend(b"PK\x03\x04");
+        archive.extend(&common);
+        archive.extend(name.as_bytes());
+        archive.extend(data);
+
+        directory.extend(b"PK\x01\x02\x0a\0");
+        directory.extend(common);
+        // No comment, the first disk, no attributes.
+        directory.extend([0; 10]);
+        directory.extend(offset.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let count = u16::try_from(files.len())
+        .map_err(|_| Error::limit("ZIP archive has too many files").expected("at most 65535", files.len()))?;
+    let [begin, size] = [offset(archive.len())?, offset(directory.len())?];
+    offset(archive.len() + directory.len())?;
+    archive.extend(directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    [count, count].iter().for_each(|field| archive.extend(field.to_le_bytes()));
+    [size, begin].iter().for_each(|field| archive.extend(field.to_le_bytes()));
+    archive.extend([0; 2]);
+    Ok(archive)
+}
+
+/// A size or place in an archive.
+fn offset(bytes: usize) -> Result<u32> {
+    u32::try_from(bytes).map_err(|_| {
+        Error::limit("ZIP archive is too large").expected(format_args!("at most {} bytes", u32::MAX), bytes)
+    })
 }

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sepconv_core::{Data, ErrorKind, Limits, Shape, Tensor};
-use sepconv_formats::npy;
+use sepconv_formats::ElementType;
+use sepconv_formats::npy::{self, Array};
 
 /// A folder of its own for a test, removed at the end.
 struct Folder(PathBuf);
@@ -56,15 +57,16 @@ fn tensors_survive_a_round_trip() {
     ];
     for tensor in &tensors {
         let path = folder.0.join("one.npy");
-        npy::write(&path, &[("ignored", tensor)]).unwrap();
+        npy::write(&path, &[Array::new("ignored", tensor)]).unwrap();
         assert_eq!(npy::read(&path, &Limits::default()).unwrap(), [("one".to_owned(), tensor.clone())]);
         let path = folder.0.join("one.npz");
-        npy::write(&path, &[("a/b", tensor)]).unwrap();
+        npy::write(&path, &[Array::new("a/b", tensor)]).unwrap();
         assert_eq!(npy::read(&path, &Limits::default()).unwrap(), [("a/b".to_owned(), tensor.clone())]);
     }
     let named: Vec<(&str, &Tensor)> = ["a", "b", "c", "d", "e", "f"].into_iter().zip(&tensors).collect();
     let path = folder.0.join("several.out");
-    npy::write(&path, &named).unwrap();
+    let arrays: Vec<Array> = named.iter().map(|(name, tensor)| Array::new(name, tensor)).collect();
+    npy::write(&path, &arrays).unwrap();
     let read = npy::read(&path, &Limits::default()).unwrap();
     assert_eq!(read.iter().map(|(name, tensor)| (&**name, tensor)).collect::<Vec<_>>(), named);
     let mut files = folder.files();
@@ -72,11 +74,83 @@ fn tensors_survive_a_round_trip() {
     assert_eq!(files, ["one.npy", "one.npz", "several.out"], "nothing is left beside the files");
 }
 
+/// Names as TensorFlow, tf2onnx and PyTorch write them, and what an archive of files would make paths of.
+#[test]
+fn members_are_called_exactly_as_their_tensors() {
+    let folder = Folder::new("npy-names");
+    let names = [
+        "Identity:0",
+        "Identity_1:0",
+        "/a/b",
+        "a/b",
+        "a//b",
+        "c\\d",
+        "../e",
+        "./f",
+        "C:g",
+        "ä/ö:0",
+        "h/",
+        "",
+        "i.npy",
+        "~",
+        "\u{1}",
+    ];
+    let tensors: Vec<Tensor> = (0..names.len()).map(|i| Tensor::f32([1], [i as f32]).unwrap()).collect();
+    let arrays: Vec<Array> = names.iter().zip(&tensors).map(|(name, tensor)| Array::new(name, tensor)).collect();
+    let path = folder.0.join("x.npz");
+    npy::write(&path, &arrays).unwrap();
+    let read = npy::read(&path, &Limits::default()).unwrap();
+    assert_eq!(read, names.iter().map(|name| (*name).to_owned()).zip(tensors.clone()).collect::<Vec<_>>());
+    let long = "x".repeat(65_532);
+    assert_eq!(npy::write(&path, &[Array::new(&long, &tensors[0])]).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(npy::read(&path, &Limits::default()).unwrap().len(), names.len(), "the old file is still there");
+}
+
+/// An archive may hold two members of one name; which of them is meant nobody can tell.
+#[test]
+fn an_archive_with_two_arrays_of_one_name_is_refused() {
+    let mut bytes = vec![];
+    let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for _ in 0..2 {
+        let (mut entry, config) = archive.new_file("x.npy").start().unwrap();
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(&array(&header("|u1", "(1,)"), &[7])).unwrap();
+        let (_, descriptor) = writer.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    archive.finish().unwrap();
+    let error = npy::parse(&bytes, "", &Limits::default()).unwrap_err();
+    assert!(error.to_string().starts_with("two arrays have one name\n  --> array \"x\""), "{error}");
+}
+
+/// Exactly as NumPy would have them, which has no bf16.
+#[test]
+fn elements_are_written_in_the_type_that_is_asked_for() {
+    let folder = Folder::new("npy-elements");
+    let path = folder.0.join("x.npy");
+    let bytes = |tensor: &Tensor, element| {
+        npy::write(&path, &[Array { name: "", tensor, element }]).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        (String::from_utf8(bytes[21..24].to_vec()).unwrap(), bytes[128..].to_vec())
+    };
+    let floats = Tensor::f32([2], [1.5, -2.0]).unwrap();
+    assert_eq!(bytes(&floats, ElementType::F16), ("<f2".into(), vec![0, 0x3e, 0, 0xc0]));
+    assert_eq!(bytes(&floats, ElementType::BF16).0, "<f4");
+    assert_eq!(bytes(&floats, ElementType::F64).1, [1.5f64, -2.0].map(f64::to_le_bytes).concat());
+    assert_eq!(bytes(&floats, ElementType::I32).0, "<f4", "floats are no integers");
+    let integers = Tensor::i64([2], [1, -1]).unwrap();
+    assert_eq!(bytes(&integers, ElementType::Bool), ("|b1".into(), vec![1, 1]));
+    assert_eq!(bytes(&integers, ElementType::I32), ("<i4".into(), vec![1, 0, 0, 0, 255, 255, 255, 255]));
+    assert_eq!(bytes(&integers, ElementType::U16), ("<u2".into(), vec![1, 0, 255, 255]));
+    assert_eq!(bytes(&integers, ElementType::I64).0, "<i8");
+    assert_eq!(bytes(&Tensor::i8([1], [-1]).unwrap(), ElementType::I8), ("|i1".into(), vec![255]));
+}
+
 #[test]
 fn headers_are_as_numpy_writes_them() {
     let folder = Folder::new("npy-header");
     let path = folder.0.join("x.npy");
-    npy::write(&path, &[("x", &Tensor::f32([3], [1.0, 2.0, 3.0]).unwrap())]).unwrap();
+    npy::write(&path, &[Array::new("x", &Tensor::f32([3], [1.0, 2.0, 3.0]).unwrap())]).unwrap();
     let bytes = fs::read(&path).unwrap();
     assert_eq!(bytes.len(), 128 + 12);
     let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }";
@@ -201,14 +275,14 @@ fn a_failed_write_leaves_what_was_there() {
     let folder = Folder::new("npy-failed-write");
     let (one, other) = (Tensor::f32([1], [1.0]).unwrap(), Tensor::f32([1], [2.0]).unwrap());
     let path = folder.0.join("x.npz");
-    npy::write(&path, &[("x", &one)]).unwrap();
-    let error = npy::write(&path, &[("x", &one), ("x", &other)]).unwrap_err();
+    npy::write(&path, &[Array::new("x", &one)]).unwrap();
+    let error = npy::write(&path, &[Array::new("x", &one), Array::new("x", &other)]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert_eq!(npy::read(&path, &Limits::default()).unwrap()[0].1, one);
     assert_eq!(folder.files(), ["x.npz"]);
     let nowhere = folder.0.join("absent/x.npy");
-    assert_eq!(npy::write(&nowhere, &[("x", &one)]).unwrap_err().kind(), ErrorKind::Io);
-    assert_eq!(npy::write(Path::new("/"), &[("x", &one)]).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(npy::write(&nowhere, &[Array::new("x", &one)]).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(npy::write(Path::new("/"), &[Array::new("x", &one)]).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(npy::read(&nowhere, &Limits::default()).unwrap_err().kind(), ErrorKind::Io);
 }
 
@@ -224,12 +298,12 @@ fn links_are_followed_and_devices_are_not_replaced() {
     std::fs::write(&target, "old").unwrap();
     symlink(&target, &link).unwrap();
     let tensor = Tensor::f32([2], [1.0, 2.0]).unwrap();
-    npy::write(&link, &[("x", &tensor)]).unwrap();
+    npy::write(&link, &[Array::new("x", &tensor)]).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(npy::read(&target, &Limits::default()).unwrap()[0].1, tensor);
     std::fs::remove_dir_all(&folder).unwrap();
 
-    npy::write(Path::new("/dev/null"), &[("x", &tensor)]).unwrap();
+    npy::write(Path::new("/dev/null"), &[Array::new("x", &tensor)]).unwrap();
     assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
 }
 

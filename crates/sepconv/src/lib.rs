@@ -40,7 +40,7 @@ mod threads;
 mod times;
 
 pub use sepconv_core::{DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
-pub use sepconv_formats::{Signature, file, npy, onnx};
+pub use sepconv_formats::{ElementType, Signature, file, npy, onnx};
 pub use sepconv_kernels::Activation;
 
 pub use classify::{Classifier, Prediction};

@@ -307,7 +307,8 @@ fn signature(graph: &Graph, port: &Port) -> Signature {
     let value = graph.value(port.value);
     let mut dims = vec![None; value.shape.len()];
     port.order.iter().zip(value.shape.iter()).for_each(|(&axis, &size)| dims[axis] = Some(size));
-    Signature { name: port.name.clone(), dtype: value.dtype, dims, quantization: None }
+    let (name, dtype) = (port.name.clone(), value.dtype);
+    Signature { name, dtype, element: dtype.into(), dims, quantization: None }
 }
 
 impl ModelFile {

@@ -159,6 +159,7 @@ fn signature(value: &ValueInfoProto) -> Result<Signature> {
         Some(Dimension::Value(size)) => usize::try_from(size).ok(),
         Some(Dimension::Parameter(_)) | None => None,
     });
-    let dtype = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?.dtype();
-    Ok(Signature { name: value.name.clone(), dtype, dims: dims.collect(), quantization: None })
+    let element = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?;
+    let (name, dtype) = (value.name.clone(), element.dtype());
+    Ok(Signature { name, dtype, element, dims: dims.collect(), quantization: None })
 }

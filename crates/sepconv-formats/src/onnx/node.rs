@@ -8,7 +8,7 @@ use super::attributes::Attributes;
 use super::external::External;
 use super::proto::{NodeProto, TensorProto};
 use super::tensor;
-use crate::element::Element;
+use crate::element::ElementType;
 use crate::{lacks_input, list, not_known};
 
 /// A node while it is imported: its operands and attributes, and the graph that grows.
@@ -141,17 +141,17 @@ impl<'a> Node<'a> {
     /// Bytes that are known are integers like any other; what bytes that are computed stand for, ONNX says elsewhere.
     pub(super) fn binary(&mut self, function: Binary, a: ValueId, b: ValueId) -> Result<ValueId> {
         let element = match self.dtype(a) {
-            DType::U8 => Element::U8,
-            DType::I8 => Element::I8,
+            DType::U8 => ElementType::U8,
+            DType::I8 => ElementType::I8,
             _ => return self.emit(Op::binary(function), &[a, b]),
         };
-        let (a, b) = (self.converted(a, Element::I64)?, self.converted(b, Element::I64)?);
+        let (a, b) = (self.converted(a, ElementType::I64)?, self.converted(b, ElementType::I64)?);
         let result = self.emit(Op::binary(function), &[a, b])?;
         self.converted(result, element)
     }
 
     /// A constant with its elements in another type; any other value as it is.
-    pub(super) fn converted(&mut self, x: ValueId, to: Element) -> Result<ValueId> {
+    pub(super) fn converted(&mut self, x: ValueId, to: ElementType) -> Result<ValueId> {
         let Some(tensor) = self.constant_of(x).cloned() else { return Ok(x) };
         self.expect_room(tensor.shape().elements() * to.dtype().size())?;
         self.constant(to.convert(&tensor)?)

@@ -3,25 +3,25 @@ use sepconv_core::{Data, Error, Result, Shape, Tensor};
 use super::external::External;
 use super::proto::TensorProto;
 use crate::dims::sizes;
-use crate::element::{Element, unsigned};
+use crate::element::{ElementType, unsigned};
 
 /// The type that `TensorProto.DataType` numbers so.
-pub(super) fn element(data_type: i32) -> Result<Element> {
+pub(super) fn element(data_type: i32) -> Result<ElementType> {
     Ok(match data_type {
-        1 => Element::F32,
-        2 => Element::U8,
-        3 => Element::I8,
-        4 => Element::U16,
-        5 => Element::I16,
-        6 => Element::I32,
-        7 => Element::I64,
-        9 => Element::Bool,
-        10 => Element::F16,
-        11 => Element::F64,
-        12 => Element::U32,
-        13 => Element::U64,
-        16 => Element::BF16,
-        other => return Err(Element::unknown(format_args!("TensorProto.DataType {other}{}", name_of(other)))),
+        1 => ElementType::F32,
+        2 => ElementType::U8,
+        3 => ElementType::I8,
+        4 => ElementType::U16,
+        5 => ElementType::I16,
+        6 => ElementType::I32,
+        7 => ElementType::I64,
+        9 => ElementType::Bool,
+        10 => ElementType::F16,
+        11 => ElementType::F64,
+        12 => ElementType::U32,
+        13 => ElementType::U64,
+        16 => ElementType::BF16,
+        other => return Err(ElementType::unknown(format_args!("TensorProto.DataType {other}{}", name_of(other)))),
     })
 }
 
@@ -37,7 +37,7 @@ fn name_of(data_type: i32) -> &'static str {
     }
 }
 
-/// The tensor with its elements as [`Element::dtype`] says.
+/// The tensor with its elements as [`ElementType::dtype`] says.
 pub(super) fn tensor(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
     read(proto, external).map_err(|error| error.at(format!("tensor {:?}", proto.name)))
 }
@@ -59,18 +59,18 @@ fn read(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
 }
 
 /// The typed fields of `TensorProto`; each holds several types.
-fn from_fields(element: Element, proto: &TensorProto) -> Result<Data> {
+fn from_fields(element: ElementType, proto: &TensorProto) -> Result<Data> {
     Ok(match element {
-        Element::F32 => Data::F32(proto.float_data.clone()),
-        Element::F64 => Data::F32(proto.double_data.iter().map(|&x| x as f32).collect()),
+        ElementType::F32 => Data::F32(proto.float_data.clone()),
+        ElementType::F64 => Data::F32(proto.double_data.iter().map(|&x| x as f32).collect()),
         // The bits are the low half of a 32-bit integer.
-        Element::F16 | Element::BF16 => {
+        ElementType::F16 | ElementType::BF16 => {
             Data::F32(proto.int32_data.iter().map(|&bits| element.widen(bits as u16)).collect())
         }
-        Element::I64 => Data::I64(proto.int64_data.clone()),
-        Element::U32 | Element::U64 => unsigned(proto.uint64_data.iter().copied())?,
-        Element::U8 => Data::U8(proto.int32_data.iter().map(|&x| x as u8).collect()),
-        Element::I8 => Data::I8(proto.int32_data.iter().map(|&x| x as i8).collect()),
+        ElementType::I64 => Data::I64(proto.int64_data.clone()),
+        ElementType::U32 | ElementType::U64 => unsigned(proto.uint64_data.iter().copied())?,
+        ElementType::U8 => Data::U8(proto.int32_data.iter().map(|&x| x as u8).collect()),
+        ElementType::I8 => Data::I8(proto.int32_data.iter().map(|&x| x as i8).collect()),
         _ => Data::I64(proto.int32_data.iter().map(|&x| element.wrap(i64::from(x))).collect()),
     })
 }

@@ -7,7 +7,7 @@ use super::ops;
 use super::quantization::{activation, quantization, whole};
 use super::schema::{Model, Operator, SubGraph, TensorInfo};
 use crate::binding::check_ports;
-use crate::element::Element;
+use crate::element::ElementType;
 use crate::{Binding, Signature};
 
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
@@ -29,7 +29,8 @@ fn signature(tensor: &TensorInfo) -> Result<Signature> {
         true => fixed.iter().zip(open.iter()).map(|(&size, open)| (open != -1).then_some(size)).collect(),
         false => fixed.iter().copied().map(Some).collect(),
     };
-    Ok(Signature { name, dtype: tensor.element()?.dtype(), dims, quantization })
+    let element = tensor.element()?;
+    Ok(Signature { name, dtype: element.dtype(), element, dims, quantization })
 }
 
 fn tensor_index(index: i32) -> Result<usize> {
@@ -169,7 +170,7 @@ impl<'a> Importer<'a> {
 
     /// The type of a tensor's elements as the file declares it.
     pub(super) fn declared(&self, index: i32) -> Result<DType> {
-        self.graph.tensor(tensor_index(index)?)?.element().map(Element::dtype)
+        self.graph.tensor(tensor_index(index)?)?.element().map(ElementType::dtype)
     }
 
     /// How all of these tensors hold bytes, where they do so alike: then elements may be moved from one to another.

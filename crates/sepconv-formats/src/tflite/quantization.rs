@@ -4,7 +4,7 @@ use sepconv_core::{DType, Error, Result};
 use super::constant::shape_of;
 use super::schema::TensorInfo;
 use crate::dims;
-use crate::element::Element;
+use crate::element::ElementType;
 
 /// How the integers of a tensor stand for real numbers; `None` where nothing says so.
 ///
@@ -12,7 +12,7 @@ use crate::element::Element;
 /// names: some name the weights' axis on biases.
 pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<Quantization>> {
     let (element, stored) = (tensor.element()?, tensor.quantization()?);
-    let Some(stored) = stored.filter(|_| element.dtype() != DType::F32 && element != Element::Bool) else {
+    let Some(stored) = stored.filter(|_| element.dtype() != DType::F32 && element != ElementType::Bool) else {
         return Ok(None);
     };
     let shape = shape_of(tensor)?;
@@ -45,10 +45,10 @@ pub(super) fn whole(tensor: &TensorInfo) -> Result<Option<Quantization>> {
 /// The same for a tensor that is given or computed, which has to be of such bytes if it is quantised at all.
 pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<Quantization>> {
     match (tensor.element()?, tensor.quantization()?.map_or(0, |stored| stored.scale.len())) {
-        (Element::I16, 1..) => Err(Error::unsupported("16-bit activations are not supported")
+        (ElementType::I16, 1..) => Err(Error::unsupported("16-bit activations are not supported")
             .expected("bytes", "16-bit integers with a scale")
             .help("quantise the network to int8")),
-        (Element::U8 | Element::I8, scales @ 2..) => {
+        (ElementType::U8 | ElementType::I8, scales @ 2..) => {
             Err(Error::unsupported("activations with several scales are not supported").expected("one scale", scales))
         }
         _ => whole(tensor),

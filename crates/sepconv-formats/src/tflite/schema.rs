@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sepconv_core::{Error, Result};
 
 use super::flatbuffer::{Scalars, Table, Tables};
-use crate::element::Element;
+use crate::element::ElementType;
 
 /// What the bytes from the fifth on say in a file of this format.
 pub(super) const IDENTIFIER: &[u8] = b"TFL3";
@@ -198,7 +198,7 @@ impl<'a> TensorInfo<'a> {
     }
 
     /// The type of its elements.
-    pub(super) fn element(&self) -> Result<Element> {
+    pub(super) fn element(&self) -> Result<ElementType> {
         element(self.0.scalar(1, 0i8)?)
     }
 
@@ -243,19 +243,19 @@ pub(super) struct Quantization<'a> {
 }
 
 /// The type that the schema numbers so.
-fn element(code: i8) -> Result<Element> {
+fn element(code: i8) -> Result<ElementType> {
     Ok(match code {
-        0 => Element::F32,
-        1 => Element::F16,
-        2 => Element::I32,
-        3 => Element::U8,
-        4 => Element::I64,
-        6 => Element::Bool,
-        7 => Element::I16,
-        9 => Element::I8,
-        10 => Element::F64,
-        17 => return Err(Element::unknown("TensorType 17 (4-bit integer)")),
-        other => return Err(Element::unknown(format_args!("TensorType {other}"))),
+        0 => ElementType::F32,
+        1 => ElementType::F16,
+        2 => ElementType::I32,
+        3 => ElementType::U8,
+        4 => ElementType::I64,
+        6 => ElementType::Bool,
+        7 => ElementType::I16,
+        9 => ElementType::I8,
+        10 => ElementType::F64,
+        17 => return Err(ElementType::unknown("TensorType 17 (4-bit integer)")),
+        other => return Err(ElementType::unknown(format_args!("TensorType {other}"))),
     })
 }
 

@@ -5,7 +5,7 @@ use sepconv_core::{DType, Error, Op, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims::sizes;
-use crate::element::Element;
+use crate::element::ElementType;
 use crate::onnx::node::Node;
 use crate::onnx::tensor::element;
 
@@ -68,14 +68,14 @@ pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
 /// Wider integer types are one here, so only a float or a byte tells what to cast to.
 pub(super) fn cast_like(node: &mut Node<'_>) -> Result<ValueId> {
     match node.dtype(node.input(1)?) {
-        DType::F32 => cast_to(node, Element::F32),
-        DType::U8 => cast_to(node, Element::U8),
-        DType::I8 => cast_to(node, Element::I8),
+        DType::F32 => cast_to(node, ElementType::F32),
+        DType::U8 => cast_to(node, ElementType::U8),
+        DType::I8 => cast_to(node, ElementType::I8),
         DType::I64 => Err(Error::unsupported("CastLike to a wide integer type is not supported").help("use Cast")),
     }
 }
 
-fn cast_to(node: &mut Node<'_>, to: Element) -> Result<ValueId> {
+fn cast_to(node: &mut Node<'_>, to: ElementType) -> Result<ValueId> {
     node.attributes.ignore(&["saturate", "round_mode"]);
     let x = node.input(0)?;
     match (node.dtype(x), to.dtype()) {

@@ -5,7 +5,7 @@ use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims;
-use crate::element::Element;
+use crate::element::ElementType;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
 
@@ -52,7 +52,7 @@ pub(super) fn mean(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn pow(node: &mut Node<'_>) -> Result<ValueId> {
     let (base, mut exponent) = operands(node)?;
     if (node.dtype(base), node.dtype(exponent)) == (DType::F32, DType::I64) {
-        exponent = node.converted(exponent, Element::F32)?;
+        exponent = node.converted(exponent, ElementType::F32)?;
     }
     node.binary(Binary::Pow, base, exponent)
 }
