@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use sepconv::{Classifier, Error, Result, Truth};
 use serde::Serialize;
 
-use crate::args::{folders_in, pictures_in};
 use crate::decoding::decode;
 use crate::failure::{Failure, tell};
+use crate::files::{folders_in, images_in};
 use crate::progress::Progress;
 
 /// Unreadable pictures that are told one by one.
@@ -55,7 +55,12 @@ impl Labelled {
     pub(crate) fn unlabelled(&self) -> Result<usize> {
         let named =
             |path: &PathBuf| path.file_name().is_some_and(|name| self.truth.class(&name.to_string_lossy()).is_some());
-        Ok(pictures_in(&self.folder)?.iter().filter(|path| !named(path)).count())
+        Ok(images_in(&self.folder)?.iter().filter(|path| !named(path)).count())
+    }
+
+    /// The images with a label.
+    pub(crate) fn images(&self) -> impl Iterator<Item = PathBuf> {
+        self.truth.files().into_iter().map(|file| self.folder.join(file))
     }
 
     /// Counts right answers; `decoders` threads decode while this one runs the network. Pictures that cannot be read are told and
@@ -67,7 +72,7 @@ impl Labelled {
         what: &'static str,
         quiet: bool,
     ) -> std::result::Result<Tally, Failure> {
-        self.check_classes(classifier).map_err(|error| error.in_file(&self.origin.display().to_string()))?;
+        self.check_classes(classifier.classes())?;
         let files = self.truth.files();
         let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
         let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));
@@ -109,14 +114,16 @@ impl Labelled {
         Ok(tally)
     }
 
-    fn check_classes(&self, classifier: &Classifier) -> Result<()> {
-        let (truth, outputs) = (&self.truth, classifier.classes());
-        let last = sepconv::class_of(outputs - 1, outputs);
+    /// Fails where a label is none of the classes of a network with so many outputs.
+    pub(crate) fn check_classes(&self, outputs: usize) -> Result<()> {
+        let truth = &self.truth;
+        let last = outputs.checked_sub(1).and_then(|last| sepconv::class_of(last, outputs));
         let mut labelled = truth.files().into_iter().map(|file| (file, truth.class(file)));
         match labelled.find(|(_, class)| *class > last) {
             None => Ok(()),
             Some((file, class)) => Err(Error::mismatch("labels name a class that the network does not have")
-                .at(format!("picture {file:?}"))
+                .in_file(&self.origin.display().to_string())
+                .at(format!("image {file:?}"))
                 .expected(format_args!("0 to {}", last.unwrap_or_default()), class.unwrap_or_default())
                 .help("classes count from 0, without a background class")),
         }
@@ -156,13 +163,13 @@ fn class_folders(folder: &Path, names: &[String]) -> Result<Truth> {
                 .expected("the name of a class, or its index first: 3 or 3_cat", format_args!("{name:?}"))
                 .help("--labels FILE lists pictures and their classes otherwise")
         })?;
-        let files =
-            pictures_in(&path)?.into_iter().filter_map(|path| path.strip_prefix(folder).ok().map(PathBuf::from));
+        let files = images_in(&path)?.into_iter().filter_map(|path| path.strip_prefix(folder).ok().map(PathBuf::from));
         pictures.extend(files.map(|file| (file.to_string_lossy().into_owned(), class)));
     }
     if pictures.is_empty() {
-        return Err(Error::io("no right answers: the folder has no folders of pictures, one for each class")
-            .help("--labels FILE lists pictures and their classes otherwise"));
+        return Err(Error::io("no labels found")
+            .expected("one subfolder per class, or --labels", "neither")
+            .help("--labels FILE holds a line `file index` for each image"));
     }
     Ok(pictures.into_iter().collect())
 }

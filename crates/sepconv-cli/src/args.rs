@@ -1,4 +1,4 @@
-use std::fs;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -7,8 +7,7 @@ use sepconv::models::{self, Network, Weights};
 use sepconv::onnx::Metadata;
 use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result};
 
-/// What is decoded; other files of a folder are not looked at.
-const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
+use crate::files::FilesRead;
 
 /// How many threads work.
 #[derive(Clone, Copy, Debug, Args)]
@@ -78,6 +77,11 @@ impl LoadArgs {
         }
     }
 
+    /// The files that are read for `model`, which `path` or a name led to.
+    pub(crate) fn files_read(&self, path: &Path, model: &Model) -> FilesRead {
+        FilesRead::default().and([path]).and(self.weights.as_ref()).and(model.external_files())
+    }
+
     /// The same, for use where the answers of random weights would mislead.
     pub(crate) fn trained(&self, model: &Path) -> Result<Model> {
         if self.weights.is_none() && network(model)?.is_some() {
@@ -90,7 +94,13 @@ impl LoadArgs {
         self.open(model)
     }
 
-    pub(crate) fn options(&self) -> Options {
+    /// # Errors
+    /// When an input is given two shapes.
+    pub(crate) fn options(&self) -> Result<Options> {
+        let mut names = HashSet::new();
+        if let Some((name, _)) = self.shape.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(Error::argument("--shape is given twice for one input").at(format!("input {name:?}")));
+        }
         let Limits { max_memory, max_macs, max_nodes } = Limits::default();
         let limits = Limits {
             max_memory: self.max_memory.map_or(max_memory, |mb| mb.saturating_mul(1_000_000)),
@@ -98,7 +108,7 @@ impl LoadArgs {
             max_nodes,
         };
         let options = Options::default().limits(limits);
-        self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice()))
+        Ok(self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice())))
     }
 }
 
@@ -128,12 +138,17 @@ impl CompileArgs {
         self.load.trained(model)
     }
 
+    /// See [`LoadArgs::files_read`].
+    pub(crate) fn files_read(&self, path: &Path, model: &Model) -> FilesRead {
+        self.load.files_read(path, model)
+    }
+
     pub(crate) fn threads(&self) -> Option<usize> {
         self.threads.threads
     }
 
-    pub(crate) fn options(&self) -> Options {
-        self.threads.of(self.load.options())
+    pub(crate) fn options(&self) -> Result<Options> {
+        Ok(self.threads.of(self.load.options()?))
     }
 }
 
@@ -163,7 +178,7 @@ impl PreprocessArgs {
     }
 }
 
-/// What the file of a network says about its use.
+/// Metadata of the file that a command writes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MetadataArgs {
     #[command(flatten)]
@@ -172,7 +187,7 @@ pub(crate) struct MetadataArgs {
     /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those in the
     /// model file]
     #[arg(long, value_name = "FILE")]
-    class_names: Option<PathBuf>,
+    pub(crate) class_names: Option<PathBuf>,
 }
 
 impl MetadataArgs {
@@ -213,7 +228,7 @@ impl ClassifierArgs {
             None => Model::default_classifier()?,
         };
         let preprocess = self.preprocess.of(&model)?;
-        Ok(model.into_classifier(&self.compile.options())?.with_preprocess(preprocess))
+        Ok(model.into_classifier(&self.compile.options()?)?.with_preprocess(preprocess))
     }
 
     /// Whether it is the network that comes with sepconv.
@@ -229,56 +244,4 @@ impl ClassifierArgs {
     pub(crate) fn threads(&self) -> Option<usize> {
         self.compile.threads()
     }
-}
-
-/// The pictures in a folder, by name; not those in folders inside it.
-pub(crate) fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let is_picture = |path: &PathBuf| {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
-    };
-    Ok(entries(folder)?.into_iter().filter(|path| is_picture(path) && !path.is_dir()).collect())
-}
-
-/// The folders in a folder, by name.
-pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
-}
-
-/// What is in a folder, by name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refused = |error: std::io::Error| {
-        Error::io(format!("folder cannot be read: {error}")).in_file(&folder.display().to_string())
-    };
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refused)?;
-    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.sort();
-    Ok(paths)
-}
-
-/// What can be known to go wrong with the output before anything is computed.
-pub(crate) fn check_output(model: &Path, output: &Path, extension: &str) -> Result<()> {
-    let shown = output.display().to_string();
-    if output.extension().is_none_or(|found| !found.eq_ignore_ascii_case(extension)) {
-        return Err(Error::argument("output has another extension than its format")
-            .expected(format_args!("FILE.{extension}"), shown));
-    }
-    if fs::canonicalize(output).is_ok_and(|output| fs::canonicalize(model).is_ok_and(|model| model == output)) {
-        return Err(Error::argument("output is the network that is read").in_file(&shown));
-    }
-    check_place(output)
-}
-
-/// What can be known to go wrong with where a file is to be.
-pub(crate) fn check_place(output: &Path) -> Result<()> {
-    if output.is_dir() {
-        return Err(Error::argument("a file is needed, this is a folder").in_file(&output.display().to_string()));
-    }
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(Error::io("folder does not exist")
-            .in_file(&folder.display().to_string())
-            .help("make it first, or give another place"));
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod commands;
 mod decoding;
 mod drawing;
 mod failure;
+mod files;
 mod inputs;
 mod progress;
 mod report;

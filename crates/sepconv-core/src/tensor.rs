@@ -263,8 +263,8 @@ impl Tensor {
         }
     }
 
-    /// Its elements, as memory holds them.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The bytes of its elements, as memory holds them.
+    pub fn bytes(&self) -> &[u8] {
         match &*self.data {
             Data::F32(data) => cast_slice(data),
             Data::I64(data) => cast_slice(data),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sepconv_core::op::Quantization;
 use sepconv_core::{Builder, DType, Error, Limits, Result, Shape, Tensor, ValueId};
@@ -86,19 +87,19 @@ impl Signature {
 
     /// Checks a constant that it is bound to.
     fn accept(&self, tensor: &Tensor) -> Result<()> {
-        if tensor.dtype() == self.dtype && self.agrees(tensor.shape()) {
+        if tensor.dtype() == self.dtype && self.accepts(tensor.shape()) {
             return Ok(());
         }
         Err(Error::argument("constant does not fit the input that it is bound to")
-            .expected(self.describe(), format_args!("{} {}", tensor.dtype(), tensor.shape())))
+            .expected(&self, format_args!("{} {}", tensor.dtype(), tensor.shape())))
     }
 
     /// Its shape: the one that it is bound to, or the file's with an open batch of one.
     fn bound(&self, shape: Option<&Vec<usize>>) -> Result<Shape> {
         if let Some(shape) = shape {
-            if !self.agrees(shape) {
+            if !self.accepts(shape) {
                 return Err(Error::argument("shape does not fit the input that it is bound to")
-                    .expected(self.describe(), format_args!("{shape:?}")));
+                    .expected(&self, format_args!("{shape:?}")));
             }
             return Shape::new(&shape[..]);
         }
@@ -109,8 +110,8 @@ impl Signature {
         }
     }
 
-    /// Whether the sizes that the file fixes are those of `shape`.
-    fn agrees(&self, shape: &[usize]) -> bool {
+    /// Whether a tensor of this shape may be given: the file fixes no other size.
+    pub fn accepts(&self, shape: &[usize]) -> bool {
         self.dims.len() == shape.len() && self.dims.iter().zip(shape).all(|(dim, size)| dim.is_none_or(|d| d == *size))
     }
 
@@ -119,14 +120,15 @@ impl Signature {
         let example = self.dims.iter().enumerate().map(|(axis, dim)| dim.unwrap_or(open(axis)).to_string());
         let (name, example) = (&self.name, example.collect::<Vec<_>>().join(","));
         Error::argument("input leaves sizes open")
-            .expected("one size for each axis", self.describe())
+            .expected("one size for each axis", &self)
             .help(format!("give its shape, e.g. Options::shape({name:?}, [{example}]) or --shape {name}={example}"))
     }
+}
 
-    /// Type and sizes as they are printed, open ones as `?`.
-    fn describe(&self) -> String {
-        let dims: Vec<String> =
-            self.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string())).collect();
-        format!("{} [{}]", self.dtype, dims.join(","))
+/// Type and sizes, open ones as `?`: `f32 [?,3,224,224]`.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims = self.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()));
+        write!(f, "{} [{}]", self.dtype, dims.collect::<Vec<_>>().join(","))
     }
 }

@@ -20,7 +20,7 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(refused)?;
     let metadata = file.metadata().map_err(refused)?;
     if metadata.is_dir() {
-        return Err(Error::io("a file is needed, this is a folder").in_file(&name));
+        return Err(Error::io("expected a file, found a directory").in_file(&name));
     }
     let too_large = |got: String| {
         Error::limit("file is too large").expected(format_args!("at most {most} bytes"), got).in_file(&name)

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "tflite"))]
 use crate::no_tflite::Tflite;
@@ -92,6 +92,14 @@ impl Model {
             file => file,
         };
         Self { file, ..self }
+    }
+
+    /// The files that hold its weights beside its own, where [external data](Self::with_external_data) is allowed.
+    pub fn external_files(&self) -> Vec<PathBuf> {
+        match &self.file {
+            ModelFile::Onnx(file) => file.external_files().collect(),
+            ModelFile::Tflite(_) | ModelFile::Built(_) => vec![],
+        }
     }
 
     /// The network of a [family](crate::models) by name, such as `mobilenet_v1@160x0.5`, with seeded weights.

@@ -63,6 +63,11 @@ impl Options {
         self
     }
 
+    /// The shape that the input called `name` is given.
+    pub fn shape_of(&self, name: &str) -> Option<&[usize]> {
+        self.shapes.get(name).map(Vec::as_slice)
+    }
+
     /// The number of threads, where that is possible.
     pub(crate) fn checked_threads(threads: usize) -> Result<usize> {
         match threads {

@@ -68,12 +68,17 @@ enum Numbers<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut runner = args.compile.open(&args.model)?.into_runner(&args.compile.options())?;
-    let load_ms = start.elapsed().as_secs_f64() * 1e3;
+    let model = args.compile.open(&args.model)?;
+    let opened_ms = start.elapsed().as_secs_f64() * 1e3;
+    let given = args.input.read(&model)?;
+    let start = Instant::now();
+    let options = given.options(args.compile.options()?, &model);
+    let mut runner = model.into_runner(&options)?;
+    let load_ms = opened_ms + start.elapsed().as_secs_f64() * 1e3;
 
-    let inputs = args.input.tensors(&runner)?;
+    let inputs = given.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    let blamed = |error| args.input.blamed(error);
+    let blamed = |error| given.in_file(error);
     for _ in 0..args.warmup {
         runner.run_all(&inputs).map_err(blamed)?;
     }

@@ -5,8 +5,9 @@ use clap::builder::RangedU64ValueParser;
 use sepconv::{Classifier, Error, Image, Labels, Prediction, Result};
 use serde::Serialize;
 
-use crate::args::{ClassifierArgs, pictures_in};
+use crate::args::ClassifierArgs;
 use crate::failure::{Failure, tell};
+use crate::files::images_in;
 use crate::report::{self, PreprocessJson};
 
 #[derive(Debug, clap::Args)]
@@ -84,9 +85,9 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             pictures.push(path.clone());
             continue;
         }
-        let found = pictures_in(path)?;
+        let found = images_in(path)?;
         if found.is_empty() {
-            return Err(Error::io("no picture in the folder").in_file(&path.display().to_string()));
+            return Err(Error::io("directory holds no images").in_file(&path.display().to_string()));
         }
         pictures.extend(found);
     }

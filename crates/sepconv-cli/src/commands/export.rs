@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use sepconv::{file, onnx};
 
-use crate::args::{LoadArgs, MetadataArgs, check_output};
+use crate::args::{LoadArgs, MetadataArgs};
 use crate::failure::Failure;
 use crate::report::bytes;
 
@@ -24,10 +24,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    check_output(&args.model, &args.output, "onnx")?;
     let model = args.load.open(&args.model)?;
+    let read = args.load.files_read(&args.model, &model).and(args.metadata.class_names.as_ref());
+    read.check_output(&args.output, &["onnx"])?;
     // As its file says: simplified for this machine it would not be portable.
-    let graph = model.import(&args.load.options())?;
+    let graph = model.import(&args.load.options()?)?;
     let written = onnx::write(&graph, &args.metadata.of(&model, &graph)?)?;
     file::write(&args.output, &written)?;
     writeln!(out, "written  {}, {}, {} nodes", args.output.display(), bytes(written.len()), graph.nodes().len())?;

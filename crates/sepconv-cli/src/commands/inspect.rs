@@ -155,7 +155,7 @@ fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    let options = args.compile.options();
+    let options = args.compile.options()?;
     let runner = model.compile(&options)?;
     let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, runner.plan());
     // What a network of something else than pictures states or defaults to means nothing.

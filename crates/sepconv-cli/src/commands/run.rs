@@ -1,20 +1,22 @@
 use std::path::PathBuf;
 
-use sepconv::{Error, Limits, Result, Tensor, TensorInfo, npy};
+use sepconv::npy::{self, Array};
+use sepconv::{ElementType, Error, Tensor};
 
-use crate::args::{CompileArgs, check_place};
+use crate::args::CompileArgs;
 use crate::failure::Failure;
+use crate::inputs::Given;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// What goes in, in the file's own layout: .npy, or .npz with an array named after each input
+    /// Input tensors in the file's own layout: .npy, or .npz with an array for each input, named after it or by its position (0, 1, …)
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
 
-    /// Where what comes out is written: .npy, or .npz with an array named after each output
+    /// Where to write the output tensors: .npy, or .npz with an array named after each output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -22,36 +24,45 @@ pub(crate) struct Args {
     compile: CompileArgs,
 }
 
-pub(crate) fn execute(args: Args) -> std::result::Result<(), Failure> {
-    check_place(&args.output)?;
-    let mut runner = args.compile.open(&args.model)?.into_runner(&args.compile.options())?;
-    let outputs = runner.outputs().to_vec();
-    if outputs.len() > 1 && args.output.extension().is_none_or(|extension| extension != "npz") {
-        return Err(Error::argument("network has several outputs, which a .npz file can hold")
-            .expected("--output FILE.npz", args.output.display())
+pub(crate) fn execute(args: Args) -> Result<(), Failure> {
+    let model = args.compile.open(&args.model)?;
+    args.compile.files_read(&args.model, &model).and([&args.input]).check_output(&args.output, &["npy", "npz"])?;
+    let given = Given::numpy(&args.input, &model)?;
+    let options = given.options(args.compile.options()?, &model);
+    let elements: Vec<ElementType> = model.outputs().iter().map(|output| output.element).collect();
+    let mut runner = model.into_runner(&options)?;
+    let names: Vec<String> = runner.outputs().iter().map(|output| output.name.clone()).collect();
+    let tensors = given.tensors(&runner)?;
+    let results = runner.run_all(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
+    let arrays = arrays(&names, results, &elements);
+    let is_archive = args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    if arrays.len() > 1 && !is_archive {
+        return Err(Error::argument("network has several outputs, and a .npy file holds one")
+            .in_file(&args.output.display().to_string())
+            .help("write a .npz file")
             .into());
     }
-    let in_file = |error: Error| error.in_file(&args.input.display().to_string());
-    let tensors = match_inputs(npy::read(&args.input, &Limits::default())?, runner.inputs()).map_err(in_file)?;
-    let results = runner.run_all(&tensors.iter().collect::<Vec<_>>()).map_err(in_file)?;
-    let named: Vec<_> = outputs.iter().map(|info| info.name.as_str()).zip(results).collect();
-    Ok(npy::write(&args.output, &named)?)
+    let arrays: Vec<Array> = arrays.iter().map(|(name, array)| Array { name, ..*array }).collect();
+    Ok(npy::write(&args.output, &arrays)?)
 }
 
-/// Puts tensors in the order of the network's inputs: by name, except that a single one needs none.
-pub(crate) fn match_inputs(mut tensors: Vec<(String, Tensor)>, inputs: &[TensorInfo]) -> Result<Vec<Tensor>> {
-    if let (1, [_]) = (tensors.len(), inputs) {
-        return Ok(tensors.into_iter().map(|(_, tensor)| tensor).collect());
+/// The outputs under their names. An output that the network lists twice is there once. Where different outputs share a name, all are named
+/// by their positions: `0`, `1`, …
+fn arrays<'a>(names: &[String], results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
+    let mut arrays: Vec<(String, Array)> = Vec::new();
+    for ((name, tensor), &element) in names.iter().zip(results).zip(elements) {
+        let array = Array { name: "", tensor, element };
+        let same = arrays.iter().find(|(other, _)| other == name);
+        match same {
+            Some((_, first)) if first.tensor.bytes() == tensor.bytes() && first.tensor.shape() == tensor.shape() => {}
+            Some(_) => {
+                let by_position = results.iter().zip(elements).enumerate();
+                return by_position
+                    .map(|(i, (tensor, &element))| (i.to_string(), Array { name: "", tensor, element }))
+                    .collect();
+            }
+            None => arrays.push((name.clone(), array)),
+        }
     }
-    let mut found = |input: &TensorInfo| {
-        let place = tensors.iter().position(|(name, _)| *name == input.name).ok_or_else(|| {
-            let names: Vec<_> = tensors.iter().map(|(name, _)| format!("{name:?}")).collect();
-            Error::mismatch("an input is missing").expected(
-                format_args!("an array named {:?}", input.name),
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") },
-            )
-        })?;
-        Ok(tensors.swap_remove(place).1)
-    };
-    inputs.iter().map(&mut found).collect()
+    arrays
 }

@@ -209,8 +209,8 @@ fn bench_and_run_read_the_same_tensors() {
     let path = |name: &str| folder.join(name).display().to_string();
     let values: Vec<f32> = (0..3 * 33 * 33).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
     let tensor = Tensor::f32([1, 3, 33, 33], values.clone()).unwrap();
-    npy::write(&folder.join("x.npy"), &[("image", &tensor)]).unwrap();
-    npy::write(&folder.join("x.npz"), &[("image", &tensor)]).unwrap();
+    npy::write(&folder.join("x.npy"), &[npy::Array::new("image", &tensor)]).unwrap();
+    npy::write(&folder.join("x.npz"), &[npy::Array::new("image", &tensor)]).unwrap();
     fs::write(folder.join("x.bin"), values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
     let bench = |input: &str| {
         sepconv(["bench", &example("colours.onnx"), "--runs", "1", "--input", &path(input), "--json"]).json()["output"]

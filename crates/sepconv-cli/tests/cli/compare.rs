@@ -73,6 +73,6 @@ fn a_plot_is_written_whole_and_refused_elsewhere() {
     assert_eq!(["pale", "strong"].map(|bar| svg.matches(&format!("<rect class=\"{bar}\"")).count()), [3, 3]);
     let outcome = run(folder.join("plot.png").to_str().unwrap());
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""));
-    assert!(outcome.err.contains("= expected FILE.svg"), "{}", outcome.err);
+    assert!(outcome.err.contains("output must end in .svg"), "{}", outcome.err);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
 }

@@ -80,7 +80,7 @@ fn files_that_are_missing_or_something_else_are_told_with_one() {
     );
     assert_eq!(
         err(&["inspect", &path("")]),
-        format!("error: a file is needed, this is a folder\n  --> {}\n", path(""))
+        format!("error: expected a file, found a directory\n  --> {}\n", path(""))
     );
     assert!(err(&["inspect", &path("empty.onnx")]).starts_with("error: file is empty\n  --> empty.onnx\n"));
     let text = err(&["inspect", &path("text.onnx")]);
@@ -96,14 +96,15 @@ fn a_folder_without_pictures_is_named() {
     let folder = folder("a_folder_without_pictures");
     fs::create_dir(folder.join("a folder.png")).unwrap();
     let outcome = sepconv(["classify", folder.to_str().unwrap(), "--model", &example("colours.onnx")]);
-    let told = format!("error: no picture in the folder\n  --> {}\n", folder.display());
+    let told = format!("error: directory holds no images\n  --> {}\n", folder.display());
     assert_eq!((outcome.code, outcome.out.as_str(), outcome.err), (Some(1), "", told));
 }
 
 #[test]
 fn bench_names_the_input_that_does_not_fit() {
     let path = folder("bench_names_the_input").join("one.npy").display().to_string();
-    npy::write(Path::new(&path), &[("", &Tensor::zeros(Shape::new([1, 3]).unwrap(), DType::F32))]).unwrap();
+    npy::write(Path::new(&path), &[npy::Array::new("", &Tensor::zeros(Shape::new([1, 3]).unwrap(), DType::F32))])
+        .unwrap();
     for warmup in ["0", "1"] {
         let outcome = sepconv(["bench", &example("colours.onnx"), "--input", &path, "--warmup", warmup]);
         assert!(outcome.err.contains(&format!(" in {path}\n   = expected f32 [1,3,33,33]")), "{}", outcome.err);
@@ -119,7 +120,7 @@ fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
     let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
     assert_eq!(outcome.code, Some(1));
     assert!(
-        outcome.err.contains("picture \"b.png\"") && outcome.err.contains("expected 0 to 5, got 6"),
+        outcome.err.contains("image \"b.png\"") && outcome.err.contains("expected 0 to 5, got 6"),
         "{}",
         outcome.err
     );

@@ -4,7 +4,12 @@ mod commands;
 mod compare;
 mod errors;
 mod networks;
+mod outputs;
 mod photographs;
 mod profile;
 mod program;
+#[allow(dead_code, reason = "the tests of malformed files write more kinds of fields")]
+#[path = "../../../sepconv/tests/hostile/protobuf.rs"]
+mod protobuf;
 mod quantize;
+mod tensors;

@@ -60,7 +60,7 @@ fn exported_networks_are_the_same_networks() {
     let folder = folder("exported");
     let path = |name: &str| folder.join(name).display().to_string();
     let numbers: Vec<f32> = (0..3 * 32 * 32).map(|i| (i % 23) as f32 / 11.0 - 1.0).collect();
-    npy::write(&folder.join("x.npy"), &[("x", &Tensor::f32([1, 3, 32, 32], numbers).unwrap())]).unwrap();
+    npy::write(&folder.join("x.npy"), &[npy::Array::new("x", &Tensor::f32([1, 3, 32, 32], numbers).unwrap())]).unwrap();
     let names: String = (0..1000).map(|i| format!("class {i}\n")).collect();
     fs::write(folder.join("names.txt"), names).unwrap();
     let outcome = sepconv(["export", SMALL, "-o", &path("net.onnx"), "--class-names", &path("names.txt")]);

@@ -34,7 +34,7 @@ fn every_step_has_its_time_and_its_bound() {
 
     let refused = run(&["profile", &model, "--plot", &path("roof.png")]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.err.contains("= expected FILE.svg"), "{}", refused.err);
+    assert!(refused.err.contains("output must end in .svg"), "{}", refused.err);
 
     // What the machine reaches was kept, and is used again.
     let kept = fs::read_to_string(folder.join("sepconv/machine.json")).unwrap();

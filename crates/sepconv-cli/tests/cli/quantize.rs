@@ -238,10 +238,10 @@ fn files_at_fault_are_told_and_nothing_is_written() {
     let calibrated = |folder: &str, output: &str| {
         sepconv(["quantize", &model, "-o", &desk.path(output), "--calibration", &desk.path(folder)])
     };
-    told(calibrated("out", "out/q.onnx"), "error: no picture in the folder");
-    told(calibrated("nowhere", "out/q.onnx"), "error: folder cannot be read");
-    told(calibrated("pictures", "nowhere/q.onnx"), "error: folder does not exist");
-    told(desk.quantize(&["--evaluate", &desk.path("pictures")]), "error: no right answers");
+    told(calibrated("out", "out/q.onnx"), "error: directory holds no images");
+    told(calibrated("nowhere", "out/q.onnx"), "error: cannot read directory");
+    told(calibrated("pictures", "nowhere/q.onnx"), "error: output directory does not exist");
+    told(desk.quantize(&["--evaluate", &desk.path("pictures")]), "error: no labels found");
     fs::write(desk.path("labels.txt"), "0.png 0\ngone.png 1\n").unwrap();
     told(desk.evaluated(&[]), "error: file cannot be read");
     fs::write(desk.path("labels.txt"), "0.png 6\n").unwrap();

@@ -1,10 +1,13 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use sepconv_core::{Error, Result};
 
 use super::proto::TensorProto;
+
+/// `TensorProto.data_location` of tensors that are stored outside the model file.
+pub(super) const EXTERNAL: i32 = 1;
 
 /// Where tensors that are stored beside the model file may be read from: a directory that the caller named, or nowhere.
 #[derive(Clone, Copy)]
@@ -45,6 +48,13 @@ impl External<'_> {
     }
 }
 
+/// The file that holds a tensor's data, where it is stored outside the model file in `directory`, whether or not it may be read.
+pub(super) fn path(directory: &Path, proto: &TensorProto) -> Option<PathBuf> {
+    let is_external = proto.data_location == EXTERNAL;
+    let location = proto.external_data.iter().find(|entry| is_external && entry.key == "location")?;
+    Some(directory.join(&location.value))
+}
+
 /// Opens a regular file below `directory`, checking the path as written and, with links followed, as it is.
 fn open(directory: &Path, location: &str) -> Result<File> {
     let outside = || {
@@ -81,7 +91,6 @@ fn io(path: &str, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use sepconv_core::{ErrorKind, Tensor};
 

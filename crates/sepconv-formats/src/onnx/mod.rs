@@ -90,6 +90,16 @@ impl Onnx {
         self
     }
 
+    /// The files in the directory of [external data](Self::external_data) that hold its tensors; none where no directory is allowed.
+    pub fn external_files(&self) -> impl Iterator<Item = PathBuf> {
+        let graph = self.model.graph.iter();
+        let attributes = graph.clone().flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);
+        let tensors = attributes.filter_map(|attribute| attribute.t.as_ref());
+        let tensors = tensors.chain(graph.flat_map(|graph| &graph.initializer));
+        let directory = self.directory.iter();
+        directory.flat_map(move |directory| tensors.clone().filter_map(|tensor| external::path(directory, tensor)))
+    }
+
     /// Its inputs, without those that are weights.
     pub fn inputs(&self) -> &[Signature] {
         &self.inputs

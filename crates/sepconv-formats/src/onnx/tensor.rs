@@ -1,6 +1,6 @@
 use sepconv_core::{Data, Error, Result, Shape, Tensor};
 
-use super::external::External;
+use super::external::{EXTERNAL, External};
 use super::proto::TensorProto;
 use crate::dims::sizes;
 use crate::element::{ElementType, unsigned};
@@ -45,7 +45,7 @@ pub(super) fn tensor(proto: &TensorProto, external: External<'_>) -> Result<Tens
 fn read(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
     let element = element(proto.data_type)?;
     let shape = Shape::new(sizes(&proto.dims)?)?;
-    if proto.data_location == 1 {
+    if proto.data_location == EXTERNAL {
         let bytes = external.read(proto, shape.elements().saturating_mul(element.size()))?;
         return element.tensor(&bytes, shape);
     }

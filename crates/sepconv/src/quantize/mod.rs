@@ -141,6 +141,15 @@ impl Quantizer {
         self
     }
 
+    /// Checks what needs no samples: a call of [`run`](Self::run) with this graph fails for the same reasons.
+    ///
+    /// # Errors
+    /// When the network is quantised already or has no layer to quantise, or when a name of [`keep_float`](Self::keep_float) is no layer's.
+    pub fn check(&self, graph: &Graph) -> Result<()> {
+        refuse_quantised(graph)?;
+        self.named(&spell_out::spell_out(graph)?).map(drop)
+    }
+
     /// Quantises a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for each input, in
     /// the file's own order of axes.
     ///

@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use sepconv::{compare::Comparison, file};
 
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, check_output};
+use crate::args::CompileArgs;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::report;
@@ -40,11 +40,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    if let Some(plot) = &args.plot {
-        check_output(&args.model, plot, "svg")?;
-    }
     let model = args.compile.open(&args.model)?;
-    let mut comparison = Comparison::new(&model, &args.compile.options())?;
+    let read = args.compile.files_read(&args.model, &model);
+    args.plot.iter().try_for_each(|plot| read.check_output(plot, &["svg"]))?;
+    let mut comparison = Comparison::new(&model, &args.compile.options()?)?;
     let mut progress = Progress::new("compare   ", args.rounds, args.json);
     for done in 1..=args.rounds {
         comparison.round()?;

@@ -10,7 +10,7 @@ use sepconv::{Layer, Machine, Plan, Tensor, Times, file};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{CompileArgs, check_output};
+use crate::args::CompileArgs;
 use crate::calibration;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
@@ -101,25 +101,24 @@ struct GroupJson {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    for (output, extension) in [(&args.trace, "json"), (&args.plot, "svg")] {
-        if let Some(output) = output {
-            check_output(&args.model, output, extension)?;
-        }
-    }
-    let options = args.compile.options();
     let model = args.compile.open(&args.model)?;
+    let read = args.compile.files_read(&args.model, &model).and(args.input.file());
+    args.trace.iter().try_for_each(|trace| read.check_output(trace, &["json"]))?;
+    args.plot.iter().try_for_each(|plot| read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
+    let given = args.input.read(&model)?;
+    let options = given.options(args.compile.options()?, &model);
     let (name, mut runner) = (model.name().to_owned(), model.into_runner(&options)?);
     let machine = calibration::known(&options, runner.plan().threads(), runner.plan().isa().name())?;
-    let inputs = args.input.tensors(&runner)?;
+    let inputs = given.tensors(&runner)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for _ in 0..args.warmup {
-        runner.run_all(&inputs).map_err(|error| args.input.blamed(error))?;
+        runner.run_all(&inputs).map_err(|error| given.in_file(error))?;
     }
     let mut progress = Progress::new("profile   ", args.runs, args.json);
     let profile = runner.profile(&inputs, args.runs, |run| progress.show(run, ""));
     progress.show(args.runs, "");
     drop(progress);
-    let profile = profile.map_err(|error| args.input.blamed(error))?;
+    let profile = profile.map_err(|error| given.in_file(error))?;
     let steps = profile.steps(runner.plan(), &machine);
     if let Some(path) = &args.trace {
         file::write(path, &serde_json::to_vec(&trace(runner.plan(), &profile, &steps))?)?;

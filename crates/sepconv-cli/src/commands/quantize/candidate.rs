@@ -6,9 +6,10 @@ use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runn
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
-use crate::args::{CompileArgs, folders_in, pictures_in};
+use crate::args::CompileArgs;
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
+use crate::files::{folders_in, images_in};
 use crate::progress::Progress;
 
 /// Runs before those that are timed.
@@ -44,14 +45,20 @@ pub(super) struct Candidate {
 impl<'a> Experiment<'a> {
     pub(super) fn new(args: &'a Args) -> std::result::Result<Self, Failure> {
         let open = if args.evaluate.is_some() { CompileArgs::trained } else { CompileArgs::open };
-        let (model, options) = (open(&args.compile, &args.model)?, args.compile.options());
+        let (model, options) = (open(&args.compile, &args.model)?, args.compile.options()?);
         let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
         let metadata = args.metadata.of(&model, &graph)?;
+        args.method.quantizer().check(&graph)?;
         let open = |folder: &PathBuf| Labelled::open(folder, args.labels.as_deref(), &metadata.labels);
         let labelled = args.evaluate.as_ref().map(open).transpose()?;
+        labelled.iter().try_for_each(|labelled| labelled.check_classes(classes(&graph)))?;
+        let images = calibration_images(args)?;
+        let read = args.compile.files_read(&args.model, &model).and(&images).and(&args.labels);
+        let read = read.and(&args.metadata.class_names).and(labelled.iter().flat_map(Labelled::images));
+        read.check_output(&args.output, &["onnx"])?;
         let mut experiment = Self {
-            samples: samples(args, &model, &graph, &preprocess)?,
+            samples: samples(&images, args.json, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,
             accuracy: None,
             metadata,
@@ -132,24 +139,39 @@ fn name(stage: Stage) -> &'static str {
     }
 }
 
-/// What the network is given for the calibration pictures.
-fn samples(args: &Args, model: &Model, graph: &Graph, preprocess: &Preprocess) -> Result<Vec<Vec<Tensor>>> {
-    let input = model.image_input(graph)?;
-    let mut found = pictures_in(&args.calibration)?;
+/// Elements of the first output.
+fn classes(graph: &Graph) -> usize {
+    graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.elements())
+}
+
+/// The images that activation ranges come from: in the folder, or in its subfolders.
+fn calibration_images(args: &Args) -> Result<Vec<PathBuf>> {
+    let mut found = images_in(&args.calibration)?;
     if found.is_empty() {
         let inside =
-            folders_in(&args.calibration)?.iter().map(|folder| pictures_in(folder)).collect::<Result<Vec<_>>>()?;
+            folders_in(&args.calibration)?.iter().map(|folder| images_in(folder)).collect::<Result<Vec<_>>>()?;
         found = inside.concat();
     }
     if found.is_empty() {
-        return Err(Error::io("no picture in the folder").in_file(&args.calibration.display().to_string()));
+        return Err(Error::io("directory holds no images").in_file(&args.calibration.display().to_string()));
     }
     let count = found.len().min(args.calibration_images);
-    let files: Vec<_> = (0..count).map(|i| found[i * found.len() / count].clone()).collect();
-    let mut samples = vec![vec![]; count];
-    let (mut done, mut progress) = (0, Progress::new("decode    ", count, args.json));
+    Ok((0..count).map(|i| found[i * found.len() / count].clone()).collect())
+}
+
+/// The input of the network for each image.
+fn samples(
+    images: &[PathBuf],
+    quiet: bool,
+    model: &Model,
+    graph: &Graph,
+    preprocess: &Preprocess,
+) -> Result<Vec<Vec<Tensor>>> {
+    let input = model.image_input(graph)?;
+    let mut samples = vec![vec![]; images.len()];
+    let (mut done, mut progress) = (0, Progress::new("decode    ", images.len(), quiet));
     decode(
-        &files,
+        images,
         decoders(Some(0)),
         |image| input.tensor(image, preprocess),
         |i, tensor| {

@@ -12,7 +12,7 @@ use sepconv::quantize::LayerReport;
 use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, MetadataArgs, check_output};
+use crate::args::{CompileArgs, MetadataArgs};
 use crate::failure::Failure;
 use crate::report;
 
@@ -86,7 +86,6 @@ enum Refusal {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(), Failure> {
-    check_output(&args.model, &args.output, "onnx")?;
     let mut experiment = Experiment::new(&args)?;
     let candidate =
         if args.mixed { mixed(&args, &mut experiment)? } else { experiment.attempt(&args.method.quantizer())? };

@@ -1,0 +1,92 @@
+//! Folders of images, and the rule for every output: no command replaces a file that it reads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sepconv::{Error, Result};
+
+/// Extensions of the image formats that are decoded; other files of a folder are ignored.
+const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
+
+/// The files that a command reads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilesRead(Vec<PathBuf>);
+
+impl FilesRead {
+    /// These too.
+    pub(crate) fn and<P: Into<PathBuf>>(mut self, files: impl IntoIterator<Item = P>) -> Self {
+        self.0.extend(files.into_iter().map(Into::into));
+        self
+    }
+
+    /// Checks an output before anything is computed: its extension, that its folder exists, and that it is none of the files read, whichever
+    /// links lead to it. Pipes and devices may be called anything.
+    ///
+    /// # Errors
+    /// [`Argument`](sepconv::ErrorKind::Argument), but for a folder that does not exist.
+    pub(crate) fn check_output(&self, output: &Path, extensions: &[&str]) -> Result<()> {
+        let shown = output.display().to_string();
+        let found = fs::metadata(output).ok();
+        if found.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(Error::argument("expected a file, found a directory").in_file(&shown));
+        }
+        let is_special = found.as_ref().is_some_and(|metadata| !metadata.is_file());
+        let matches = |extension: &str| output.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+        if !is_special && !extensions.iter().any(|extension| matches(extension)) {
+            let names: Vec<_> = extensions.iter().map(|extension| format!(".{extension}")).collect();
+            return Err(Error::argument(format!("output must end in {}", names.join(" or "))).in_file(&shown));
+        }
+        let read = self.0.iter().find(|read| is_same_file(read, output));
+        if let Some(read) = read.filter(|_| !is_special) {
+            return Err(Error::argument("output would replace a file that this command reads")
+                .in_file(&shown)
+                .help(format!("{} is the same file; choose another output", read.display())));
+        }
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Error::io("output directory does not exist")
+                .in_file(&folder.display().to_string())
+                .help("create it first, or choose another output"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether both paths lead to one existing file. Neither is opened, for opening a pipe can block.
+#[cfg(unix)]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    identity(a).is_some_and(|a| identity(b) == Some(a))
+}
+
+/// Whether both paths lead to one existing file, hard links aside.
+#[cfg(not(unix))]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
+}
+
+/// The images in a folder, sorted by name, without those in subfolders.
+pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let is_image = |path: &PathBuf| {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        extension.is_some_and(|extension| IMAGES.contains(&extension.as_str()))
+    };
+    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && !path.is_dir()).collect())
+}
+
+/// The subfolders of a folder, sorted by name.
+pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+/// The entries of a folder, sorted by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refused = |error: std::io::Error| {
+        Error::io(format!("cannot read directory: {error}")).in_file(&folder.display().to_string())
+    };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refused)?;
+    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
+}
