@@ -12,9 +12,9 @@ use crate::report::{self, PreprocessJson};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Pictures (PNG, JPEG, BMP, WebP), or folders of them
-    #[arg(required = true, value_name = "PICTURE")]
-    pictures: Vec<PathBuf>,
+    /// Images (PNG, JPEG, BMP, WebP), or folders of them
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
 
     #[command(flatten)]
     classifier: ClassifierArgs,
@@ -63,45 +63,46 @@ impl From<Prediction> for PredictionJson {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(), Failure> {
-    let pictures = expand(&args.pictures)?;
+    let images = expand(&args.images);
     let mut classifier = args.classifier.classifier()?;
     if let Some(labels) = &args.labels {
         let in_file = |error: Error| error.in_file(&labels.display().to_string());
         classifier = classifier.with_labels(Labels::open(labels)?).map_err(in_file)?;
     }
     let failed = if args.json {
-        print_json(&args, &pictures, &mut classifier, out)?
+        print_json(&args, images, &mut classifier, out)?
     } else {
-        print_text(&args, &pictures, &mut classifier, out)?
+        print_text(&args, images, &mut classifier, out)?
     };
     if failed { Err(Failure::Told) } else { Ok(()) }
 }
 
-/// Folders become the pictures in them.
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut pictures = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            pictures.push(path.clone());
-            continue;
+/// A path and, where it is a folder without readable images, what is wrong with it.
+type Entry = (PathBuf, Result<()>);
+
+/// Replaces folders with the images in them.
+fn expand(paths: &[PathBuf]) -> Vec<Entry> {
+    let expand = |path: &PathBuf| match path.is_dir().then(|| images_in(path)) {
+        None => vec![(path.clone(), Ok(()))],
+        Some(Ok(found)) if found.is_empty() => {
+            let error = Error::io("directory holds no images").in_file(&path.display().to_string());
+            vec![(path.clone(), Err(error))]
         }
-        let found = images_in(path)?;
-        if found.is_empty() {
-            return Err(Error::io("directory holds no images").in_file(&path.display().to_string()));
-        }
-        pictures.extend(found);
-    }
-    Ok(pictures)
+        Some(Ok(found)) => found.into_iter().map(|image| (image, Ok(()))).collect(),
+        Some(Err(error)) => vec![(path.clone(), Err(error))],
+    };
+    paths.iter().flat_map(expand).collect()
 }
 
-fn classify(classifier: &mut Classifier, picture: &Path, top: usize) -> Result<Vec<Prediction>> {
-    let image = Image::open(picture)?;
-    classifier.classify(&image, top).map_err(|error| error.in_file(&picture.display().to_string()))
+fn classify(classifier: &mut Classifier, path: &Path, entry: Result<()>, top: usize) -> Result<Vec<Prediction>> {
+    entry?;
+    let image = Image::open(path)?;
+    classifier.classify(&image, top).map_err(|error| error.in_file(&path.display().to_string()))
 }
 
 fn print_text(
     args: &Args,
-    pictures: &[PathBuf],
+    images: Vec<Entry>,
     classifier: &mut Classifier,
     out: &mut impl Write,
 ) -> std::result::Result<bool, Failure> {
@@ -112,8 +113,8 @@ fn print_text(
     // Errors do not wait in this buffer: what they follow must not either.
     out.flush()?;
     let (mut failed, mut softmax_told) = (false, false);
-    for picture in pictures {
-        let predictions = match classify(classifier, picture, args.top) {
+    for (path, entry) in images {
+        let predictions = match classify(classifier, &path, entry, args.top) {
             Ok(predictions) => predictions,
             Err(error) => {
                 tell(&error);
@@ -125,7 +126,7 @@ fn print_text(
             writeln!(out, "scores     softmax of the network's outputs, which do not add up to 1")?;
             softmax_told = true;
         }
-        writeln!(out, "\n{}", picture.display())?;
+        writeln!(out, "\n{}", path.display())?;
         for Prediction { class, label, score, .. } in predictions {
             let class = class.map_or_else(|| "-".to_owned(), |class| class.to_string());
             writeln!(
@@ -141,15 +142,15 @@ fn print_text(
 
 fn print_json(
     args: &Args,
-    pictures: &[PathBuf],
+    images: Vec<Entry>,
     classifier: &mut Classifier,
     out: &mut impl Write,
 ) -> std::result::Result<bool, Failure> {
     let mut failed = false;
-    let mut images = Vec::with_capacity(pictures.len());
-    for picture in pictures {
-        let file = picture.display().to_string();
-        images.push(match classify(classifier, picture, args.top) {
+    let mut answers = Vec::with_capacity(images.len());
+    for (path, entry) in images {
+        let file = path.display().to_string();
+        answers.push(match classify(classifier, &path, entry, args.top) {
             Ok(predictions) => Answer::Predictions {
                 file,
                 softmax_added: classifier.softmax_added(),
@@ -163,6 +164,6 @@ fn print_json(
         });
     }
     let model = args.classifier.name();
-    report::json(out, &Output { model, preprocess: classifier.preprocess().into(), images })?;
+    report::json(out, &Output { model, preprocess: classifier.preprocess().into(), images: answers })?;
     Ok(failed)
 }
