@@ -72,7 +72,6 @@ impl Labelled {
         what: &'static str,
         quiet: bool,
     ) -> std::result::Result<Tally, Failure> {
-        self.check_classes(classifier.classes())?;
         let files = self.truth.files();
         let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
         let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));

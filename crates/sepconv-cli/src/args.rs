@@ -5,8 +5,9 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use sepconv::models::{self, Network, Weights};
 use sepconv::onnx::Metadata;
-use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result};
+use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result, Source};
 
+use crate::failure::warn;
 use crate::files::FilesRead;
 
 /// How many threads work.
@@ -172,9 +173,19 @@ pub(crate) struct PreprocessArgs {
 }
 
 impl PreprocessArgs {
-    /// What was asked for, else what is the model's.
+    /// The one asked for, else the model's.
     pub(crate) fn of(&self, model: &Model) -> Result<Preprocess> {
         self.preprocess.clone().map_or_else(|| model.preprocess(), Ok)
+    }
+}
+
+/// Warns of pre-processing that is only usual for the model's format, before the first image: a wrong one costs accuracy, silently.
+pub(crate) fn warn_of_assumed(preprocess: &Preprocess) {
+    if preprocess.source() == Source::Default {
+        warn(format_args!(
+            "assuming --preprocess {}: the model file does not say how images are normalized, and a wrong guess costs accuracy",
+            preprocess.text()
+        ));
     }
 }
 

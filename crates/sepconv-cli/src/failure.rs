@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
@@ -56,6 +57,11 @@ impl Failure {
             }
         }
     }
+}
+
+/// Prints a warning as every command does: the result is there, and may not be what the user expects.
+pub(crate) fn warn(message: impl Display) {
+    eprintln!("warning: {message}");
 }
 
 /// Prints an error as every command does.

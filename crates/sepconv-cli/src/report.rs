@@ -120,10 +120,10 @@ impl From<&Preprocess> for PreprocessJson {
 pub(crate) fn preprocess(preprocess: &Preprocess) -> String {
     use sepconv::Source;
     let origin = match preprocess.source() {
-        Source::File => "stated in the file",
-        Source::Argument => "as asked",
-        Source::Network => "said by the family",
-        Source::Default => "usual for this format; the file states none, --preprocess changes it",
+        Source::File => "from the model file",
+        Source::Argument => "from --preprocess",
+        Source::Network => "from the network's family",
+        Source::Default => "assumed: the file does not say; override with --preprocess",
     };
     format!("{preprocess} ({origin})")
 }

@@ -5,7 +5,7 @@ use clap::builder::RangedU64ValueParser;
 use sepconv::{Classifier, Error, Image, Labels, Prediction, Result};
 use serde::Serialize;
 
-use crate::args::ClassifierArgs;
+use crate::args::{ClassifierArgs, warn_of_assumed};
 use crate::failure::{Failure, tell};
 use crate::files::images_in;
 use crate::report::{self, PreprocessJson};
@@ -69,6 +69,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
         let in_file = |error: Error| error.in_file(&labels.display().to_string());
         classifier = classifier.with_labels(Labels::open(labels)?).map_err(in_file)?;
     }
+    warn_of_assumed(classifier.preprocess());
     let failed = if args.json {
         print_json(&args, images, &mut classifier, out)?
     } else {

@@ -6,7 +6,7 @@ use sepconv::{Classifier, Labels};
 use serde::Serialize;
 
 use crate::accuracy::{AccuracyJson, Labelled, Tally, interval, percent};
-use crate::args::ClassifierArgs;
+use crate::args::{ClassifierArgs, warn_of_assumed};
 use crate::decoding::decoders;
 use crate::failure::Failure;
 use crate::report::{self, PreprocessJson};
@@ -47,6 +47,8 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let labelled = Labelled::open(&args.images, args.labels.as_deref(), names)?;
     let unlabelled = labelled.unlabelled()?;
 
+    labelled.check_classes(classifier.classes())?;
+    warn_of_assumed(classifier.preprocess());
     let start = Instant::now();
     let tally = labelled.evaluate(&mut classifier, decoders(args.classifier.threads()), "", args.json)?;
     let images_per_second = tally.images as f64 / start.elapsed().as_secs_f64();

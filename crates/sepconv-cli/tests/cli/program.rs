@@ -4,6 +4,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What is told where a file does not say how images are normalized.
+pub(crate) const ASSUMED: &str = "warning: assuming --preprocess torch: the model file does not say how images are normalized, and a wrong \
+                                  guess costs accuracy\n";
+
 /// What a run of the program left behind.
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,

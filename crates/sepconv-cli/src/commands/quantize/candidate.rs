@@ -6,7 +6,7 @@ use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runn
 
 use super::Args;
 use crate::accuracy::{Labelled, Tally};
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, warn_of_assumed};
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
 use crate::files::{folders_in, images_in};
@@ -57,6 +57,7 @@ impl<'a> Experiment<'a> {
         let read = args.compile.files_read(&args.model, &model).and(&images).and(&args.labels);
         let read = read.and(&args.metadata.class_names).and(labelled.iter().flat_map(Labelled::images));
         read.check_output(&args.output, &["onnx"])?;
+        warn_of_assumed(&preprocess);
         let mut experiment = Self {
             samples: samples(&images, args.json, &model, &graph, &preprocess)?,
             float: model.compile(&options)?,

@@ -13,7 +13,7 @@ use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
 use crate::args::{CompileArgs, MetadataArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -60,9 +60,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PERCENT", requires = "evaluate", value_parser = |text: &str| number(text, 0.0..=100.0))]
     min_accuracy: Option<f64>,
 
-    /// Refuse a network that is less than this many times as fast as the one of floats; 0 takes any
-    #[arg(long, value_name = "TIMES", default_value = "1", value_parser = |text: &str| number(text, 0.0..=1e6))]
-    min_speedup: f64,
+    /// Write nothing, and exit with 4, where int8 is less than this many times as fast as f32 on this machine [default: a warning where it is
+    /// slower]
+    #[arg(long, value_name = "TIMES", value_parser = |text: &str| number(text, 0.0..=1e6))]
+    min_speedup: Option<f64>,
 
     /// Runs of each network that are timed, in turns; the shortest two are compared
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
@@ -74,6 +75,13 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// Whether a candidate is as fast as `--min-speedup` asks.
+    fn is_fast_enough(&self, candidate: &Candidate) -> bool {
+        self.min_speedup.is_none_or(|least| candidate.speedup() >= least)
+    }
 }
 
 /// Why a network is not written.
@@ -106,6 +114,14 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
     if !args.json {
         writeln!(out, "\nwritten  {}, {}", args.output.display(), report::bytes(candidate.file.len()))?;
     }
+    if args.min_speedup.is_none() && candidate.speedup() < 1.0 {
+        out.flush()?;
+        warn(format_args!(
+            "int8 runs at {:.3}× f32 on this machine, {}; the file is written all the same (--min-speedup 1 refuses it)",
+            candidate.speedup(),
+            candidate.isa
+        ));
+    }
     Ok(())
 }
 
@@ -114,7 +130,7 @@ fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
     let inaccurate = top1.zip(args.min_accuracy).filter(|(top1, least)| top1 < least);
     match inaccurate {
         Some((top1, _)) => Some(Refusal::Accuracy(top1)),
-        None => Some(candidate.speedup()).filter(|&speedup| speedup < args.min_speedup).map(Refusal::Speed),
+        None => (!args.is_fast_enough(candidate)).then(|| Refusal::Speed(candidate.speedup())),
     }
 }
 
@@ -131,7 +147,7 @@ fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candid
     let measured = experiment.quantise(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
     let worst = most_sensitive(&measured);
     let mut kept = 1;
-    while too_inaccurate(&candidate) && candidate.speedup() >= args.min_speedup && kept <= worst.len() / 2 {
+    while too_inaccurate(&candidate) && args.is_fast_enough(&candidate) && kept <= worst.len() / 2 {
         let keep = worst[..kept].iter();
         candidate = experiment.attempt(&keep.fold(quantizer.clone(), |quantizer, &name| quantizer.keep_float(name)))?;
         kept *= 2;
@@ -164,7 +180,8 @@ impl Refusal {
                 (3, format!("top-1 is {top1:.1} %, --min-accuracy is {least} %"))
             }
             Self::Speed(speedup) => {
-                (4, format!("it is {speedup:.2} times as fast as floats, --min-speedup is {}", args.min_speedup))
+                let least = args.min_speedup.unwrap_or_default();
+                (4, format!("int8 runs at {speedup:.3}× f32 on this machine, --min-speedup is {least}"))
             }
         };
         Failure::Refused { code, reason: format!("{reason}; nothing was written") }
