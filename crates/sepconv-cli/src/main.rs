@@ -17,9 +17,11 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde_json::json;
 
 use crate::commands::{bench, classify, compare, evaluate, export, inspect, machine, models, profile, quantize, run};
 use crate::failure::Failure;
+use crate::report::ErrorJson;
 
 /// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
 #[derive(Debug, Parser)]
@@ -56,6 +58,22 @@ enum Command {
 }
 
 impl Command {
+    /// Whether a program reads the answer.
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Classify(args) => args.json,
+            Self::Evaluate(args) => args.json,
+            Self::Inspect(args) => args.json,
+            Self::Bench(args) => args.json,
+            Self::Compare(args) => args.json,
+            Self::Profile(args) => args.json,
+            Self::Machine(args) => args.json,
+            Self::Quantize(args) => args.json,
+            Self::Models(args) => args.json,
+            Self::Export(_) | Self::Run(_) => false,
+        }
+    }
+
     fn execute(self, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::Classify(args) => classify::execute(args, out),
@@ -75,10 +93,18 @@ impl Command {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
+    let json = command.is_json();
     let mut out = BufWriter::new(io::stdout().lock());
     let result = command.execute(&mut out).and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            if let (true, Failure::Error(error)) = (json, &failure) {
+                // The failure itself is what to tell, whatever becomes of this.
+                let _ =
+                    report::json(&mut out, &json!({ "error": ErrorJson::from(error) })).and_then(|()| Ok(out.flush()?));
+            }
+            failure.report()
+        }
     }
 }

@@ -29,10 +29,11 @@ impl Progress {
             eprintln!("{}", format!("{}{done:>7}/{} {message}", self.what, self.total).trim_end());
         }
         self.done = done;
+        // Each of these may draw: a message is never beside an older count.
+        self.bar.set_position(done as u64);
         if self.bar.message() != message {
             self.bar.set_message(message.to_owned());
         }
-        self.bar.set_position(done as u64);
     }
 
     /// Prints something else on standard error.

@@ -1,6 +1,7 @@
+use std::fmt::Display;
 use std::io::{self, Write};
 
-use sepconv::{Layout, Plan, Preprocess, Shape};
+use sepconv::{Error, Layout, Plan, Preprocess, Shape, printable};
 use serde::Serialize;
 
 /// Writes one JSON document on one line.
@@ -23,6 +24,7 @@ pub(crate) fn table<const N: usize>(
     headings: [(&str, Align); N],
     rows: &[[String; N]],
 ) -> io::Result<()> {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| printable(cell))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.fold(headings[column].0.chars().count(), usize::max)
@@ -67,9 +69,19 @@ pub(crate) fn int8_macs(plan: &Plan) -> u64 {
     plan.layers().iter().filter(|layer| layer.takes.is_byte()).map(|layer| layer.macs).sum()
 }
 
+/// Names and paths, which may come from a file, as they are printed outside of tables.
+pub(crate) fn shown(text: impl Display) -> String {
+    printable(&text.to_string())
+}
+
+/// `1 run`, `2 runs`
+pub(crate) fn plural(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// `1 thread`, `2 threads`
 pub(crate) fn threads(number: usize) -> String {
-    if number == 1 { "1 thread".to_owned() } else { format!("{number} threads") }
+    plural(number, "thread")
 }
 
 /// `224x224x3`
@@ -93,6 +105,29 @@ pub(crate) fn shorten(name: &str, most: usize) -> String {
         name.to_owned()
     } else {
         format!("…{}", name.chars().skip(length + 1 - most).collect::<String>())
+    }
+}
+
+/// An error, as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorJson {
+    kind: &'static str,
+    message: String,
+    file: Option<String>,
+    place: Option<String>,
+    node: Option<String>,
+    expected: Option<String>,
+    got: Option<String>,
+    help: Option<String>,
+}
+
+impl From<&Error> for ErrorJson {
+    fn from(error: &Error) -> Self {
+        let (expected, got) = error.expected_got().unzip();
+        let [file, place, node, expected, got, help] =
+            [error.file(), error.place(), error.node(), expected, got, error.advice()]
+                .map(|text| text.map(str::to_owned));
+        Self { kind: error.kind().name(), message: error.message().to_owned(), file, place, node, expected, got, help }
     }
 }
 

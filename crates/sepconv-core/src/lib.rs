@@ -21,7 +21,7 @@ mod plan;
 mod tensor;
 
 pub use builder::Builder;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, printable};
 pub use graph::{Graph, Node, Port, Value, ValueId};
 pub use interpret::interpret;
 pub use join::{Join, Serial};

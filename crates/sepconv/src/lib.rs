@@ -39,7 +39,9 @@ mod separable;
 mod threads;
 mod times;
 
-pub use sepconv_core::{Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor};
+pub use sepconv_core::{
+    Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor, printable,
+};
 pub use sepconv_formats::{ElementType, Signature, file, npy, onnx};
 pub use sepconv_kernels::Activation;
 

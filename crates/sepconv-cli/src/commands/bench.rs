@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::CompileArgs;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
-use crate::report::{self, bytes, count};
+use crate::report::{self, bytes, count, plural, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
     /// Print JSON, with every time and the first output
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -122,7 +122,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
 
 fn print_text(output: &Output, out: &mut impl Write) -> Result<(), Failure> {
     let threads = report::threads(output.threads);
-    writeln!(out, "{} on {}, {threads}, {} runs", output.model, output.isa, output.ms.len())?;
+    writeln!(out, "{} on {}, {threads}, {}", shown(&output.model), output.isa, plural(output.ms.len(), "run"))?;
     writeln!(out, "median  {:.3} ms", output.median_ms)?;
     writeln!(out, "min     {:.3} ms", output.min_ms)?;
     writeln!(out, "p95     {:.3} ms", output.p95_ms)?;

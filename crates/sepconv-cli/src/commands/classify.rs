@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::{ClassifierArgs, warn_of_assumed};
 use crate::failure::{Failure, tell};
 use crate::files::images_in;
-use crate::report::{self, PreprocessJson};
+use crate::report::{self, ErrorJson, PreprocessJson, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,7 +44,7 @@ struct Output {
 #[serde(untagged)]
 enum Answer {
     Predictions { file: String, softmax_added: bool, predictions: Vec<PredictionJson> },
-    Error { file: String, error: String },
+    Error { file: String, error: ErrorJson },
 }
 
 #[derive(Debug, Serialize)]
@@ -108,7 +108,7 @@ fn print_text(
     out: &mut impl Write,
 ) -> std::result::Result<bool, Failure> {
     if args.classifier.is_built_in() {
-        writeln!(out, "network    {}, which knows {} classes", args.classifier.name(), classifier.classes())?;
+        writeln!(out, "network    {}, which knows {} classes", shown(args.classifier.name()), classifier.classes())?;
     }
     writeln!(out, "preprocess {}", report::preprocess(classifier.preprocess()))?;
     // Errors do not wait in this buffer: what they follow must not either.
@@ -127,13 +127,13 @@ fn print_text(
             writeln!(out, "scores     softmax of the network's outputs, which do not add up to 1")?;
             softmax_told = true;
         }
-        writeln!(out, "\n{}", path.display())?;
+        writeln!(out, "\n{}", shown(path.display()))?;
         for Prediction { class, label, score, .. } in predictions {
             let class = class.map_or_else(|| "-".to_owned(), |class| class.to_string());
             writeln!(
                 out,
                 "{}",
-                format!("{:8.2} %  {class:>5}  {}", 100.0 * score, label.unwrap_or_default()).trim_end()
+                format!("{:8.2} %  {class:>5}  {}", 100.0 * score, shown(label.unwrap_or_default())).trim_end()
             )?;
         }
         out.flush()?;
@@ -160,7 +160,7 @@ fn print_json(
             Err(error) => {
                 tell(&error);
                 failed = true;
-                Answer::Error { file, error: error.to_string() }
+                Answer::Error { file, error: (&error).into() }
             }
         });
     }

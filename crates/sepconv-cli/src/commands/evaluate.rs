@@ -9,7 +9,7 @@ use crate::accuracy::{AccuracyJson, Labelled, Tally, interval, percent};
 use crate::args::{ClassifierArgs, warn_of_assumed};
 use crate::decoding::decoders;
 use crate::failure::Failure;
-use crate::report::{self, PreprocessJson};
+use crate::report::{self, PreprocessJson, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,7 +78,7 @@ fn print_text(
 ) -> Result<(), Failure> {
     let Tally { images, top1, top5, failed } = *tally;
     let interval = interval(tally.top1_interval());
-    writeln!(out, "network     {network}")?;
+    writeln!(out, "network     {}", shown(network))?;
     writeln!(out, "preprocess  {}", report::preprocess(classifier.preprocess()))?;
     writeln!(out, "top-1       {} ({top1} of {images}; {interval} with 95 % confidence)", percent(top1, images))?;
     writeln!(out, "top-5       {} ({top5} of {images})", percent(top5, images))?;

@@ -5,7 +5,7 @@ use sepconv::{file, onnx};
 
 use crate::args::{LoadArgs, MetadataArgs};
 use crate::failure::Failure;
-use crate::report::bytes;
+use crate::report::{bytes, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -31,6 +31,12 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let graph = model.import(&args.load.options()?)?;
     let written = onnx::write(&graph, &args.metadata.of(&model, &graph)?)?;
     file::write(&args.output, &written)?;
-    writeln!(out, "written  {}, {}, {} nodes", args.output.display(), bytes(written.len()), graph.nodes().len())?;
+    writeln!(
+        out,
+        "written  {}, {}, {} nodes",
+        shown(args.output.display()),
+        bytes(written.len()),
+        graph.nodes().len()
+    )?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::args::CompileArgs;
 use crate::failure::Failure;
-use crate::report::{self, Align, PreprocessJson, bytes, count, dims};
+use crate::report::{self, Align, PreprocessJson, bytes, count, dims, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,7 +217,7 @@ fn print_text(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let plan = runner.plan();
-    writeln!(out, "{} ({})", model.name(), format_name(model))?;
+    writeln!(out, "{} ({})", shown(model.name()), format_name(model))?;
     for (role, infos) in [("input", runner.inputs()), ("output", runner.outputs())] {
         for info in infos {
             let layout = match image_input(model, runner) {
@@ -226,7 +226,7 @@ fn print_text(
             };
             let bytes = info.quantization.as_ref().and_then(|quantization| quantization.whole());
             let bytes = bytes.map_or_else(String::new, |(scale, zero)| format!(", scale {scale}, zero point {zero}"));
-            writeln!(out, "{role:<11} {} {} {}{layout}{bytes}", info.name, info.shape, info.dtype)?;
+            writeln!(out, "{role:<11} {} {} {}{layout}{bytes}", shown(&info.name), info.shape, info.dtype)?;
         }
     }
     if let Some(preprocess) = preprocess {
@@ -234,10 +234,11 @@ fn print_text(
     }
     if let Some(labels) = model.labels() {
         let [first, last] = [labels.names().first(), labels.names().last()].map(|name| name.map_or("", String::as_str));
-        writeln!(out, "labels      {}, from {first:?} to {last:?}", labels.len())?;
+        let [first, last] = [first, last].map(shown);
+        writeln!(out, "labels      {}, from \"{first}\" to \"{last}\"", labels.len())?;
     }
     if let Some(description) = model.description() {
-        writeln!(out, "description {description:?}")?;
+        writeln!(out, "description {}", shown(description))?;
     }
     writeln!(out)?;
     print_layers(plan, out)?;

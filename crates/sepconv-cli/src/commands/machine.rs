@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::args::ThreadArgs;
 use crate::calibration;
 use crate::failure::Failure;
-use crate::report::{self, Align};
+use crate::report::{self, Align, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +58,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         writeln!(out, "sharing work between two threads takes {:.1} µs", machine.join_us)?;
     }
     match kept {
-        Some(path) => writeln!(out, "kept for `profile` in {}", path.display())?,
+        Some(path) => writeln!(out, "kept for `profile` in {}", shown(path.display()))?,
         None => writeln!(out, "not kept: the folder for it cannot be written (XDG_CACHE_HOME names another)")?,
     }
     Ok(())

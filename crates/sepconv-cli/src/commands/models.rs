@@ -15,7 +15,7 @@ use crate::report::{self, Align, count};
 pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -44,8 +44,10 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
     assert_eq!(json["preprocess"]["source"], "default");
     let images = json["images"].as_array().unwrap();
     assert_eq!(images.len(), 3);
-    assert!(images[0]["error"].as_str().unwrap().starts_with("not a picture"));
-    assert!(images[1]["error"].is_string());
+    let error = &images[0]["error"];
+    assert_eq!((&error["kind"], &error["message"]), (&json!("malformed"), &json!("not a picture")));
+    assert_eq!((&error["file"], &error["node"], &error["got"]), (&json!(path("bad.jpg")), &json!(null), &json!(null)));
+    assert_eq!(images[1]["error"]["kind"], "io");
     assert_eq!((&images[2]["file"], &images[2]["softmax_added"]), (&json!(path("good.png")), &json!(false)));
     let best = &images[2]["predictions"][0];
     assert_eq!((&best["class"], &best["output"], &best["label"]), (&json!(3), &json!(3), &json!(null)));

@@ -72,7 +72,9 @@ fn a_plot_is_written_whole_and_refused_elsewhere() {
     // A promised and a delivered bar for the pair, the network and the legend.
     assert_eq!(["pale", "strong"].map(|bar| svg.matches(&format!("<rect class=\"{bar}\"")).count()), [3, 3]);
     let outcome = run(folder.join("plot.png").to_str().unwrap());
-    assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""));
+    let error = &outcome.json()["error"];
+    assert_eq!((outcome.code, &error["kind"]), (Some(2), &serde_json::json!("argument")));
+    assert_eq!(error["message"], "output must end in .svg");
     assert!(outcome.err.contains("output must end in .svg"), "{}", outcome.err);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod compare;
 mod errors;
+mod escaping;
 mod networks;
 mod outputs;
 mod photographs;

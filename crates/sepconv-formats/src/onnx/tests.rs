@@ -165,7 +165,7 @@ fn weights_that_are_also_inputs_are_weights() {
     let onnx = load(graph, 13).expect("a sound network");
     let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["x"]);
-    let (name, element) = ("x".to_owned(), ElementType::F32);
+    let (name, element) = ("x".to_owned(), crate::ElementType::F32);
     let expected = Signature { name, dtype: DType::F32, element, dims: vec![Some(2)], quantization: None };
     assert_eq!(onnx.inputs()[0], expected);
 }

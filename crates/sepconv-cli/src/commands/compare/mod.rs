@@ -36,7 +36,7 @@ pub(crate) struct Args {
 
     /// Print JSON, with every time
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use sepconv::compare::{Comparison, Contest, Pair};
 use serde::Serialize;
 
 use super::figures::{Both, Figures, Totals};
-use crate::report::{self, Align, bytes, count, threads};
+use crate::report::{self, Align, bytes, count, plural, shown, threads};
 
 /// What the command tells programs.
 #[derive(Debug, Serialize)]
@@ -99,8 +99,8 @@ impl<'a> ContestJson<'a> {
 
 pub(super) fn print_text(model: &str, rounds: usize, comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     let totals = Totals::of(comparison);
-    let rounds = if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
-    writeln!(out, "{model} on {}, {}, {rounds}\n", comparison.isa(), threads(comparison.threads()))?;
+    let rounds = plural(rounds, "round");
+    writeln!(out, "{} on {}, {}, {rounds}\n", shown(model), comparison.isa(), threads(comparison.threads()))?;
     writeln!(out, "what pairs cost, and the standard (std) convolutions that they stand for")?;
     print_costs(comparison, &totals, out)?;
     writeln!(
@@ -109,7 +109,7 @@ pub(super) fn print_text(model: &str, rounds: usize, comparison: &Comparison, ou
     )?;
     print_times(comparison, &totals, out)?;
     for (name, why) in comparison.unpaired() {
-        writeln!(out, "\nnot compared: {name}, {why}")?;
+        writeln!(out, "\nnot compared: {}, {why}", shown(name))?;
     }
     let (promised, delivered) = (totals.network.promised(), totals.network.delivered());
     let faster =

@@ -15,7 +15,7 @@ use crate::calibration;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
 use crate::progress::Progress;
-use crate::report::{self, Align, bytes, count};
+use crate::report::{self, Align, bytes, count, plural, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -210,7 +210,7 @@ impl Report<'_> {
         writeln!(
             out,
             "{} on {}, {}: at most {:.0} GFLOP/s in f32, {:.0} GOP/s in int8",
-            args.model.display(),
+            shown(args.model.display()),
             self.machine.isa,
             report::threads(self.machine.threads),
             peaks.floats,
@@ -225,9 +225,9 @@ impl Report<'_> {
         let sum: f64 = self.steps.iter().map(|step| step.ms).sum();
         writeln!(
             out,
-            "steps   {sum:.3} ms, inputs in and outputs out {:.3} ms; medians of {} runs",
+            "steps   {sum:.3} ms, inputs in and outputs out {:.3} ms; medians of {}",
             self.profile.ports_ms(),
-            times.all().len()
+            plural(times.all().len(), "run")
         )?;
         writeln!(out, "whole   {:.3} ms median, {:.3} ms min", times.median(), times.min())?;
         writeln!(

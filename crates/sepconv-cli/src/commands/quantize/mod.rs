@@ -14,7 +14,7 @@ use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
 use crate::args::{CompileArgs, MetadataArgs};
 use crate::failure::{Failure, warn};
-use crate::report;
+use crate::report::{self, shown};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -74,7 +74,7 @@ pub(crate) struct Args {
 
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 impl Args {
@@ -112,7 +112,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
         return Err(refusal.failure(&args));
     }
     if !args.json {
-        writeln!(out, "\nwritten  {}, {}", args.output.display(), report::bytes(candidate.file.len()))?;
+        writeln!(out, "\nwritten  {}, {}", shown(args.output.display()), report::bytes(candidate.file.len()))?;
     }
     if args.min_speedup.is_none() && candidate.speedup() < 1.0 {
         out.flush()?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::candidate::{Candidate, Experiment};
 use super::{Args, Refusal};
 use crate::accuracy::{AccuracyJson, Tally, interval};
-use crate::report::{self, Align, PreprocessJson, bytes, threads};
+use crate::report::{self, Align, PreprocessJson, bytes, plural, threads};
 
 /// What the command tells programs.
 #[derive(Debug, Serialize)]
@@ -93,10 +93,10 @@ fn dtype(layer: &LayerReport) -> &'static str {
 
 pub(super) fn print_text(experiment: &Experiment, candidate: &Candidate, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "preprocess   {}", report::preprocess(&experiment.preprocess))?;
-    writeln!(out, "calibration  {} pictures", experiment.samples.len())?;
+    writeln!(out, "calibration  {}", plural(experiment.samples.len(), "image"))?;
     match candidate.report.equalised.len() {
         0 => writeln!(out)?,
-        pairs => writeln!(out, "equalised    {pairs} pairs of layers\n")?,
+        pairs => writeln!(out, "equalized    {}\n", plural(pairs, "layer pair"))?,
     }
     print_layers(&candidate.report.layers, out)?;
     writeln!(out, "\nbehind the last layers: {}\n", decibels(candidate.report.sqnr))?;
