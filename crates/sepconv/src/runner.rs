@@ -129,3 +129,27 @@ pub(crate) fn quantization(graph: &Graph, mut value: ValueId) -> Option<&Quantiz
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Model;
+
+    /// The observer is called on a thread of the first network's pool.
+    #[test]
+    fn a_network_runs_inside_an_observer_of_another() {
+        let options = Options::default().threads(2);
+        let model = Model::named("mobilenet_v1@32x0.25").unwrap();
+        let [mut outer, mut inner] = [(), ()].map(|()| model.compile(&options).unwrap());
+        let input = Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32]).unwrap();
+        let expected = inner.run(&input).unwrap().clone();
+        let mut observed = 0;
+        outer
+            .run_observed(&[&input], |_| {
+                assert_eq!(*inner.run(&input).unwrap(), expected);
+                observed += 1;
+            })
+            .unwrap();
+        assert_eq!(observed, outer.plan().steps() + 2);
+    }
+}

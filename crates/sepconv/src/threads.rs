@@ -1,3 +1,6 @@
+use std::panic::resume_unwind;
+use std::thread;
+
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use sepconv_core::{Error, Join, Result, Serial};
 
@@ -19,10 +22,32 @@ impl Threads {
     /// Calls `work` with what it needs to fork. The pool's own threads do all of it: entering the pool once per run makes
     /// every join inside cheap.
     pub(crate) fn enter<R: Send>(&self, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
-        match &self.0 {
-            None => work(&Serial),
-            Some(pool) => pool.install(|| work(&Forked { threads: pool.current_num_threads() })),
-        }
+        let Some(pool) = &self.0 else { return work(&Serial) };
+        let is_foreign_worker = rayon_core::current_thread_index().is_some() && pool.current_thread_index().is_none();
+        if is_foreign_worker { from_foreign_worker(pool, work) } else { install(pool, work) }
+    }
+}
+
+fn install<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
+    pool.install(|| work(&Forked { threads: pool.current_num_threads() }))
+}
+
+/// Enters `pool` from a worker of another one. Such a worker waits by running other jobs of its own pool, which may want what its caller has
+/// locked or borrowed. So a thread that belongs to no pool enters instead, and the worker only waits for it, which costs some 30 µs. Where no
+/// thread can be started the worker does the work alone.
+fn from_foreign_worker<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    let joined = thread::scope(|scope| {
+        let enter = || result = work.take().map(|work| install(pool, work));
+        thread::Builder::new().spawn_scoped(scope, enter).map(thread::ScopedJoinHandle::join)
+    });
+    if let Ok(Err(panic)) = joined {
+        resume_unwind(panic);
+    }
+    match (result, work) {
+        (Some(result), _) => result,
+        (None, Some(work)) => work(&Serial),
+        (None, None) => unreachable!("work that was taken ended with a result or a panic"),
     }
 }
 
@@ -66,6 +91,26 @@ mod tests {
             });
             assert_eq!(leaves.into_inner(), 64, "{threads} threads");
         }
+    }
+
+    /// Each level waits on a thread that belongs to the pool of the one above.
+    #[test]
+    fn pools_are_entered_from_workers_of_others() {
+        let [a, b, c] = [2, 3, 2].map(|threads| Threads::new(threads).unwrap());
+        let leaves = AtomicUsize::new(0);
+        a.enter(|outer| {
+            outer
+                .join(&mut || b.enter(|join| count(join, 4, &leaves)), &mut || b.enter(|join| count(join, 4, &leaves)));
+            b.enter(|_| c.enter(|join| a.enter(|again| [join, again].map(|join| count(join, 4, &leaves)))));
+        });
+        assert_eq!(leaves.into_inner(), 4 * 16);
+    }
+
+    #[test]
+    #[should_panic(expected = "seen by the worker")]
+    fn panics_come_back_to_workers_of_others() {
+        let [a, b] = [2, 2].map(|threads| Threads::new(threads).unwrap());
+        a.enter(|_| b.enter(|_| panic!("seen by the worker")));
     }
 
     #[test]
