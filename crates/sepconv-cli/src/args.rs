@@ -31,8 +31,8 @@ impl ThreadArgs {
 /// How a network is read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// The weights of a network that is named, under the parameter names that `sepconv models` lists for it [default: random
-    /// ones, the same every time]
+    /// Weights for a network that is given by name, under the parameter names of a library that `sepconv models` lists. Without it they are
+    /// random, the same every time, which `classify` and `evaluate` refuse
     #[arg(long, value_name = "FILE.safetensors", requires = "model")]
     weights: Option<PathBuf>,
 
@@ -44,7 +44,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
 
-    /// The most memory that constants and activations may take, in MB [default: 700]
+    /// The largest model file that is read, and the most memory that constants and activations may take, in MB [default: 700]
     #[arg(long, value_name = "MB")]
     max_memory: Option<usize>,
 
@@ -69,7 +69,7 @@ impl LoadArgs {
                 .in_file(&model.display().to_string())
                 .help("--weights is for networks that are named, see `sepconv models`")),
             (None, None) => {
-                let model = Model::open(model)?;
+                let model = Model::open_within(model, self.max_bytes())?;
                 Ok(match &self.external_data {
                     Some(folder) => model.with_external_data(folder),
                     None => model,
@@ -93,6 +93,11 @@ impl LoadArgs {
                 ));
         }
         self.open(model)
+    }
+
+    /// The largest model file that is read: as large as the network may be in memory, beside what small files say of it.
+    fn max_bytes(&self) -> u64 {
+        self.max_memory.map_or(Model::MAX_BYTES, |mb| (mb as u64).saturating_add(1).saturating_mul(1_000_000))
     }
 
     /// # Errors

@@ -11,8 +11,8 @@ pub(crate) enum Failure {
     Error(Error),
     /// Standard output cannot be written.
     Output(io::Error),
-    /// Part of the work failed and was told already.
-    Told,
+    /// It was told already; the exit code is that of the error.
+    Told(u8),
     /// The result is not as good as was asked for.
     Refused { code: u8, reason: String },
 }
@@ -42,7 +42,7 @@ impl Failure {
         match self {
             Self::Error(error) => {
                 tell(&error);
-                ExitCode::from(if error.kind() == ErrorKind::Argument { 2 } else { 1 })
+                ExitCode::from(code(&error))
             }
             // The reader has seen enough (`| head`).
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -50,13 +50,18 @@ impl Failure {
                 eprintln!("error: standard output cannot be written: {error}");
                 ExitCode::FAILURE
             }
-            Self::Told => ExitCode::FAILURE,
+            Self::Told(code) => ExitCode::from(code),
             Self::Refused { code, reason } => {
                 eprintln!("refused: {reason}");
                 ExitCode::from(code)
             }
         }
     }
+}
+
+/// The exit code for an error: 2 for arguments that are not acceptable, else 1.
+pub(crate) fn code(error: &Error) -> u8 {
+    if error.kind() == ErrorKind::Argument { 2 } else { 1 }
 }
 
 /// Prints a warning as every command does: the result is there, and may not be what the user expects.

@@ -1,5 +1,6 @@
 //! The tensors that networks are run on.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use sepconv::{DType, Data, Error, Limits, Model, Options, Result, Runner, Signature, Tensor, TensorInfo, file, npy};
@@ -55,11 +56,11 @@ impl<'a> Given<'a> {
     }
 
     /// One tensor for each input of the compiled network.
-    pub(crate) fn tensors(&self, runner: &Runner) -> Result<Vec<Tensor>> {
+    pub(crate) fn tensors(&self, runner: &Runner) -> Result<Cow<'_, [Tensor]>> {
         match (&self.tensors, self.path) {
-            (Some(tensors), _) => Ok(tensors.clone()),
-            (None, Some(path)) => bare(path, runner).map_err(|error| self.in_file(error)),
-            (None, None) => runner.inputs().iter().map(random).collect(),
+            (Some(tensors), _) => Ok(Cow::Borrowed(tensors)),
+            (None, Some(path)) => bare(path, runner).map(Cow::Owned).map_err(|error| self.in_file(error)),
+            (None, None) => runner.inputs().iter().map(random).collect::<Result<_>>().map(Cow::Owned),
         }
     }
 
@@ -80,7 +81,8 @@ fn match_inputs(mut arrays: Vec<(String, Tensor)>, inputs: &[Signature]) -> Resu
         let distinct = |places: &Vec<usize>| (1..places.len()).all(|i| !places[..i].contains(&places[i]));
         let by_position = || (0..inputs.len()).map(|i| position(&i.to_string())).collect();
         let places = of_names.filter(distinct).or_else(by_position).ok_or_else(|| missing(&arrays, inputs))?;
-        arrays = places.into_iter().map(|i| arrays[i].clone()).collect();
+        let mut left: Vec<_> = arrays.into_iter().map(Some).collect();
+        arrays = places.into_iter().filter_map(|i| left[i].take()).collect();
     }
     let tensors: Vec<Tensor> = arrays.into_iter().map(|(_, tensor)| tensor).collect();
     let misfit = inputs.iter().zip(&tensors).find(|(input, tensor)| !input.accepts(tensor.shape()));

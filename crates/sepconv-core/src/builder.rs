@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, Value, ValueId, op::Quantization};
+use crate::op::Quantization;
+use crate::{DType, Error, Graph, Limits, Node, Op, Port, Result, Shape, Tensor, Value, ValueId, probe_memory};
 
 /// Builds a [`Graph`] node by node. Shapes are inferred and limits enforced as it goes; a node whose operands are all constants is
 /// computed at once and leaves only its result, unless it dequantises them.
@@ -209,9 +210,10 @@ impl Builder {
     /// For readers that make a constant of another one: whether the graph may keep so many bytes more.
     ///
     /// # Errors
-    /// When they would pass the limit of memory.
+    /// When they would pass the limit of memory, or do not fit memory.
     pub fn expect_room(&self, bytes: usize) -> Result<()> {
-        self.check_room(bytes).map(|_| ())
+        self.check_room(bytes)?;
+        probe_memory(bytes)
     }
 
     /// What the graph keeps with so many bytes more.

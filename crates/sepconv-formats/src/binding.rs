@@ -91,7 +91,7 @@ impl Signature {
             return Ok(());
         }
         Err(Error::argument("constant does not fit the input that it is bound to")
-            .expected(&self, format_args!("{} {}", tensor.dtype(), tensor.shape())))
+            .expected(self, format_args!("{} {}", tensor.dtype(), tensor.shape())))
     }
 
     /// Its shape: the one that it is bound to, or the file's with an open batch of one.
@@ -99,7 +99,7 @@ impl Signature {
         if let Some(shape) = shape {
             if !self.accepts(shape) {
                 return Err(Error::argument("shape does not fit the input that it is bound to")
-                    .expected(&self, format_args!("{shape:?}")));
+                    .expected(self, format_args!("{shape:?}")));
             }
             return Shape::new(&shape[..]);
         }
@@ -120,7 +120,7 @@ impl Signature {
         let example = self.dims.iter().enumerate().map(|(axis, dim)| dim.unwrap_or(open(axis)).to_string());
         let (name, example) = (&self.name, example.collect::<Vec<_>>().join(","));
         Error::argument("input leaves sizes open")
-            .expected("one size for each axis", &self)
+            .expected("one size for each axis", self)
             .help(format!("give its shape, e.g. Options::shape({name:?}, [{example}]) or --shape {name}={example}"))
     }
 }

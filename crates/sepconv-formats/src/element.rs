@@ -1,7 +1,7 @@
 use std::fmt;
 
 use half::{bf16, f16};
-use sepconv_core::{DType, Data, Error, Result, Shape, Tensor};
+use sepconv_core::{DType, Data, Error, Result, Shape, Tensor, probe_memory};
 
 /// The type of a tensor's elements in a file. Tensors in memory have fewer: every float is widened to f32, 8-bit integers stay as they are,
 /// every other integer and boolean is widened to i64.
@@ -134,6 +134,7 @@ impl ElementType {
                 format_args!("{} bytes", bytes.len()),
             ));
         }
+        probe_memory(shape.elements() * self.dtype().size())?;
         Tensor::new(shape, self.decode(bytes)?)
     }
 

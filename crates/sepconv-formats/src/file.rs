@@ -1,4 +1,4 @@
-//! Whole files in and out: bounded while reading, whole or untouched when writing.
+//! Whole files in and out: bounded and checked while reading, whole or untouched when writing.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,21 +7,35 @@ use std::path::Path;
 
 use sepconv_core::{Error, Result};
 
-/// The largest model or picture that is read.
-pub const MAX_BYTES: u64 = 4 << 30;
+/// Bytes at the beginning of a file that tell what it is.
+pub const HEAD: usize = 4096;
 
 /// All of a file, or of what a pipe or device gives, up to `most` bytes.
 ///
 /// # Errors
-/// When it cannot be read, is a folder, or holds more.
+/// When it cannot be read, is a directory, or holds more; when there is not memory enough.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    read_checked(path, most, |_| Ok(()))
+}
+
+/// As [`read`], but looks at the first [`HEAD`] bytes, or all if there are fewer, before it takes memory for the others.
+///
+/// # Errors
+/// Those of [`read`] and of `check`.
+pub fn read_checked(path: &Path, most: u64, check: impl FnOnce(&[u8]) -> Result<()>) -> Result<Vec<u8>> {
     let name = path.display().to_string();
-    let refused = |error: io::Error| Error::io(format!("file cannot be read: {error}")).in_file(&name);
-    let file = File::open(path).map_err(refused)?;
+    let refused = |error: io::Error| match error.kind() {
+        io::ErrorKind::OutOfMemory => Error::io("file does not fit memory").in_file(&name),
+        _ => Error::io(format!("file cannot be read: {error}")).in_file(&name),
+    };
+    let mut file = File::open(path).map_err(refused)?;
     let metadata = file.metadata().map_err(refused)?;
     if metadata.is_dir() {
         return Err(Error::io("expected a file, found a directory").in_file(&name));
     }
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut bytes).map_err(refused)?;
+    check(&bytes).map_err(|error| error.in_file(&name))?;
     let too_large = |got: String| {
         Error::limit("file is too large").expected(format_args!("at most {most} bytes"), got).in_file(&name)
     };
@@ -29,8 +43,9 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
         return Err(too_large(metadata.len().to_string()));
     }
     // Pipes and devices tell no length: what they give is bounded while reading.
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(refused)?;
+    let rest = usize::try_from(metadata.len()).unwrap_or(usize::MAX).saturating_sub(bytes.len());
+    bytes.try_reserve_exact(rest).map_err(|_| refused(io::ErrorKind::OutOfMemory.into()))?;
+    file.take(most.saturating_add(1).saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(refused)?;
     if bytes.len() as u64 > most {
         return Err(too_large("more".to_owned()));
     }

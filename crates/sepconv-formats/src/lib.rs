@@ -11,13 +11,16 @@ mod element;
 pub mod file;
 pub mod npy;
 pub mod onnx;
+mod operators;
 mod padding;
+pub mod recognize;
 pub mod safetensors;
 pub mod tflite;
 mod zip;
 
 pub use binding::{Binding, Signature};
 pub use element::ElementType;
+pub use operators::OperatorCount;
 pub use padding::Padding;
 
 use sepconv_core::{Error, Result};

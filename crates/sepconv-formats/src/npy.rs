@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use sepconv_core::{Data, Error, Limits, Op, Result, Shape, Tensor};
+use sepconv_core::{Data, Error, Limits, Op, Result, Shape, Tensor, probe_memory};
 
+use crate::recognize::mistaken;
 use crate::{ElementType, file, zip};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -22,7 +23,10 @@ const MAX_HEADER: usize = 1 << 16;
 /// # Errors
 /// When the file cannot be read or is neither, when it holds other elements, or when it takes more than `limits.max_memory`.
 pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
-    let bytes = file::read(path, limits.max_memory as u64)?;
+    let bytes = file::read_checked(path, limits.max_memory as u64, |head| {
+        let is_numpy = head.starts_with(MAGIC) || head.starts_with(ZIP_MAGIC);
+        if is_numpy { Ok(()) } else { Err(unknown(head)) }
+    })?;
     let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     parse(&bytes, &name, limits).map_err(|error| error.in_file(&path.display().to_string()))
 }
@@ -36,7 +40,7 @@ pub fn parse(bytes: &[u8], name: &str, limits: &Limits) -> Result<Vec<(String, T
         return Ok(vec![(name.to_owned(), tensor(bytes, limits.max_memory)?)]);
     }
     if !bytes.starts_with(ZIP_MAGIC) {
-        return Err(Error::malformed("neither a .npy nor a .npz file"));
+        return Err(unknown(bytes));
     }
     let mut room = limits.max_memory;
     let files = zip::read(bytes, room, |name| name.ends_with(".npy"))?;
@@ -51,6 +55,11 @@ pub fn parse(bytes: &[u8], name: &str, limits: &Limits) -> Result<Vec<(String, T
         Some(name) => Err(Error::malformed("two arrays have one name").at(format!("array {name:?}"))),
         None => Ok(tensors),
     }
+}
+
+/// The error for bytes that begin otherwise.
+fn unknown(head: &[u8]) -> Error {
+    mistaken(head, "a .npy or .npz file").unwrap_or_else(|| Error::malformed("neither a .npy nor a .npz file"))
 }
 
 /// Little-endian `f32` elements and nothing else.
@@ -93,7 +102,7 @@ impl<'a> Array<'a> {
 pub fn write(path: &Path, arrays: &[Array<'_>]) -> Result<()> {
     let is_archive = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
     let bytes = match arrays {
-        [array] if !is_archive => npy(array),
+        [array] if !is_archive => npy(array)?,
         arrays => npz(arrays)?,
     };
     file::write(path, &bytes)
@@ -210,11 +219,14 @@ fn little_endian(data: &[u8], size: usize) -> Vec<u8> {
 }
 
 /// The bytes of a `.npy` file.
-fn npy(array: &Array<'_>) -> Vec<u8> {
+fn npy(array: &Array<'_>) -> Result<Vec<u8>> {
     let element = match array.element {
         ElementType::BF16 => ElementType::F32,
         element => element,
     };
+    // The elements once as bytes and once behind a header.
+    let (held, written) = (array.tensor.dtype().size(), element.size());
+    probe_memory(2 * array.tensor.shape().elements() * held.max(written))?;
     let (element, data) = element.encode(array.tensor);
     let sizes: String = array.tensor.shape().iter().map(|size| format!("{size}, ")).collect();
     let kind = descr(element);
@@ -223,12 +235,9 @@ fn npy(array: &Array<'_>) -> Vec<u8> {
     let padding = (10 + header.len() + 1).next_multiple_of(64) - (10 + header.len() + 1);
     header.extend(std::iter::repeat_n(' ', padding));
     header.push('\n');
-    let mut bytes = [MAGIC, &[1, 0]].concat();
     // At most eight sizes of twenty digits: far below 2^16.
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.into_bytes());
-    bytes.extend(data);
-    bytes
+    let length = (header.len() as u16).to_le_bytes();
+    Ok([MAGIC, &[1, 0], &length, header.as_bytes(), &data].concat())
 }
 
 /// The bytes of a `.npz` file, nothing compressed.
@@ -236,8 +245,8 @@ fn npz(arrays: &[Array<'_>]) -> Result<Vec<u8>> {
     if let Some(name) = twice(arrays.iter().map(|array| array.name)) {
         return Err(Error::argument("two arrays have one name").at(format!("array {name:?}")));
     }
-    let file = |array: &Array<'_>| (format!("{}.npy", array.name), npy(array));
-    zip::write(&arrays.iter().map(file).collect::<Vec<_>>())
+    let file = |array: &Array<'_>| Ok((format!("{}.npy", array.name), npy(array)?));
+    zip::write(&arrays.iter().map(file).collect::<Result<Vec<_>>>()?)
 }
 
 /// A name that comes a second time.

@@ -12,6 +12,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::element::ElementType;
 use crate::file;
+use crate::recognize::mistaken;
 
 /// A tensor takes about 100 bytes of header; networks have a few thousand of them.
 const MAX_HEADER: usize = 16 << 20;
@@ -29,8 +30,20 @@ const REMARKS: &str = "__metadata__";
 /// When the file cannot be read or is not of this format, when it holds other elements, or when it or its tensors take more than
 /// `limits.max_memory`.
 pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
-    let bytes = file::read(path, limits.max_memory as u64)?;
+    let bytes = file::read_checked(path, limits.max_memory as u64, check_head)?;
     parse(&bytes, limits).map_err(|error| error.in_file(&path.display().to_string()))
+}
+
+/// Fails for what begins as no file of this format does.
+fn check_head(head: &[u8]) -> Result<()> {
+    let Some((&length, header)) = head.split_first_chunk() else { return split(head).map(|_| ()) };
+    // Blanks may stand before the header's first brace.
+    let is_header = header.trim_ascii_start().first().is_none_or(|&first| first == b'{');
+    if u64::from_le_bytes(length) <= MAX_HEADER as u64 && is_header {
+        return Ok(());
+    }
+    let other = || Error::malformed("not a .safetensors file").help("weights are read from .safetensors files");
+    Err(mistaken(head, "a .safetensors file").unwrap_or_else(other))
 }
 
 /// Reads the bytes of a `.safetensors` file.

@@ -3,7 +3,10 @@
 //!
 //! The format is PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 
-use sepconv_core::{Error, Result};
+use std::iter;
+
+use miniz_oxide::inflate::decompress_slice_iter_to_slice;
+use sepconv_core::{Error, Result, probe_memory};
 
 /// The files of a ZIP archive whose names are wanted, stored or deflated. Bytes before the archive do not matter.
 ///
@@ -23,7 +26,8 @@ pub(crate) fn read(bytes: &[u8], limit: usize, wanted: impl Fn(&str) -> bool) ->
         }
         let place = || format!("file {name:?} of the archive");
         let content = archive.get_entry(entry.wayfinder()).map_err(broken)?;
-        let data = decompress(content.data(), entry.compression_method(), room).map_err(|error| error.at(place()))?;
+        let (data, size, method) = (content.data(), entry.uncompressed_size_hint(), entry.compression_method());
+        let data = decompress(data, size, method, room).map_err(|error| error.at(place()))?;
         let found = rawzip::ZipVerification { crc: rawzip::crc32(&data), uncompressed_size: data.len() as u64 };
         content.claim_verifier().valid(found).map_err(|error| broken(error).at(place()))?;
         // A file costs a little even when it is empty.
@@ -33,17 +37,24 @@ pub(crate) fn read(bytes: &[u8], limit: usize, wanted: impl Fn(&str) -> bool) ->
     Ok(files)
 }
 
-fn decompress(data: &[u8], method: rawzip::CompressionMethod, limit: usize) -> Result<Vec<u8>> {
-    let too_large =
-        || Error::limit("file in a ZIP archive is too large").expected(format_args!("at most {limit} bytes"), "more");
+/// Bytes that a byte of DEFLATE can become at most: 258 from two bits.
+const MOST_EXPANDED: usize = 1032;
+
+/// The file that `data` holds, of a `size` that the archive claims.
+fn decompress(data: &[u8], size: u64, method: rawzip::CompressionMethod, limit: usize) -> Result<Vec<u8>> {
+    let broken = || Error::malformed("compressed data is broken");
+    let size = usize::try_from(size).ok().filter(|&size| size <= limit).ok_or_else(|| {
+        Error::limit("file in a ZIP archive is too large").expected(format_args!("at most {limit} bytes"), size)
+    })?;
+    probe_memory(size)?;
     match method {
-        rawzip::CompressionMethod::STORE if data.len() > limit => Err(too_large()),
-        rawzip::CompressionMethod::STORE => Ok(data.to_vec()),
+        rawzip::CompressionMethod::STORE if data.len() == size => Ok(data.to_vec()),
+        rawzip::CompressionMethod::STORE => Err(broken()),
+        rawzip::CompressionMethod::DEFLATE if size / MOST_EXPANDED > data.len() => Err(broken()),
         rawzip::CompressionMethod::DEFLATE => {
-            miniz_oxide::inflate::decompress_to_vec_with_limit(data, limit).map_err(|error| match error.status {
-                miniz_oxide::inflate::TINFLStatus::HasMoreOutput => too_large(),
-                _ => Error::malformed("compressed data is broken"),
-            })
+            let mut file = vec![0; size];
+            let inflated = decompress_slice_iter_to_slice(&mut file, iter::once(data), false, true);
+            if inflated == Ok(size) { Ok(file) } else { Err(broken()) }
         }
         other => Err(Error::unsupported("ZIP archive is compressed in a way that sepconv does not read")
             .expected("stored or deflated files", format_args!("{other:?}"))),
@@ -60,7 +71,9 @@ const DATE: u16 = 1 << 5 | 1;
 /// # Errors
 /// When a name is longer than 65,535 bytes, or the archive would have more files than that or 4 GiB: sizes beyond need ZIP64.
 pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let (mut archive, mut directory) = (vec![], vec![]);
+    let size = files.iter().map(|(name, data)| 2 * name.len() + data.len() + 100).sum();
+    probe_memory(size)?;
+    let (mut archive, mut directory) = (Vec::with_capacity(size), vec![]);
     for (name, data) in files {
         let name_len = u16::try_from(name.len()).map_err(|_| {
             Error::limit("name is too long for a ZIP archive").expected("at most 65535 bytes", name.len())

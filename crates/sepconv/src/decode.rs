@@ -1,12 +1,18 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use ::image::error::{LimitError, LimitErrorKind};
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
-use sepconv_core::{Error, Result};
+use sepconv_core::{Error, Result, probe_memory};
+use sepconv_formats::recognize::mistaken;
 
 use crate::image::MAX_SIDE;
 use crate::{Image, file};
 
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+/// How often pixels are in memory at once while they are decoded: as their format has them, and as RGB.
+const COPIES: usize = 2;
 /// The most memory that decoding one picture may take.
 const MAX_BYTES: u64 = 512 << 20;
 /// Pictures up to this size are decoded however small their file is; beyond it a file has a byte for each `MAX_RATIO` of them, which is
@@ -18,7 +24,8 @@ impl Image {
     /// Reads and [decodes](Self::decode) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::decode(&file::read(path, file::MAX_BYTES)?).map_err(|error| error.in_file(&path.display().to_string()))
+        let bytes = file::read_checked(path, MAX_FILE_BYTES, |head| format(head).map(|_| ()))?;
+        Self::decode(&bytes).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
     /// Decodes PNG, JPEG, BMP or WebP, told apart by content, and turns the picture upright where its EXIF data says how.
@@ -28,13 +35,9 @@ impl Image {
     /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512 MiB, or more than
     /// 64 MiB of a file that is too small to hold so much.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| Error::io(format!("picture cannot be read: {error}")))?;
-        if reader.format().is_none() {
-            return Err(Error::malformed("not a picture").help("PNG, JPEG, BMP and WebP are understood"));
-        }
-        if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_ends(bytes) {
+        let format = format(bytes)?;
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
             return Err(Error::malformed("picture is damaged: it breaks off before its end"));
         }
         let mut limits = Limits::default();
@@ -42,15 +45,32 @@ impl Image {
         limits.max_image_height = Some(MAX_SIDE);
         limits.max_alloc = Some(MAX_BYTES.min(UNDOUBTED.max(MAX_RATIO * bytes.len() as u64)));
         reader.limits(limits.clone());
+        let mut memory = Ok(());
         let upright = reader.into_decoder().and_then(|mut decoder| {
             limits.reserve(decoder.total_bytes())?;
+            memory = probe_memory(COPIES * usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX));
+            memory
+                .clone()
+                .map_err(|_| ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory)))?;
             let orientation = decoder.orientation()?;
             let mut picture = DynamicImage::from_decoder(decoder)?;
             picture.apply_orientation(orientation);
             Ok(picture.into_rgb8())
         });
+        memory?;
         let picture = upright.map_err(describe)?;
         Self::from_rgb(picture.width() as usize, picture.height() as usize, picture.into_raw())
+    }
+}
+
+/// The format that the first bytes tell.
+fn format(head: &[u8]) -> Result<ImageFormat> {
+    let known = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::WebP];
+    const DECODED: &str = "PNG, JPEG, BMP and WebP are decoded";
+    match ::image::guess_format(head) {
+        Ok(format) if known.contains(&format) => Ok(format),
+        Ok(format) => Err(Error::unsupported(format!("image format {format:?} is not supported")).help(DECODED)),
+        Err(_) => Err(mistaken(head, "an image").unwrap_or_else(|| Error::malformed("not an image").help(DECODED))),
     }
 }
 
@@ -78,8 +98,9 @@ fn describe(error: ImageError) -> Error {
             MAX_BYTES >> 20,
             UNDOUBTED >> 20
         )),
-        ImageError::Unsupported(error) => Error::unsupported(format!("picture is not understood: {error}"))
-            .help("PNG, JPEG, BMP and WebP are understood"),
+        ImageError::Unsupported(error) => {
+            Error::unsupported(format!("image is not supported: {error}")).help("PNG, JPEG, BMP and WebP are decoded")
+        }
         error => Error::malformed(format!("picture is damaged: {}", error.to_string().trim_end())),
     }
 }

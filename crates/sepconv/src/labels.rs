@@ -8,6 +8,9 @@ use crate::file;
 /// The outputs of an ImageNet network that has a background class before the thousand.
 const WITH_BACKGROUND: usize = 1001;
 
+/// The largest file of labels that is read: a line of a hundred bytes for each of 160,000 images.
+const MAX_BYTES: u64 = 16 << 20;
+
 /// The class of an output, for networks with and without a background class: with 1001 outputs the first is the background
 /// (`None`) and class `i` is output `i + 1`.
 pub fn class_of(output: usize, outputs: usize) -> Option<usize> {
@@ -165,7 +168,7 @@ impl FromIterator<(String, usize)> for Truth {
 
 /// The whole of a file that holds text, without the byte order mark that some editors put before it.
 fn read_text(path: &Path) -> Result<String> {
-    let mut bytes = file::read(path, file::MAX_BYTES)?;
+    let mut bytes = file::read(path, MAX_BYTES)?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }

@@ -42,7 +42,7 @@ mod times;
 pub use sepconv_core::{
     Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor, printable,
 };
-pub use sepconv_formats::{ElementType, Signature, file, npy, onnx};
+pub use sepconv_formats::{ElementType, OperatorCount, Signature, file, npy, onnx};
 pub use sepconv_kernels::Activation;
 
 pub use classify::{Classifier, Prediction};

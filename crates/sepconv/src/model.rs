@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use crate::no_tflite::Tflite;
 use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
 use sepconv_formats::onnx::{Metadata, Onnx};
+use sepconv_formats::recognize::mistaken;
 #[cfg(feature = "tflite")]
 use sepconv_formats::tflite::Tflite;
-use sepconv_formats::{Binding, Signature};
+use sepconv_formats::{Binding, OperatorCount, Signature};
 
 use crate::classify::Origin;
 use crate::{Classifier, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
@@ -56,14 +57,31 @@ pub enum Format {
 }
 
 impl Model {
-    /// Reads a file. What it is decides its content, not its name.
+    /// Reads a file of up to [`MAX_BYTES`](Self::MAX_BYTES). Its content decides which format it is read as, not its name.
     ///
     /// # Errors
-    /// When it cannot be read or is no model.
+    /// When it cannot be read, is larger, or is not a model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_within(path, Self::MAX_BYTES)
+    }
+
+    /// The largest file that [`open`](Self::open) reads, in bytes: as much as a network may take in memory by default.
+    pub const MAX_BYTES: u64 = 700_000_000;
+
+    /// As [`open`](Self::open), for a file of up to `most` bytes. The network's memory has [limits](Options::limits) of its own.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_within(path: impl AsRef<Path>, most: u64) -> Result<Self> {
         let path = path.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Self::from_bytes(name, file::read(path, file::MAX_BYTES)?)
+        let bytes =
+            file::read_checked(path, most, |head| ModelFile::check_head(head).map_err(|error| error.in_file(&name)));
+        let bytes = bytes.map_err(|error| match error.kind() {
+            ErrorKind::Limit => error.help("Model::open_within (--max-memory) reads a larger file, if it is trusted"),
+            _ => error,
+        })?;
+        Self::from_bytes(name, bytes)
     }
 
     /// Reads the bytes of a file; `name` appears in errors.
@@ -146,6 +164,18 @@ impl Model {
             ModelFile::Onnx(file) => file.outputs(),
             ModelFile::Tflite(file) => file.outputs(),
             ModelFile::Built(built) => &built.outputs,
+        }
+    }
+
+    /// The operators of its nodes, the most frequent first. Those of a network that is in no file are sepconv's own.
+    ///
+    /// # Errors
+    /// When the file's list of nodes is malformed.
+    pub fn operators(&self) -> Result<Vec<OperatorCount>> {
+        match &self.file {
+            ModelFile::Onnx(file) => Ok(file.operators()),
+            ModelFile::Tflite(file) => file.operators().map_err(|error| error.in_file(&self.name)),
+            ModelFile::Built(built) => Ok(OperatorCount::of_graph(&built.graph)),
         }
     }
 
@@ -319,19 +349,33 @@ fn signature(graph: &Graph, port: &Port) -> Signature {
     Signature { name, dtype, element: dtype.into(), dims, quantization: None }
 }
 
+const READ_FROM: &str = "networks are read from .onnx and .tflite files";
+
+fn is_tflite(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"TFL3")
+}
+
 impl ModelFile {
     /// TensorFlow Lite files carry a mark; everything else has to be ONNX, which carries none.
     fn parse(bytes: Vec<u8>) -> Result<Self> {
-        if bytes.get(4..8) == Some(b"TFL3") {
+        if is_tflite(&bytes) {
             return Ok(Self::Tflite(Tflite::parse(bytes)?));
         }
-        if bytes.is_empty() {
-            return Err(Error::malformed("file is empty"));
-        }
+        Self::check_head(&bytes)?;
         let parsed = Onnx::parse(bytes).map_err(|error| match error.kind() {
-            ErrorKind::Malformed => error.help("networks are read from .onnx and .tflite files"),
+            ErrorKind::Malformed => error.help(READ_FROM),
             _ => error,
         });
         Ok(Self::Onnx(parsed?))
+    }
+
+    /// Fails for what begins as no model does.
+    fn check_head(head: &[u8]) -> Result<()> {
+        match mistaken(head, "a model (.onnx, .tflite)") {
+            Some(error) => Err(error),
+            None if is_tflite(head) || Onnx::may_begin(head) => Ok(()),
+            None if head.is_empty() => Err(Error::malformed("file is empty")),
+            None => Err(Error::malformed("not a model").help(READ_FROM)),
+        }
     }
 }

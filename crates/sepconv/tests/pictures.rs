@@ -173,7 +173,7 @@ fn pictures_that_claim_to_be_enormous_are_refused_before_memory_is_taken() {
 fn what_is_no_picture_is_an_error_that_says_so() {
     assert_eq!(
         Image::decode(b"hello").unwrap_err().to_string(),
-        "not a picture\n   = help: PNG, JPEG, BMP and WebP are understood"
+        "not an image\n   = help: PNG, JPEG, BMP and WebP are decoded"
     );
     assert!(Image::from_rgb(2, 2, vec![0; 11]).is_err());
     assert!(Image::from_rgb(0, 2, vec![]).is_err());

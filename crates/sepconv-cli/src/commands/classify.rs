@@ -75,7 +75,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
     } else {
         print_text(&args, images, &mut classifier, out)?
     };
-    if failed { Err(Failure::Told) } else { Ok(()) }
+    if failed { Err(Failure::Told(1)) } else { Ok(()) }
 }
 
 /// A path and, where it is a folder without readable images, what is wrong with it.

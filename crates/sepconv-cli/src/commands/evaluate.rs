@@ -65,7 +65,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     } else {
         print_text(&args.classifier.name(), &tally, images_per_second, unlabelled, &classifier, out)?;
     }
-    if tally.failed > 0 { Err(Failure::Told) } else { Ok(()) }
+    if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(()) }
 }
 
 fn print_text(

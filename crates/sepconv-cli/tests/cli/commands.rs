@@ -35,7 +35,7 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
     let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
     assert_eq!(outcome.code, Some(1));
     assert!(
-        outcome.err.starts_with(&format!("{ASSUMED}error: not a picture\n  --> ")) && outcome.err.contains("gone.png"),
+        outcome.err.starts_with(&format!("{ASSUMED}error: not an image\n  --> ")) && outcome.err.contains("gone.png"),
         "{}",
         outcome.err
     );
@@ -45,7 +45,7 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
     let images = json["images"].as_array().unwrap();
     assert_eq!(images.len(), 3);
     let error = &images[0]["error"];
-    assert_eq!((&error["kind"], &error["message"]), (&json!("malformed"), &json!("not a picture")));
+    assert_eq!((&error["kind"], &error["message"]), (&json!("malformed"), &json!("not an image")));
     assert_eq!((&error["file"], &error["node"], &error["got"]), (&json!(path("bad.jpg")), &json!(null), &json!(null)));
     assert_eq!(images[1]["error"]["kind"], "io");
     assert_eq!((&images[2]["file"], &images[2]["softmax_added"]), (&json!(path("good.png")), &json!(false)));

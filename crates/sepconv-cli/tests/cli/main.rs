@@ -4,6 +4,7 @@ mod commands;
 mod compare;
 mod errors;
 mod escaping;
+mod memory;
 mod networks;
 mod outputs;
 mod photographs;
@@ -13,4 +14,5 @@ mod program;
 #[path = "../../../sepconv/tests/hostile/protobuf.rs"]
 mod protobuf;
 mod quantize;
+mod recognized;
 mod tensors;

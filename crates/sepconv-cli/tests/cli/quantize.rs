@@ -258,7 +258,7 @@ fn files_at_fault_are_told_and_nothing_is_written() {
     fs::write(desk.path("labels.txt"), "0.png 6\n").unwrap();
     told(desk.evaluated(&[]), "error: labels name a class that the network does not have");
     fs::write(desk.path("pictures/3.png"), "no picture").unwrap();
-    told(desk.quantize(&[]), "error: not a picture");
+    told(desk.quantize(&[]), "error: not an image");
 }
 
 #[test]

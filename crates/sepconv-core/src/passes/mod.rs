@@ -23,7 +23,7 @@ pub use part::part;
 pub use rewrite::{Rewriter, rewrite};
 pub use twin::twin;
 
-use crate::{Graph, Result};
+use crate::{Graph, Result, probe_memory};
 
 /// A named rewriting of graphs.
 pub struct Pass {
@@ -52,10 +52,18 @@ pub const PASSES: &[Pass] = &[
 /// Runs every pass.
 ///
 /// # Errors
-/// When copies of constants would pass the limit of memory that the graph was built with. No others are expected for a graph that a
-/// [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
+/// When copies of constants would pass the limit of memory that the graph was built with, or do not fit memory. No others are expected for a
+/// graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
 pub fn optimise(graph: Graph) -> Result<Graph> {
-    PASSES.iter().try_fold(graph, |graph, pass| (pass.run)(&graph))
+    PASSES.iter().try_fold(graph, |graph, pass| run(pass, graph))
+}
+
+/// Runs a pass, where there is memory for what it may make of all constants for a moment.
+fn run(pass: &Pass, graph: Graph) -> Result<Graph> {
+    const COPIES: usize = 3;
+    let constants = graph.values.iter().filter(|value| value.constant.is_some());
+    probe_memory(constants.fold(0, |sum: usize, value| sum.saturating_add(COPIES * value.bytes())))?;
+    (pass.run)(&graph)
 }
 
 /// Runs the passes before those that change weights: one order of axes, one spelling for each meaning, integers where the network is
@@ -64,5 +72,5 @@ pub fn optimise(graph: Graph) -> Result<Graph> {
 /// # Errors
 /// Those of [`optimise`].
 pub fn tidy(graph: Graph) -> Result<Graph> {
-    PASSES.iter().take_while(|pass| pass.name != "fold").try_fold(graph, |graph, pass| (pass.run)(&graph))
+    PASSES.iter().take_while(|pass| pass.name != "fold").try_fold(graph, |graph, pass| run(pass, graph))
 }

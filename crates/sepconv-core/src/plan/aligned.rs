@@ -22,7 +22,13 @@ enum Memory {
     Pages(memmap2::MmapMut),
 }
 
+/// The size of a huge page.
+const PAGE: usize = 2 << 20;
+
 impl Aligned {
+    /// Bytes beside its own that a buffer takes at most.
+    pub(crate) const MARGIN: usize = 2 * PAGE;
+
     pub(crate) fn zeros(len: usize) -> Self {
         #[cfg(all(feature = "std", target_os = "linux"))]
         if let Some(huge) = Self::huge(len) {
@@ -34,7 +40,6 @@ impl Aligned {
     /// On huge pages, where that is worth it and the system has any.
     #[cfg(all(feature = "std", target_os = "linux"))]
     fn huge(len: usize) -> Option<Self> {
-        const PAGE: usize = 2 << 20;
         if len < PAGE / 2 {
             return None;
         }

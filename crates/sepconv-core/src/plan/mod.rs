@@ -34,6 +34,7 @@ use crate::{
     interpret::inverse,
     op::Move,
     passes::{Block, blocks},
+    probe_memory,
 };
 
 /// A network made ready for an instruction set and a number of threads. Immutable: a [`Runner`] brings the memory it works in.
@@ -161,6 +162,8 @@ impl Plan {
         if bytes > limits.max_memory {
             return Err(memory_error(bytes, limits.max_memory));
         }
+        // Two buffers begin at pages of their own.
+        probe_memory(bytes.saturating_add(2 * Aligned::MARGIN))?;
         let weights = pack::pack(graph, isa, &packs, reserve.len());
         let inputs = graph.inputs.iter().map(|port| Entry::new(graph, port, &arena)).collect::<Result<_>>()?;
         let outputs = graph.outputs.iter().map(|port| Exit::new(graph, port, &arena)).collect::<Result<_>>()?;

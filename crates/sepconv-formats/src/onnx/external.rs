@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
-use sepconv_core::{Error, Result};
+use sepconv_core::{Error, Result, probe_memory};
 
 use super::proto::TensorProto;
 
@@ -22,7 +22,7 @@ impl External<'_> {
     pub(super) fn read(&self, proto: &TensorProto, expected: usize) -> Result<Vec<u8>> {
         let Some(directory) = self.directory else {
             return Err(Error::unsupported("tensor is stored outside the model file").help(
-                "name the directory that it may be read from, e.g. Options::external_data(\"models\"); nothing else is read",
+                "allow the directory that it is in: Model::with_external_data (--external-data DIR); no other is read",
             ));
         };
         let entry = |key: &str| proto.external_data.iter().find(|entry| entry.key == key).map(|entry| &*entry.value);
@@ -42,6 +42,7 @@ impl External<'_> {
             return Err(Error::limit("external data takes too much memory")
                 .expected(format_args!("at most {} bytes", self.max_bytes), expected));
         }
+        probe_memory(expected)?;
         let mut bytes = vec![0; expected];
         file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(|e| io(location, &e))?;
         Ok(bytes)
@@ -126,7 +127,7 @@ mod tests {
         }
         let error = read(None, &[("location", "weights.bin"), ("offset", "4")]).expect_err("nothing was named");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("help: name the directory"), "{error}");
+        assert!(error.to_string().contains("--external-data DIR"), "{error}");
         fs::remove_dir_all(root).expect("the test's own directory");
     }
 

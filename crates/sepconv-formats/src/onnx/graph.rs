@@ -6,8 +6,8 @@ use super::external::External;
 use super::node::Node;
 use super::ops::{self, Import};
 use super::proto::{GraphProto, NodeProto};
-use super::{Onnx, tensor};
-use crate::Binding;
+use super::{Onnx, is_default_domain, tensor};
+use crate::{Binding, operators};
 
 /// Where a value comes from.
 #[derive(Clone, Copy)]
@@ -23,10 +23,11 @@ pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
     let sources = sources(onnx, proto)?;
     let order = order(proto, &sources)?;
     // Before any weight is read: an operator that is not supported should cost nothing.
-    let imports: Vec<Import> = order
-        .iter()
-        .map(|&i| ops::find(&proto.node[i]).map_err(|error| place(error, &proto.node[i])))
-        .collect::<Result<_>>()?;
+    let found: Vec<Option<Import>> = order.iter().map(|&i| ops::find(&proto.node[i])).collect();
+    if let Some((_, &first)) = found.iter().zip(&order).find(|(import, _)| import.is_none()) {
+        let needed = operators::count(order.iter().map(|&i| operator(&proto.node[i])));
+        operators::check(&needed).map_err(|error| place(error, &proto.node[first]))?;
+    }
     let external = External { directory: onnx.directory.as_deref(), max_bytes: binding.limits.max_memory };
     let builder = Builder::new(binding.limits);
     let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
@@ -34,7 +35,7 @@ pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
         let value = binding.declare(input, &mut importer.builder)?;
         importer.values.insert(&input.name, value);
     }
-    for (&i, import) in order.iter().zip(imports) {
+    for (&i, import) in order.iter().zip(found.into_iter().flatten()) {
         importer.node(i, import).map_err(|error| place(error, &proto.node[i]))?;
     }
     for output in &proto.output {
@@ -89,6 +90,13 @@ impl<'a> Importer<'a> {
             _ => Err(undefined(name)),
         }
     }
+}
+
+/// The name of a node's operator, and whether it is read.
+pub(super) fn operator(node: &NodeProto) -> (String, bool) {
+    let name = if node.op_type.is_empty() { "(no name)" } else { &node.op_type };
+    let name = if is_default_domain(&node.domain) { name.to_owned() } else { format!("{}.{name}", node.domain) };
+    (name, ops::find(node).is_some())
 }
 
 fn place(error: Error, node: &NodeProto) -> Error {

@@ -28,7 +28,7 @@ use prost::Message;
 use sepconv_core::{Error, Graph, Result, Tensor};
 
 use crate::binding::check_ports;
-use crate::{Binding, Signature};
+use crate::{Binding, OperatorCount, Signature, operators};
 use external::External;
 pub use metadata::Metadata;
 pub use write::{save, write};
@@ -84,6 +84,15 @@ impl Onnx {
         Ok(Self { opset, inputs, outputs, metadata, model, directory: None })
     }
 
+    /// Whether bytes can be the beginning of a file: their first field is one that a ModelProto has.
+    pub fn may_begin(mut head: &[u8]) -> bool {
+        use prost::encoding::WireType::{LengthDelimited, Varint};
+        matches!(
+            prost::encoding::decode_key(&mut head),
+            Ok((1 | 5, Varint) | (2 | 3 | 4 | 6 | 7 | 8 | 14 | 20 | 25 | 26, LengthDelimited))
+        )
+    }
+
     /// Allows tensors that are stored outside the file, as long as they are inside this directory. Without it none is read.
     pub fn external_data(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
@@ -115,8 +124,14 @@ impl Onnx {
         &self.metadata
     }
 
+    /// The operators of the file's nodes, the most frequent first.
+    pub fn operators(&self) -> Vec<OperatorCount> {
+        let nodes = self.model.graph.iter().flat_map(|graph| &graph.node);
+        operators::count(nodes.map(graph::operator))
+    }
+
     /// The operators of the default domain that are read, in alphabetical order.
-    pub fn operators() -> impl Iterator<Item = &'static str> {
+    pub fn supported_operators() -> impl Iterator<Item = &'static str> {
         ops::OPERATORS.iter().map(|(name, _)| *name)
     }
 

@@ -1,4 +1,4 @@
-use sepconv_core::{Data, Error, Result, Shape, Tensor};
+use sepconv_core::{Data, Error, Result, Shape, Tensor, probe_memory};
 
 use super::external::{EXTERNAL, External};
 use super::proto::TensorProto;
@@ -52,6 +52,7 @@ fn read(proto: &TensorProto, external: External<'_>) -> Result<Tensor> {
     if let Some(raw) = &proto.raw_data {
         return element.tensor(raw, shape);
     }
+    probe_memory(shape.elements() * element.dtype().size())?;
     Tensor::new(shape, from_fields(element, proto)?).map_err(|_| {
         Error::malformed("tensor data does not fill its shape")
             .expected(format_args!("the elements of {:?}", proto.dims), "another number of them")

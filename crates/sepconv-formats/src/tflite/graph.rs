@@ -2,13 +2,14 @@ use sepconv_core::op::Quantization;
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Value, ValueId};
 
 use super::constant::{constant, shape_of};
+use super::flatbuffer::Table;
 use super::node::Node;
-use super::ops;
+use super::ops::Import;
 use super::quantization::{activation, quantization, whole};
-use super::schema::{Model, Operator, SubGraph, TensorInfo};
+use super::schema::{Model, Operator, OperatorCode, SubGraph, TensorInfo};
 use crate::binding::check_ports;
 use crate::element::ElementType;
-use crate::{Binding, Signature};
+use crate::{Binding, OperatorCount, Signature};
 
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
 const OPERANDS_PER_NODE: usize = 16;
@@ -43,6 +44,22 @@ fn no_scale() -> Error {
     Error::unsupported("bytes do not say which real numbers they stand for").expected("a scale", "none")
 }
 
+/// The operators of a network's nodes, the most frequent first.
+pub(super) fn operators(model: &Model, graph: &SubGraph) -> Result<Vec<OperatorCount>> {
+    let operator = |table: Result<Table>| {
+        let code = model.operator_code(Operator(table?).code()?)?;
+        Ok((code.title()?.into_owned(), import_of(&code)?.is_some()))
+    };
+    let place = |(i, table)| operator(table).map_err(|error: Error| error.at(format!("operator {i}")));
+    let operators: Vec<(String, bool)> = graph.operators()?.iter().enumerate().map(place).collect::<Result<_>>()?;
+    Ok(crate::operators::count(operators.into_iter()))
+}
+
+/// The import of an operator; `None` where it is not read.
+fn import_of(code: &OperatorCode) -> Result<Option<Import>> {
+    Ok(if code.is_custom()? { None } else { Import::find(code.name()?) })
+}
+
 /// A network on its way into a [`Graph`].
 pub(super) struct Importer<'a> {
     model: Model<'a>,
@@ -68,6 +85,7 @@ impl<'a> Importer<'a> {
         let (values, reals) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(binding.limits);
         let mut importer = Self { model, graph, builder, limits: binding.limits, values, reals, operands: 0 };
+        importer.check_operators()?;
         importer.inputs(inputs, binding)?;
         for (index, table) in operators.iter().enumerate() {
             importer.operator(index, Operator(table?))?;
@@ -185,30 +203,44 @@ impl<'a> Importer<'a> {
         Ok(Some(first))
     }
 
+    /// Fails where nodes have operators that are not read, and names them all.
+    fn check_operators(&self) -> Result<()> {
+        let counts = operators(&self.model, &self.graph)?;
+        let is_unsupported = |name: &str| counts.iter().any(|operator| operator.name == name && !operator.is_supported);
+        crate::operators::check(&counts).map_err(|error| {
+            let mut headings = self.graph.operators().into_iter().flat_map(|operators| {
+                operators.iter().enumerate().filter_map(|(i, table)| self.heading(i, Operator(table.ok()?)).ok())
+            });
+            match headings.find(|(kind, _)| is_unsupported(kind)) {
+                Some((kind, name)) => error.at_node(&name, &kind),
+                None => error,
+            }
+        })
+    }
+
     fn operator(&mut self, index: usize, operator: Operator<'a>) -> Result<()> {
-        let (kind, name) = self.heading(operator).map_err(|error| error.at(format!("operator {index}")))?;
-        self.node(operator, kind, &name).map_err(|error| error.at_node(&name, kind))
+        let (kind, name) = self.heading(index, operator).map_err(|error| error.at(format!("operator {index}")))?;
+        self.node(operator, &name).map_err(|error| error.at_node(&name, &kind))
     }
 
-    /// The name of an operator's kind, and of its first result, which is what people know the node by.
-    fn heading(&self, operator: Operator) -> Result<(&'static str, String)> {
-        let kind = self.model.operator_code(operator.code()?)?.name()?;
-        let first = operator.outputs()?.get(0).ok_or_else(|| Error::malformed("operator has no result"))?;
-        let name = self.graph.tensor(tensor_index(first)?)?.name()?;
-        Ok((kind, name.into_owned()))
+    /// The name of an operator, and of its first result, which is what people know the node by.
+    fn heading(&self, index: usize, operator: Operator) -> Result<(String, String)> {
+        let kind = self.model.operator_code(operator.code()?)?.title()?.into_owned();
+        let name = match operator.outputs()?.get(0) {
+            Some(first) => self.graph.tensor(tensor_index(first)?)?.name()?.into_owned(),
+            None => format!("operator {index}"),
+        };
+        Ok((kind, name))
     }
 
-    fn node(&mut self, operator: Operator<'a>, kind: &'static str, name: &str) -> Result<()> {
+    fn node(&mut self, operator: Operator<'a>, name: &str) -> Result<()> {
         self.count(operator)?;
-        if kind == "CUSTOM" {
-            let code = self.model.operator_code(operator.code()?)?;
-            return Err(Error::unsupported(format!("custom operator {:?} is not supported", code.custom()?)));
-        }
+        let import = import_of(&self.model.operator_code(operator.code()?)?)?;
+        let import = import.ok_or_else(|| Error::unsupported("operator is not supported"))?;
         let outputs = operator.outputs()?;
         let (inputs, results) = (operator.inputs()?.iter().collect(), outputs.iter().collect());
-        let mut node =
-            Node { importer: self, kind, name: name.to_owned(), inputs, results, options: operator.options()? };
-        let values = ops::import(&mut node)?;
+        let mut node = Node { importer: self, name: name.to_owned(), inputs, results, options: operator.options()? };
+        let values = import.run(&mut node)?;
         node.expect_results(values.len())?;
         for (output, value) in outputs.iter().zip(values) {
             let output = tensor_index(output)?;

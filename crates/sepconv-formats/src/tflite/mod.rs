@@ -17,8 +17,8 @@ mod schema;
 use bytes::Bytes;
 use sepconv_core::{Graph, Result};
 
-use crate::{Binding, Signature};
-use graph::{Importer, signatures};
+use crate::{Binding, OperatorCount, Signature};
+use graph::{Importer, operators, signatures};
 pub use metadata::{Metadata, Normalization};
 use schema::Model;
 
@@ -51,6 +51,15 @@ impl Tflite {
     /// The outputs that the file declares.
     pub fn outputs(&self) -> &[Signature] {
         &self.outputs
+    }
+
+    /// The operators of the file's nodes, the most frequent first.
+    ///
+    /// # Errors
+    /// When the file's lists of nodes and operators are malformed.
+    pub fn operators(&self) -> Result<Vec<OperatorCount>> {
+        let model = Model::read(&self.bytes)?;
+        operators(&model, &model.main()?)
     }
 
     /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.

@@ -11,8 +11,6 @@ use crate::{lacks_input, list, not_known};
 /// A node that is being imported, seen by its operator.
 pub(super) struct Node<'i, 'a> {
     pub(super) importer: &'i mut Importer<'a>,
-    /// The name of its operator.
-    pub(super) kind: &'static str,
     /// The name of its first result.
     pub(super) name: String,
     /// The tensors it takes; -1 stands for one that is left out.

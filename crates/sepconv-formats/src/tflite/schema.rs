@@ -119,9 +119,15 @@ impl OperatorCode<'_> {
         })
     }
 
-    /// The name of an operator that is not built in.
-    pub(super) fn custom(&self) -> Result<Cow<'_, str>> {
-        self.0.string(1)
+    /// Whether it is not built in: then converters chose its [title](Self::title).
+    pub(super) fn is_custom(&self) -> Result<bool> {
+        Ok(self.name()? == "CUSTOM")
+    }
+
+    /// The name that people know it by.
+    pub(super) fn title(&self) -> Result<Cow<'_, str>> {
+        let title = if self.is_custom()? { self.0.string(1)? } else { self.name()?.into() };
+        Ok(if title.is_empty() { "(no name)".into() } else { title })
     }
 }
 

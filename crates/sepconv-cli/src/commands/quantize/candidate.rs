@@ -104,7 +104,7 @@ impl<'a> Experiment<'a> {
         let Some(labelled) = &self.labelled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
         let tally = labelled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
-        if tally.failed > 0 { Err(Failure::Told) } else { Ok(Some(tally)) }
+        if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(Some(tally)) }
     }
 
     /// Runs both networks in turns on the first sample.

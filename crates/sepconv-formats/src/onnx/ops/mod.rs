@@ -15,7 +15,7 @@ mod reduce;
 mod resize;
 mod window;
 
-use sepconv_core::{Error, Result, ValueId};
+use sepconv_core::{Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::elementwise::{Binary, Unary};
 use sepconv_kernels::reduce::Reduction;
@@ -140,22 +140,15 @@ const MICROSOFT: &[(&str, Import)] = &[
     ("QuantizeLinear", quantize::quantize_linear),
 ];
 
-/// The import of a node's operator.
-pub(super) fn find(node: &NodeProto) -> Result<Import> {
+/// The import of a node's operator; `None` where it is not read.
+pub(super) fn find(node: &NodeProto) -> Option<Import> {
     let operators = match node.domain.as_str() {
         domain if is_default_domain(domain) => OPERATORS,
         "com.microsoft" => MICROSOFT,
-        domain => {
-            return Err(Error::unsupported("operator is not ONNX's own")
-                .expected("the default domain", format_args!("domain {domain:?}"))
-                .help("export the network without custom operators or runtime-specific fusions"));
-        }
+        _ => return None,
     };
     let place = operators.binary_search_by_key(&node.op_type.as_str(), |(name, _)| name);
-    place.map(|i| operators[i].1).map_err(|_| {
-        let names: Vec<&str> = operators.iter().map(|(name, _)| *name).collect();
-        Error::unsupported("operator is not supported").help(format!("supported are {}", names.join(", ")))
-    })
+    place.ok().map(|i| operators[i].1)
 }
 
 #[cfg(test)]

@@ -6,19 +6,8 @@ use super::plane::{padding, window};
 use crate::dims::size;
 use crate::tflite::node::Node;
 
-/// The convolutions; `None` for an operator of another family.
-pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
-    Some(match node.kind {
-        "CONV_2D" => conv2d(node),
-        "DEPTHWISE_CONV_2D" => depthwise(node),
-        "TRANSPOSE_CONV" => transpose_conv(node),
-        "FULLY_CONNECTED" => fully_connected(node),
-        _ => return None,
-    })
-}
-
 /// Weights are OHWI; fewer weight channels than input channels mean groups.
-fn conv2d(node: &mut Node) -> Result<ValueId> {
+pub(super) fn conv2d(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=3)?;
     let (x, weights) = (node.operand(0)?, node.operand(1)?);
     let [_, h, w, c] = node.plane(x)?;
@@ -33,7 +22,7 @@ fn conv2d(node: &mut Node) -> Result<ValueId> {
 }
 
 /// Weights are `[1, kh, kw, c·multiplier]`, the multiples of one channel next to each other.
-fn depthwise(node: &mut Node) -> Result<ValueId> {
+pub(super) fn depthwise(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=3)?;
     let (x, weights) = (node.operand(0)?, node.operand(1)?);
     let [_, h, w, c] = node.plane(x)?;
@@ -54,7 +43,7 @@ fn depthwise(node: &mut Node) -> Result<ValueId> {
 }
 
 /// The first operand is the shape of the result; padding is that of the convolution which would turn the result into the input.
-fn transpose_conv(node: &mut Node) -> Result<ValueId> {
+pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=4)?;
     let (weights, x) = (node.operand(1)?, node.operand(2)?);
     let [_, h, w, _] = node.plane(x)?;
@@ -86,7 +75,7 @@ fn end(window: &Window, axis: usize, input: usize, output: usize) -> Option<(usi
 }
 
 /// The input is flattened to `[batch, k]` for weights `[n, k]`, unless the node keeps leading axes.
-fn fully_connected(node: &mut Node) -> Result<ValueId> {
+pub(super) fn fully_connected(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=3)?;
     let (x, weights) = (node.operand(0)?, node.operand(1)?);
     let format = node.option(1, 0i8)?;

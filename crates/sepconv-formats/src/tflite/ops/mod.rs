@@ -1,4 +1,4 @@
-//! What each operator of TensorFlow Lite is in a graph: one file a family, each with a table from names to functions.
+//! What each operator of TensorFlow Lite is in a graph: one file a family, and the table that names them.
 
 mod conv;
 mod elementwise;
@@ -7,20 +7,114 @@ mod reduce;
 mod shape;
 mod slice;
 
-use sepconv_core::{Error, Result, ValueId};
+use sepconv_core::{Result, ValueId};
+use sepconv_kernels::Activation;
+use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_kernels::pool::PoolKind;
+use sepconv_kernels::reduce::Reduction;
 
 use super::node::Node;
 use crate::dims::axis;
 
-/// The results of a node. An operator that is not in the tables is refused.
-pub(super) fn import(node: &mut Node) -> Result<Vec<ValueId>> {
-    let families = [conv::import, elementwise::import, plane::import, reduce::import, shape::import, slice::import];
-    for family in families {
-        if let Some(result) = family(node) {
-            return result.map(|value| vec![value]);
+/// Adds what a node means to the graph.
+#[derive(Clone, Copy)]
+pub(super) enum Import {
+    /// Its only result.
+    One(fn(&mut Node<'_, '_>) -> Result<ValueId>),
+    /// All of its results.
+    Many(fn(&mut Node<'_, '_>) -> Result<Vec<ValueId>>),
+}
+
+use Import::{Many, One};
+
+/// Every built-in operator that is read, in alphabetical order.
+pub(super) const OPERATORS: &[(&str, Import)] = &[
+    ("ABS", One(|node| elementwise::unary(node, Unary::Abs))),
+    ("ADD", One(|node| elementwise::fused(node, Binary::Add))),
+    ("ADD_N", One(elementwise::add_n)),
+    ("AVERAGE_POOL_2D", One(|node| plane::pool(node, PoolKind::Average { count_padding: false }))),
+    ("BROADCAST_TO", One(shape::broadcast_to)),
+    ("CEIL", One(|node| elementwise::unary(node, Unary::Ceil))),
+    ("CONCATENATION", One(shape::concatenation)),
+    ("CONV_2D", One(conv::conv2d)),
+    ("COS", One(|node| elementwise::unary(node, Unary::Cos))),
+    ("DEPTHWISE_CONV_2D", One(conv::depthwise)),
+    ("DEQUANTIZE", One(elementwise::identity)),
+    ("DIV", One(|node| elementwise::fused(node, Binary::Div))),
+    ("ELU", One(|node| elementwise::unary(node, Unary::Elu { alpha: 1.0 }))),
+    ("EXP", One(|node| elementwise::unary(node, Unary::Exp))),
+    ("EXPAND_DIMS", One(shape::expand_dims)),
+    ("FLOOR", One(|node| elementwise::unary(node, Unary::Floor))),
+    ("FULLY_CONNECTED", One(conv::fully_connected)),
+    ("GATHER", One(shape::gather)),
+    ("GELU", One(elementwise::gelu)),
+    ("HARD_SWISH", One(|node| elementwise::unary(node, Unary::Activation(Activation::HardSwish)))),
+    ("LEAKY_RELU", One(elementwise::leaky_relu)),
+    ("LOG", One(|node| elementwise::unary(node, Unary::Log))),
+    ("LOGISTIC", One(|node| elementwise::unary(node, Unary::Activation(Activation::Sigmoid)))),
+    ("LOG_SOFTMAX", One(reduce::log_softmax)),
+    ("MAXIMUM", One(|node| elementwise::binary(node, Binary::Max))),
+    ("MAX_POOL_2D", One(|node| plane::pool(node, PoolKind::Max))),
+    ("MEAN", One(|node| reduce::reduce(node, Reduction::Mean))),
+    ("MINIMUM", One(|node| elementwise::binary(node, Binary::Min))),
+    ("MIRROR_PAD", One(shape::mirror_pad)),
+    ("MUL", One(|node| elementwise::fused(node, Binary::Mul))),
+    ("NEG", One(|node| elementwise::unary(node, Unary::Neg))),
+    ("PACK", One(shape::pack)),
+    ("PAD", One(|node| shape::pad(node, 2))),
+    ("PADV2", One(|node| shape::pad(node, 3))),
+    ("POW", One(|node| elementwise::binary(node, Binary::Pow))),
+    ("PRELU", One(|node| elementwise::binary(node, Binary::PRelu))),
+    ("QUANTIZE", One(elementwise::identity)),
+    ("REDUCE_MAX", One(|node| reduce::reduce(node, Reduction::Max))),
+    ("REDUCE_MIN", One(|node| reduce::reduce(node, Reduction::Min))),
+    ("REDUCE_PROD", One(|node| reduce::reduce(node, Reduction::Prod))),
+    ("RELU", One(|node| elementwise::unary(node, Unary::Activation(Activation::Relu)))),
+    ("RELU6", One(|node| elementwise::unary(node, Unary::Activation(Activation::RELU6)))),
+    ("RELU_0_TO_1", One(|node| elementwise::unary(node, Unary::Activation(Activation::Clip { low: 0.0, high: 1.0 })))),
+    (
+        "RELU_N1_TO_1",
+        One(|node| elementwise::unary(node, Unary::Activation(Activation::Clip { low: -1.0, high: 1.0 }))),
+    ),
+    ("RESHAPE", One(shape::reshape)),
+    ("RESIZE_BILINEAR", One(plane::resize_bilinear)),
+    ("RESIZE_NEAREST_NEIGHBOR", One(plane::resize_nearest)),
+    ("ROUND", One(|node| elementwise::unary(node, Unary::Round))),
+    ("RSQRT", One(elementwise::rsqrt)),
+    ("SHAPE", One(shape::shape)),
+    ("SIGN", One(|node| elementwise::unary(node, Unary::Sign))),
+    ("SIN", One(|node| elementwise::unary(node, Unary::Sin))),
+    ("SLICE", One(slice::slice)),
+    ("SOFTMAX", One(reduce::softmax)),
+    ("SPLIT", Many(slice::split)),
+    ("SPLIT_V", Many(slice::split_v)),
+    ("SQRT", One(|node| elementwise::unary(node, Unary::Sqrt))),
+    ("SQUARE", One(elementwise::square)),
+    ("SQUARED_DIFFERENCE", One(elementwise::squared_difference)),
+    ("SQUEEZE", One(shape::squeeze)),
+    ("STRIDED_SLICE", One(slice::strided_slice)),
+    ("SUB", One(|node| elementwise::fused(node, Binary::Sub))),
+    ("SUM", One(|node| reduce::reduce(node, Reduction::Sum))),
+    ("TANH", One(|node| elementwise::unary(node, Unary::Activation(Activation::Tanh)))),
+    ("TRANSPOSE", One(shape::transpose)),
+    ("TRANSPOSE_CONV", One(conv::transpose_conv)),
+    ("UNPACK", Many(slice::unpack)),
+];
+
+impl Import {
+    /// The import of a built-in operator; `None` where it is not read.
+    pub(super) fn find(operator: &str) -> Option<Self> {
+        let place = OPERATORS.binary_search_by_key(&operator, |(name, _)| name);
+        place.ok().map(|i| OPERATORS[i].1)
+    }
+
+    /// The results of a node.
+    pub(super) fn run(self, node: &mut Node<'_, '_>) -> Result<Vec<ValueId>> {
+        match self {
+            One(import) => import(node).map(|value| vec![value]),
+            Many(import) => import(node),
         }
     }
-    slice::import_many(node).unwrap_or_else(|| Err(Error::unsupported("operator is not supported")))
 }
 
 /// Axes in increasing order. Files may name one twice.
@@ -29,4 +123,14 @@ fn axes(values: &[i64], rank: usize) -> Result<Vec<usize>> {
     axes.sort_unstable();
     axes.dedup();
     Ok(axes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_for_the_binary_search() {
+        assert!(OPERATORS.is_sorted_by(|(a, _), (b, _)| a < b));
+    }
 }

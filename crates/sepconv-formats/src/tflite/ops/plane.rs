@@ -8,17 +8,6 @@ use crate::dims::size;
 use crate::padding::Padding;
 use crate::tflite::node::Node;
 
-/// What works on planes channel by channel; `None` for an operator of another family.
-pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
-    Some(match node.kind {
-        "AVERAGE_POOL_2D" => pool(node, PoolKind::Average { count_padding: false }),
-        "MAX_POOL_2D" => pool(node, PoolKind::Max),
-        "RESIZE_BILINEAR" => resize_bilinear(node),
-        "RESIZE_NEAREST_NEIGHBOR" => resize_nearest(node),
-        _ => return None,
-    })
-}
-
 /// `SAME` or `VALID`: the first field of the options of every operator with a window.
 pub(super) fn padding(node: &Node) -> Result<Padding> {
     match node.option(0, 0i8)? {
@@ -40,7 +29,7 @@ pub(super) fn window(
 }
 
 /// The largest of bytes is a byte; an activation or a mean needs arithmetic.
-fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
+pub(super) fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
     node.expect_operands(1..=1)?;
     let activation = node.option_activation(5)?;
     let of_bytes = kind == PoolKind::Max && activation == Activation::Identity && node.alike(&[0])?.is_some();
@@ -53,13 +42,13 @@ fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
     node.activate(pooled, activation)
 }
 
-fn resize_bilinear(node: &mut Node) -> Result<ValueId> {
+pub(super) fn resize_bilinear(node: &mut Node) -> Result<ValueId> {
     let (align, half) = (node.option(2, false)?, node.option(3, false)?);
     resize(node, Mode::Linear, align, half)
 }
 
 /// Rounds down, or to the nearest with halves up: at half-pixel centres that is the pixel which a centre falls into.
-fn resize_nearest(node: &mut Node) -> Result<ValueId> {
+pub(super) fn resize_nearest(node: &mut Node) -> Result<ValueId> {
     let (align, half) = (node.option(0, false)?, node.option(1, false)?);
     let rounding = if align || half { Rounding::PreferCeil } else { Rounding::Floor };
     resize(node, Mode::Nearest(rounding), align, half)

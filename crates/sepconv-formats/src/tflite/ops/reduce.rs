@@ -5,21 +5,7 @@ use sepconv_kernels::reduce::Reduction;
 use super::axes;
 use crate::tflite::node::Node;
 
-/// What makes one number of many; `None` for an operator of another family.
-pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
-    Some(match node.kind {
-        "MEAN" => reduce(node, Reduction::Mean),
-        "SUM" => reduce(node, Reduction::Sum),
-        "REDUCE_MAX" => reduce(node, Reduction::Max),
-        "REDUCE_MIN" => reduce(node, Reduction::Min),
-        "REDUCE_PROD" => reduce(node, Reduction::Prod),
-        "SOFTMAX" => softmax(node),
-        "LOG_SOFTMAX" => last_axis(node, true),
-        _ => return None,
-    })
-}
-
-fn reduce(node: &mut Node, reduction: Reduction) -> Result<ValueId> {
+pub(super) fn reduce(node: &mut Node, reduction: Reduction) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.operand(0)?;
     let axes = axes(&node.integers(1)?, node.shape(x).len())?;
@@ -28,7 +14,7 @@ fn reduce(node: &mut Node, reduction: Reduction) -> Result<ValueId> {
 }
 
 /// `softmax(beta·x)`; files write 1 for beta.
-fn softmax(node: &mut Node) -> Result<ValueId> {
+pub(super) fn softmax(node: &mut Node) -> Result<ValueId> {
     let beta = node.option(0, 0.0f32)?;
     if beta == 1.0 {
         return last_axis(node, false);
@@ -38,6 +24,10 @@ fn softmax(node: &mut Node) -> Result<ValueId> {
     let scaled = node.apply(Op::binary(Binary::Mul), &[x, beta])?;
     let axis = node.shape(scaled).len().saturating_sub(1);
     node.apply(Op::Softmax { axis, log: false }, &[scaled])
+}
+
+pub(super) fn log_softmax(node: &mut Node) -> Result<ValueId> {
+    last_axis(node, true)
 }
 
 fn last_axis(node: &mut Node, log: bool) -> Result<ValueId> {

@@ -6,25 +6,6 @@ use super::axes;
 use crate::dims::{axis, size, sizes};
 use crate::tflite::node::Node;
 
-/// What moves elements but computes none; `None` for an operator of another family.
-pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
-    Some(match node.kind {
-        "RESHAPE" => reshape(node),
-        "SQUEEZE" => squeeze(node),
-        "EXPAND_DIMS" => expand_dims(node),
-        "TRANSPOSE" => transpose(node),
-        "CONCATENATION" => concatenation(node),
-        "PACK" => pack(node),
-        "PAD" => pad(node, 2),
-        "PADV2" => pad(node, 3),
-        "MIRROR_PAD" => mirror_pad(node),
-        "BROADCAST_TO" => broadcast_to(node),
-        "SHAPE" => shape(node),
-        "GATHER" => gather(node),
-        _ => return None,
-    })
-}
-
 /// Another shape for a value, where it is another.
 pub(super) fn reshaped(node: &mut Node, x: ValueId, dims: Vec<usize>) -> Result<ValueId> {
     let shape = Shape::new(dims)?;
@@ -32,7 +13,7 @@ pub(super) fn reshaped(node: &mut Node, x: ValueId, dims: Vec<usize>) -> Result<
 }
 
 /// The new shape is the second operand, or the option of old files; one size may be -1.
-fn reshape(node: &mut Node) -> Result<ValueId> {
+pub(super) fn reshape(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=2)?;
     let x = node.moved(0)?;
     let sizes = match node.has(1) {
@@ -61,7 +42,7 @@ fn reshape(node: &mut Node) -> Result<ValueId> {
 }
 
 /// Drops the axes that the options name, or all of size 1.
-fn squeeze(node: &mut Node) -> Result<ValueId> {
+pub(super) fn squeeze(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=1)?;
     let x = node.moved(0)?;
     let shape = node.shape(x);
@@ -75,7 +56,7 @@ fn squeeze(node: &mut Node) -> Result<ValueId> {
     reshaped(node, x, dims)
 }
 
-fn expand_dims(node: &mut Node) -> Result<ValueId> {
+pub(super) fn expand_dims(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     let mut dims = node.shape(x).to_vec();
@@ -84,7 +65,7 @@ fn expand_dims(node: &mut Node) -> Result<ValueId> {
     reshaped(node, x, dims)
 }
 
-fn transpose(node: &mut Node) -> Result<ValueId> {
+pub(super) fn transpose(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     let order = node.integers(1)?;
@@ -93,7 +74,7 @@ fn transpose(node: &mut Node) -> Result<ValueId> {
     node.apply(Op::Transpose { order: order? }, &[x])
 }
 
-fn concatenation(node: &mut Node) -> Result<ValueId> {
+pub(super) fn concatenation(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=usize::MAX)?;
     let activation = node.option_activation(1)?;
     let operands = if activation == Activation::Identity { node.all_joined()? } else { node.all()? };
@@ -103,7 +84,7 @@ fn concatenation(node: &mut Node) -> Result<ValueId> {
 }
 
 /// Joins operands along a new axis.
-fn pack(node: &mut Node) -> Result<ValueId> {
+pub(super) fn pack(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=usize::MAX)?;
     let mut operands = node.all_joined()?;
     let mut dims = node.shape(operands[0]).to_vec();
@@ -116,7 +97,7 @@ fn pack(node: &mut Node) -> Result<ValueId> {
 }
 
 /// Zeros, or the value of a third operand.
-fn pad(node: &mut Node, operands: usize) -> Result<ValueId> {
+pub(super) fn pad(node: &mut Node, operands: usize) -> Result<ValueId> {
     node.expect_operands(operands..=operands)?;
     let bytes = node.alike(if operands == 3 { &[0, 2] } else { &[0] })?;
     let x = if bytes.is_some() { node.stored(0)? } else { node.operand(0)? };
@@ -144,7 +125,7 @@ fn padding_value(node: &mut Node, bytes: bool) -> Result<f32> {
     })
 }
 
-fn mirror_pad(node: &mut Node) -> Result<ValueId> {
+pub(super) fn mirror_pad(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     match node.option(0, 0i8)? {
@@ -163,7 +144,7 @@ fn padded(node: &mut Node, x: ValueId, fill: Fill) -> Result<ValueId> {
     node.apply(Op::Pad { before: before?, after: after?, fill }, &[x])
 }
 
-fn broadcast_to(node: &mut Node) -> Result<ValueId> {
+pub(super) fn broadcast_to(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     let dims = sizes(&node.integers(1)?)?;
@@ -171,14 +152,14 @@ fn broadcast_to(node: &mut Node) -> Result<ValueId> {
 }
 
 /// Shapes are known while importing.
-fn shape(node: &mut Node) -> Result<ValueId> {
+pub(super) fn shape(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(1..=1)?;
     let x = node.stored(0)?;
     let sizes: Vec<i64> = node.shape(x).iter().map(|&size| size as i64).collect();
     node.constant(Tensor::i64([sizes.len()], sizes)?)
 }
 
-fn gather(node: &mut Node) -> Result<ValueId> {
+pub(super) fn gather(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let (x, indices) = (node.moved(0)?, node.stored(1)?);
     let batch = node.option(1, 0i32)?;

@@ -4,27 +4,8 @@ use super::shape::reshaped;
 use crate::dims::{axis, size, sizes};
 use crate::tflite::node::Node;
 
-/// What takes one part of an operand; `None` for an operator of another family.
-pub(super) fn import(node: &mut Node) -> Option<Result<ValueId>> {
-    Some(match node.kind {
-        "SLICE" => slice(node),
-        "STRIDED_SLICE" => strided_slice(node),
-        _ => return None,
-    })
-}
-
-/// What takes an operand apart; `None` for an operator of another family.
-pub(super) fn import_many(node: &mut Node) -> Option<Result<Vec<ValueId>>> {
-    Some(match node.kind {
-        "SPLIT" => split(node),
-        "SPLIT_V" => split_v(node),
-        "UNPACK" => unpack(node),
-        _ => return None,
-    })
-}
-
 /// `sizes` elements from `begin` on; -1 stands for the rest.
-fn slice(node: &mut Node) -> Result<ValueId> {
+pub(super) fn slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=3)?;
     let x = node.moved(0)?;
     let (begin, counts, shape) = (node.integers(1)?, node.integers(2)?, node.shape(x));
@@ -40,7 +21,7 @@ fn slice(node: &mut Node) -> Result<ValueId> {
 
 /// NumPy's `x[begin:end:step, ...]`. Bits of the masks say for each axis that begin or end is left out, or that the axis is an index
 /// and disappears.
-fn strided_slice(node: &mut Node) -> Result<ValueId> {
+pub(super) fn strided_slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(4..=4)?;
     let x = node.moved(0)?;
     let (begins, ends, steps) = (node.integers(1)?, node.integers(2)?, node.integers(3)?);
@@ -121,7 +102,7 @@ impl Ranges {
 }
 
 /// Equal parts along an axis, which is the first operand.
-fn split(node: &mut Node) -> Result<Vec<ValueId>> {
+pub(super) fn split(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(2..=2)?;
     let x = node.moved(1)?;
     let shape = node.shape(x);
@@ -136,7 +117,7 @@ fn split(node: &mut Node) -> Result<Vec<ValueId>> {
 }
 
 /// Parts of given sizes along an axis; one may be -1 for the rest.
-fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
+pub(super) fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(3..=3)?;
     let x = node.moved(0)?;
     let shape = node.shape(x);
@@ -155,7 +136,7 @@ fn split_v(node: &mut Node) -> Result<Vec<ValueId>> {
 }
 
 /// Slices of size 1 along an axis, without that axis.
-fn unpack(node: &mut Node) -> Result<Vec<ValueId>> {
+pub(super) fn unpack(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(1..=1)?;
     let x = node.moved(0)?;
     let mut dims = node.shape(x).to_vec();

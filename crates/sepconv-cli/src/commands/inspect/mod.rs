@@ -1,3 +1,5 @@
+mod partial;
+
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
@@ -5,6 +7,7 @@ use std::path::PathBuf;
 use sepconv::{DType, Format, Graph, ImageInput, Layer, Layout, Model, Plan, Preprocess, Runner, TensorInfo};
 use serde::Serialize;
 
+use self::partial::OperatorJson;
 use crate::args::CompileArgs;
 use crate::failure::Failure;
 use crate::report::{self, Align, PreprocessJson, bytes, count, dims, shown};
@@ -37,6 +40,7 @@ struct Output<'a> {
     labels: Vec<String>,
     isa: String,
     threads: usize,
+    operators: Vec<OperatorJson>,
     layers: Vec<LayerJson<'a>>,
     totals: Totals,
 }
@@ -156,7 +160,10 @@ fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let options = args.compile.options()?;
-    let runner = model.compile(&options)?;
+    let runner = match model.compile(&options) {
+        Ok(runner) => runner,
+        Err(error) => return partial::print(&args, &model, error, out),
+    };
     let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, runner.plan());
     // What a network of something else than pictures states or defaults to means nothing.
     let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };
@@ -202,6 +209,7 @@ fn print_json(
         labels: model.labels().map_or(vec![], |labels| labels.names().to_vec()),
         isa: plan.isa().to_string(),
         threads: plan.threads(),
+        operators: OperatorJson::all(&model.operators()?),
         layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
         totals,
     };
