@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use sepconv::{Image, ImageInput, Layout, Preprocess};
+use sepconv::{Geometry, Image, ImageInput, Layout, Preprocess};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(image) = Image::decode(bytes) else { return };
@@ -11,7 +11,12 @@ fuzz_target!(|bytes: &[u8]| {
     let mut choices = Unstructured::new(&bytes[bytes.len().saturating_sub(4)..]);
     let mut below = |end: usize| choices.int_in_range(0..=end - 1).unwrap_or(0);
     let dims = [1, [1, 3][below(2)], 1 + below(64), 1 + below(64)];
-    let preprocess = [Preprocess::torch(), Preprocess::tf().whole(), Preprocess::unit(), Preprocess::raw()];
+    let preprocess = [
+        Preprocess::torch(),
+        Preprocess::tf(),
+        Preprocess::unit().geometry(Geometry::NoCrop),
+        Preprocess::raw(),
+    ];
     let Ok(input) = ImageInput::new(&dims, Layout::Nchw) else { return };
     _ = input.tensor(&image, &preprocess[below(4)]);
 });

@@ -171,8 +171,9 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
 /// What pictures become.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; with `:whole` behind it, no margin of the
-    /// picture is cut off [default: what the file states, else torch for ONNX and tf for TensorFlow Lite]
+    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; then, perhaps, which part of an image is used:
+    /// :resize-crop (torchvision's order), :crop-resize (TensorFlow's) or :no-crop [default: what the file states, else torch for ONNX and
+    /// tf for TensorFlow Lite]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
     preprocess: Option<Preprocess>,
 }
@@ -180,7 +181,13 @@ pub(crate) struct PreprocessArgs {
 impl PreprocessArgs {
     /// The one asked for, else the model's.
     pub(crate) fn of(&self, model: &Model) -> Result<Preprocess> {
-        self.preprocess.clone().map_or_else(|| model.preprocess(), Ok)
+        match &self.preprocess {
+            Some(preprocess) if preprocess.own_geometry().is_none() => {
+                Ok(preprocess.clone().geometry(model.usual_geometry()))
+            }
+            Some(preprocess) => Ok(preprocess.clone()),
+            None => model.preprocess(),
+        }
     }
 }
 

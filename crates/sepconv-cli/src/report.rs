@@ -1,7 +1,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use sepconv::{Error, Layout, Plan, Preprocess, Shape, printable};
+use sepconv::{Error, Geometry, Layout, Plan, Preprocess, Shape, printable};
 use serde::Serialize;
 
 /// Writes one JSON document on one line.
@@ -136,6 +136,7 @@ impl From<&Error> for ErrorJson {
 pub(crate) struct PreprocessJson {
     name: String,
     formula: String,
+    geometry: &'static str,
     whole: bool,
     source: String,
 }
@@ -145,7 +146,8 @@ impl From<&Preprocess> for PreprocessJson {
         Self {
             name: preprocess.name().to_owned(),
             formula: preprocess.formula().to_owned(),
-            whole: preprocess.is_whole(),
+            geometry: preprocess.own_geometry().unwrap_or(Geometry::ResizeCrop).name(),
+            whole: preprocess.own_geometry() == Some(Geometry::NoCrop),
             source: preprocess.source().to_string(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use image::{Rgb, RgbImage};
+use sepconv::{Image, file};
 
 const WIDTH: u32 = 384;
 const HEIGHT: u32 = 288;
@@ -44,14 +44,15 @@ fn main() {
         eprintln!("usage: draw_daisy FILE.png");
         std::process::exit(2);
     };
-    let picture = RgbImage::from_fn(WIDTH, HEIGHT, pixel);
-    if let Err(error) = picture.save(&path) {
-        eprintln!("error: {path}: {error}");
+    let rgb = (0..HEIGHT).flat_map(|y| (0..WIDTH).flat_map(move |x| pixel(x, y))).collect();
+    let image = Image::from_rgb(WIDTH as usize, HEIGHT as usize, rgb);
+    if let Err(error) = image.and_then(|image| file::write(path.as_ref(), &image.to_png())) {
+        eprintln!("error: {error}");
         std::process::exit(1);
     }
 }
 
-fn pixel(x: u32, y: u32) -> Rgb<u8> {
+fn pixel(x: u32, y: u32) -> [u8; 3] {
     let mut sum = [0.0; 3];
     for (i, j) in (0..SAMPLES).flat_map(|i| (0..SAMPLES).map(move |j| (i, j))) {
         let at = |whole: u32, part: u32| f64::from(whole) + f64::from(part) / f64::from(SAMPLES);
@@ -59,7 +60,7 @@ fn pixel(x: u32, y: u32) -> Rgb<u8> {
         sum = std::array::from_fn(|channel| sum[channel] + colour[channel]);
     }
     let samples = f64::from(SAMPLES * SAMPLES);
-    Rgb(sum.map(|value| ((value / samples).clamp(0.0, 1.0) * 255.0).round() as u8))
+    sum.map(|value| ((value / samples).clamp(0.0, 1.0) * 255.0).round() as u8)
 }
 
 /// What is in front at a point.

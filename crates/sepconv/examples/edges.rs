@@ -1,7 +1,7 @@
 //! The operator alone on a picture: a Laplacian finds the edges of each channel, a mix of the channels colours them.
 //! `cargo run --release -p sepconv --example edges -- examples/daisy.png edges.png`
 
-use sepconv::{Activation, Error, Image, Options, Result, SeparableConv2d, Tensor};
+use sepconv::{Activation, Image, Options, Result, SeparableConv2d, Tensor, file};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,7 +29,6 @@ fn edges(picture: &Image, path: &str) -> Result<()> {
     let result = runner.run(&Tensor::f32(shape, pixels)?)?;
 
     let rgb: Vec<u8> = result.as_f32().unwrap_or_default().iter().map(|&x| x as u8).collect();
-    let (width, height) = (picture.width() as u32, picture.height() as u32);
-    image::save_buffer(path, &rgb, width, height, image::ColorType::Rgb8)
-        .map_err(|error| Error::io(format!("picture cannot be written: {error}")).in_file(path))
+    let edges = Image::from_rgb(picture.width(), picture.height(), rgb)?;
+    file::write(path.as_ref(), &edges.to_png())
 }

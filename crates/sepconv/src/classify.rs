@@ -5,7 +5,7 @@ use crate::byte_input::byte_input;
 use crate::model::blamed;
 use crate::pixels::{Elements, Tables};
 use crate::runner::quantization;
-use crate::{Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
+use crate::{Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
 
 /// What a network thinks a picture shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,8 @@ pub struct Classifier {
     elements: Elements,
     tensor: Tensor,
     preprocess: Preprocess,
+    /// What pre-processing without a geometry means for this network.
+    usual_geometry: Geometry,
     tables: Tables,
     labels: Option<Labels>,
     /// How bytes of the output stand for scores.
@@ -52,6 +54,7 @@ pub(crate) struct Origin {
     name: String,
     layout: Layout,
     preprocess: Preprocess,
+    usual_geometry: Geometry,
     labels: Option<Labels>,
 }
 
@@ -61,6 +64,7 @@ impl Origin {
             name: model.name().to_owned(),
             layout: model.usual_layout(),
             preprocess: model.preprocess()?,
+            usual_geometry: model.usual_geometry(),
             labels: model.labels(),
         })
     }
@@ -112,7 +116,7 @@ impl Classifier {
         if several(tensor.dtype(), &input_quantization) || several(output.dtype, &quantization) {
             return Err(unsuitable("bytes of pixels or classes have several scales"));
         }
-        let Origin { preprocess, labels, .. } = origin;
+        let Origin { preprocess, usual_geometry, labels, .. } = origin;
         let labels = labels.and_then(|labels| labels.for_outputs(classes).ok());
         Ok(Self {
             tables: Tables::new(&preprocess, &elements),
@@ -123,6 +127,7 @@ impl Classifier {
             elements,
             tensor,
             preprocess,
+            usual_geometry,
             labels,
             quantization,
         })
@@ -131,6 +136,7 @@ impl Classifier {
     /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantised as they are, but for
     /// [`raw`](Preprocess::raw): it gives the bytes themselves.
     pub fn with_preprocess(mut self, preprocess: Preprocess) -> Self {
+        let preprocess = preprocess.geometry_or(self.usual_geometry);
         self.tables = Tables::new(&preprocess, &self.elements);
         self.preprocess = match self.elements {
             Elements::Bytes(dtype, _) => preprocess.into_type(dtype),

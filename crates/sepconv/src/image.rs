@@ -47,20 +47,46 @@ impl Image {
         &self.rgb
     }
 
-    /// What a network that takes `width` by `height` pixels is shown: the picture shrunk or enlarged until its shortest side is
-    /// 256/224 of the network's (256 for 224; more where the proportions demand it), then the centre. A picture whose shortest
-    /// side has that length already is cut only: its pixels are not touched.
-    pub fn fit(&self, width: usize, height: usize) -> Result<Self> {
-        self.shown([width, height], with_margin)
+    /// Resizes the image until its shorter side is 256/224 of a network's (256 for 224; more where the proportions demand it), then cuts out
+    /// the center of `width` by `height`: torchvision's `Resize(256)`, `CenterCrop(224)`. Where the shorter side has that length already no pixel
+    /// is changed.
+    ///
+    /// # Errors
+    /// When the image would become too large.
+    pub fn resize_crop(&self, width: usize, height: usize) -> Result<Self> {
+        self.covered([width, height], with_margin)
     }
 
-    /// The picture shrunk or enlarged until it just covers `width` by `height`, then the centre: as [`fit`](Self::fit), without a
+    /// Cuts out the center, 224/256 of the largest part with the proportions of `width` by `height`, and resizes it to that size: TensorFlow's
+    /// central fraction of 0.875. Where the part has that size already no pixel is changed.
+    ///
+    /// # Errors
+    /// When a side would be zero or too large.
+    pub fn crop_resize(&self, width: usize, height: usize) -> Result<Self> {
+        let sides = 1..=MAX_SIDE as usize;
+        if !sides.contains(&width) || !sides.contains(&height) {
+            return Err(Error::argument("image cannot have this size")
+                .expected(format_args!("sides from 1 to {MAX_SIDE}"), format_args!("{width}x{height}")));
+        }
+        // The largest part with these proportions touches two sides.
+        let (across, down) = match width * self.height >= height * self.width {
+            true => (self.width, self.width * height / width),
+            false => (self.height * width / height, self.height),
+        };
+        self.center(without_margin(across), without_margin(down))?.resize(width, height)
+    }
+
+    /// Resizes the image until it just covers `width` by `height`, then cuts out the center: as [`resize_crop`](Self::resize_crop), without a
     /// margin.
+    ///
+    /// # Errors
+    /// When the image would become too large.
     pub fn cover(&self, width: usize, height: usize) -> Result<Self> {
-        self.shown([width, height], |side| side)
+        self.covered([width, height], |side| side)
     }
 
-    fn shown(&self, [width, height]: [usize; 2], covered: impl Fn(usize) -> usize) -> Result<Self> {
+    /// The center of the image resized until it covers what `covered` makes of both sides.
+    fn covered(&self, [width, height]: [usize; 2], covered: impl Fn(usize) -> usize) -> Result<Self> {
         if width.max(height) > MAX_SIDE as usize {
             return Err(Error::argument("picture cannot become that large")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{width}x{height}")));
@@ -70,7 +96,7 @@ impl Image {
             return Err(Error::limit("picture is too long for its width to be resized")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{cover_width}x{cover_height}")));
         }
-        self.resize(cover_width, cover_height)?.centre(width, height)
+        self.resize(cover_width, cover_height)?.center(width, height)
     }
 
     /// The size with this picture's proportions that just covers `width` by `height`; fractions are dropped.
@@ -97,8 +123,8 @@ impl Image {
         Self::from_rgb(width, height, rgb)
     }
 
-    /// The centre; where it cannot be exact, one pixel nearer to the top left.
-    fn centre(&self, width: usize, height: usize) -> Result<Self> {
+    /// The center; where it cannot be exact, one pixel nearer to the top left.
+    fn center(&self, width: usize, height: usize) -> Result<Self> {
         if width > self.width || height > self.height {
             return Err(Error::argument("picture is smaller than its part")
                 .expected(format_args!("at least {width}x{height}"), format_args!("{}x{}", self.width, self.height)));
@@ -138,6 +164,12 @@ impl Triangles {
     fn axis(&self) -> resample::Axis<'_> {
         resample::Axis { first: &self.first, weights: &self.weights }
     }
+}
+
+/// `round(side * 224 / 256)`, at least 1
+fn without_margin(side: usize) -> usize {
+    let (scale, part) = MARGIN;
+    ((2 * side * part + scale) / (2 * scale)).max(1)
 }
 
 /// `round(side * 256 / 224)`

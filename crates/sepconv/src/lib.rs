@@ -51,7 +51,7 @@ pub use labels::{Labels, Truth, class_of};
 pub use machine::Machine;
 pub use model::{Format, Model};
 pub use options::{ISA_VARIABLE, Options};
-pub use preprocess::{ImageInput, Layout, Preprocess, Source};
+pub use preprocess::{Geometry, ImageInput, Layout, Preprocess, Source};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};
 pub use separable::SeparableConv2d;

@@ -10,7 +10,9 @@ use sepconv_formats::tflite::Tflite;
 use sepconv_formats::{Binding, OperatorCount, Signature};
 
 use crate::classify::Origin;
-use crate::{Classifier, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models};
+use crate::{
+    Classifier, Geometry, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models,
+};
 
 /// A network as its file holds it, or one [of a family](crate::models).
 ///
@@ -236,7 +238,8 @@ impl Model {
     /// When what it says is not usable.
     pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
         if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
-            return Ok(Some(Preprocess::raw().into_type(*dtype).said_by(Source::File)));
+            let raw = Preprocess::raw().into_type(*dtype).geometry_or(self.usual_geometry());
+            return Ok(Some(raw.said_by(Source::File)));
         }
         let stated = match &self.file {
             ModelFile::Onnx(file) => file.metadata().preprocess.as_deref().map(|text| {
@@ -249,9 +252,12 @@ impl Model {
                 .metadata()
                 .and_then(|metadata| metadata.normalization)
                 .map(|stated| Preprocess::custom(&stated.mean, &stated.std)),
-            ModelFile::Built(built) => return Ok(Some(built.preprocess.clone().said_by(Source::Network))),
+            ModelFile::Built(built) => {
+                return Ok(Some(built.preprocess.clone().geometry_or(self.usual_geometry()).said_by(Source::Network)));
+            }
         };
-        Ok(stated.transpose().map_err(|error| error.in_file(&self.name))?.map(|found| found.said_by(Source::File)))
+        let stated: Option<Preprocess> = stated.transpose().map_err(|error| error.in_file(&self.name))?;
+        Ok(stated.map(|found| found.geometry_or(self.usual_geometry()).said_by(Source::File)))
     }
 
     /// How pictures become the network's numbers: what the file [states](Self::stated_preprocess), else what is usual for its
@@ -307,6 +313,14 @@ impl Model {
         };
         let info = TensorInfo::new(graph, port)?;
         ImageInput::new(&info.shape, self.usual_layout()).map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The geometry that is usual for this format, where nothing else is known.
+    pub fn usual_geometry(&self) -> Geometry {
+        match self.format() {
+            Format::Onnx | Format::Built => Geometry::ResizeCrop,
+            Format::Tflite => Geometry::CropResize,
+        }
     }
 
     /// The layout that image inputs of this format usually have.

@@ -76,8 +76,30 @@ impl ImageInput {
     }
 }
 
-/// What is behind the text of a [`Preprocess`] without margin.
-const WHOLE: &str = ":whole";
+/// Which part of an image a network sees, and in which order it is cut out and resized. Both orders cut off the same margin, so that 7/8 of
+/// the shorter side remain; where the image is resized they give slightly different pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Geometry {
+    /// torchvision's: resize the shorter side to 256/224 of what the network takes, then cut out the center. See [`Image::resize_crop`].
+    ResizeCrop,
+    /// TensorFlow's: cut out the central fraction of 0.875, then resize it. See [`Image::crop_resize`].
+    CropResize,
+    /// Resize the shorter side to what the network takes and cut off the rest of the longer one only. See [`Image::cover`].
+    NoCrop,
+}
+
+impl Geometry {
+    const ALL: [Self; 3] = [Self::ResizeCrop, Self::CropResize, Self::NoCrop];
+
+    /// `resize-crop`, `crop-resize` or `no-crop`: the suffix of a [`Preprocess`] behind a colon.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ResizeCrop => "resize-crop",
+            Self::CropResize => "crop-resize",
+            Self::NoCrop => "no-crop",
+        }
+    }
+}
 
 /// Who said how pixels become numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,22 +129,23 @@ impl fmt::Display for Source {
 /// channel.
 ///
 /// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or `MEAN/STD`
-/// such as `128/127` or `123.7,116.3,103.5/58.4,57.1,57.4`; `:whole` behind it, as in `tf:whole`, means
-/// [`whole`](Self::whole).
+/// such as `128/127` or `123.7,116.3,103.5/58.4,57.1,57.4`, each perhaps followed by a [geometry](Geometry): `tf:no-crop`. Without one it is
+/// [`CropResize`](Geometry::CropResize) for `tf`, [`ResizeCrop`](Geometry::ResizeCrop) for `torch`, and for the others what is usual for the
+/// model's format: that of `tf` for TensorFlow Lite, that of `torch` otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     name: String,
     formula: String,
     mean: [f64; 3],
     std: [f64; 3],
-    whole: bool,
+    geometry: Option<Geometry>,
     source: Source,
 }
 
 impl Preprocess {
     /// TensorFlow's: `(px - 127.5) / 127.5`, from -1 to 1.
     pub fn tf() -> Self {
-        Self::preset("tf", "(px - 127.5) / 127.5", [127.5; 3], [127.5; 3])
+        Self::preset("tf", "(px - 127.5) / 127.5", [127.5; 3], [127.5; 3]).geometry(Geometry::CropResize)
     }
 
     /// torchvision's: `(px/255 - mean) / std` with the mean and standard deviation of ImageNet.
@@ -134,6 +157,7 @@ impl Preprocess {
             [0.485, 0.456, 0.406].map(|x| x * 255.0),
             [0.229, 0.224, 0.225].map(|x| x * 255.0),
         )
+        .geometry(Geometry::ResizeCrop)
     }
 
     /// `px / 255`, from 0 to 1.
@@ -172,13 +196,24 @@ impl Preprocess {
     }
 
     fn preset(name: &str, formula: &str, mean: [f64; 3], std: [f64; 3]) -> Self {
-        Self { name: name.to_owned(), formula: formula.to_owned(), mean, std, whole: false, source: Source::Argument }
+        Self { name: name.to_owned(), formula: formula.to_owned(), mean, std, geometry: None, source: Source::Argument }
     }
 
-    /// The same for a network that is to see all of a picture's shorter side: what it was trained on had no margin to cut off.
-    pub fn whole(mut self) -> Self {
-        self.whole = true;
+    /// The same with another geometry.
+    pub fn geometry(mut self, geometry: Geometry) -> Self {
+        self.geometry = Some(geometry);
         self
+    }
+
+    /// The same with this geometry where it has none of its own.
+    pub(crate) fn geometry_or(mut self, usual: Geometry) -> Self {
+        self.geometry.get_or_insert(usual);
+        self
+    }
+
+    /// Its geometry; `None` for what is usual for the model's format.
+    pub fn own_geometry(&self) -> Option<Geometry> {
+        self.geometry
     }
 
     /// The same, said by someone else.
@@ -187,13 +222,16 @@ impl Preprocess {
         self
     }
 
-    /// The part of a picture that a network of `width` by `height` pixels sees, in that size: with the usual
-    /// [margin](Image::fit), or without one where the [whole](Self::whole) is wanted.
+    /// The part of an image that a network of `width` by `height` pixels sees, in that size.
     ///
     /// # Errors
-    /// When the picture cannot be resized.
+    /// When the image cannot be resized.
     pub fn fit(&self, image: &Image, width: usize, height: usize) -> Result<Image> {
-        if self.whole { image.cover(width, height) } else { image.fit(width, height) }
+        match self.geometry.unwrap_or(Geometry::ResizeCrop) {
+            Geometry::ResizeCrop => image.resize_crop(width, height),
+            Geometry::CropResize => image.crop_resize(width, height),
+            Geometry::NoCrop => image.cover(width, height),
+        }
     }
 
     /// The text that it is parsed from.
@@ -204,7 +242,15 @@ impl Preprocess {
             values => values.join(","),
         };
         let how = if self.name == "custom" { [list(self.mean), list(self.std)].join("/") } else { self.name.clone() };
-        how + if self.whole { WHOLE } else { "" }
+        let usual = match self.name.as_str() {
+            "tf" => Some(Geometry::CropResize),
+            "torch" => Some(Geometry::ResizeCrop),
+            _ => None,
+        };
+        match self.geometry.filter(|_| self.geometry != usual) {
+            Some(geometry) => format!("{how}:{}", geometry.name()),
+            None => how,
+        }
     }
 
     /// `tf`, `torch`, `unit`, `raw` or `custom`.
@@ -215,11 +261,6 @@ impl Preprocess {
     /// What is computed, for people.
     pub fn formula(&self) -> &str {
         &self.formula
-    }
-
-    /// Whether no [margin](Self::whole) is cut off.
-    pub fn is_whole(&self) -> bool {
-        self.whole
     }
 
     /// Who said so.
@@ -252,8 +293,15 @@ impl FromStr for Preprocess {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(text) = text.strip_suffix(WHOLE) {
-            return text.parse().map(Self::whole);
+        let geometry = text.rsplit_once(':').map(|(how, name)| {
+            let found = Geometry::ALL.into_iter().find(|geometry| geometry.name() == name);
+            found.map(|geometry| (how, geometry)).ok_or_else(|| {
+                Error::argument("unknown geometry of pre-processing")
+                    .expected("resize-crop, crop-resize or no-crop behind the colon", format_args!("{name:?}"))
+            })
+        });
+        if let Some((how, geometry)) = geometry.transpose()? {
+            return how.parse().map(|preprocess: Self| preprocess.geometry(geometry));
         }
         match text {
             "tf" => Ok(Self::tf()),
@@ -264,10 +312,8 @@ impl FromStr for Preprocess {
                 .split_once('/')
                 .and_then(|(mean, std)| Some((list(mean)?, list(std)?)))
                 .ok_or_else(|| {
-                    Error::argument("unknown pre-processing").expected(
-                        "tf, torch, unit, raw or MEAN/STD such as 128/127, each also with :whole",
-                        format_args!("{text:?}"),
-                    )
+                    Error::argument("unknown pre-processing")
+                        .expected("tf, torch, unit, raw or MEAN/STD such as 128/127", format_args!("{text:?}"))
                 })
                 .and_then(|(mean, std)| Self::custom(&mean, &std)),
         }
@@ -281,7 +327,11 @@ fn list(text: &str) -> Option<Vec<f32>> {
 
 impl fmt::Display for Preprocess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}{}", self.name, self.formula, if self.whole { ", no margin cut off" } else { "" })
+        write!(f, "{}: {}", self.name, self.formula)?;
+        match self.geometry {
+            Some(geometry) => write!(f, ", {}", geometry.name()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -294,21 +344,25 @@ mod tests {
         assert_eq!("tf".parse(), Ok(Preprocess::tf()));
         let custom: Preprocess = "128/127".parse().unwrap();
         assert_eq!(custom.to_string(), "custom: (px - 128) / 127");
-        for bad in ["", "caffe", "1/", "/", "1/0", "nan/1", "1/2/3", "1,2/3", "1,2,3,4/5", ":whole", "tf:half"] {
+        for bad in ["", "caffe", "1/", "/", "1/0", "nan/1", "1/2/3", "1,2/3", "1,2,3,4/5", ":no-crop", "tf:half", "tf:"]
+        {
             assert!(bad.parse::<Preprocess>().is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn a_preprocess_becomes_the_text_that_it_came_from() {
-        for text in ["tf", "torch", "unit:whole", "raw", "128/127", "123.7,116.3,103.5/58.4", "0.1,0.2,0.3/1,2,3:whole"]
+        for text in
+            ["tf", "torch", "unit:no-crop", "raw:crop-resize", "128/127", "123.7,116.3,103.5/58.4", "tf:resize-crop"]
         {
             let preprocess: Preprocess = text.parse().unwrap();
             assert_eq!(preprocess.text(), text);
         }
-        let whole: Preprocess = "tf:whole".parse().unwrap();
-        assert_eq!(whole.to_string(), "tf: (px - 127.5) / 127.5, no margin cut off");
+        let whole: Preprocess = "tf:no-crop".parse().unwrap();
+        assert_eq!(whole.to_string(), "tf: (px - 127.5) / 127.5, no-crop");
         assert_ne!(whole, Preprocess::tf());
+        assert_eq!("torch:resize-crop".parse(), Ok(Preprocess::torch()));
+        assert_eq!(Preprocess::raw().geometry_or(Geometry::CropResize).text(), "raw:crop-resize");
     }
 
     #[test]

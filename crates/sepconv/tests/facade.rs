@@ -47,14 +47,14 @@ fn a_file_states_how_it_is_used() {
     let labels = Labels::parse(NAMES).unwrap();
     let metadata = Metadata {
         description: "names colours".into(),
-        preprocess: Some("torch:whole".into()),
+        preprocess: Some("torch:no-crop".into()),
         labels: labels.names().to_vec(),
     };
     let model = stating(&metadata);
     assert_eq!((model.description(), model.labels()), (Some("names colours"), Some(labels)));
     assert_eq!(model.metadata(), Ok(metadata));
     let preprocess = model.preprocess().unwrap();
-    assert_eq!((preprocess.text().as_str(), preprocess.source()), ("torch:whole", Source::File));
+    assert_eq!((preprocess.text().as_str(), preprocess.source()), ("torch:no-crop", Source::File));
 
     let mut classifier = Classifier::new(&model, &Options::default()).unwrap();
     let blue = classifier.classify(&painted([10, 20, 250]), 1).unwrap().remove(0);

@@ -1,8 +1,6 @@
 //! Pictures as files hold them, and as networks see them.
 
-use std::io::Cursor;
-
-use image::{DynamicImage, ImageFormat, RgbImage};
+use libjpeg_turbo_rs::{PixelFormat, Subsampling};
 use sepconv::{ErrorKind, Image};
 
 fn drawn(width: usize, height: usize) -> Image {
@@ -13,31 +11,117 @@ fn drawn(width: usize, height: usize) -> Image {
     Image::from_rgb(width, height, (0..width * height).flat_map(pixel).collect()).unwrap()
 }
 
-fn encoded(image: &Image, format: ImageFormat) -> Vec<u8> {
-    let picture = RgbImage::from_raw(image.width() as u32, image.height() as u32, image.rgb().to_vec()).unwrap();
-    let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(picture).write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    Png,
+    Bmp,
+    WebP,
+    Jpeg,
 }
 
-fn assert_as_pillow(source: (usize, usize), size: (usize, usize), expected: &[u8]) {
-    let fitted = drawn(source.0, source.1).fit(size.0, size.1).unwrap();
-    assert_eq!((fitted.width(), fitted.height()), size);
-    assert_eq!(fitted.rgb(), expected, "{source:?} to {size:?}");
+fn encoded(image: &Image, format: Format) -> Vec<u8> {
+    let (width, height, rgb) = (image.width(), image.height(), image.rgb());
+    match format {
+        Format::Png => image.to_png(),
+        Format::Bmp => bmp(image),
+        Format::WebP => {
+            let mut bytes = Vec::new();
+            let encoder = image_webp::WebPEncoder::new(&mut bytes);
+            encoder.encode(rgb, width as u32, height as u32, image_webp::ColorType::Rgb8).unwrap();
+            bytes
+        }
+        Format::Jpeg => {
+            libjpeg_turbo_rs::compress(rgb, width, height, PixelFormat::Rgb, 90, Subsampling::S444).unwrap()
+        }
+    }
+}
+
+/// Three bytes for each pixel, the last row first, each row as long as a multiple of four.
+fn bmp(image: &Image) -> Vec<u8> {
+    let row = (3 * image.width()).next_multiple_of(4);
+    let size = 54 + row * image.height();
+    let mut bytes = b"BM".to_vec();
+    [size, 0, 54, 40, image.width(), image.height()]
+        .iter()
+        .for_each(|&field| bytes.extend((field as u32).to_le_bytes()));
+    bytes.extend([1, 0, 24, 0]);
+    bytes.extend([0; 24]);
+    for pixels in image.rgb().chunks_exact(3 * image.width()).rev() {
+        pixels.chunks_exact(3).for_each(|pixel| bytes.extend([pixel[2], pixel[1], pixel[0]]));
+        bytes.extend(std::iter::repeat_n(0, row - pixels.len()));
+    }
+    bytes
+}
+
+/// Pixels that Pillow made of what is drawn here: `data/README.md` says how.
+fn pillow(file: &str) -> Vec<u8> {
+    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file)).unwrap()
 }
 
 #[test]
 fn resizing_and_cropping_are_as_in_pillow() {
-    assert_as_pillow((90, 61), (21, 21), include_bytes!("data/fit_90x61_21x21.rgb"));
-    assert_as_pillow((37, 50), (28, 14), include_bytes!("data/fit_37x50_28x14.rgb"));
-    assert_as_pillow((9, 11), (14, 14), include_bytes!("data/fit_9x11_14x14.rgb"));
+    for ((w, h), (width, height)) in [((90, 61), (21, 21)), ((37, 50), (28, 14)), ((9, 11), (14, 14))] {
+        let image = drawn(w, h);
+        let fitted = [image.resize_crop(width, height).unwrap(), image.crop_resize(width, height).unwrap()];
+        for (fitted, geometry) in fitted.iter().zip(["resize_crop", "crop_resize"]) {
+            let file = format!("{geometry}_{w}x{h}_{width}x{height}.rgb");
+            assert_eq!((fitted.width(), fitted.height()), (width, height));
+            assert_eq!(fitted.rgb(), pillow(&file), "{file}");
+        }
+    }
+}
+
+/// Colours of half and of quarter resolution are enlarged as libjpeg-turbo does it.
+#[test]
+fn jpegs_have_the_pixels_of_pillow() {
+    for name in ["drawn_37x21_420", "drawn_37x21_422"] {
+        let image = Image::decode(&pillow(&format!("{name}.jpg"))).unwrap();
+        assert_eq!((image.width(), image.height()), (37, 21));
+        assert_eq!(image.rgb(), pillow(&format!("{name}.rgb")), "{name}");
+    }
+}
+
+/// Files of every depth, with rows of every length.
+#[test]
+fn bitmaps_of_few_colors_and_of_masks_are_decoded() {
+    let file = |header: &[u8], bits: u16, compression: u32, palette: &[u8], pixels: &[u8]| {
+        let start = 14 + header.len() as u32 + 8 + palette.len() as u32;
+        let first = [b"BM\0\0\0\0\0\0\0\0".to_vec(), start.to_le_bytes().to_vec(), header.to_vec()].concat();
+        [
+            first,
+            vec![1, 0],
+            bits.to_le_bytes().to_vec(),
+            compression.to_le_bytes().to_vec(),
+            palette.to_vec(),
+            pixels.to_vec(),
+        ]
+        .concat()
+    };
+    // 40 bytes of header, of which the last 20 follow the compression.
+    let short = |width: i32, height: i32| [40i32, width, height].map(i32::to_le_bytes).concat();
+    let rest = |colors: u32| [0u32, 0, 0, colors, 0].map(u32::to_le_bytes).concat();
+    let two = [rest(2), vec![10, 20, 30, 0, 40, 50, 60, 0]].concat();
+    let [black, white] = [[30, 20, 10], [60, 50, 40]];
+    let decode = |bytes: Vec<u8>| Image::decode(&bytes).map(|image| image.rgb().to_vec());
+    // Nine pixels of a bit each take two bytes, and a row is four long.
+    let bits = file(&short(9, 1), 1, 0, &two, &[0b1010_0001, 0b1000_0000, 0, 0]);
+    let expected = [white, black, white, black, black, black, black, white, white].concat();
+    assert_eq!(decode(bits), Ok(expected));
+    // Rows from the top where the height is negative.
+    let nibbles = file(&short(3, -2), 4, 0, &two, &[0x01, 0x10, 0, 0, 0x10, 0x00, 0, 0]);
+    assert_eq!(decode(nibbles), Ok([black, white, white, white, black, black].concat()));
+    let masks = [rest(0), [0xf800u32, 0x07e0, 0x001f].map(u32::to_le_bytes).concat()].concat();
+    let five = file(&short(2, 1), 16, 3, &masks, &[0x00, 0xf8, 0xff, 0x07]);
+    assert_eq!(decode(five), Ok(vec![255, 0, 0, 0, 255, 255]));
+    let packed = file(&short(2, 1), 8, 1, &two, &[2, 0, 0, 1]);
+    assert_eq!(decode(packed).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]
 fn a_picture_of_the_right_size_is_only_cut() {
     for (width, height, left, top) in [(256, 300, 16, 38), (301, 256, 38, 16), (256, 256, 16, 16)] {
         let image = drawn(width, height);
-        let fitted = image.fit(224, 224).unwrap();
+        let fitted = image.resize_crop(224, 224).unwrap();
         for y in 0..224 {
             let start = ((top + y) * width + left) * 3;
             assert_eq!(fitted.rgb()[y * 672..][..672], image.rgb()[start..][..672], "{width}x{height}, row {y}");
@@ -48,17 +132,18 @@ fn a_picture_of_the_right_size_is_only_cut() {
 #[test]
 fn lossless_formats_come_back_as_they_were() {
     let image = drawn(19, 7);
-    for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP] {
+    for format in [Format::Png, Format::Bmp, Format::WebP] {
         assert_eq!(Image::decode(&encoded(&image, format)).unwrap(), image, "{format:?}");
     }
 }
 
 #[test]
 fn transparency_is_dropped() {
-    let picture = image::RgbaImage::from_pixel(2, 2, image::Rgba([10, 20, 30, 0]));
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-    assert_eq!(Image::decode(&bytes.into_inner()).unwrap().rgb(), [10, 20, 30].repeat(4));
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 2, 2);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.write_header().unwrap().write_image_data(&[10, 20, 30, 0].repeat(4)).unwrap();
+    assert_eq!(Image::decode(&bytes).unwrap().rgb(), [10, 20, 30].repeat(4));
 }
 
 /// A JPEG of four flat quadrants (black, white; red, blue), 32 by 16, with an EXIF orientation.
@@ -70,7 +155,7 @@ fn quadrants(orientation: u8) -> Vec<u8> {
         (false, false) => [0, 0, 255],
     };
     let pixels = (0..32 * 16).flat_map(|i| colour(i % 32, i / 32)).collect();
-    let jpeg = encoded(&Image::from_rgb(32, 16, pixels).unwrap(), ImageFormat::Jpeg);
+    let jpeg = encoded(&Image::from_rgb(32, 16, pixels).unwrap(), Format::Jpeg);
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
     let mut bytes = jpeg[..2].to_vec();
@@ -120,7 +205,7 @@ fn exif_orientation_is_honoured() {
 
 #[test]
 fn pictures_that_break_off_are_errors_and_damaged_ones_never_panics() {
-    for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Jpeg] {
+    for format in [Format::Png, Format::Bmp, Format::WebP, Format::Jpeg] {
         let bytes = encoded(&drawn(24, 17), format);
         let whole = Image::decode(&bytes);
         for end in 0..bytes.len() {
@@ -165,8 +250,8 @@ fn pictures_that_claim_to_be_enormous_are_refused_before_memory_is_taken() {
         assert_eq!(error.kind(), ErrorKind::Limit, "{width}x{height}: {error}");
     }
     let thread = Image::from_rgb(32_768, 1, vec![0; 3 * 32_768]).unwrap();
-    assert_eq!(thread.fit(224, 224).unwrap_err().kind(), ErrorKind::Limit);
-    assert!(thread.fit(usize::MAX, usize::MAX).is_err());
+    assert_eq!(thread.resize_crop(224, 224).unwrap_err().kind(), ErrorKind::Limit);
+    assert!(thread.resize_crop(usize::MAX, usize::MAX).is_err());
 }
 
 #[test]

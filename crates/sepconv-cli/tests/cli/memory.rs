@@ -8,7 +8,7 @@ use std::process::Command;
 use sepconv::Tensor;
 use sepconv::npy::{self, Array};
 
-use crate::program::{Outcome, example, finish, folder};
+use crate::program::{Outcome, example, finish, folder, paint_large};
 use crate::protobuf::{Message, network, node, tensor};
 
 const GIGABYTE: u64 = 1 << 30;
@@ -120,7 +120,7 @@ fn short_memory_is_an_error() {
     let x = Tensor::f32([1, floats], vec![0.0; floats]).unwrap();
     npy::write(&folder.join("x.npy"), &[Array::new("x", &x)]).unwrap();
     npy::write(&folder.join("x.npz"), &[Array::new("x", &x)]).unwrap();
-    image::RgbImage::from_pixel(4000, 4000, image::Rgb([9; 3])).save(folder.join("a.png")).unwrap();
+    paint_large(&folder.join("a.png"), [4000, 4000], [9; 3]);
     let header = format!(r#"{{"w":{{"dtype":"F32","shape":[{floats}],"data_offsets":[0,{}]}}}}"#, 4 * floats);
     let weights = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
     fs::write(folder.join("w.safetensors"), weights).unwrap();
