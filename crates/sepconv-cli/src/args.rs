@@ -158,6 +158,11 @@ impl CompileArgs {
     }
 }
 
+/// A whole number from 1.
+pub(crate) fn positive(text: &str) -> std::result::Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".to_owned())
+}
+
 fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> {
     let parsed = text.rsplit_once('=').and_then(|(name, dims)| {
         let dims: Option<Vec<usize>> = dims.split(',').map(|size| size.trim().parse().ok()).collect();

@@ -7,8 +7,13 @@ use std::path::PathBuf;
 
 use sepconv::{Machine, Options, Result, file};
 
+use crate::failure::warn;
+
 /// The most that the kept file may hold.
 const MOST: u64 = 1 << 20;
+
+/// Changes with what is measured: what an older program kept is then measured anew.
+const METHOD: u32 = 2;
 
 /// All machines that were measured for this user, by processor, threads, instruction set and version.
 type Kept = BTreeMap<String, Machine>;
@@ -25,6 +30,9 @@ pub(crate) fn known(options: &Options, threads: usize, isa: &str) -> Result<Mach
 /// measures again.
 pub(crate) fn measured(options: &Options) -> Result<(Machine, Option<PathBuf>)> {
     let machine = Machine::measure(options)?;
+    if let Some(doubt) = machine.doubt() {
+        warn(format_args!("measured on a busy machine: {doubt}; `sepconv machine` measures again"));
+    }
     let mut kept = kept();
     kept.insert(key(machine.threads, &machine.isa), machine.clone());
     let write = |path: PathBuf| {
@@ -51,7 +59,7 @@ fn kept() -> Kept {
 }
 
 fn key(threads: usize, isa: &str) -> String {
-    format!("{}, {threads} of {isa}, {}", processor(), env!("CARGO_PKG_VERSION"))
+    format!("{}, {threads} of {isa}, {} {METHOD}", processor(), env!("CARGO_PKG_VERSION"))
 }
 
 /// The processor's name, where the system tells, else its architecture.

@@ -144,6 +144,12 @@ impl Error {
         Self::new(ErrorKind::Io, what)
     }
 
+    /// The same as another kind.
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Adds what was expected and what was found instead.
     pub fn expected(mut self, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
         self.0.expected = Some(bounded(expected.to_string(), false));

@@ -16,10 +16,37 @@ pub fn floats(isa: Isa) -> u64 {
     2 * (vectors * isa.lanes()) as u64
 }
 
-/// Products of quads of bytes, summed. Gives how many operations it did, two for each product.
+/// Products of quads of bytes, summed by the fastest sequence of instructions that there is. Gives how many operations it did, two for each
+/// product.
 pub fn bytes(isa: Isa) -> u64 {
     let vectors = isa.run_int8(Bytes);
     2 * 4 * (vectors * isa.lanes()) as u64
+}
+
+/// Copies floats, vector by vector: what kernels read and write, not what the memory routines of a system choose by size and alignment.
+/// Panics when `to` is shorter than `from`.
+pub fn copy(isa: Isa, from: &[f32], to: &mut [f32]) {
+    isa.run(Copy { from, to });
+}
+
+struct Copy<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl<S: Simd> Kernel<S> for Copy<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, simd: S) {
+        let (from, to) = (self.from, &mut self.to[..self.from.len()]);
+        let whole = from.len() / S::LANES * S::LANES;
+        for i in (0..whole).step_by(S::LANES) {
+            // A vector is stored only once it is there: no compiler makes a call of the system's routine of this.
+            simd.store(simd.pin(simd.load(&from[i..])), &mut to[i..]);
+        }
+        to[whole..].copy_from_slice(&from[whole..]);
+    }
 }
 
 struct Floats;
@@ -68,7 +95,7 @@ fn dots<S: Int8, const CHAINS: usize>(simd: S) -> usize {
     for _ in 0..ROUNDS {
         for sum in &mut sums {
             // What is multiplied changes, or preparing it would be done once.
-            *sum = simd.dot(*sum, *sum, w);
+            *sum = simd.dot_saturating(*sum, *sum, w);
         }
     }
     let mut lanes = [0; 16];
@@ -82,6 +109,18 @@ fn dots<S: Int8, const CHAINS: usize>(simd: S) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_floats_are_copied() {
+        for isa in Isa::available() {
+            for len in [0, 1, 15, 16, 37] {
+                let from: [f32; 37] = core::array::from_fn(|i| i as f32);
+                let mut to = [-1.0; 40];
+                copy(isa, &from[..len], &mut to);
+                assert!(to[..len] == from[..len] && to[len..].iter().all(|&x| x == -1.0), "{isa}, {len}");
+            }
+        }
+    }
 
     #[test]
     fn wider_instructions_do_more_in_a_call() {

@@ -1,11 +1,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::builder::RangedU64ValueParser;
 use sepconv::{Classifier, Error, Image, Labels, Prediction, Result};
 use serde::Serialize;
 
-use crate::args::{ClassifierArgs, warn_of_assumed};
+use crate::args::{ClassifierArgs, positive, warn_of_assumed};
 use crate::failure::{Failure, tell};
 use crate::files::images_in;
 use crate::report::{self, ErrorJson, PreprocessJson, shown};
@@ -25,7 +24,7 @@ pub(crate) struct Args {
     labels: Option<PathBuf>,
 
     /// How many classes to show
-    #[arg(long, value_name = "N", default_value = "5", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     top: usize,
 
     /// Print JSON

@@ -18,7 +18,7 @@ fn classify_names_colours() {
     let lines: Vec<_> = outcome.out.lines().collect();
     assert_eq!(
         lines[0],
-        "preprocess torch: (px/255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225] \
+        "preprocess torch: (px/255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225], resize-crop \
          (assumed: the file does not say; override with --preprocess)"
     );
     assert!(lines[2].ends_with("a.png") && lines[3].ends_with(" %      2  red"), "{}", outcome.out);
@@ -78,7 +78,7 @@ fn evaluate_counts_right_answers() {
     let text = args(&["--preprocess", "raw"]);
     assert_eq!(text.code, Some(0));
     assert!(text.out.starts_with("network     ") && text.out.contains("colours.onnx\n"), "{}", text.out);
-    assert!(text.out.contains("\npreprocess  raw: px (from --preprocess)\ntop-1       "), "{}", text.out);
+    assert!(text.out.contains("\npreprocess  raw: px, resize-crop (from --preprocess)\ntop-1       "), "{}", text.out);
     // Numbers that the network was not made for: every picture looks white to it.
     assert!(text.err.ends_with("      3/3 top-1 0.0 %\n"), "{}", text.err);
 

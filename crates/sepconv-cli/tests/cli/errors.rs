@@ -30,6 +30,52 @@ fn arguments_that_cannot_be_are_refused_with_two() {
     }
 }
 
+/// Sizes in the name of a network are arguments, however they are spelled.
+#[test]
+fn sizes_that_no_network_has_are_refused_with_two() {
+    for (name, what) in [
+        ("mobilenet_v1@0", "mobilenet_v1@0"),
+        ("mobilenet_v1@-1", "mobilenet_v1@-1"),
+        ("mobilenet_v1@100000", "mobilenet_v1@100000"),
+        ("mobilenet_v1@99999999999999999999", "mobilenet_v1@99999999999999999999"),
+        ("mobilenet_v1x0", "mobilenet_v1x0\n"),
+        ("mobilenet_v1x-1", "mobilenet_v1x-1\n"),
+        ("mobilenet_v1xnan", "mobilenet_v1xNaN"),
+        ("mobilenet_v1x1e300", "mobilenet_v1x1e300"),
+    ] {
+        let outcome = sepconv(["inspect", name]);
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(2), ""), "{name}: {}", outcome.err);
+        assert!(outcome.err.contains(what), "{name}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn ranges_are_told_in_words() {
+    for args in [["classify", "--top"], ["quantize", "--calibration-images"]] {
+        let outcome = sepconv(args.into_iter().chain(["0", "a.png"]));
+        assert_eq!(outcome.code, Some(2));
+        assert!(outcome.err.contains("expected a whole number from 1"), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn an_input_has_one_shape() {
+    let outcome =
+        sepconv(["inspect", &example("colours.onnx"), "--shape", "image=1,3,33,33", "--shape", "image=1,3,9,9"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.err.starts_with("error: --shape is given twice for one input\n  --> input \"image\"\n"),
+        "{}",
+        outcome.err
+    );
+}
+
+#[test]
+fn one_run_is_no_plural() {
+    let outcome = sepconv(["bench", &example("colours.onnx"), "--runs", "1"]);
+    assert!(outcome.out.lines().next().is_some_and(|line| line.ends_with(", 1 run")), "{}", outcome.out);
+}
+
 #[test]
 fn a_network_takes_no_more_than_it_may() {
     let limits =

@@ -47,6 +47,11 @@ pub trait Int8: Simd {
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `sum` and the four products of the quads `x - ORIGIN`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
+    /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of two neighbouring products leaves 16 bits it may saturate.
+    #[inline(always)]
+    fn dot_saturating(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32 {
+        self.dot(sum, x, w)
+    }
     /// As [`pin`](Simd::pin).
     #[inline(always)]
     fn pin_i32(self, x: Self::I32) -> Self::I32 {

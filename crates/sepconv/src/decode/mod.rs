@@ -61,8 +61,11 @@ impl Image {
     }
 }
 
+/// Decodes the bytes of a file of one format.
+type Decoder = fn(&[u8]) -> Result<Decoded>;
+
 /// The decoder for the format that the first bytes tell.
-fn decoder(head: &[u8]) -> Result<fn(&[u8]) -> Result<Decoded>> {
+fn decoder(head: &[u8]) -> Result<Decoder> {
     match head {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Ok(png::decode),
         [0xff, 0xd8, 0xff, ..] => Ok(jpeg::decode),

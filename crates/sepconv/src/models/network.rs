@@ -166,7 +166,8 @@ impl Network {
         }
         if self.variant.width != base.width {
             let width = self.variant.width;
-            name += &if (1e-5..1e16).contains(&width) { format!("x{width}") } else { format!("x{width:e}") };
+            let is_plain = width == 0.0 || (1e-5..1e16).contains(&width.abs());
+            name += &if is_plain { format!("x{width}") } else { format!("x{width:e}") };
         }
         name
     }
@@ -222,7 +223,7 @@ impl Network {
     /// # Errors
     /// When a setting is not usable or the network would be absurdly wide or deep.
     pub fn architecture(&self) -> Result<Architecture> {
-        self.resolve().map_err(|error| error.in_file(&self.name()))
+        self.resolve().map_err(|error| self.blame(error))
     }
 
     /// The network with the parameters that it is given. The input is called `input`, `[1, channels, rows, columns]`, the output
@@ -232,11 +233,8 @@ impl Network {
     /// Those of [`architecture`](Self::architecture) and of the parameters; when windows do not fit on planes, or it passes the default
     /// [limits](crate::Limits).
     pub fn graph(&self, parameters: &mut impl Parameters) -> Result<Graph> {
-        let smaller = |error: Error| match error.kind() {
-            ErrorKind::Limit => error.help("take a smaller resolution or width"),
-            _ => error,
-        };
-        emit::graph(&self.architecture()?, parameters).map_err(|error| smaller(error).in_file(&self.name()))
+        let graph = self.architecture().and_then(|architecture| emit::graph(&architecture, parameters));
+        graph.map_err(|error| self.blame(error))
     }
 
     /// The network with [seeded](Seeded) weights: it has learnt nothing, but costs what a trained one costs.
@@ -246,6 +244,19 @@ impl Network {
     pub fn build(&self) -> Result<Model> {
         let graph = self.graph(&mut Seeded::new(&self.architecture()?, 0))?;
         Ok(Model::from_graph(self.name(), graph, self.preprocess().clone()))
+    }
+
+    /// The error for a caller who chose the sizes that pass a limit: then they are a matter of arguments, not of a file.
+    fn blame(&self, error: Error) -> Error {
+        let table = &self.table.variants[self.base];
+        let is_chosen = (self.variant.width, self.variant.input) != (table.width, table.input);
+        let error = match error.kind() {
+            ErrorKind::Limit if is_chosen => {
+                error.with_kind(ErrorKind::Argument).help("take a smaller resolution or width")
+            }
+            _ => error,
+        };
+        error.in_file(&self.name())
     }
 
     fn resolve(&self) -> Result<Architecture> {

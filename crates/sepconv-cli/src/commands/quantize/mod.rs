@@ -12,7 +12,7 @@ use sepconv::quantize::LayerReport;
 use self::candidate::{Candidate, Experiment};
 use self::method::{MethodArgs, number};
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, MetadataArgs};
+use crate::args::{CompileArgs, MetadataArgs, positive};
 use crate::failure::{Failure, warn};
 use crate::report::{self, shown};
 
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     calibration: PathBuf,
 
     /// The most of them that are used, spread evenly over their names
-    #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     calibration_images: usize,
 
     #[command(flatten)]

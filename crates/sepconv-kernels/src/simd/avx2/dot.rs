@@ -11,6 +11,8 @@ pub trait Dot: Copy + Send + Sync + 'static {
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
     fn dot(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i;
+    /// The same, except that the sum of two neighbouring products may saturate at 16 bits.
+    fn dot_saturating(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i;
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
@@ -39,6 +41,15 @@ impl Dot for Widen {
             _mm256_add_epi32(_mm256_add_epi32(sum, even), odd)
         }
     }
+
+    #[inline(always)]
+    fn dot_saturating(_: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(x, w);
+            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
 }
 
 // SAFETY (all methods): as above.
@@ -59,5 +70,10 @@ impl Dot for Vnni {
     fn dot(_: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
         // SAFETY: see above.
         unsafe { _mm256_dpbusd_avx_epi32(sum, x, w) }
+    }
+
+    #[inline(always)]
+    fn dot_saturating(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        Self::dot(token, sum, x, w)
     }
 }

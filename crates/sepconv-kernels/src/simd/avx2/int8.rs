@@ -76,6 +76,10 @@ impl<D: Dot> Int8 for Avx2<D> {
         D::dot(self, sum, x, w)
     }
     #[inline(always)]
+    fn dot_saturating(self, sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        D::dot_saturating(self, sum, x, w)
+    }
+    #[inline(always)]
     fn pin_i32(self, x: __m256i) -> __m256i {
         // SAFETY: see above.
         unsafe { _mm256_castps_si256(self.pin(_mm256_castsi256_ps(x))) }

@@ -11,6 +11,8 @@ pub trait Dot: Copy + Send + Sync + 'static {
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
     fn dot(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
+    /// The same, except that the sum of two neighbouring products may saturate at 16 bits.
+    fn dot_saturating(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
     /// `table[x]` for `x` in 0..=255.
     fn lookup(token: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i;
     /// `x = table[x]` for every byte.
@@ -42,6 +44,15 @@ impl Dot for Widen {
             let even = _mm512_madd_epi16(even, _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(w)));
             let odd = _mm512_madd_epi16(odd, _mm512_srai_epi16::<8>(w));
             _mm512_add_epi32(_mm512_add_epi32(sum, even), odd)
+        }
+    }
+
+    #[inline(always)]
+    fn dot_saturating(_: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm512_maddubs_epi16(x, w);
+            _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         }
     }
 
@@ -93,6 +104,11 @@ impl Dot for Vnni {
     fn dot(_: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
         // SAFETY: see above.
         unsafe { _mm512_dpbusd_epi32(sum, x, w) }
+    }
+
+    #[inline(always)]
+    fn dot_saturating(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        Self::dot(token, sum, x, w)
     }
 
     /// Of each lane only the lowest byte is an index.

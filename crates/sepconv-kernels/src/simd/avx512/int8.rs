@@ -85,6 +85,10 @@ impl<D: Dot> Int8 for Avx512<D> {
         D::dot(self, sum, x, w)
     }
     #[inline(always)]
+    fn dot_saturating(self, sum: __m512i, x: __m512i, w: __m512i) -> __m512i {
+        D::dot_saturating(self, sum, x, w)
+    }
+    #[inline(always)]
     fn pin_i32(self, x: __m512i) -> __m512i {
         // SAFETY: see above.
         unsafe { _mm512_castps_si512(self.pin(_mm512_castsi512_ps(x))) }
