@@ -30,6 +30,46 @@ fn arguments_that_cannot_be_are_refused_with_two() {
     }
 }
 
+/// Each row of the table of exit codes on the program's page, by a command that ends so.
+#[test]
+fn exit_codes_are_those_of_the_table() {
+    let folder = folder("exit_codes");
+    crate::program::paint(&folder.join("a.png"), [220, 30, 20]);
+    fs::write(folder.join("labels.txt"), "a.png 0\n").unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (model, images, labels, q) = (example("colours.onnx"), path(""), path("labels.txt"), path("q.onnx"));
+    let quantize = [
+        "quantize",
+        &model,
+        "-o",
+        &q,
+        "--calibration",
+        &images,
+        "--runs",
+        "1",
+        "--evaluate",
+        &images,
+        "--labels",
+        &labels,
+    ];
+    let commands: [&[&str]; 5] = [
+        &["inspect", &model],
+        &["inspect", &path("gone.onnx")],
+        &["inspect", &model, "--threads", "0"],
+        &[&quantize[..], &["--min-accuracy", "100"]].concat(),
+        &[&quantize[..], &["--min-speedup", "1000"]].concat(),
+    ];
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let rows =
+        page.lines().skip_while(|line| *line != "| exit code | |").skip(2).take_while(|line| line.starts_with('|'));
+    let codes: Vec<i32> = rows.map(|row| row.split('|').nth(1).unwrap().trim().parse().unwrap()).collect();
+    assert_eq!(codes.len(), commands.len());
+    for (code, command) in codes.into_iter().zip(commands) {
+        let outcome = sepconv(command);
+        assert_eq!(outcome.code, Some(code), "{command:?}: {}", outcome.err);
+    }
+}
+
 /// Sizes in the name of a network are arguments, however they are spelled.
 #[test]
 fn sizes_that_no_network_has_are_refused_with_two() {

@@ -1,5 +1,6 @@
 //! The program as users and scripts start it.
 
+mod cases;
 mod commands;
 mod compare;
 mod errors;

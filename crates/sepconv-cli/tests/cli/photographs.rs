@@ -34,7 +34,7 @@ const NETWORKS: [(&str, Option<&str>, u64, u64); 18] = [
     ("torch/mcunet_320kb_1mb_176.safetensors torch/mcunet_320kb_1mb_176.json", None, 141, 1),
 ];
 
-fn data() -> Option<PathBuf> {
+pub(crate) fn data() -> Option<PathBuf> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = env::var_os("SEPCONV_DATA").map_or(usual, PathBuf::from);
     if folder.is_dir() {
