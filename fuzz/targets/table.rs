@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sepconv::models::{Blank, Network, Table};
+use sepconv::zoo::{Blank, Network, Table};
 
 fuzz_target!(|text: &str| {
     let Ok(table) = Table::parse(text, "fuzzed.toml") else { return };

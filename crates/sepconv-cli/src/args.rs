@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use sepconv::models::{self, Network, Weights};
 use sepconv::onnx::Metadata;
+use sepconv::zoo::{self, Network, Weights};
 use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result, Source};
 
 use crate::failure::warn;
@@ -120,7 +120,7 @@ impl LoadArgs {
 
 /// The network that a name or the path of a table describes; `None` for the file of a model.
 fn network(model: &Path) -> Result<Option<Network>> {
-    model.to_str().filter(|text| models::is_name(text)).map(models::named).transpose()
+    model.to_str().filter(|text| zoo::is_name(text)).map(zoo::named).transpose()
 }
 
 /// How a network is compiled.

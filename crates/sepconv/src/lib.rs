@@ -16,28 +16,18 @@
 //! What is allowed here: files, threads, the environment and other people's crates. No `unsafe`.
 #![forbid(unsafe_code)]
 
-mod byte_input;
-mod classify;
-pub mod compare;
-#[cfg(feature = "decode")]
-mod decode;
-mod image;
-mod labels;
-pub mod machine;
+pub mod measure;
 mod model;
-pub mod models;
 #[cfg(not(feature = "tflite"))]
 mod no_tflite;
 mod options;
-mod pixels;
-mod preprocess;
-pub mod profile;
 pub mod quantize;
 mod runner;
 mod separable;
 #[cfg_attr(target_family = "wasm", path = "no_threads.rs")]
 mod threads;
-mod times;
+pub mod vision;
+pub mod zoo;
 
 pub use sepconv_core::{
     Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor, printable,
@@ -45,14 +35,12 @@ pub use sepconv_core::{
 pub use sepconv_formats::{ElementType, OperatorCount, Signature, file, npy, onnx};
 pub use sepconv_kernels::Activation;
 
-pub use classify::{Classifier, Prediction};
-pub use image::Image;
-pub use labels::{Labels, Truth, class_of};
-pub use machine::Machine;
+pub use measure::{Times, machine::Machine};
 pub use model::{Format, Model};
 pub use options::{ISA_VARIABLE, Options};
-pub use preprocess::{Geometry, ImageInput, Layout, Preprocess, Source};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use runner::{Runner, TensorInfo};
 pub use separable::SeparableConv2d;
-pub use times::Times;
+pub use vision::{
+    Classifier, Geometry, Image, ImageInput, Labels, Layout, Prediction, Preprocess, Source, Truth, class_of,
+};

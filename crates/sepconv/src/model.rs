@@ -9,12 +9,12 @@ use sepconv_formats::recognize::mistaken;
 use sepconv_formats::tflite::Tflite;
 use sepconv_formats::{Binding, OperatorCount, Signature};
 
-use crate::classify::Origin;
+use crate::vision::Origin;
 use crate::{
-    Classifier, Geometry, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, models,
+    Classifier, Geometry, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, zoo,
 };
 
-/// A network as its file holds it, or one [of a family](crate::models).
+/// A network as its file holds it, or one [of a family](crate::zoo).
 ///
 /// ```no_run
 /// use sepconv::{Model, Options, Tensor};
@@ -122,12 +122,12 @@ impl Model {
         }
     }
 
-    /// The network of a [family](crate::models) by name, such as `mobilenet_v1@160x0.5`, with seeded weights.
+    /// The network of a [family](crate::zoo) by name, such as `mobilenet_v1@160x0.5`, with seeded weights.
     ///
     /// # Errors
     /// When there is none of this name, or its sizes pass a limit.
     pub fn named(name: &str) -> Result<Self> {
-        models::named(name)?.build()
+        zoo::named(name)?.build()
     }
 
     /// A graph that was built in memory. Planes at its ports are taken to be NCHW.

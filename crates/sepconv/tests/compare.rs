@@ -2,8 +2,8 @@
 
 mod common;
 
-use sepconv::compare::{Comparison, Cost};
-use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, models, onnx, onnx::Metadata};
+use sepconv::measure::compare::{Comparison, Cost};
+use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
 use sepconv_core::Builder;
 use sepconv_kernels::Activation;
 
@@ -46,7 +46,7 @@ fn a_pair_and_its_network_are_counted_and_timed() {
 
 #[test]
 fn mobilenet_v1_is_promised_what_its_paper_promises() {
-    let model = models::named("mobilenet_v1").unwrap().build().unwrap();
+    let model = zoo::named("mobilenet_v1").unwrap().build().unwrap();
     let comparison = Comparison::new(&model, &Options::default().threads(1)).unwrap();
     assert_eq!(comparison.pairs().len(), 13);
     let network = comparison.network();
@@ -98,7 +98,9 @@ fn real_networks_have_the_pairs_that_their_papers_list() {
         let model = Model::open(data.join(format!("models/onnx/{file}.onnx"))).unwrap();
         let mut comparison = Comparison::new(&model, &Options::default().threads(1)).unwrap();
         comparison.round().unwrap();
-        let count = |which: fn(&sepconv::compare::Pair) -> bool| comparison.pairs().iter().filter(|p| which(p)).count();
+        let count = |which: fn(&sepconv::measure::compare::Pair) -> bool| {
+            comparison.pairs().iter().filter(|p| which(p)).count()
+        };
         assert_eq!(
             (count(|_| true), count(|p| p.projection), count(|p| p.squeeze_excite)),
             (pairs, projections, gates)

@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use sepconv::models::{Blank, Network, Seeded, Table, Width, mobilenet_v1, mobilenet_v2, named};
-use sepconv::{Error, ErrorKind, Model, Options, Preprocess, Tensor, models};
+use sepconv::zoo::{Blank, Network, Seeded, Table, Width, mobilenet_v1, mobilenet_v2, named};
+use sepconv::{Error, ErrorKind, Model, Options, Preprocess, Tensor, zoo};
 
 #[test]
 fn seeded_networks_give_finite_answers_of_order_one() {
@@ -22,7 +22,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         "ds_cnn",
     ];
     for name in names {
-        let network = models::named(name).unwrap();
+        let network = zoo::named(name).unwrap();
         let model = network.build().unwrap();
         assert_eq!(model.name(), name);
         let [channels, rows, columns] = network.variant().input;
@@ -88,7 +88,7 @@ const COUNTS: [(&str, usize, &str); 36] = [
 fn networks_cost_what_their_papers_and_torch_say() {
     let mut wrong = Vec::new();
     for (name, parameters, millions) in COUNTS {
-        let graph = models::named(name).unwrap().graph(&mut models::Blank).unwrap();
+        let graph = zoo::named(name).unwrap().graph(&mut zoo::Blank).unwrap();
         let digits = millions.split_once('.').map_or(0, |(_, digits)| digits.len());
         let got = (graph.parameters(), format!("{:.digits$}", graph.macs() as f64 / 1e6));
         if got != (parameters, millions.to_owned()) {
@@ -114,7 +114,7 @@ fn names_carry_resolution_and_width() {
     for (text, is_name) in
         [("mobilenet_v2x0.5", true), ("net.onnx", false), ("a/mobilenet_v2", false), ("a/b.toml@96x0.5", true)]
     {
-        assert_eq!(models::is_name(text), is_name, "{text}");
+        assert_eq!(zoo::is_name(text), is_name, "{text}");
     }
 }
 

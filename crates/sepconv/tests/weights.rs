@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use sepconv::models::{self, Network, Weights};
+use sepconv::zoo::{self, Network, Weights};
 use sepconv::{Model, Options, Tensor};
 
 /// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/families.py --write-names`
@@ -58,7 +58,7 @@ fn file(list: &List, dtype: &str, one: &[u8]) -> Weights {
 }
 
 fn load(network: &str, list: &List) -> sepconv::Result<Model> {
-    models::named(network).unwrap().load(&file(list, "F16", &[0, 0x3c]))
+    zoo::named(network).unwrap().load(&file(list, "F16", &[0, 0x3c]))
 }
 
 /// The error for the list of torchvision's MobileNetV2 after `change`.
@@ -108,7 +108,7 @@ fn epsilon_is_that_of_the_library_whose_names_these_are() {
         let mut runner = network.load(&weights).unwrap().compile(&Options::default().threads(1)).unwrap();
         runner.run(&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32]).unwrap()).unwrap().as_f32().unwrap()[0]
     };
-    let network = || models::named("mobilenet_v3_small@32").unwrap();
+    let network = || zoo::named("mobilenet_v3_small@32").unwrap();
     let torchvision = output(network(), "torchvision.mobilenet_v3_small");
     let timm = output(network(), "timm.mobilenetv3_small_100");
     assert_ne!(torchvision, timm);
@@ -116,15 +116,12 @@ fn epsilon_is_that_of_the_library_whose_names_these_are() {
         output(network().epsilon(2e-3), "torchvision.mobilenet_v3_small"),
         output(network().epsilon(2e-3), "timm.mobilenetv3_small_100")
     );
-    assert_eq!(
-        output(models::named("mobilenetv3_small_100@32").unwrap(), "torchvision.mobilenet_v3_small"),
-        torchvision
-    );
+    assert_eq!(output(zoo::named("mobilenetv3_small_100@32").unwrap(), "torchvision.mobilenet_v3_small"), torchvision);
 
     // A user's own table is taken at its word.
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own_v3.toml");
-    fs::write(&path, include_str!("../src/models/tables/mobilenet_v3_small.toml")).unwrap();
-    let own = || models::named(&format!("{}@32", path.display())).unwrap();
+    fs::write(&path, include_str!("../src/zoo/tables/mobilenet_v3_small.toml")).unwrap();
+    let own = || zoo::named(&format!("{}@32", path.display())).unwrap();
     assert_eq!(output(own(), "timm.mobilenetv3_small_100"), torchvision);
 }
 
@@ -169,7 +166,7 @@ fn another_shape_is_named_as_the_file_has_it() {
 #[test]
 fn integers_are_no_weights() {
     let weights = file(&list("torchvision.mobilenet_v2"), "U8", &[1]);
-    let error = models::named("mobilenet_v2").unwrap().load(&weights).expect_err("bytes").to_string();
+    let error = zoo::named("mobilenet_v2").unwrap().load(&weights).expect_err("bytes").to_string();
     assert!(error.contains("expected f32 [32,3,3,3], got u8 [32,3,3,3]"), "{error}");
 }
 
@@ -196,7 +193,7 @@ fn files_of_other_networks_are_refused() {
     for (_, names) in NAMED.iter().filter(|(_, names)| !names.contains("efficientnet") && !names.contains("medium")) {
         let weights = file(&list(names), "F16", &[0, 0x3c]);
         for name in small.iter().filter(|name| !NAMED.contains(&(name, names))) {
-            assert!(models::named(name).unwrap().load(&weights).is_err(), "{names} in {name}");
+            assert!(zoo::named(name).unwrap().load(&weights).is_err(), "{names} in {name}");
         }
     }
 }
@@ -212,7 +209,7 @@ fn trained_files_equal_their_onnx_twins() {
     ];
     for (name, file, side) in cases {
         let weights = Weights::open(data.join(format!("models/torch/{file}.safetensors"))).unwrap();
-        let loaded = models::named(name).unwrap().load(&weights).unwrap();
+        let loaded = zoo::named(name).unwrap().load(&weights).unwrap();
         let twin = Model::open(data.join(format!("models/onnx/{file}_bn_f32.onnx"))).unwrap();
         let pixels = data.join(format!("golden/inputs_8x{side}x{side}x3_u8.npy"));
         let pixels = sepconv::npy::read(&pixels, &sepconv::Limits::default()).unwrap().remove(0).1;

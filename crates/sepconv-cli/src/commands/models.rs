@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use sepconv::models::{self, Blank, Network, Padding, Table, Variant};
+use sepconv::zoo::{self, Blank, Network, Padding, Table, Variant};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -67,7 +67,7 @@ impl<'a> Row<'a> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for table in models::all() {
+    for table in zoo::all() {
         for variant in &table.variants {
             rows.push(Row::new(table, variant)?);
         }

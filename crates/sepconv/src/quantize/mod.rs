@@ -5,6 +5,7 @@
 //! filter; biases of 32 bits; activations unsigned, one scale and zero point each. What no convolution or fully connected layer reads
 //! any more stays float, so the scores of classes keep their resolution.
 
+mod byte_input;
 mod bytes;
 mod equalise;
 mod execute;
@@ -30,6 +31,7 @@ use self::job::Job;
 use self::roles::is_layer;
 use crate::Options;
 
+pub(crate) use byte_input::byte_input;
 pub use histogram::Range;
 pub use report::{LayerReport, Report};
 

@@ -1,6 +1,6 @@
 //! Numbers of several layers together.
 
-use sepconv::compare::{Comparison, Contest, Cost, Side};
+use sepconv::measure::compare::{Comparison, Contest, Cost, Side};
 use serde::Serialize;
 
 /// What one side of a comparison costs and takes.

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{compare::Comparison, file};
+use sepconv::{file, measure::compare::Comparison};
 
 use self::output::{Output, print_text};
 use crate::args::CompileArgs;

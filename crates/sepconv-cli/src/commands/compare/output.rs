@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use sepconv::compare::{Comparison, Contest, Pair};
+use sepconv::measure::compare::{Comparison, Contest, Pair};
 use serde::Serialize;
 
 use super::figures::{Both, Figures, Totals};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sepconv::compare::{Comparison, Contest};
+use sepconv::measure::compare::{Comparison, Contest};
 
 use super::output::convolution;
 use crate::drawing::{self, escape};

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::profile::{Profile, Step};
+use sepconv::measure::profile::{Profile, Step};
 use sepconv::{Layer, Machine, Plan, Tensor, Times, file};
 use serde::Serialize;
 use serde_json::json;

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use sepconv::Machine;
-use sepconv::profile::Step;
+use sepconv::measure::profile::Step;
 
 use crate::drawing;
 use crate::report::{shorten, threads};

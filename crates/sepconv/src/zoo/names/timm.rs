@@ -1,7 +1,7 @@
 //! timm's names, the same for all of its families: `blocks.2.0.conv_dw.weight`.
 
 use super::{Modules, block};
-use crate::models::{Architecture, BlockKind, Layer, Part};
+use crate::zoo::{Architecture, BlockKind, Layer, Part};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let (stage, index, part) = match layer {

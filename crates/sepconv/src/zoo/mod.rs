@@ -34,7 +34,7 @@
 //! A user's own family is a TOML file; its path stands where a name does. The smallest:
 //!
 //! ```
-//! use sepconv::models::{Blank, Network, Table};
+//! use sepconv::zoo::{Blank, Network, Table};
 //!
 //! let table = r#"
 //!     title = "Tiny"

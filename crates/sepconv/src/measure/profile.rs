@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sepconv_core::{Plan, Result, Stage, Tensor};
 
-use crate::machine::{MIDDLE, NEAR, Peaks};
+use super::machine::{MIDDLE, NEAR, Peaks};
 use crate::{Machine, Runner, Times};
 
 /// The times of the steps of a network, over several runs; see [`Runner::profile`].

@@ -16,7 +16,7 @@ const COUNTER: &str = ".num_batches_tracked";
 /// Trained parameters under the names that another library gave them: a PyTorch state dict in a `.safetensors` file.
 ///
 /// ```no_run
-/// use sepconv::models::{Weights, Width, mobilenet_v2};
+/// use sepconv::zoo::{Weights, Width, mobilenet_v2};
 ///
 /// let model = mobilenet_v2(Width(1.0)).load(&Weights::open("mobilenet_v2.safetensors")?)?;
 /// # Ok::<(), sepconv::Error>(())

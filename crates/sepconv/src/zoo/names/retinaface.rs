@@ -2,7 +2,7 @@
 //! larger planes than those of stage 2.
 
 use super::{Modules, before};
-use crate::models::{Architecture, Layer, Part};
+use crate::zoo::{Architecture, Layer, Part};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let pair = |at: &str, place: usize| Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1));

@@ -17,7 +17,7 @@ pub struct Width(pub f64);
 /// A network of a family, before it has weights.
 ///
 /// ```
-/// use sepconv::models::{Width, mobilenet_v2};
+/// use sepconv::zoo::{Width, mobilenet_v2};
 ///
 /// let network = mobilenet_v2(Width(0.35)).classes(10).resolution(96);
 /// assert_eq!(network.name(), "mobilenet_v2@96x0.35");

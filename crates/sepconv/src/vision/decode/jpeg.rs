@@ -2,7 +2,7 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 use sepconv_core::{Error, Result};
 
 use super::{Decoded, budget, damaged, orientation::Orientation, size, too_large};
-use crate::image::MAX_SIDE;
+use crate::vision::image::MAX_SIDE;
 
 /// Scans of a progressive file; each costs a pass over all pixels. Encoders write about ten.
 const MAX_SCANS: usize = 500;

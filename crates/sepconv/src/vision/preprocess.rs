@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use sepconv_core::{DType, Error, Result, Shape, Tensor};
 
+use super::pixels::{Elements, Tables};
 use crate::Image;
-use crate::pixels::{Elements, Tables};
 
 /// How a network's image input is laid out, for a batch of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,7 +46,7 @@ impl BlockKind {
 /// What a block string says. Channels are those of a network of width 1.
 ///
 /// ```
-/// use sepconv::models::{BlockKind, BlockSpec};
+/// use sepconv::zoo::{BlockKind, BlockSpec};
 ///
 /// let spec: BlockSpec = "ir_r2_k3_s2_e6_c24".parse()?;
 /// assert_eq!((spec.kind, spec.repeats, spec.channels), (BlockKind::InvertedResidual, 2, 24));

@@ -1,7 +1,7 @@
 //! torchvision's names: positions in nested sequences of modules, counted otherwise in each family.
 
 use super::{Modules, before, block, modules_before};
-use crate::models::{Architecture, Layer, Part};
+use crate::zoo::{Architecture, Layer, Part};
 
 /// `features.3.conv.1.0.weight`: blocks counted through all stages; in a block all but the last layer are sequences of their own.
 pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<Modules> {

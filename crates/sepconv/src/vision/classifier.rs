@@ -1,9 +1,9 @@
 use sepconv_core::op::Quantization;
 use sepconv_core::{DType, Data, Error, Graph, Result, Tensor};
 
-use crate::byte_input::byte_input;
+use super::pixels::{Elements, Tables};
 use crate::model::blamed;
-use crate::pixels::{Elements, Tables};
+use crate::quantize::byte_input;
 use crate::runner::quantization;
 use crate::{Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
 

@@ -1,7 +1,7 @@
 //! The names of MCUNet and of the code that it comes from (ProxylessNAS, Once-for-All): `blocks.3.mobile_inverted_conv.depth_conv.bn.bias`.
 
 use super::{Modules, before};
-use crate::models::{Architecture, Layer, Part};
+use crate::zoo::{Architecture, Layer, Part};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let pair = |at: &str| Modules::new(format!("{at}.conv"), format!("{at}.bn"));

@@ -12,7 +12,7 @@ use sepconv_core::{Error, Result, probe_memory};
 use sepconv_formats::recognize::mistaken;
 
 use self::orientation::Orientation;
-use crate::image::MAX_SIDE;
+use super::image::MAX_SIDE;
 use crate::{Image, file};
 
 /// The largest file that is read.
