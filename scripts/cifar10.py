@@ -39,7 +39,7 @@ class Stage(NamedTuple):
     peak: float  # of the rate
     steady: float  # share of the steps before the rate falls
     enlarged: float  # share of pictures
-    colours: tuple  # most change of saturation, contrast, brightness
+    colors: tuple  # most change of saturation, contrast, brightness
     hides: bool  # a square of each picture
     mixes: bool  # every second batch
 
@@ -128,12 +128,12 @@ def pictures(path):
     return torch.from_numpy(pixels).permute(0, 3, 1, 2), classes
 
 
-def normalise(pixels):
+def normalize(pixels):
     return ((pixels.float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
 
 
 def augment(pixels, side, stage):
-    """Moves, enlarges, mirrors, recolours and partly hides each picture of a batch in its own way; makes it side x side."""
+    """Moves, enlarges, mirrors, recolors and partly hides each picture of a batch in its own way; makes it side x side."""
     n = len(pixels)
 
     def uniform(low, high):
@@ -150,14 +150,14 @@ def augment(pixels, side, stage):
     zero = torch.zeros_like(x)
     affine = torch.cat([width * mirror, zero, x, zero, height, y], 1).view(n, 2, 3)
     grid = F.affine_grid(affine, (n, 3, side, side), align_corners=False)
-    z = F.grid_sample(normalise(pixels), grid, padding_mode="reflection", align_corners=False)
+    z = F.grid_sample(normalize(pixels), grid, padding_mode="reflection", align_corners=False)
 
-    grey = z.mean(1, keepdim=True)
-    z = grey + (z - grey) * uniform(1 - stage.colours[0], 1 + stage.colours[0])  # saturation
-    z = z * uniform(1 - stage.colours[1], 1 + stage.colours[1]) + uniform(-stage.colours[2], stage.colours[2])  # contrast, brightness
+    gray = z.mean(1, keepdim=True)
+    z = gray + (z - gray) * uniform(1 - stage.colors[0], 1 + stage.colors[0])  # saturation
+    z = z * uniform(1 - stage.colors[1], 1 + stage.colors[1]) + uniform(-stage.colors[2], stage.colors[2])  # contrast, brightness
     z = z.clamp(-1, 1)
 
-    # A square of a quarter of the side becomes grey; its centre may lie at the border.
+    # A square of a quarter of the side becomes gray; its center may lie at the border.
     across = torch.arange(side).view(1, 1, 1, side)
     away = [(across - uniform(0, side)).abs() < side / 8 for _ in "xy"]
     hidden = away[0] & away[1].transpose(2, 3)
@@ -200,8 +200,8 @@ class Muon(torch.optim.Optimizer):
                 p.sub_(direction.reshape(shape), alpha=self.param_groups[0]["lr"] * scale)
 
 
-def optimisers(model):
-    """Muon for matrices between channels, AdamW without decay for the rest: stem, depthwise filters, normalisation, classifier."""
+def optimizers(model):
+    """Muon for matrices between channels, AdamW without decay for the rest: stem, depthwise filters, normalization, classifier."""
     matrices = [p for p in model.blocks.parameters() if p.dim() == 4 and p.shape[1] > 1]
     others = [p for p in model.parameters() if not any(p is matrix for matrix in matrices)]
     return Muon(matrices, 0.03, 0.05), torch.optim.AdamW(others, 0.004, betas=(0.9, 0.99), weight_decay=0, fused=True)
@@ -209,13 +209,13 @@ def optimisers(model):
 
 def predictions(model, pixels):
     with torch.inference_mode():
-        return torch.cat([model.eval()(normalise(batch)).argmax(1) for batch in pixels.split(500)])
+        return torch.cat([model.eval()(normalize(batch)).argmax(1) for batch in pixels.split(500)])
 
 
 def wilson(share, n, z=1.96):
     """The 95 % interval of a share counted in n pictures (Wilson 1927)."""
-    centre, spread = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (centre - spread) / (1 + z * z / n), (centre + spread) / (1 + z * z / n)
+    center, spread = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (center - spread) / (1 + z * z / n), (center + spread) / (1 + z * z / n)
 
 
 def train(args):
@@ -238,7 +238,7 @@ def train(args):
     if args.start:
         for each in (model, average):
             each.load_state_dict(load_file(args.start), strict=False)  # but for PyTorch's counts of batches
-    both = optimisers(model)
+    both = optimizers(model)
     steps = len(classes) // BATCH * epochs
     falls = int(steps * stage.steady)
 
@@ -246,7 +246,7 @@ def train(args):
         """Rises for 200 steps, stays, and falls to zero: unlike a cosine, its first part suits any number of epochs."""
         return stage.peak * min((step + 1) / 200, 1, (steps - step) / (steps - falls))
 
-    schedules = [torch.optim.lr_scheduler.LambdaLR(optimiser, rate) for optimiser in both]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in both]
     floats = [[t for t in net.state_dict().values() if t.is_floating_point()] for net in (average, model)]
     step = 0
     for epoch in range(epochs):
@@ -300,7 +300,7 @@ def show(args):
         left, top = (picture.width - 32) // 2, (picture.height - 32) // 2
         pixels = torch.from_numpy(np.array(picture.crop((left, top, left + 32, top + 32)))).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            best = model(normalise(pixels)).softmax(1)[0].topk(3)
+            best = model(normalize(pixels)).softmax(1)[0].topk(3)
         print(path, *(f"{CLASSES[i]} {p:.3f}" for p, i in zip(best.values.tolist(), best.indices.tolist())))
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs networks here and elsewhere and compares what they give: quantised ones must be the same, floats nearly.
+"""Runs networks here and elsewhere and compares what they give: quantized ones must be the same, floats nearly.
 
     elsewhere.py DATA SEPCONV OTHER...        # OTHER is a command: an emulator, say, and the example `array` that it runs
 
-Needs numpy. Prints a line a network: how many numbers differ, and by how much at most. Exits with 1 when those of quantised networks
+Needs numpy. Prints a line a network: how many numbers differ, and by how much at most. Exits with 1 when those of quantized networks
 differ at all or floats by more than 1e-4 of the largest.
 """
 import os

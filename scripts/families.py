@@ -4,7 +4,7 @@
     families.py SEPCONV [NAME ...]    # needs torch, torchvision, timm, safetensors and numpy
     families.py --write-names FOLDER  # writes the names and shapes of the parameters, which tests of naming schemes read
 
-Weights are random, from a seed; the statistics of batch normalisation are those of noise, its scales and shifts random, so that wrong
+Weights are random, from a seed; the statistics of batch normalization are those of noise, its scales and shifts random, so that wrong
 paddings, epsilons and names show. Prints a line a network: the largest difference of outputs, relative
 to 1 or to the value where that is larger. Exits with 1 when one exceeds 1e-4. Nothing is downloaded.
 """

@@ -5,7 +5,7 @@
 
 onnxruntime's outputs for the file must be those of the original in its own format's
 runtime. Prints a line a model: the largest difference, relative to 1 or to the value where that is larger. Exits with 1 when one
-exceeds 1e-4 (1e-3 where LiteRT quantises activations because weights are).
+exceeds 1e-4 (1e-3 where LiteRT quantizes activations because weights are).
 """
 import glob
 import os

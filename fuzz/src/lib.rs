@@ -18,7 +18,7 @@ pub fn binding(inputs: &[Signature]) -> Binding {
 
 /// Simplifies a network, plans it and runs it once on zeros.
 pub fn run(graph: Graph, limits: &Limits) -> Result<()> {
-    let graph = passes::optimise(graph)?;
+    let graph = passes::optimize(graph)?;
     let zeros = |(shape, dtype): (&Shape, DType)| Tensor::zeros(shape.clone(), dtype);
     let types: Vec<DType> = graph.inputs().iter().map(|port| graph.value(port.value).dtype).collect();
     let mut runner = Runner::new(Plan::new(&graph, Isa::best(), 1, limits)?);

@@ -1,4 +1,4 @@
-//! Right answers on labelled pictures.
+//! Right answers on labeled pictures.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 const TOLD: usize = 10;
 
 /// A folder of pictures and the right answers.
-pub(crate) struct Labelled {
+pub(crate) struct Labeled {
     folder: PathBuf,
     /// What says the right answers: a file, or the folder itself.
     origin: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct AccuracyJson {
     top1_interval: [f64; 2],
 }
 
-impl Labelled {
+impl Labeled {
     /// The pictures that a file lists with their classes, or those in folders inside, one for each class. Such a folder is called as the
     /// class is in `names`, or begins with its index: `3` or `3_cat`.
     pub(crate) fn open(folder: &Path, labels: Option<&Path>, names: &[String]) -> Result<Self> {
@@ -106,7 +106,7 @@ impl Labelled {
             eprintln!("error: {} more pictures could not be read", tally.failed - TOLD);
         }
         if tally.images == 0 {
-            return Err(Error::io("none of the labelled pictures could be evaluated")
+            return Err(Error::io("none of the labeled pictures could be evaluated")
                 .in_file(&self.folder.display().to_string())
                 .into());
         }
@@ -117,8 +117,8 @@ impl Labelled {
     pub(crate) fn check_classes(&self, outputs: usize) -> Result<()> {
         let truth = &self.truth;
         let last = outputs.checked_sub(1).and_then(|last| sepconv::class_of(last, outputs));
-        let mut labelled = truth.files().into_iter().map(|file| (file, truth.class(file)));
-        match labelled.find(|(_, class)| *class > last) {
+        let mut labeled = truth.files().into_iter().map(|file| (file, truth.class(file)));
+        match labeled.find(|(_, class)| *class > last) {
             None => Ok(()),
             Some((file, class)) => Err(Error::mismatch("labels name a class that the network does not have")
                 .in_file(&self.origin.display().to_string())
@@ -139,9 +139,9 @@ impl Tally {
     pub(crate) fn top1_interval(&self) -> [f64; 2] {
         let (n, p) = (self.images as f64, self.top1 as f64 / self.images as f64);
         let z = 1.959_964_f64;
-        let centre = p + z * z / (2.0 * n);
+        let center = p + z * z / (2.0 * n);
         let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-        [centre - half, centre + half].map(|end| (100.0 * end / (1.0 + z * z / n)).clamp(0.0, 100.0))
+        [center - half, center + half].map(|end| (100.0 * end / (1.0 + z * z / n)).clamp(0.0, 100.0))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::commands::{bench, classify, compare, evaluate, export, inspect, machi
 use crate::failure::Failure;
 use crate::report::ErrorJson;
 
-/// Run, measure, explain and quantise phone-sized vision networks (.onnx, .tflite).
+/// Run, measure, explain and quantize phone-sized vision networks (.onnx, .tflite).
 #[derive(Debug, Parser)]
 #[command(name = "sepconv", version, max_term_width = 100)]
 struct Cli {
@@ -35,7 +35,7 @@ struct Cli {
 enum Command {
     /// Say what pictures show.
     Classify(classify::Args),
-    /// Count right answers on labelled pictures.
+    /// Count right answers on labeled pictures.
     Evaluate(evaluate::Args),
     /// Show what a network is made of and what it costs.
     Inspect(inspect::Args),

@@ -66,7 +66,7 @@ fn scaled(number: f64, unit: &str) -> String {
 
 /// Multiply-accumulates of the layers that work on bytes.
 pub(crate) fn int8_macs(plan: &Plan) -> u64 {
-    plan.layers().iter().filter(|layer| layer.takes.is_byte()).map(|layer| layer.macs).sum()
+    plan.layers().iter().filter(|layer| layer.takes.is_int8()).map(|layer| layer.macs).sum()
 }
 
 /// Names and paths, which may come from a file, as they are printed outside of tables.
@@ -98,7 +98,7 @@ pub(crate) fn layout(layout: Layout) -> &'static str {
     }
 }
 
-/// The end of a name is what tells it from its neighbours.
+/// The end of a name is what tells it from its neighbors.
 pub(crate) fn shorten(name: &str, most: usize) -> String {
     let length = name.chars().count();
     if length <= most {

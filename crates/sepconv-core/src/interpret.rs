@@ -1,6 +1,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use crate::op::Transpose;
 use crate::{Error, Graph, Port, Result, Tensor, op::Op};
 
 /// The definition of a network's answer: every node's [`evaluate`](Op::evaluate), one after the other, everything kept.
@@ -54,7 +55,7 @@ fn inward(port: &Port, tensor: &Tensor) -> Result<Tensor> {
 
 fn permute(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     let shape = crate::Shape::new(order.iter().map(|&axis| tensor.shape()[axis]).collect::<Vec<_>>())?;
-    Op::Transpose { order: order.to_vec() }.evaluate(&[tensor], &shape)
+    Op::Transpose(Transpose { order: order.to_vec() }).evaluate(&[tensor], &shape)
 }
 
 /// The permutation that undoes `order`.

@@ -8,25 +8,21 @@
 
 extern crate alloc;
 
-mod builder;
-mod count;
+pub mod analysis;
 mod error;
 mod graph;
 mod interpret;
 mod join;
-mod limits;
 mod memory;
 pub mod op;
 pub mod passes;
 mod plan;
 mod tensor;
 
-pub use builder::Builder;
 pub use error::{Error, ErrorKind, printable};
-pub use graph::{Graph, Node, Port, Value, ValueId};
+pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, Uses, Value, ValueId, rewrite};
 pub use interpret::interpret;
 pub use join::{Join, Serial};
-pub use limits::Limits;
 pub use memory::probe_memory;
 pub use op::Op;
 pub use plan::{Layer, Plan, Runner, Stage};

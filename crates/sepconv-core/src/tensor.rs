@@ -38,7 +38,7 @@ impl Shape {
         self.iter().product()
     }
 
-    /// The distance in elements between neighbours along each axis, for data without gaps.
+    /// The distance in elements between neighbors along each axis, for data without gaps.
     pub fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.len()];
         for axis in (1..self.len()).rev() {
@@ -78,7 +78,7 @@ pub enum DType {
     /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it. Also
     /// the biases of integer layers.
     I64,
-    /// Bytes that stand for real numbers; see [`Quantization`](crate::op::Quantization).
+    /// Bytes that stand for real numbers; see [`QuantParams`](crate::op::QuantParams).
     U8,
     /// Signed bytes that stand for real numbers.
     I8,
@@ -94,8 +94,8 @@ impl DType {
         }
     }
 
-    /// Whether elements are the bytes of a quantised tensor.
-    pub fn is_byte(self) -> bool {
+    /// Whether elements are the bytes of a quantized tensor.
+    pub fn is_int8(self) -> bool {
         matches!(self, Self::U8 | Self::I8)
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sepconv_core::op::Quantization;
+use sepconv_core::op::QuantParams;
 use sepconv_core::{Builder, DType, Error, Limits, Result, Shape, Tensor, ValueId};
 
 use crate::ElementType;
@@ -18,7 +18,7 @@ pub struct Signature {
     /// Its sizes in the file's own order; `None` where the file leaves one open.
     pub dims: Vec<Option<usize>>,
     /// How its bytes stand for real numbers, where the file says so: TensorFlow Lite does, ONNX leaves it to its operators.
-    pub quantization: Option<Quantization>,
+    pub quantization: Option<QuantParams>,
 }
 
 /// Inputs or outputs that a network may have; each costs memory of its own before a limit applies.

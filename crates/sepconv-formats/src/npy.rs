@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use sepconv_core::op::Transpose;
 use sepconv_core::{Data, Error, Limits, Op, Result, Shape, Tensor, probe_memory};
 
 use crate::recognize::mistaken;
@@ -149,7 +150,7 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     }
     let shape = tensor.shape().clone();
     let reversed = Shape::new(shape.iter().rev().copied().collect::<Vec<_>>())?;
-    Op::Transpose { order: (0..shape.len()).rev().collect() }.evaluate(&[&tensor.reshape(reversed)?], &shape)
+    Op::Transpose(Transpose { order: (0..shape.len()).rev().collect() }).evaluate(&[&tensor.reshape(reversed)?], &shape)
 }
 
 /// The header's text, and the data behind it.

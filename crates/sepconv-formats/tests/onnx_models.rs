@@ -79,7 +79,7 @@ fn open_sizes_are_asked_for() {
     assert!(error.to_string().contains("one of [\"image\"], got \"imaeg\""), "{error}");
 }
 
-const QUANTISED: &[Network] = &[
+const QUANTIZED: &[Network] = &[
     ("efficientnet_lite0_224_flowers_qdq.onnx", [1, 3, 224, 224], &[&[1, 5]], 383_913_952),
     ("mobilenet_v1_1.0_224_qdq.onnx", [1, 3, 224, 224], &[&[1, 1001]], 568_741_376),
     ("mobilenet_v2_1.0_224_qdq.onnx", [1, 3, 224, 224], &[&[1, 1001]], 300_775_552),
@@ -87,12 +87,12 @@ const QUANTISED: &[Network] = &[
     ("person_detect_96_qdq.onnx", [1, 1, 96, 96], &[&[1, 2]], 7_157_888),
 ];
 
-/// Whether a value is what a convolution of bytes takes: constants or results of quantisations, dequantised.
-fn is_dequantised(graph: &Graph, value: ValueId) -> bool {
+/// Whether a value is what a convolution of bytes takes: constants or results of quantizations, dequantized.
+fn is_dequantized(graph: &Graph, value: ValueId) -> bool {
     let maker = |value: ValueId| graph.nodes().iter().find(|node| node.output == value);
     let behind = |node: &Node| maker(node.inputs[0]);
     match maker(value) {
-        Some(node) if matches!(node.op, Op::Transpose { .. }) => is_dequantised(graph, node.inputs[0]),
+        Some(node) if matches!(node.op, Op::Transpose(_)) => is_dequantized(graph, node.inputs[0]),
         Some(node) if matches!(node.op, Op::Dequantize(_)) => behind(node)
             .map_or(graph.value(node.inputs[0]).constant.is_some(), |node| matches!(node.op, Op::Quantize(_))),
         _ => false,
@@ -100,26 +100,26 @@ fn is_dequantised(graph: &Graph, value: ValueId) -> bool {
 }
 
 #[test]
-fn every_quantised_network_becomes_a_graph() {
+fn every_quantized_network_becomes_a_graph() {
     let Some(data) = folder("SEPCONV_DATA") else { return };
-    for (name, input, outputs, cost) in QUANTISED {
+    for (name, input, outputs, cost) in QUANTIZED {
         let graph = graph(&read(&data, name), &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(graph.value(graph.inputs()[0].value).shape[..], *input, "{name}");
         let found: Vec<&[usize]> = graph.outputs().iter().map(|port| &graph.value(port.value).shape[..]).collect();
         assert_eq!(found, *outputs, "{name}");
         assert_eq!(macs(&graph), *cost, "{name}: multiply-accumulates");
-        let layers = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::Dense { .. }));
-        let real = layers.flat_map(|layer| &layer.inputs).filter(|&&operand| !is_dequantised(&graph, operand));
+        let layers = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::Dense(_)));
+        let real = layers.flat_map(|layer| &layer.inputs).filter(|&&operand| !is_dequantized(&graph, operand));
         assert_eq!(real.count(), 0, "{name}: every operand was bytes");
-        let optimised = passes::optimise(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let transposes = optimised.nodes().iter().filter(|node| matches!(node.op, Op::Transpose { .. }));
-        assert_eq!(transposes.count(), 0, "{name}:\n{optimised}");
+        let optimized = passes::optimize(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let transposes = optimized.nodes().iter().filter(|node| matches!(node.op, Op::Transpose(_)));
+        assert_eq!(transposes.count(), 0, "{name}:\n{optimized}");
     }
 }
 
-/// onnxruntime gives the same numbers with its optimisations off.
+/// onnxruntime gives the same numbers with its optimizations off.
 #[test]
-fn quantised_networks_answer_as_onnxruntime_does() {
+fn quantized_networks_answer_as_onnxruntime_does() {
     let Some(data) = folder("SEPCONV_DATA") else { return };
     let array = |name: &str| npy::read(&data.join("golden").join(name), &Limits::default()).expect(name).remove(0).1;
     let (images, golden) = (array("inputs_8x224x224x3_u8.npy"), array("mobilenet_v2_1.0_224_qdq.onnx.out.npy"));

@@ -115,13 +115,13 @@ impl Case {
         self.compare("interpreted", &interpret(&graph, &inputs)?)?;
         self.compare("written", &interpret(&written(&graph)?, &inputs)?)?;
         let (graph, inputs) = self.graph(&[PARAMETERS, WEIGHTS])?;
-        let optimised = passes::optimise(graph)?;
-        self.compare("interpreted after the passes", &interpret(&optimised, &inputs)?)?;
-        if !has_bytes(&optimised) {
-            self.compare("written after the passes", &interpret(&written(&optimised)?, &inputs)?)?;
+        let optimized = passes::optimize(graph)?;
+        self.compare("interpreted after the passes", &interpret(&optimized, &inputs)?)?;
+        if !has_bytes(&optimized) {
+            self.compare("written after the passes", &interpret(&written(&optimized)?, &inputs)?)?;
         }
         for isa in Isa::available() {
-            let mut runner = Runner::new(Plan::new(&optimised, isa, 1, &Limits::default())?);
+            let mut runner = Runner::new(Plan::new(&optimized, isa, 1, &Limits::default())?);
             let outputs = runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial)?;
             self.compare(&format!("run with {}", isa.name()), outputs)?;
         }
@@ -162,7 +162,7 @@ fn written(graph: &Graph) -> Result<Graph> {
 fn has_bytes(graph: &Graph) -> bool {
     let computed = graph.nodes().iter().map(|node| node.output);
     let mut values = graph.inputs().iter().map(|port| port.value).chain(computed);
-    values.any(|id| graph.value(id).dtype.is_byte())
+    values.any(|id| graph.value(id).dtype.is_int8())
 }
 
 /// As the ONNX project compares: 10⁻³ of the expected value plus 10⁻⁷.

@@ -6,14 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost::Message;
-use sepconv_core::op::{Conv2d, Fill, Lookup, Quantization};
-use sepconv_core::{
-    Builder, DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, interpret, passes,
-};
+use sepconv_core::op::{BinaryFunction, Conv2d, Dequantize, Lut, Pad, PadMode, QuantParams, Quantize};
+use sepconv_core::{Builder, DType, ErrorKind, Graph, Limits, Plan, Runner, Serial, Shape, Tensor, interpret, passes};
 use sepconv_formats::Binding;
 use sepconv_formats::onnx::{self, Metadata, Onnx};
 use sepconv_formats::tflite::Tflite;
-use sepconv_kernels::elementwise::Binary;
 use sepconv_kernels::{Activation, Isa, Window};
 
 /// What a file is made of, as far as these tests look at it.
@@ -119,8 +116,8 @@ fn run(graph: &Graph) -> Vec<Tensor> {
             floats(&dims)
         })
         .collect();
-    let optimised = passes::optimise(graph.clone()).expect("a graph that can be simplified");
-    let plan = Plan::new(&optimised, Isa::best(), 1, &Limits::default()).expect("a graph that can be planned");
+    let optimized = passes::optimize(graph.clone()).expect("a graph that can be simplified");
+    let plan = Plan::new(&optimized, Isa::best(), 1, &Limits::default()).expect("a graph that can be planned");
     let mut runner = Runner::new(plan);
     runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial).expect("inputs of the network's shapes").to_vec()
 }
@@ -139,7 +136,7 @@ fn networks_are_the_same_after_writing_and_reading() {
     for path in paths {
         let graph = import(&path);
         let expected = run(&graph);
-        let simplified = passes::optimise(graph.clone()).expect("a graph that can be simplified");
+        let simplified = passes::optimize(graph.clone()).expect("a graph that can be simplified");
         for (how, graph) in [("as read", graph), ("simplified", simplified)] {
             let again = read_again(
                 onnx::write(&graph, &Metadata::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
@@ -174,28 +171,27 @@ fn transposes_stand_at_ports_only() {
 }
 
 /// A 1×1 convolution of bytes in a file's NHWC, as importers leave it.
-fn quantised() -> Graph {
+fn quantized() -> Graph {
     let mut builder = Builder::new(Limits::default());
     let x = builder.input("x", shape(&[1, 2, 2, 3]), DType::I8).unwrap();
     let weights = Tensor::i8([2, 1, 1, 3], (0i8..6).collect::<Vec<_>>()).unwrap();
     let weights = builder.constant("weights", weights).unwrap();
     let bias = builder.constant("bias", Tensor::i64([2], [-70_000i64, 5]).unwrap()).unwrap();
-    let per_channel = |dtype, axis| Quantization { dtype, scale: vec![0.5, 0.25], zero_point: vec![0, 0], axis };
-    let real =
-        |builder: &mut Builder, quantization, id| builder.node("real", Op::Dequantize(quantization), &[id]).unwrap();
-    let x = real(&mut builder, Quantization::per_tensor(DType::I8, 0.5, 3), x);
+    let per_channel = |dtype, axis| QuantParams { dtype, scale: vec![0.5, 0.25], zero_point: vec![0, 0], axis };
+    let real = |builder: &mut Builder, quantization, id| builder.node("real", Dequantize(quantization), &[id]).unwrap();
+    let x = real(&mut builder, QuantParams::per_tensor(DType::I8, 0.5, 3), x);
     let weights = real(&mut builder, per_channel(DType::I8, 0), weights);
     let bias = real(&mut builder, per_channel(DType::I64, 0), bias);
     let conv = Conv2d { window: Window::new(1, 1), groups: 1, activation: Activation::RELU6 };
-    let y = builder.node("conv", Op::Conv2d(conv), &[x, weights, bias]).unwrap();
-    let y = builder.node("y", Op::Quantize(Quantization::per_tensor(DType::U8, 0.1, 7)), &[y]).unwrap();
+    let y = builder.node("conv", conv, &[x, weights, bias]).unwrap();
+    let y = builder.node("y", Quantize(QuantParams::per_tensor(DType::U8, 0.1, 7)), &[y]).unwrap();
     builder.output("y", y);
     builder.finish()
 }
 
 #[test]
-fn integers_stay_integers_behind_dequantisations() {
-    let (_, nodes, _) = written(&quantised());
+fn integers_stay_integers_behind_dequantizations() {
+    let (_, nodes, _) = written(&quantized());
     let operators: Vec<&str> = nodes.nodes.iter().map(|node| node.operator.as_str()).collect();
     assert_eq!(
         operators,
@@ -226,9 +222,9 @@ fn names_are_kept_and_made_unique() {
     let mut builder = Builder::new(Limits::default());
     let x = builder.input("x", shape(&[2]), DType::F32).unwrap();
     let one = builder.constant("same", floats(&[2])).unwrap();
-    let sum = builder.node("same", Op::binary(Binary::Add), &[x, one]).unwrap();
-    let more = builder.node("same", Op::binary(Binary::Mul), &[sum, one]).unwrap();
-    let last = builder.node("x", Op::binary(Binary::Sub), &[more, x]).unwrap();
+    let sum = builder.node("same", BinaryFunction::Add, &[x, one]).unwrap();
+    let more = builder.node("same", BinaryFunction::Mul, &[sum, one]).unwrap();
+    let last = builder.node("x", BinaryFunction::Sub, &[more, x]).unwrap();
     // Two ports of one value, a constant, an input, and a value that is called like one.
     for (name, value) in [("a", last), ("b", last), ("c", one), ("d", x), ("e", sum)] {
         builder.output(name, value);
@@ -249,10 +245,10 @@ fn names_are_kept_and_made_unique() {
 
 #[test]
 fn operator_set_is_as_old_as_it_can_be() {
-    for (fill, expected) in [(Fill::Edge, 17), (Fill::Wrap, 19)] {
+    for (fill, expected) in [(PadMode::Edge, 17), (PadMode::Wrap, 19)] {
         let mut builder = Builder::new(Limits::default());
         let x = builder.input("x", shape(&[4]), DType::F32).unwrap();
-        let y = builder.node("y", Op::Pad { before: vec![1], after: vec![2], fill }, &[x]).unwrap();
+        let y = builder.node("y", Pad { before: vec![1], after: vec![2], mode: fill }, &[x]).unwrap();
         builder.output("y", y);
         let graph = builder.finish();
         let (bytes, _, opset) = written(&graph);
@@ -267,8 +263,8 @@ fn operator_set_is_as_old_as_it_can_be() {
 fn operators_on_bytes_are_refused() {
     let mut builder = Builder::new(Limits::default());
     let x = builder.input("x", shape(&[4]), DType::U8).unwrap();
-    let lookup = Lookup { table: Arc::new([0; 256]), output: DType::U8 };
-    let y = builder.node("table", Op::Lookup(lookup), &[x]).unwrap();
+    let lookup = Lut { table: Arc::new([0; 256]), output: DType::U8 };
+    let y = builder.node("table", lookup, &[x]).unwrap();
     builder.output("y", y);
     let error = onnx::write(&builder.finish(), &Metadata::default()).expect_err("an operator that ONNX does not have");
     assert_eq!(error.kind(), ErrorKind::Unsupported);

@@ -1,4 +1,4 @@
-//! What the passes leave of real networks: no transposes, no batch normalisation, no real numbers between bytes, and the blocks that the
+//! What the passes leave of real networks: no transposes, no batch normalization, no real numbers between bytes, and the blocks that the
 //! papers drew.
 
 mod common;
@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use sepconv_core::passes::{BlockKind, blocks, optimise};
+use sepconv_core::analysis::{BlockKind, blocks};
+use sepconv_core::passes::optimize;
 use sepconv_core::{DType, Graph, Limits, Op, Plan, Port, ValueId};
 use sepconv_formats::Binding;
 use sepconv_formats::onnx::Onnx;
@@ -68,8 +69,8 @@ const NETWORKS: &[(&str, Count)] = &[
     ("tflite/cifar10_resnet8_f32.tflite", separable(0)),
 ];
 
-/// Every quantised file, with the blocks of its architecture, those of its floats where it has any.
-const QUANTISED: &[(&str, Count)] = &[
+/// Every quantized file, with the blocks of its architecture, those of its floats where it has any.
+const QUANTIZED: &[(&str, Count)] = &[
     ("onnx/efficientnet_lite0_224_flowers_qdq.onnx", LITE0),
     ("onnx/mobilenet_v1_1.0_224_qdq.onnx", separable(13)),
     ("onnx/mobilenet_v2_1.0_224_qdq.onnx", MOBILENET_V2),
@@ -126,7 +127,7 @@ fn count(graph: &Graph) -> Count {
 #[test]
 fn every_file_is_listed() {
     let Some(data) = common::folder("SEPCONV_DATA") else { return };
-    let listed: BTreeSet<String> = NETWORKS.iter().chain(QUANTISED).map(|(name, _)| (*name).to_owned()).collect();
+    let listed: BTreeSet<String> = NETWORKS.iter().chain(QUANTIZED).map(|(name, _)| (*name).to_owned()).collect();
     let mut found = BTreeSet::new();
     for format in ["onnx", "tflite"] {
         for entry in fs::read_dir(data.join("models").join(format)).unwrap() {
@@ -137,20 +138,19 @@ fn every_file_is_listed() {
 }
 
 #[test]
-fn no_transpose_and_no_batch_normalisation_is_left() {
+fn no_transpose_and_no_batch_normalization_is_left() {
     let Some(data) = common::folder("SEPCONV_DATA") else { return };
     for (name, _) in NETWORKS {
         let graph = import(&data.join("models").join(name));
         let has = |graph: &Graph, wanted: fn(&Op) -> bool| graph.nodes().iter().any(|node| wanted(&node.op));
-        let (transpose, norm) =
-            (|op: &Op| matches!(op, Op::Transpose { .. }), |op: &Op| matches!(op, Op::BatchNorm { .. }));
+        let (transpose, norm) = (|op: &Op| matches!(op, Op::Transpose(_)), |op: &Op| matches!(op, Op::BatchNorm(_)));
         assert_eq!(has(&graph, transpose), name.ends_with("onnx"), "{name}: transposes before");
         let has_norm = name.contains("_bn_") || name.contains("ppocr");
-        assert_eq!(has(&graph, norm), has_norm, "{name}: batch normalisation before");
-        let optimised = optimise(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(!has(&optimised, transpose), "{name}: transposes after\n{optimised}");
-        assert!(!has(&optimised, norm), "{name}: batch normalisation after\n{optimised}");
-        let plan = Plan::new(&optimised, Isa::best(), 1, &Limits::default());
+        assert_eq!(has(&graph, norm), has_norm, "{name}: batch normalization before");
+        let optimized = optimize(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!has(&optimized, transpose), "{name}: transposes after\n{optimized}");
+        assert!(!has(&optimized, norm), "{name}: batch normalization after\n{optimized}");
+        let plan = Plan::new(&optimized, Isa::best(), 1, &Limits::default());
         let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!plan.layers().iter().any(|layer| layer.op.starts_with("transpose")), "{name}:\n{plan}");
     }
@@ -159,32 +159,32 @@ fn no_transpose_and_no_batch_normalisation_is_left() {
 #[test]
 fn blocks_are_those_of_the_architectures() {
     let Some(data) = common::folder("SEPCONV_DATA") else { return };
-    for (name, expected) in NETWORKS.iter().chain(QUANTISED) {
-        let optimised = optimise(import(&data.join("models").join(name))).unwrap();
-        assert_eq!(count(&optimised), *expected, "{name}\n{optimised}");
+    for (name, expected) in NETWORKS.iter().chain(QUANTIZED) {
+        let optimized = optimize(import(&data.join("models").join(name))).unwrap();
+        assert_eq!(count(&optimized), *expected, "{name}\n{optimized}");
     }
 }
 
 /// Real numbers are where the file has them at its edges, and in the softmax: everything else computes with bytes.
 #[test]
-fn quantised_networks_become_integers() {
+fn quantized_networks_become_integers() {
     let Some(data) = common::folder("SEPCONV_DATA") else { return };
-    for (name, _) in QUANTISED {
-        let graph = optimise(import(&data.join("models").join(name))).unwrap();
+    for (name, _) in QUANTIZED {
+        let graph = optimize(import(&data.join("models").join(name))).unwrap();
         for node in graph.nodes() {
             let real = |id: &ValueId| graph.value(*id).dtype == DType::F32 && graph.value(*id).constant.is_none();
             let reals = node.inputs.iter().chain([&node.output]).any(real);
-            let expected = matches!(node.op, Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax { .. });
+            let expected = matches!(node.op, Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_));
             assert_eq!(reals, expected, "{name}: {} {}\n{graph}", node.op, node.name);
         }
         let count = |wanted: fn(&Op) -> bool| graph.nodes().iter().filter(|node| wanted(&node.op)).count();
         let real = |port: &&Port| graph.value(port.value).dtype == DType::F32;
         let (entering, leaving) = (graph.inputs().iter().filter(real), graph.outputs().iter().filter(real));
-        let softmax = count(|op| matches!(op, Op::Softmax { .. }));
+        let softmax = count(|op| matches!(op, Op::Softmax(_)));
         assert!(softmax <= 1, "{name}:\n{graph}");
         assert_eq!(count(|op| matches!(op, Op::Quantize(_))), entering.count() + softmax, "{name}:\n{graph}");
         assert_eq!(count(|op| matches!(op, Op::Dequantize(_))), leaving.count() + softmax, "{name}:\n{graph}");
-        let moved = count(|op| matches!(op, Op::Pad { .. } | Op::Transpose { .. }));
+        let moved = count(|op| matches!(op, Op::Pad(_) | Op::Transpose(_)));
         assert_eq!(moved, 0, "{name}:\n{graph}");
     }
 }

@@ -11,8 +11,8 @@ const CENTRE: [f64; 2] = [192.0, 138.0];
 const DISC: f64 = 30.0;
 /// Each pixel is the mean of this many samples squared.
 const SAMPLES: u32 = 2;
-/// Leaves out of focus: middle, radius, colour.
-const MEADOW: [([f64; 2], f64, Colour); 7] = [
+/// Leaves out of focus: middle, radius, color.
+const MEADOW: [([f64; 2], f64, Color); 7] = [
     ([60.0, 60.0], 50.0, [0.30, 0.50, 0.16]),
     ([330.0, 50.0], 60.0, [0.26, 0.46, 0.14]),
     ([300.0, 240.0], 70.0, [0.34, 0.55, 0.20]),
@@ -22,7 +22,7 @@ const MEADOW: [([f64; 2], f64, Colour); 7] = [
     ([370.0, 150.0], 45.0, [0.13, 0.30, 0.08]),
 ];
 
-type Colour = [f64; 3];
+type Color = [f64; 3];
 
 /// A ring of petals.
 struct Petals {
@@ -56,15 +56,15 @@ fn pixel(x: u32, y: u32) -> [u8; 3] {
     let mut sum = [0.0; 3];
     for (i, j) in (0..SAMPLES).flat_map(|i| (0..SAMPLES).map(move |j| (i, j))) {
         let at = |whole: u32, part: u32| f64::from(whole) + f64::from(part) / f64::from(SAMPLES);
-        let colour = sample(at(x, i), at(y, j));
-        sum = std::array::from_fn(|channel| sum[channel] + colour[channel]);
+        let color = sample(at(x, i), at(y, j));
+        sum = std::array::from_fn(|channel| sum[channel] + color[channel]);
     }
     let samples = f64::from(SAMPLES * SAMPLES);
     sum.map(|value| ((value / samples).clamp(0.0, 1.0) * 255.0).round() as u8)
 }
 
 /// What is in front at a point.
-fn sample(x: f64, y: f64) -> Colour {
+fn sample(x: f64, y: f64) -> Color {
     let (u, v) = (x - CENTRE[0], y - CENTRE[1]);
     disc(u, v)
         .or_else(|| RINGS.iter().find_map(|ring| petal(ring, u, v)))
@@ -73,7 +73,7 @@ fn sample(x: f64, y: f64) -> Colour {
 }
 
 /// Florets along a spiral of golden angles, each a small bump of light.
-fn disc(u: f64, v: f64) -> Option<Colour> {
+fn disc(u: f64, v: f64) -> Option<Color> {
     let distance = u.hypot(v) / DISC;
     if distance >= 1.0 {
         return None;
@@ -88,7 +88,7 @@ fn disc(u: f64, v: f64) -> Option<Colour> {
 }
 
 /// The last petal of a ring that covers the point: later ones lie above earlier ones.
-fn petal(ring: &Petals, u: f64, v: f64) -> Option<Colour> {
+fn petal(ring: &Petals, u: f64, v: f64) -> Option<Color> {
     (0..PETALS).rev().find_map(|k| {
         let angle = ring.turn + TAU * f64::from(k) / f64::from(PETALS);
         let length = ring.length * (1.0 + 0.06 * (7.0 * f64::from(k) + 1.3).sin());
@@ -109,12 +109,12 @@ fn petal(ring: &Petals, u: f64, v: f64) -> Option<Colour> {
     })
 }
 
-fn stem(x: f64, y: f64) -> Option<Colour> {
+fn stem(x: f64, y: f64) -> Option<Color> {
     let side = (x - 192.0 - 0.12 * (y - 144.0)) / 4.5;
     (y > 144.0 && side.abs() < 1.0).then_some([0.30 - 0.10 * side, 0.50 - 0.14 * side, 0.16 - 0.05 * side])
 }
 
-fn meadow(x: f64, y: f64) -> Colour {
+fn meadow(x: f64, y: f64) -> Color {
     let down = y / f64::from(HEIGHT);
     let ground = [0.18 + 0.10 * down, 0.36 + 0.16 * down, 0.10 + 0.05 * down];
     MEADOW.iter().fold(ground, |under, &([cx, cy], radius, leaf)| {

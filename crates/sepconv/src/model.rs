@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "tflite"))]
 use crate::no_tflite::Tflite;
-use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimise};
+use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimize};
 use sepconv_formats::onnx::{Metadata, Onnx};
 use sepconv_formats::recognize::mistaken;
 #[cfg(feature = "tflite")]
@@ -200,7 +200,7 @@ impl Model {
     /// # Errors
     /// Those of [`import`](Self::import).
     pub fn graph(&self, options: &Options) -> Result<Graph> {
-        self.import(options).and_then(optimise).map_err(|error| error.in_file(&self.name))
+        self.import(options).and_then(optimize).map_err(|error| error.in_file(&self.name))
     }
 
     /// The network made ready to run on this machine.

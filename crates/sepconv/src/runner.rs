@@ -1,6 +1,6 @@
-use sepconv_core::op::Quantization;
+use sepconv_core::op::{Dequantize, QuantParams, Quantize};
 use sepconv_core::{
-    DType, Error, Graph, Op, Plan, Port, Result, Runner as CoreRunner, Shape, Stage, Tensor, ValueId, passes::optimise,
+    DType, Error, Graph, Op, Plan, Port, Result, Runner as CoreRunner, Shape, Stage, Tensor, ValueId, passes::optimize,
 };
 
 use crate::Options;
@@ -16,7 +16,7 @@ pub struct TensorInfo {
     /// The type of its elements.
     pub dtype: DType,
     /// How its bytes stand for real numbers, where the network says so.
-    pub quantization: Option<Quantization>,
+    pub quantization: Option<QuantParams>,
 }
 
 /// A network ready to run: its plan, its memory and its threads. Made by [`Model::compile`](crate::Model::compile).
@@ -39,7 +39,7 @@ impl Runner {
         let describe = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
         let (inputs, outputs) = (describe(graph.inputs())?, describe(graph.outputs())?);
         let parameters = graph.parameters();
-        let plan = Plan::new(&optimise(graph)?, isa, options.threads, &options.limits)?;
+        let plan = Plan::new(&optimize(graph)?, isa, options.threads, &options.limits)?;
         let threads = Threads::new(options.threads)?;
         Ok(Self { inputs, outputs, parameters, threads, inner: CoreRunner::new(plan) })
     }
@@ -107,25 +107,27 @@ impl TensorInfo {
         for (&axis, &size) in port.order.iter().zip(value.shape.iter()) {
             dims[axis] = size;
         }
-        let quantization = if value.dtype.is_byte() { quantization(graph, port.value).cloned() } else { None };
+        let quantization = if value.dtype.is_int8() { quantization(graph, port.value).cloned() } else { None };
         Ok(Self { name: port.name.clone(), shape: Shape::new(dims)?, dtype: value.dtype, quantization })
     }
 }
 
 /// How bytes stand for real numbers, or which bytes real numbers were before, by the operators that make the one of the other.
-pub(crate) fn quantization(graph: &Graph, mut value: ValueId) -> Option<&Quantization> {
+pub(crate) fn quantization(graph: &Graph, mut value: ValueId) -> Option<&QuantParams> {
     for node in graph.nodes().iter().rev() {
         match &node.op {
             _ if node.output != value => {}
-            Op::Quantize(quantization) | Op::Dequantize(quantization) => return Some(quantization),
+            Op::Quantize(Quantize(quantization)) | Op::Dequantize(Dequantize(quantization)) => {
+                return Some(quantization);
+            }
             // Whatever else makes bytes only moves them.
-            Op::Reshape { .. } => value = node.inputs[0],
-            _ if graph.value(value).dtype.is_byte() => value = node.inputs[0],
+            Op::Reshape(_) => value = node.inputs[0],
+            _ if graph.value(value).dtype.is_int8() => value = node.inputs[0],
             _ => return None,
         }
     }
     graph.nodes().iter().find_map(|node| match &node.op {
-        Op::Dequantize(quantization) if node.inputs[0] == value => Some(quantization),
+        Op::Dequantize(Dequantize(quantization)) if node.inputs[0] == value => Some(quantization),
         _ => None,
     })
 }

@@ -1,5 +1,5 @@
 use sepconv_core::op::Conv2d;
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, Tensor, ValueId};
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Shape, Tensor, ValueId};
 use sepconv_formats::Padding;
 use sepconv_kernels::{Activation, Window};
 
@@ -54,8 +54,8 @@ use crate::{Options, Runner};
 /// let x = Tensor::f32([1, 8, 8, 3], vec![1.0; 8 * 8 * 3])?;
 /// let y = runner.run(&x)?;
 /// assert_eq!(&y.shape()[..], [1, 8, 8, 2]);
-/// let centre = &y.as_f32().unwrap()[(4 * 8 + 4) * 2..][..2];
-/// assert!((centre[0] - 3.0).abs() < 1e-6 && centre[1].abs() < 1e-6);
+/// let center = &y.as_f32().unwrap()[(4 * 8 + 4) * 2..][..2];
+/// assert!((center[0] - 3.0).abs() < 1e-6 && center[1].abs() < 1e-6);
 ///
 /// // 8·8 pixels of 3 channels: 9 taps and 2 outputs each.
 /// assert_eq!(runner.plan().macs(), 8 * 8 * 3 * (9 + 2));
@@ -102,13 +102,13 @@ impl SeparableConv2d {
         self
     }
 
-    /// The distance between neighbouring windows, `[down, across]`; from 1.
+    /// The distance between neighboring windows, `[down, across]`; from 1.
     pub fn stride(mut self, stride: [usize; 2]) -> Self {
         self.stride = stride;
         self
     }
 
-    /// The distance between neighbouring taps of a window, `[down, across]`; 1 is an ordinary window.
+    /// The distance between neighboring taps of a window, `[down, across]`; 1 is an ordinary window.
     pub fn dilation(mut self, dilation: [usize; 2]) -> Self {
         self.dilation = dilation;
         self
@@ -231,5 +231,5 @@ fn layer(
     let weights = weights.clone().reshape(Shape::new([filters, kh, kw, per_group])?)?;
     let weights = builder.constant(&format!("{name}.weight"), weights)?;
     let bias = builder.constant(&format!("{name}.bias"), Tensor::f32([bias.len()], bias)?)?;
-    builder.node(name, Op::Conv2d(conv), &[x, weights, bias])
+    builder.node(name, conv, &[x, weights, bias])
 }

@@ -7,7 +7,7 @@ use common::data;
 use sepconv::{DType, Model, Options, Tensor};
 
 fn models() -> Vec<Model> {
-    let own = Model::from_bytes("colours.onnx", include_bytes!("../../../examples/colours.onnx")).unwrap();
+    let own = Model::from_bytes("colors.onnx", include_bytes!("../../../examples/colors.onnx")).unwrap();
     let real = data().map(|data| {
         [
             "onnx/mobilenet_v2_1.0_224_f32.onnx",

@@ -1,15 +1,15 @@
 //! Networks that take and give bytes, from pixels to classes.
 
 use sepconv::{Classifier, DType, Error, Image, Model, Op, Options, Preprocess, Runner, Shape, Source, Tensor, onnx};
-use sepconv_core::op::Quantization;
+use sepconv_core::op::{Dequantize, QuantParams, Quantize, Reduce};
 use sepconv_core::{Builder, Limits, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
 const COLOUR: [u8; 3] = [200, 90, 90];
 
 /// Halves of a number above 3 or below.
-fn halves(dtype: DType) -> Quantization {
-    Quantization::per_tensor(dtype, 0.5, 3)
+fn halves(dtype: DType) -> QuantParams {
+    QuantParams::per_tensor(dtype, 0.5, 3)
 }
 
 /// The mean of each channel of two by two pixels, from `input` to `output`: bytes of [`halves`] or floats.
@@ -18,13 +18,13 @@ fn means(input: DType, output: DType) -> Model {
     let mut node = builder.input("image", Shape::new([1, 3, 2, 2]).unwrap(), input).unwrap();
     let bytes = if input == DType::F32 { DType::U8 } else { input };
     if input == DType::F32 {
-        node = builder.node("quantize", Op::Quantize(halves(bytes)), &[node]).unwrap();
+        node = builder.node("quantize", Quantize(halves(bytes)), &[node]).unwrap();
     }
-    node = builder.node("dequantize", Op::Dequantize(halves(bytes)), &[node]).unwrap();
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    node = builder.node("dequantize", Dequantize(halves(bytes)), &[node]).unwrap();
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     node = builder.node("mean", mean, &[node]).unwrap();
     if output != DType::F32 {
-        node = builder.node("scores", Op::Quantize(halves(output)), &[node]).unwrap();
+        node = builder.node("scores", Quantize(halves(output)), &[node]).unwrap();
     }
     builder.output("scores", node);
     Model::from_bytes("means.onnx", onnx::write(&builder.finish(), &onnx::Metadata::default()).unwrap()).unwrap()
@@ -96,7 +96,7 @@ fn a_network_that_makes_bytes_of_pixels_itself_is_given_these() {
 }
 
 #[test]
-fn scores_of_bytes_are_dequantised() {
+fn scores_of_bytes_are_dequantized() {
     for output in [DType::U8, DType::I8] {
         let mut classifier = classifier(DType::U8, output);
         let (_, scores) = classify(&mut classifier);
@@ -111,16 +111,16 @@ fn scores_of_bytes_are_dequantised() {
 fn parts(output: DType) -> Model {
     let mut builder = Builder::new(Limits::default());
     let image = builder.input("image", Shape::new([1, 3, 2, 2]).unwrap(), DType::U8).unwrap();
-    let pixels = Op::Dequantize(Quantization::per_tensor(DType::U8, 1.0, 0));
+    let pixels = Op::Dequantize(Dequantize(QuantParams::per_tensor(DType::U8, 1.0, 0)));
     let mut node = builder.node("pixels", pixels, &[image]).unwrap();
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     node = builder.node("mean", mean, &[node]).unwrap();
     let scale = builder.constant("scale", Tensor::f32([1], [1.0 / 400.0]).unwrap()).unwrap();
-    node = builder.node("score", Op::binary(sepconv_kernels::elementwise::Binary::Mul), &[node, scale]).unwrap();
-    let parts = Quantization::per_tensor(DType::U8, 1.0 / 256.0, 0);
-    node = builder.node("bytes", Op::Quantize(parts.clone()), &[node]).unwrap();
+    node = builder.node("score", sepconv_kernels::elementwise::Binary::Mul, &[node, scale]).unwrap();
+    let parts = QuantParams::per_tensor(DType::U8, 1.0 / 256.0, 0);
+    node = builder.node("bytes", Quantize(parts.clone()), &[node]).unwrap();
     if output == DType::F32 {
-        node = builder.node("reals", Op::Dequantize(parts), &[node]).unwrap();
+        node = builder.node("reals", Dequantize(parts), &[node]).unwrap();
     }
     builder.output("scores", node);
     Model::from_bytes("parts.onnx", onnx::write(&builder.finish(), &onnx::Metadata::default()).unwrap()).unwrap()
@@ -161,16 +161,16 @@ fn unsuitable(build: impl FnOnce(&mut Builder, ValueId) -> ValueId) -> String {
 
 #[test]
 fn scores_with_several_scales_are_refused() {
-    let several = Quantization { scale: vec![0.5, 0.25, 1.0], zero_point: vec![0; 3], ..halves(DType::U8) };
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    let several = QuantParams { scale: vec![0.5, 0.25, 1.0], zero_point: vec![0; 3], ..halves(DType::U8) };
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     let error = unsuitable(|builder, image| {
-        let reals = builder.node("reals", Op::Dequantize(halves(DType::U8)), &[image]).unwrap();
+        let reals = builder.node("reals", Dequantize(halves(DType::U8)), &[image]).unwrap();
         let mean = builder.node("mean", mean.clone(), &[reals]).unwrap();
-        builder.node("bytes", Op::Quantize(Quantization { axis: 1, ..several.clone() }), &[mean]).unwrap()
+        builder.node("bytes", Quantize(QuantParams { axis: 1, ..several.clone() }), &[mean]).unwrap()
     });
     assert!(error.contains("several scales"), "{error}");
     let error = unsuitable(|builder, image| {
-        let reals = Op::Dequantize(Quantization { axis: 1, ..several.clone() });
+        let reals = Op::Dequantize(Dequantize(QuantParams { axis: 1, ..several.clone() }));
         let reals = builder.node("reals", reals, &[image]).unwrap();
         builder.node("mean", mean.clone(), &[reals]).unwrap()
     });

@@ -3,14 +3,14 @@
 mod common;
 
 use sepconv::measure::compare::{Comparison, Cost};
-use sepconv::{DType, ErrorKind, Limits, Model, Op, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
+use sepconv::{DType, ErrorKind, Limits, Model, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
 use sepconv_core::Builder;
 use sepconv_kernels::Activation;
 
-const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
+const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
 
-fn colours() -> Model {
-    Model::from_bytes("colours.onnx", COLOURS).unwrap()
+fn colors() -> Model {
+    Model::from_bytes("colors.onnx", COLOURS).unwrap()
 }
 
 fn refused(model: &Model, options: &Options) -> (ErrorKind, String) {
@@ -20,7 +20,7 @@ fn refused(model: &Model, options: &Options) -> (ErrorKind, String) {
 
 #[test]
 fn a_pair_and_its_network_are_counted_and_timed() {
-    let mut comparison = Comparison::new(&colours(), &Options::default().threads(2)).unwrap();
+    let mut comparison = Comparison::new(&colors(), &Options::default().threads(2)).unwrap();
     assert!(comparison.network().delivered().is_nan(), "nothing is timed yet");
     comparison.round().unwrap();
     comparison.round().unwrap();
@@ -58,7 +58,7 @@ fn mobilenet_v1_is_promised_what_its_paper_promises() {
 fn networks_without_pairs_are_refused() {
     let mut builder = Builder::new(Limits::default());
     let x = builder.input("x", Shape::new([1, 4]).unwrap(), DType::F32).unwrap();
-    let y = builder.node("relu", Op::activation(Activation::Relu), &[x]).unwrap();
+    let y = builder.node("relu", Activation::Relu, &[x]).unwrap();
     builder.output("y", y);
     let model = Model::from_bytes("relu.onnx", onnx::write(&builder.finish(), &Metadata::default()).unwrap()).unwrap();
     let (kind, error) = refused(&model, &Options::default());
@@ -70,18 +70,18 @@ fn networks_without_pairs_are_refused() {
 fn networks_of_bytes_are_refused() {
     let options = Options::default().threads(1);
     let sample = Tensor::f32([1, 3, 33, 33], vec![0.5; 3 * 33 * 33]).unwrap();
-    let graph = colours().graph(&options).unwrap();
-    let quantised = Quantizer::default().run(&graph, &[vec![sample]], &options, &mut |_, _, _| {}).unwrap();
-    let model = Model::from_bytes("int8.onnx", onnx::write(&quantised.graph, &Metadata::default()).unwrap()).unwrap();
+    let graph = colors().graph(&options).unwrap();
+    let quantized = Quantizer::default().run(&graph, &[vec![sample]], &options, &mut |_, _, _| {}).unwrap();
+    let model = Model::from_bytes("int8.onnx", onnx::write(&quantized.graph, &Metadata::default()).unwrap()).unwrap();
     let (kind, error) = refused(&model, &options);
     assert_eq!(kind, ErrorKind::Unsupported);
-    assert!(error.contains("network is quantised, floats are compared"), "{error}");
+    assert!(error.contains("network is quantized, floats are compared"), "{error}");
 }
 
 #[test]
 fn limits_hold_for_everything_together() {
     let limits = Limits { max_memory: 60_000, ..Limits::default() };
-    let (kind, error) = refused(&colours(), &Options::default().threads(1).limits(limits));
+    let (kind, error) = refused(&colors(), &Options::default().threads(1).limits(limits));
     assert_eq!(kind, ErrorKind::Limit);
     assert!(error.contains("take too much memory together"), "{error}");
 }

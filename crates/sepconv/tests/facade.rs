@@ -1,19 +1,19 @@
-//! The calls that programs make, on the network of `examples/colours.onnx`.
+//! The calls that programs make, on the network of `examples/colors.onnx`.
 
 use std::path::Path;
 
 use sepconv::onnx::{self, Metadata};
 use sepconv::{Classifier, DType, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
 
-const COLOURS: &[u8] = include_bytes!("../../../examples/colours.onnx");
-const NAMES: &str = include_str!("../../../examples/colours.txt");
+const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
+const NAMES: &str = include_str!("../../../examples/colors.txt");
 
 fn model() -> Model {
-    Model::from_bytes("colours.onnx", COLOURS).unwrap()
+    Model::from_bytes("colors.onnx", COLOURS).unwrap()
 }
 
-fn painted(colour: [u8; 3]) -> Image {
-    Image::from_rgb(33, 33, colour.repeat(33 * 33)).unwrap()
+fn painted(color: [u8; 3]) -> Image {
+    Image::from_rgb(33, 33, color.repeat(33 * 33)).unwrap()
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_byte_order_mark_is_no_part_of_a_name() {
 #[test]
 fn a_model_tells_what_it_is() {
     let model = model();
-    assert_eq!((model.name(), model.format()), ("colours.onnx", Format::Onnx));
+    assert_eq!((model.name(), model.format()), ("colors.onnx", Format::Onnx));
     let [input] = model.inputs() else { panic!("{:?}", model.inputs()) };
     assert_eq!((input.name.as_str(), &input.dims[..]), ("image", &[Some(1), Some(3), Some(33), Some(33)][..]));
     assert_eq!(model.outputs()[0].name, "scores");
@@ -46,12 +46,12 @@ fn stating(metadata: &Metadata) -> Model {
 fn a_file_states_how_it_is_used() {
     let labels = Labels::parse(NAMES).unwrap();
     let metadata = Metadata {
-        description: "names colours".into(),
+        description: "names colors".into(),
         preprocess: Some("torch:no-crop".into()),
         labels: labels.names().to_vec(),
     };
     let model = stating(&metadata);
-    assert_eq!((model.description(), model.labels()), (Some("names colours"), Some(labels)));
+    assert_eq!((model.description(), model.labels()), (Some("names colors"), Some(labels)));
     assert_eq!(model.metadata(), Ok(metadata));
     let preprocess = model.preprocess().unwrap();
     assert_eq!((preprocess.text().as_str(), preprocess.source()), ("torch:no-crop", Source::File));
@@ -61,8 +61,8 @@ fn a_file_states_how_it_is_used() {
     assert_eq!(blue.label.as_deref(), Some("blue"));
     // A red frame that the usual margin would cut off: without it the network sees more red than blue.
     let framed = (0..33 * 33).map(|i| if (4..29).contains(&(i / 33)) && (4..29).contains(&(i % 33)) { 2 } else { 0 });
-    let colours = [[220, 30, 20], [0; 3], [10, 20, 250]];
-    let framed = Image::from_rgb(33, 33, framed.flat_map(|i: usize| colours[i]).collect()).unwrap();
+    let colors = [[220, 30, 20], [0; 3], [10, 20, 250]];
+    let framed = Image::from_rgb(33, 33, framed.flat_map(|i: usize| colors[i]).collect()).unwrap();
     let red = |classifier: &mut Classifier| {
         let all = classifier.classify(&framed, 6).unwrap();
         all.into_iter().find(|prediction| prediction.class == Some(2)).unwrap().score
@@ -99,7 +99,7 @@ fn a_model_that_becomes_a_runner_or_a_classifier_is_the_same() {
 
     let none = options.limits(sepconv::Limits { max_memory: 1 << 10, ..sepconv::Limits::default() });
     for error in [model().into_runner(&none).unwrap_err(), model().into_classifier(&none).unwrap_err()] {
-        assert!(error.to_string().contains("colours.onnx"), "{error}");
+        assert!(error.to_string().contains("colors.onnx"), "{error}");
     }
 }
 
@@ -111,17 +111,17 @@ fn labels_of_another_network_are_not_used() {
 }
 
 #[test]
-fn a_classifier_names_each_colour() {
+fn a_classifier_names_each_color() {
     let mut classifier =
         Classifier::new(&model(), &Options::default()).unwrap().with_labels(Labels::parse(NAMES).unwrap()).unwrap();
-    for (colour, name) in
+    for (color, name) in
         [([0, 0, 0], "black"), ([255, 255, 255], "white"), ([220, 30, 20], "red"), ([10, 20, 250], "blue")]
     {
-        let predictions = classifier.classify_exact(&painted(colour), 2).unwrap();
+        let predictions = classifier.classify_exact(&painted(color), 2).unwrap();
         assert_eq!((predictions.len(), predictions[0].label.as_deref()), (2, Some(name)));
         assert!(predictions[0].score >= predictions[1].score && !classifier.softmax_added());
     }
-    // The same colour in another size: fitted first.
+    // The same color in another size: fitted first.
     let wide = Image::from_rgb(90, 40, [10, 20, 250].repeat(3600)).unwrap();
     assert_eq!(classifier.classify(&wide, 1).unwrap()[0].class, Some(4));
     assert_eq!(classifier.classify_exact(&wide, 1).unwrap_err().kind(), ErrorKind::Argument);

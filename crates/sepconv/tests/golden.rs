@@ -25,8 +25,8 @@ enum Within {
     /// 1e-3 of the largest output.
     Logits,
     /// As much in units of the output, and another class for two of eight images at most. Between the kernels that gave the golden
-    /// outputs and their optimised siblings lies the number behind `//`: a sum that is rounded otherwise once in 100,000 times ends there.
-    Quantised(f32),
+    /// outputs and their optimized siblings lies the number behind `//`: a sum that is rounded otherwise once in 100,000 times ends there.
+    Quantized(f32),
 }
 
 const fn case(file: &'static str, side: usize, pixel: fn(f32, usize) -> f32, within: Within) -> Case {
@@ -34,7 +34,7 @@ const fn case(file: &'static str, side: usize, pixel: fn(f32, usize) -> f32, wit
 }
 
 const fn bytes(file: &'static str, side: usize, steps: f32) -> Case {
-    case(file, side, raw, Within::Quantised(steps))
+    case(file, side, raw, Within::Quantized(steps))
 }
 
 fn raw(px: f32, _: usize) -> f32 {
@@ -69,10 +69,10 @@ const CASES: &[Case] = &[
     case("onnx/mobilenet_v2_1.0_224_f32.onnx", 224, by_128, Within::Softmax),
     case("onnx/mobilenet_v3_small_1.0_224_f32.onnx", 224, by_127, Within::Softmax),
     case("tflite/mobilenet_v1_0.25_224_f32.tflite", 224, tf, Within::Softmax),
-    case("onnx/efficientnet_lite0_224_flowers_qdq.onnx", 224, unit, Within::Quantised(0.012)), // 0.0117
-    case("onnx/mobilenet_v1_1.0_224_qdq.onnx", 224, by_128, Within::Quantised(0.028)),         // 0.0273
-    case("onnx/mobilenet_v2_1.0_224_qdq.onnx", 224, by_128, Within::Quantised(0.040)),         // 0.0117
-    case("onnx/mobilenet_v3_small_1.0_224_qdq.onnx", 224, by_127, Within::Quantised(0.23)),    // 0.164
+    case("onnx/efficientnet_lite0_224_flowers_qdq.onnx", 224, unit, Within::Quantized(0.012)), // 0.0117
+    case("onnx/mobilenet_v1_1.0_224_qdq.onnx", 224, by_128, Within::Quantized(0.028)),         // 0.0273
+    case("onnx/mobilenet_v2_1.0_224_qdq.onnx", 224, by_128, Within::Quantized(0.040)),         // 0.0117
+    case("onnx/mobilenet_v3_small_1.0_224_qdq.onnx", 224, by_127, Within::Quantized(0.23)),    // 0.164
     bytes("tflite/efficientnet_lite0_224_flowers_int8.tflite", 224, 6.0),                      // 6
     bytes("tflite/mcunet_320kb_1mb_176_int8.tflite", 176, 9.0),                                // 9
     bytes("tflite/mobilenet_v1_0.25_128_quant.tflite", 128, 14.0),                             // 14
@@ -99,7 +99,7 @@ fn outputs_equal_the_golden_ones() {
             let got = images.iter().map(|image| elements(runner.run(&input(case, &runner, image)).unwrap()));
             let got: Vec<Vec<f32>> = got.collect();
             check(case, &got, &golden);
-            if let Within::Quantised(_) = case.within {
+            if let Within::Quantized(_) = case.within {
                 assert!(of_one_thread.is_empty() || got == of_one_thread, "{name}: two threads compute otherwise");
                 of_one_thread = got;
             }
@@ -127,9 +127,9 @@ fn halves_of_a_network_fit_together() {
 
 /// Exact sums, and roundings in one order: the bits are the same with every instruction set.
 #[test]
-fn instruction_sets_agree_on_quantised_networks() {
+fn instruction_sets_agree_on_quantized_networks() {
     let Some(data) = data() else { return };
-    for case in CASES.iter().filter(|case| matches!(case.within, Within::Quantised(_))) {
+    for case in CASES.iter().filter(|case| matches!(case.within, Within::Quantized(_))) {
         let (model, image) = (Model::open(data.join("models").join(case.file)).unwrap(), &images(&data, case.side)[0]);
         let run = |isa: &str| {
             let mut runner = model.compile(&Options::default().isa(isa).threads(1)).unwrap();
@@ -150,13 +150,13 @@ fn check(case: &Case, got: &[Vec<f32>], golden: &[f32]) {
         let bound = match case.within {
             Within::Softmax => 1e-4,
             Within::Logits => 1e-3 * most,
-            Within::Quantised(bound) => bound,
+            Within::Quantized(bound) => bound,
         };
         let worst = expected.iter().zip(got).map(|(e, g)| (e - g).abs()).fold(0f32, f32::max);
         assert!(worst <= bound, "{}, image {i}: differs by {worst}, allowed is {bound}", case.file);
     }
     let same = got.iter().zip(&expected).filter(|(got, expected)| best(got) == best(expected)).count();
-    let least = if matches!(case.within, Within::Quantised(_)) { 6 } else { 8 };
+    let least = if matches!(case.within, Within::Quantized(_)) { 6 } else { 8 };
     assert!(same >= least, "{}: {same} images have the same class", case.file);
 }
 

@@ -71,7 +71,7 @@ fn resizing_and_cropping_are_as_in_pillow() {
     }
 }
 
-/// Colours of half and of quarter resolution are enlarged as libjpeg-turbo does it.
+/// Colors of half and of quarter resolution are enlarged as libjpeg-turbo does it.
 #[test]
 fn jpegs_have_the_pixels_of_pillow() {
     for name in ["drawn_37x21_420", "drawn_37x21_422"] {
@@ -148,13 +148,13 @@ fn transparency_is_dropped() {
 
 /// A JPEG of four flat quadrants (black, white; red, blue), 32 by 16, with an EXIF orientation.
 fn quadrants(orientation: u8) -> Vec<u8> {
-    let colour = |x: usize, y: usize| match (x < 16, y < 8) {
+    let color = |x: usize, y: usize| match (x < 16, y < 8) {
         (true, true) => [0, 0, 0],
         (false, true) => [255, 255, 255],
         (true, false) => [255, 0, 0],
         (false, false) => [0, 0, 255],
     };
-    let pixels = (0..32 * 16).flat_map(|i| colour(i % 32, i / 32)).collect();
+    let pixels = (0..32 * 16).flat_map(|i| color(i % 32, i / 32)).collect();
     let jpeg = encoded(&Image::from_rgb(32, 16, pixels).unwrap(), Format::Jpeg);
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -182,7 +182,7 @@ fn only_the_end_of_the_picture_itself_counts() {
 }
 
 #[test]
-fn exif_orientation_is_honoured() {
+fn exif_orientation_is_honored() {
     // The corners from the top left, row by row, as people should see them: K(black) W(hite) R(ed) B(lue).
     let expected = ["KWRB", "WKBR", "BRWK", "RBKW", "KRWB", "RKBW", "BWRK", "WBKR"];
     for (orientation, corners) in (1..).zip(expected) {

@@ -1,4 +1,4 @@
-//! Quantising small networks of every kind of layer, and a real one.
+//! Quantizing small networks of every kind of layer, and a real one.
 
 mod common;
 
@@ -6,7 +6,7 @@ use sepconv::{
     DType, Granularity, Graph, Image, Model, Op, Options, Preprocess, Quantized, Quantizer, Range, Runner, Shape,
     Tensor, onnx,
 };
-use sepconv_core::op::Conv2d;
+use sepconv_core::op::{Conv2d, Reduce};
 use sepconv_core::{Builder, Limits};
 use sepconv_kernels::{Activation, Window, reduce::Reduction};
 
@@ -37,10 +37,10 @@ fn network() -> Graph {
     let x = builder.input("x", Shape::new([1, 12, 12, 3]).unwrap(), DType::F32).unwrap();
     let x = layer(&mut builder, "stem", x, [16, 3, 3], 1, Activation::HardSwish);
     let x = layer(&mut builder, "depthwise", x, [16, 3, 1], 16, Activation::Clip { low: 0.0, high: 6.0 });
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true };
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true });
     let squeezed = builder.node("squeeze", mean.clone(), &[x]).unwrap();
     let gate = layer(&mut builder, "excite", squeezed, [16, 1, 16], 1, Activation::Sigmoid);
-    let x = builder.node("product", Op::binary(sepconv_kernels::elementwise::Binary::Mul), &[x, gate]).unwrap();
+    let x = builder.node("product", sepconv_kernels::elementwise::Binary::Mul, &[x, gate]).unwrap();
     let x = layer(&mut builder, "pointwise", x, [24, 1, 16], 1, Activation::HardSwish);
     let x = builder.node("pool", mean, &[x]).unwrap();
     let x = layer(&mut builder, "classifier", x, [5, 1, 24], 1, Activation::Identity);
@@ -53,7 +53,7 @@ fn samples(seed: u32, count: u32) -> Vec<Vec<Tensor>> {
     (0..count).map(sample).collect()
 }
 
-fn quantise(quantizer: &Quantizer) -> Quantized {
+fn quantize(quantizer: &Quantizer) -> Quantized {
     quantizer.run(&network(), &samples(5000, 32), &Options::default().threads(1), &mut |_, _, _| {}).unwrap()
 }
 
@@ -78,13 +78,13 @@ fn every_technique_keeps_the_network_what_it_was() {
         default(),
         default().range(Range::MinMax).correct_biases(false),
         default().range(Range::Percentile(99.99)),
-        default().equalise(true),
-        default().optimise(true),
-        default().optimise(true).correct_biases(false),
-        default().weights(Granularity::PerTensor).equalise(true),
+        default().equalize(true),
+        default().optimize(true),
+        default().optimize(true).correct_biases(false),
+        default().weights(Granularity::PerTensor).equalize(true),
     ];
     for quantizer in quantizers {
-        let done = quantise(&quantizer);
+        let done = quantize(&quantizer);
         let decibels = decibels(&done.graph);
         assert!(decibels > 22.0, "{decibels} dB with {quantizer:?}");
         assert!(done.report.layers.iter().all(|layer| layer.integer), "{quantizer:?}");
@@ -99,7 +99,7 @@ fn correcting_biases_restores_means() {
     // One scale for all weights leaves errors that are worth correcting.
     let off = |correct: bool| -> f32 {
         let quantizer = Quantizer::default().weights(Granularity::PerTensor).correct_biases(correct);
-        let got = scores(&quantise(&quantizer).graph, &seen);
+        let got = scores(&quantize(&quantizer).graph, &seen);
         let mean = |class: usize| exact.iter().zip(&got).skip(class).step_by(5).map(|(a, b)| a - b).sum::<f32>() / 32.0;
         (0..5).map(|class| mean(class).abs()).sum()
     };
@@ -109,7 +109,7 @@ fn correcting_biases_restores_means() {
 
 #[test]
 fn named_layers_stay_float() {
-    let done = quantise(&Quantizer::default().keep_float("depthwise").keep_float("classifier"));
+    let done = quantize(&Quantizer::default().keep_float("depthwise").keep_float("classifier"));
     let float: Vec<_> = done.report.layers.iter().filter(|layer| !layer.integer).map(|layer| &layer.name[..]).collect();
     assert_eq!(float, ["depthwise", "classifier"]);
     assert!(decibels(&done.graph) > 22.0);
@@ -122,7 +122,7 @@ fn named_layers_stay_float() {
 #[test]
 fn layers_stay_float_until_the_wanted_quality_is_reached() {
     let kept = |decibels: f64| {
-        let done = quantise(&Quantizer::default().min_sqnr(decibels));
+        let done = quantize(&Quantizer::default().min_sqnr(decibels));
         assert!(done.report.layers.iter().all(|layer| layer.alone.is_some()));
         (done.report.layers.iter().filter(|layer| !layer.integer).count(), done)
     };
@@ -136,10 +136,10 @@ fn layers_stay_float_until_the_wanted_quality_is_reached() {
 }
 
 #[test]
-fn what_is_written_is_what_was_quantised() {
-    let done = quantise(&Quantizer::default());
+fn what_is_written_is_what_was_quantized() {
+    let done = quantize(&Quantizer::default());
     let file =
-        Model::from_bytes("quantised.onnx", onnx::write(&done.graph, &onnx::Metadata::default()).unwrap()).unwrap();
+        Model::from_bytes("quantized.onnx", onnx::write(&done.graph, &onnx::Metadata::default()).unwrap()).unwrap();
     let read = file.import(&Options::default()).unwrap();
     assert_eq!(scores(&read, &samples(9000, 8)), scores(&done.graph, &samples(9000, 8)));
 }
@@ -148,7 +148,7 @@ fn what_is_written_is_what_was_quantised() {
 fn results_do_not_depend_on_threads_and_repetition() {
     let run = |threads| {
         let options = Options::default().threads(threads);
-        Quantizer::default().optimise(true).run(&network(), &samples(5000, 8), &options, &mut |_, _, _| {}).unwrap()
+        Quantizer::default().optimize(true).run(&network(), &samples(5000, 8), &options, &mut |_, _, _| {}).unwrap()
     };
     let once = onnx::write(&run(1).graph, &onnx::Metadata::default()).unwrap();
     assert!(
@@ -158,14 +158,14 @@ fn results_do_not_depend_on_threads_and_repetition() {
 }
 
 #[test]
-fn what_cannot_be_quantised_is_refused() {
+fn what_cannot_be_quantized_is_refused() {
     let run = |graph: &Graph, samples: &[Vec<Tensor>]| {
         Quantizer::default().run(graph, samples, &Options::default(), &mut |_, _, _| {}).unwrap_err().to_string()
     };
     assert!(run(&network(), &[]).contains("at least one sample"));
     let small = vec![Tensor::f32([1, 2, 2, 3], vec![0.0; 12]).unwrap()];
     assert!(run(&network(), &[small]).contains("sample 0"));
-    assert!(run(&quantise(&Quantizer::default()).graph, &samples(1, 1)).contains("quantised already"));
+    assert!(run(&quantize(&Quantizer::default()).graph, &samples(1, 1)).contains("quantized already"));
 }
 
 /// With one scale for all weights of a layer and nothing to help it MobileNetV2 falls apart; with one for each filter it does not. Every

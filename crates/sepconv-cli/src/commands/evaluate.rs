@@ -5,7 +5,7 @@ use std::time::Instant;
 use sepconv::{Classifier, Labels};
 use serde::Serialize;
 
-use crate::accuracy::{AccuracyJson, Labelled, Tally, interval, percent};
+use crate::accuracy::{AccuracyJson, Labeled, Tally, interval, percent};
 use crate::args::{ClassifierArgs, warn_of_assumed};
 use crate::decoding::decoders;
 use crate::failure::Failure;
@@ -44,13 +44,13 @@ struct Output {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut classifier = args.classifier.classifier()?;
     let names = classifier.labels().map_or(&[][..], Labels::names);
-    let labelled = Labelled::open(&args.images, args.labels.as_deref(), names)?;
-    let unlabelled = labelled.unlabelled()?;
+    let labeled = Labeled::open(&args.images, args.labels.as_deref(), names)?;
+    let unlabelled = labeled.unlabelled()?;
 
-    labelled.check_classes(classifier.classes())?;
+    labeled.check_classes(classifier.classes())?;
     warn_of_assumed(classifier.preprocess());
     let start = Instant::now();
-    let tally = labelled.evaluate(&mut classifier, decoders(args.classifier.threads()), "", args.json)?;
+    let tally = labeled.evaluate(&mut classifier, decoders(args.classifier.threads()), "", args.json)?;
     let images_per_second = tally.images as f64 / start.elapsed().as_secs_f64();
     if args.json {
         let output = Output {

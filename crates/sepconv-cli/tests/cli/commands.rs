@@ -7,13 +7,13 @@ use sepconv::{Limits, Tensor, npy};
 use serde_json::{Value, json};
 
 #[test]
-fn classify_names_colours() {
-    let folder = folder("classify_names_colours");
+fn classify_names_colors() {
+    let folder = folder("classify_names_colors");
     paint(&folder.join("a.png"), [220, 30, 20]);
     paint(&folder.join("b.png"), [10, 20, 250]);
     fs::write(folder.join("notes.txt"), "not looked at").unwrap();
-    let args = ["classify", folder.to_str().unwrap(), "--model", &example("colours.onnx"), "--top", "1", "--labels"];
-    let outcome = sepconv(args.into_iter().chain([example("colours.txt").as_str()]));
+    let args = ["classify", folder.to_str().unwrap(), "--model", &example("colors.onnx"), "--top", "1", "--labels"];
+    let outcome = sepconv(args.into_iter().chain([example("colors.txt").as_str()]));
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ASSUMED));
     let lines: Vec<_> = outcome.out.lines().collect();
     assert_eq!(
@@ -32,7 +32,7 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
     fs::write(folder.join("bad.jpg"), "no picture").unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
     let args = ["classify", &path("bad.jpg"), &path("gone.png"), &path("good.png"), "--top", "2", "--json", "--model"];
-    let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
+    let outcome = sepconv(args.into_iter().chain([example("colors.onnx").as_str()]));
     assert_eq!(outcome.code, Some(1));
     assert!(
         outcome.err.starts_with(&format!("{ASSUMED}error: not an image\n  --> ")) && outcome.err.contains("gone.png"),
@@ -57,16 +57,16 @@ fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
 #[test]
 fn evaluate_counts_right_answers() {
     let folder = folder("evaluate_counts");
-    for (name, colour) in
+    for (name, color) in
         [("r.png", [220, 30, 20]), ("g.png", [10, 140, 5]), ("b.png", [10, 20, 250]), ("x.png", [0; 3])]
     {
-        paint(&folder.join(name), colour);
+        paint(&folder.join(name), color);
     }
     let labels = folder.join("labels.txt");
     fs::write(&labels, "r.png 2\ng.png 3\nb.png 2\n").unwrap();
     let args = |extra: &[&str]| {
         let usual = ["evaluate", "--images", folder.to_str().unwrap(), "--labels", labels.to_str().unwrap(), "--model"];
-        let model = example("colours.onnx");
+        let model = example("colors.onnx");
         sepconv(usual.into_iter().chain([model.as_str()]).chain(extra.iter().copied()))
     };
     let json = args(&["--json"]).json();
@@ -77,7 +77,7 @@ fn evaluate_counts_right_answers() {
 
     let text = args(&["--preprocess", "raw"]);
     assert_eq!(text.code, Some(0));
-    assert!(text.out.starts_with("network     ") && text.out.contains("colours.onnx\n"), "{}", text.out);
+    assert!(text.out.starts_with("network     ") && text.out.contains("colors.onnx\n"), "{}", text.out);
     assert!(text.out.contains("\npreprocess  raw: px, resize-crop (from --preprocess)\ntop-1       "), "{}", text.out);
     // Numbers that the network was not made for: every picture looks white to it.
     assert!(text.err.ends_with("      3/3 top-1 0.0 %\n"), "{}", text.err);
@@ -100,10 +100,10 @@ fn evaluate_counts_right_answers() {
 fn evaluate_takes_classes_from_the_names_of_folders() {
     let folder = folder("evaluate_folders");
     let path = |name: &str| folder.join(name).display().to_string();
-    for (name, colour) in [("2_red/a.png", [220, 30, 20]), ("2_red/b.png", [10, 20, 250]), ("3/a.png", [10, 140, 5])] {
+    for (name, color) in [("2_red/a.png", [220, 30, 20]), ("2_red/b.png", [10, 20, 250]), ("3/a.png", [10, 140, 5])] {
         let picture = folder.join("pictures").join(name);
         fs::create_dir_all(picture.parent().unwrap()).unwrap();
-        paint(&picture, colour);
+        paint(&picture, color);
     }
     paint(&folder.join("pictures/loose.png"), [0; 3]);
     let counts = |model: &str| {
@@ -111,14 +111,14 @@ fn evaluate_takes_classes_from_the_names_of_folders() {
         assert_eq!(outcome.code, Some(0), "{}", outcome.err);
         ["images", "top1", "unlabelled"].map(|key| outcome.json()[key].as_u64().unwrap())
     };
-    assert_eq!(counts(&example("colours.onnx")), [3, 2, 1]);
+    assert_eq!(counts(&example("colors.onnx")), [3, 2, 1]);
 
     // A network that knows what its classes are called.
     let named = path("named.onnx");
-    sepconv(["export", &example("colours.onnx"), "-o", &named, "--class-names", &example("colours.txt")]);
+    sepconv(["export", &example("colors.onnx"), "-o", &named, "--class-names", &example("colors.txt")]);
     fs::rename(folder.join("pictures/2_red"), folder.join("pictures/red")).unwrap();
     assert_eq!(counts(&named), [3, 2, 1]);
-    let unknown = sepconv(["evaluate", "--images", &path("pictures"), "--model", &example("colours.onnx")]);
+    let unknown = sepconv(["evaluate", "--images", &path("pictures"), "--model", &example("colors.onnx")]);
     assert_eq!(unknown.code, Some(1));
     let told = "error: folder is named after no class of the network\n  --> ";
     assert!(unknown.err.starts_with(told) && unknown.err.contains("got \"red\""), "{}", unknown.err);
@@ -127,9 +127,9 @@ fn evaluate_takes_classes_from_the_names_of_folders() {
 #[test]
 fn without_a_model_the_one_that_comes_with_it_answers() {
     let folder = folder("without_a_model");
-    for (name, colour) in [("airplane/a.png", [90, 150, 230]), ("3_cat/a.png", [120, 100, 80])] {
+    for (name, color) in [("airplane/a.png", [90, 150, 230]), ("3_cat/a.png", [120, 100, 80])] {
         fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
-        paint(&folder.join(name), colour);
+        paint(&folder.join(name), color);
     }
     let classified = sepconv(["classify", &example("chelsea.png"), "--json"]).json();
     assert_eq!(
@@ -161,7 +161,7 @@ fn port(name: &str, shape: &[usize]) -> Value {
 
 #[test]
 fn inspect_tells_what_layers_cost() {
-    let outcome = sepconv(["inspect", &example("colours.onnx"), "--json", "--threads", "1"]);
+    let outcome = sepconv(["inspect", &example("colors.onnx"), "--json", "--threads", "1"]);
     let json = outcome.json();
     assert_eq!(json["format"], "ONNX");
     assert_eq!(json["inputs"], json!([port("image", &[1, 3, 33, 33])]));
@@ -180,13 +180,13 @@ fn inspect_tells_what_layers_cost() {
     assert!(json["totals"]["unfused_bytes"].as_u64().unwrap() >= both);
     assert!(layers[0].get("kernel").is_none());
 
-    let plan = sepconv(["inspect", &example("colours.onnx"), "--json", "--plan"]).json();
+    let plan = sepconv(["inspect", &example("colors.onnx"), "--json", "--plan"]).json();
     assert!(plan["layers"][0]["kernel"].as_str().unwrap().starts_with("depthwise"), "{plan}");
 
-    let text = sepconv(["inspect", &example("colours.onnx"), "--plan"]).out;
+    let text = sepconv(["inspect", &example("colors.onnx"), "--plan"]).out;
     assert_eq!(text.matches("separable").count(), 1, "the kind of a block stands once in\n{text}");
     for part in
-        ["colours.onnx (ONNX)\ninput       image [1,3,33,33] f32 NCHW\n", "plan for ", "MACs        11.5 k (11520)"]
+        ["colors.onnx (ONNX)\ninput       image [1,3,33,33] f32 NCHW\n", "plan for ", "MACs        11.5 k (11520)"]
     {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
@@ -194,7 +194,7 @@ fn inspect_tells_what_layers_cost() {
 
 #[test]
 fn bench_times_every_run_and_shows_the_answer() {
-    let args = ["bench", &example("colours.onnx"), "--runs", "7", "--warmup", "1", "--threads", "1", "--json"];
+    let args = ["bench", &example("colors.onnx"), "--runs", "7", "--warmup", "1", "--threads", "1", "--json"];
     let (first, second) = (sepconv(args).json(), sepconv(args).json());
     assert_eq!(first["ms"].as_array().unwrap().len(), 7);
     let number = |key: &str| first[key].as_f64().unwrap();
@@ -215,14 +215,14 @@ fn bench_and_run_read_the_same_tensors() {
     npy::write(&folder.join("x.npz"), &[npy::Array::new("image", &tensor)]).unwrap();
     fs::write(folder.join("x.bin"), values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
     let bench = |input: &str| {
-        sepconv(["bench", &example("colours.onnx"), "--runs", "1", "--input", &path(input), "--json"]).json()["output"]
+        sepconv(["bench", &example("colors.onnx"), "--runs", "1", "--input", &path(input), "--json"]).json()["output"]
             .clone()
     };
     assert_eq!(bench("x.npy"), bench("x.bin"));
     assert_eq!(bench("x.npy"), bench("x.npz"));
 
     for (input, output) in [("x.npy", "y.npy"), ("x.npz", "y.npz")] {
-        let outcome = sepconv(["run", &example("colours.onnx"), "--input", &path(input), "-o", &path(output)]);
+        let outcome = sepconv(["run", &example("colors.onnx"), "--input", &path(input), "-o", &path(output)]);
         assert_eq!((outcome.code, outcome.out.as_str(), outcome.err.as_str()), (Some(0), "", ""));
         let results = npy::read(&folder.join(output), &Limits::default()).unwrap();
         let [(name, result)] = &results[..] else { panic!("{results:?}") };
@@ -240,7 +240,7 @@ fn every_instruction_set_gives_the_same_class() {
     for isa in ["scalar", "avx2", "avx512"] {
         let mut command = program();
         command.env("SEPCONV_ISA", isa).arg("classify").arg(folder.join("a.png"));
-        command.args(["--json", "--top", "1", "--model", &example("colours.onnx")]);
+        command.args(["--json", "--top", "1", "--model", &example("colors.onnx")]);
         let outcome = finish(&mut command);
         if outcome.code == Some(2) {
             println!("skipped: {}", outcome.err);

@@ -8,12 +8,12 @@ use crate::program::{example, folder, sepconv};
 
 #[test]
 fn a_table_ends_with_the_answer_in_words() {
-    let model = example("colours.onnx");
+    let model = example("colors.onnx");
     let outcome = sepconv(["compare", &model, "--rounds", "2", "--threads", "1"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     assert!(outcome.err.contains("compare") && outcome.err.contains("2/2"), "{}", outcome.err);
     let out = &outcome.out;
-    assert!(out.starts_with("colours.onnx on ") && out.contains(", 1 thread, 2 rounds\n"), "{out}");
+    assert!(out.starts_with("colors.onnx on ") && out.contains(", 1 thread, 2 rounds\n"), "{out}");
     assert!(out.contains("depthwise + pointwise  3x3/2 3 -> 6  16x16  11.5 k  41.5 k          54  168 "), "{out}");
     let last = out.lines().last().unwrap();
     assert!(
@@ -24,7 +24,7 @@ fn a_table_ends_with_the_answer_in_words() {
 
 #[test]
 fn json_has_every_pair_and_total() {
-    let outcome = sepconv(["compare", &example("colours.onnx"), "--rounds", "3", "--json"]);
+    let outcome = sepconv(["compare", &example("colors.onnx"), "--rounds", "3", "--json"]);
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     let json = outcome.json();
     assert_eq!((&json["rounds"], &json["unpaired"]), (&json!(3), &json!([])));
@@ -61,7 +61,7 @@ fn json_has_every_pair_and_total() {
 fn a_plot_is_written_whole_and_refused_elsewhere() {
     let folder = folder("compare_plot");
     let plot = folder.join("plot.svg");
-    let model = example("colours.onnx");
+    let model = example("colors.onnx");
     let run = |plot: &str| sepconv(["compare", &model, "--rounds", "1", "--json", "--plot", plot]);
     assert_eq!(run(plot.to_str().unwrap()).code, Some(0));
     let svg = fs::read_to_string(&plot).unwrap();

@@ -10,7 +10,7 @@ use crate::program::{example, finish, folder, program, sepconv};
 
 #[test]
 fn arguments_that_cannot_be_are_refused_with_two() {
-    let model = example("colours.onnx");
+    let model = example("colors.onnx");
     for args in [
         &[][..],
         &["fly"],
@@ -37,7 +37,7 @@ fn exit_codes_are_those_of_the_table() {
     crate::program::paint(&folder.join("a.png"), [220, 30, 20]);
     fs::write(folder.join("labels.txt"), "a.png 0\n").unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
-    let (model, images, labels, q) = (example("colours.onnx"), path(""), path("labels.txt"), path("q.onnx"));
+    let (model, images, labels, q) = (example("colors.onnx"), path(""), path("labels.txt"), path("q.onnx"));
     let quantize = [
         "quantize",
         &model,
@@ -101,7 +101,7 @@ fn ranges_are_told_in_words() {
 #[test]
 fn an_input_has_one_shape() {
     let outcome =
-        sepconv(["inspect", &example("colours.onnx"), "--shape", "image=1,3,33,33", "--shape", "image=1,3,9,9"]);
+        sepconv(["inspect", &example("colors.onnx"), "--shape", "image=1,3,33,33", "--shape", "image=1,3,9,9"]);
     assert_eq!(outcome.code, Some(2));
     assert!(
         outcome.err.starts_with("error: --shape is given twice for one input\n  --> input \"image\"\n"),
@@ -112,7 +112,7 @@ fn an_input_has_one_shape() {
 
 #[test]
 fn one_run_is_no_plural() {
-    let outcome = sepconv(["bench", &example("colours.onnx"), "--runs", "1"]);
+    let outcome = sepconv(["bench", &example("colors.onnx"), "--runs", "1"]);
     assert!(outcome.out.lines().next().is_some_and(|line| line.ends_with(", 1 run")), "{}", outcome.out);
 }
 
@@ -120,7 +120,7 @@ fn one_run_is_no_plural() {
 fn a_network_takes_no_more_than_it_may() {
     let limits =
         [("--max-memory", "network takes too much memory"), ("--max-macs", "network costs too much arithmetic")];
-    for model in [&example("colours.onnx"), "mobilenet_v2@96x0.35"] {
+    for model in [&example("colors.onnx"), "mobilenet_v2@96x0.35"] {
         for (limit, what) in limits {
             assert_eq!(sepconv(["inspect", model, limit, "1000"]).code, Some(0), "{model} {limit}");
             let outcome = sepconv(["inspect", model, limit, "0"]);
@@ -133,7 +133,7 @@ fn a_network_takes_no_more_than_it_may() {
 #[test]
 fn an_unknown_instruction_set_is_refused_by_name() {
     let mut command = program();
-    let outcome = finish(command.env("SEPCONV_ISA", "mmx").args(["inspect", &example("colours.onnx")]));
+    let outcome = finish(command.env("SEPCONV_ISA", "mmx").args(["inspect", &example("colors.onnx")]));
     assert_eq!(outcome.code, Some(2));
     let start =
         "error: this machine lacks the instruction set asked for\n  --> SEPCONV_ISA\n   = expected one of scalar";
@@ -146,7 +146,7 @@ fn an_instruction_set_that_is_no_text_is_refused_too() {
     use std::os::unix::ffi::OsStrExt;
     let mut command = program();
     command.env("SEPCONV_ISA", std::ffi::OsStr::from_bytes(b"\xff"));
-    assert_eq!(finish(command.args(["inspect", &example("colours.onnx")])).code, Some(2));
+    assert_eq!(finish(command.args(["inspect", &example("colors.onnx")])).code, Some(2));
 }
 
 #[test]
@@ -172,8 +172,7 @@ fn files_that_are_missing_or_something_else_are_told_with_one() {
     let text = err(&["inspect", &path("text.onnx")]);
     assert!(text.contains("\n  --> text.onnx\n") && text.contains(".onnx and .tflite files"), "{text}");
     assert!(
-        err(&["bench", &example("colours.onnx"), "--input", &path("text.onnx")])
-            .starts_with("error: bytes do not fill")
+        err(&["bench", &example("colors.onnx"), "--input", &path("text.onnx")]).starts_with("error: bytes do not fill")
     );
 }
 
@@ -193,7 +192,7 @@ fn bench_names_the_input_that_does_not_fit() {
     npy::write(Path::new(&path), &[npy::Array::new("", &Tensor::zeros(Shape::new([1, 3]).unwrap(), DType::F32))])
         .unwrap();
     for warmup in ["0", "1"] {
-        let outcome = sepconv(["bench", &example("colours.onnx"), "--input", &path, "--warmup", warmup]);
+        let outcome = sepconv(["bench", &example("colors.onnx"), "--input", &path, "--warmup", warmup]);
         assert!(outcome.err.contains(&format!(" in {path}\n   = expected f32 [1,3,33,33]")), "{}", outcome.err);
     }
 }
@@ -204,7 +203,7 @@ fn a_class_that_the_network_lacks_is_told_with_those_it_has() {
     let labels = folder.join("labels.txt");
     fs::write(&labels, "a.png 5\nb.png 6\n").unwrap();
     let args = ["evaluate", "--images", folder.to_str().unwrap(), "--labels", labels.to_str().unwrap(), "--model"];
-    let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
+    let outcome = sepconv(args.into_iter().chain([example("colors.onnx").as_str()]));
     assert_eq!(outcome.code, Some(1));
     assert!(
         outcome.err.contains("image \"b.png\"") && outcome.err.contains("expected 0 to 5, got 6"),
@@ -219,7 +218,7 @@ fn labels_of_another_network_are_refused() {
     let labels = folder.join("labels.txt");
     fs::write(&labels, "one\ntwo\n").unwrap();
     let args = ["classify", "a.png", "--labels", labels.to_str().unwrap(), "--model"];
-    let outcome = sepconv(args.into_iter().chain([example("colours.onnx").as_str()]));
+    let outcome = sepconv(args.into_iter().chain([example("colors.onnx").as_str()]));
     assert_eq!(outcome.code, Some(1));
     assert_eq!(
         outcome.err,
@@ -233,7 +232,7 @@ fn labels_of_another_network_are_refused() {
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let mut command = program();
-    command.args(["inspect", &example("colours.onnx"), "--plan"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["inspect", &example("colors.onnx"), "--plan"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
@@ -243,7 +242,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 #[test]
 fn a_model_cut_anywhere_is_an_error_and_no_panic() {
     let folder = folder("a_model_cut");
-    let bytes = fs::read(example("colours.onnx")).unwrap();
+    let bytes = fs::read(example("colors.onnx")).unwrap();
     for end in (0..bytes.len()).step_by(23) {
         let path = folder.join("cut.onnx");
         fs::write(&path, &bytes[..end]).unwrap();

@@ -36,7 +36,7 @@ fn assert_refused(outcome: &Outcome, line: &str, what: &str) {
 #[test]
 fn files_are_refused_before_they_are_read() {
     let folder = folder("memory_refused");
-    fs::copy(example("colours.onnx"), folder.join("net.onnx")).unwrap();
+    fs::copy(example("colors.onnx"), folder.join("net.onnx")).unwrap();
     let npy = b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,)}      \n";
     let heads: [(&str, &[u8]); 10] = [
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"),
@@ -79,7 +79,7 @@ fn files_are_refused_before_they_are_read() {
 #[test]
 fn pipes_and_devices_are_bounded() {
     let folder = folder("memory_pipes");
-    fs::copy(example("colours.onnx"), folder.join("net.onnx")).unwrap();
+    fs::copy(example("colors.onnx"), folder.join("net.onnx")).unwrap();
     for (line, what) in [
         ("inspect /dev/zero", "not a model"),
         ("classify /dev/zero", "not an image"),

@@ -110,7 +110,7 @@ fn a_table_of_ones_own_is_a_network() {
 #[test]
 fn a_file_wins_over_a_name() {
     let folder = folder("a_file_wins");
-    fs::copy(example("colours.onnx"), folder.join("mobilenet_v2")).unwrap();
+    fs::copy(example("colors.onnx"), folder.join("mobilenet_v2")).unwrap();
     let outcome = finish(program().current_dir(&folder).args(["inspect", "mobilenet_v2", "--json"]));
     assert_eq!(outcome.json()["format"], "ONNX");
 }
@@ -161,7 +161,7 @@ fn weights_are_for_networks_that_are_named() {
     let missing = sepconv(["inspect", SMALL, "--weights", &weights]);
     assert_eq!(missing.code, Some(1));
     assert!(missing.err.contains("file cannot be read") && missing.err.contains(&weights), "{}", missing.err);
-    let has_its_own = sepconv(["inspect", &example("colours.onnx"), "--weights", &weights]);
+    let has_its_own = sepconv(["inspect", &example("colors.onnx"), "--weights", &weights]);
     assert_eq!(has_its_own.code, Some(2));
     assert!(has_its_own.err.starts_with("error: the file of this network has its own weights"), "{}", has_its_own.err);
 }
@@ -170,10 +170,10 @@ fn weights_are_for_networks_that_are_named() {
 fn what_cannot_be_written_is_told_before() {
     let folder = folder("export_refused");
     let path = |name: &str| folder.join(name).display().to_string();
-    fs::copy(example("colours.onnx"), folder.join("net.onnx")).unwrap();
+    fs::copy(example("colors.onnx"), folder.join("net.onnx")).unwrap();
     for (output, code) in [("net.tflite", 2), ("net.onnx", 2), ("nowhere/out.onnx", 1)] {
         let outcome = sepconv(["export", &path("net.onnx"), "-o", &path(output)]);
         assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), ""), "{output}: {}", outcome.err);
     }
-    assert_eq!(fs::read(path("net.onnx")).unwrap(), fs::read(example("colours.onnx")).unwrap());
+    assert_eq!(fs::read(path("net.onnx")).unwrap(), fs::read(example("colors.onnx")).unwrap());
 }

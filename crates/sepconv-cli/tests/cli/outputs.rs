@@ -10,8 +10,8 @@ use sepconv::npy::{self, Array};
 /// A folder with all that commands read.
 fn place(test: &str) -> PathBuf {
     let folder = folder(test);
-    fs::copy(example("colours.onnx"), folder.join("net.onnx")).unwrap();
-    fs::copy(example("colours.txt"), folder.join("names.txt")).unwrap();
+    fs::copy(example("colors.onnx"), folder.join("net.onnx")).unwrap();
+    fs::copy(example("colors.txt"), folder.join("names.txt")).unwrap();
     fs::write(folder.join("answers.txt"), "a.png 2\n").unwrap();
     paint(&folder.join("a.png"), [220, 30, 20]);
     let x = Tensor::f32([1, 3, 33, 33], vec![0.5; 3 * 33 * 33]).unwrap();

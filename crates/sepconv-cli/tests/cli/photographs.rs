@@ -100,13 +100,13 @@ fn unzip(archive: &[u8], folder: &Path) {
 }
 
 /// Within what 200 photographs can tell: the result is refused below the lower end of the float network's interval. Its batch
-/// normalisations are nodes of their own, which have to be folded before anything is quantised.
+/// normalizations are nodes of their own, which have to be folded before anything is quantized.
 #[test]
-fn quantising_keeps_the_right_answers() {
+fn quantizing_keeps_the_right_answers() {
     let Some(data) = data() else { return };
     let path = |name: &str| data.join(name).display().to_string();
     let (images, labels) = (path("images/imagenet200"), path("images/imagenet200/labels.txt"));
-    let output = folder("quantising_keeps").join("q.onnx").display().to_string();
+    let output = folder("quantizing_keeps").join("q.onnx").display().to_string();
     let model = path("models/onnx/mobilenet_v1_0.25_224_bn_f32.onnx");
     let args = ["quantize", &model, "-o", &output, "--calibration", &images, "--calibration-images", "32", "--json"];
     let judged =
@@ -117,5 +117,5 @@ fn quantising_keeps_the_right_answers() {
     assert_eq!(json["layers"].as_array().unwrap().len(), 28);
     assert!(json["sqnr_db"].as_f64().unwrap() > 15.0, "{json}");
     let again = sepconv(["evaluate", "--model", &output, "--images", &images, "--labels", &labels, "--json"]).json();
-    assert_eq!(again["top1"], json["quantised"]["accuracy"]["top1"]);
+    assert_eq!(again["top1"], json["quantized"]["accuracy"]["top1"]);
 }

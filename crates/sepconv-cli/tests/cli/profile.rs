@@ -9,7 +9,7 @@ fn every_step_has_its_time_and_its_bound() {
     let folder = folder("every_step_has_its_time");
     let path = |name: &str| folder.join(name).display().to_string();
     let run = |args: &[&str]| finish(program().args(args).env("XDG_CACHE_HOME", &folder));
-    let model = example("colours.onnx");
+    let model = example("colors.onnx");
     let (trace, plot) = (path("trace.json"), path("roof.svg"));
     let usual = ["profile", &model, "--threads", "1", "--runs", "5"];
     let outcome = run(&[&usual[..], &["--json", "--trace", &trace, "--plot", &plot]].concat());

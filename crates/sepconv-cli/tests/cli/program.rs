@@ -57,13 +57,13 @@ pub(crate) fn folder(test: &str) -> PathBuf {
     folder
 }
 
-/// Writes a picture of one colour and of this width and height.
-pub(crate) fn paint_large(path: &Path, [width, height]: [usize; 2], colour: [u8; 3]) {
-    let image = sepconv::Image::from_rgb(width, height, colour.repeat(width * height)).unwrap();
+/// Writes a picture of one color and of this width and height.
+pub(crate) fn paint_large(path: &Path, [width, height]: [usize; 2], color: [u8; 3]) {
+    let image = sepconv::Image::from_rgb(width, height, color.repeat(width * height)).unwrap();
     std::fs::write(path, image.to_png()).unwrap();
 }
 
-/// Writes a picture of one colour.
-pub(crate) fn paint(path: &Path, colour: [u8; 3]) {
-    paint_large(path, [50, 40], colour);
+/// Writes a picture of one color.
+pub(crate) fn paint(path: &Path, color: [u8; 3]) {
+    paint_large(path, [50, 40], color);
 }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::program::{ASSUMED, Outcome, example, folder, paint, program, sepconv};
 
-/// What `colours.onnx` tells apart, in the order of its classes.
+/// What `colors.onnx` tells apart, in the order of its classes.
 const COLOURS: [[u8; 3]; 6] = [[5, 5, 5], [250, 250, 250], [220, 30, 20], [10, 140, 5], [10, 20, 250], [240, 230, 30]];
 
-/// A folder with a picture of each colour in `pictures`, the right answers beside it, and nothing in `out`.
+/// A folder with a picture of each color in `pictures`, the right answers beside it, and nothing in `out`.
 struct Desk {
     folder: PathBuf,
 }
@@ -23,8 +23,8 @@ impl Desk {
         let pictures = desk.folder.join("pictures");
         fs::create_dir(&pictures).unwrap();
         fs::create_dir(desk.folder.join("out")).unwrap();
-        for (class, colour) in COLOURS.into_iter().enumerate() {
-            paint(&pictures.join(format!("{class}.png")), colour);
+        for (class, color) in COLOURS.into_iter().enumerate() {
+            paint(&pictures.join(format!("{class}.png")), color);
         }
         let lines = (0..COLOURS.len()).map(|class| format!("{class}.png {class}\n"));
         fs::write(desk.folder.join("labels.txt"), lines.collect::<String>()).unwrap();
@@ -49,7 +49,7 @@ impl Desk {
     }
 
     fn quantize(&self, extra: &[&str]) -> Outcome {
-        sepconv(self.args(&example("colours.onnx"), "3", extra))
+        sepconv(self.args(&example("colors.onnx"), "3", extra))
     }
 
     /// The same with right answers, whatever the speed.
@@ -87,7 +87,7 @@ fn the_written_network_works_on_bytes_and_gives_the_same_answers() {
 #[test]
 fn the_written_file_says_how_it_is_used() {
     let desk = Desk::new("quantize_metadata");
-    let names = example("colours.txt");
+    let names = example("colors.txt");
     let outcome = desk.quantize(&["--class-names", &names, "--preprocess", "torch:no-crop", "--min-speedup", "0"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     let stated = |file: &str| sepconv(["inspect", file, "--json"]).json();
@@ -115,7 +115,7 @@ fn the_written_file_says_how_it_is_used() {
 #[test]
 fn pictures_for_calibration_may_be_in_folders_inside() {
     let desk = Desk::new("quantize_inside");
-    let (out, model) = (desk.path("out/q.onnx"), example("colours.onnx"));
+    let (out, model) = (desk.path("out/q.onnx"), example("colors.onnx"));
     let args = ["quantize", &model, "-o", &out, "--min-speedup", "0", "--runs", "1", "--json", "--calibration"];
     let outcome = sepconv(args.into_iter().chain([desk.folder.to_str().unwrap()]));
     assert_eq!((outcome.code, &outcome.json()["calibration_images"]), (Some(0), &json!(6)), "{}", outcome.err);
@@ -141,13 +141,13 @@ fn json_tells_everything_and_nothing_stands_beside_it() {
         ]
     );
     assert!(layers[0]["sqnr_db"].as_f64().unwrap() > 30.0 && layers[0]["alone_db"].is_null(), "{json}");
-    for network in ["float", "quantised"] {
+    for network in ["float", "quantized"] {
         let network = &json[network];
         assert!(network["min_ms"].as_f64().unwrap() <= network["median_ms"].as_f64().unwrap());
         assert_eq!((&network["accuracy"]["top1"], &network["accuracy"]["images"]), (&json!(6), &json!(6)));
         assert_eq!(network["accuracy"]["top1_interval"][1], 100.0);
     }
-    assert!(json["quantised"]["weight_bytes"].as_u64() < json["float"]["weight_bytes"].as_u64());
+    assert!(json["quantized"]["weight_bytes"].as_u64() < json["float"]["weight_bytes"].as_u64());
     assert!(json["speedup"].as_f64().unwrap() > 0.0);
 }
 
@@ -166,7 +166,7 @@ fn a_wanted_ratio_keeps_layers_float_and_tells_how_each_does_alone() {
 #[test]
 fn what_is_not_accurate_enough_is_told_and_not_written() {
     let desk = Desk::new("quantize_accuracy");
-    // Numbers that the network was not made for: it takes every picture for the same colour.
+    // Numbers that the network was not made for: it takes every picture for the same color.
     let mistaken = ["--preprocess", "raw", "--min-accuracy", "50.5"];
     let outcome = desk.evaluated(&mistaken);
     assert_eq!((outcome.code, desk.written()), (Some(3), vec![]), "{}", outcome.err);
@@ -207,7 +207,7 @@ fn without_a_wanted_speed_the_file_is_written_and_slowness_is_a_warning() {
 #[test]
 fn arguments_that_cannot_be_are_refused_before_anything_is_done() {
     let desk = Desk::new("quantize_arguments");
-    let (model, copy) = (example("colours.onnx"), desk.path("copy.onnx"));
+    let (model, copy) = (example("colors.onnx"), desk.path("copy.onnx"));
     fs::copy(&model, &copy).unwrap();
     let (labels, pictures) = (desk.path("labels.txt"), desk.path("pictures"));
     for extra in [
@@ -245,7 +245,7 @@ fn files_at_fault_are_told_and_nothing_is_written() {
         assert_eq!((outcome.code, outcome.out.as_str(), desk.written()), (Some(1), "", vec![]), "{}", outcome.err);
         assert!(error.starts_with(start), "{}", outcome.err);
     };
-    let model = example("colours.onnx");
+    let model = example("colors.onnx");
     let calibrated = |folder: &str, output: &str| {
         sepconv(["quantize", &model, "-o", &desk.path(output), "--calibration", &desk.path(folder)])
     };
@@ -262,14 +262,14 @@ fn files_at_fault_are_told_and_nothing_is_written() {
 }
 
 #[test]
-fn a_quantised_network_is_not_quantised_again() {
+fn a_quantized_network_is_not_quantised_again() {
     let desk = Desk::new("quantize_twice");
     assert_eq!(desk.quantize(&["--min-speedup", "0"]).code, Some(0));
     let once = desk.path("once.onnx");
     fs::rename(desk.path("out/q.onnx"), &once).unwrap();
     let outcome = sepconv(desk.args(&once, "3", &[]));
     assert_eq!((outcome.code, desk.written()), (Some(1), vec![]));
-    assert!(outcome.err.contains("error: network is quantised already"), "{}", outcome.err);
+    assert!(outcome.err.contains("error: network is quantized already"), "{}", outcome.err);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_run_that_is_ended_leaves_the_old_file_and_no_other() {
     let desk = Desk::new("quantize_ended");
     fs::write(desk.path("out/q.onnx"), "old").unwrap();
     let mut command = program();
-    command.args(desk.args(&example("colours.onnx"), "1000000", &[]));
+    command.args(desk.args(&example("colors.onnx"), "1000000", &[]));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.map(Result::unwrap).any(|line| line.starts_with("time")), "the runs are never timed");

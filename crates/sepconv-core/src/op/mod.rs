@@ -1,305 +1,228 @@
-//! The operators: what each means, what it makes of shapes, and what it costs.
+//! The operators. Each file of this folder defines one: its operands and dtypes, the shape of its result, its cost, the loops that
+//! define the result, its layout rule, and how it is printed.
 //!
-//! One enum, exhaustively matched: an operator that is added here is a compile error wherever it must be considered
-//! ([`infer`](Op::infer), [`macs`](Op::macs), [`evaluate`](Op::evaluate), planning).
+//! [`Op`] joins them. Dispatch is one exhaustive match, so an operator that is added there must answer every question of the trait.
 
-mod describe;
-mod infer;
-mod integer;
-mod macs;
-mod moves;
-mod quantized;
-mod reference;
+mod batch_norm;
+mod binary;
+mod broadcast;
+mod check;
+mod concat;
+mod conv2d;
+mod conv_kind;
+mod conv_transpose;
+mod dense;
+mod dequantize;
+mod gather;
+mod lut;
+mod matmul;
+mod names;
+mod operator;
+mod pad;
+mod pool;
+mod qaverage_pool;
+mod qbinary;
+mod qconv2d;
+mod quant_params;
+mod quantize;
+mod reduce;
+mod reshape;
+mod resize;
+mod slice;
+mod softmax;
+mod strided_copy;
+mod transpose;
+mod unary;
 
-use alloc::vec::Vec;
 use core::fmt;
 
-use sepconv_kernels::{
-    Activation, Window,
-    elementwise::{Binary, Unary},
-    pool::PoolKind,
-    reduce::Reduction,
-    resize::AxisMap,
-};
+pub use sepconv_kernels::elementwise::{Binary as BinaryFunction, Unary as UnaryFunction};
+pub use sepconv_kernels::pool::PoolKind;
+pub use sepconv_kernels::reduce::Reduction;
+pub use sepconv_kernels::resize::{AxisMap, Coordinates, Mode as ResizeMode, Rounding};
+pub use sepconv_kernels::{Activation, AddResidual, Requantize, Term, Window};
 
-use crate::{Graph, Node, Shape};
+pub use batch_norm::BatchNorm;
+pub use binary::Binary;
+pub use broadcast::Broadcast;
+pub(crate) use broadcast::broadcast_strides;
+pub(crate) use check::{image, split_at};
+pub use concat::Concat;
+pub use conv_kind::ConvKind;
+pub use conv_transpose::ConvTranspose;
+pub use conv2d::Conv2d;
+pub use dense::Dense;
+pub use dequantize::Dequantize;
+pub use gather::Gather;
+pub use lut::Lut;
+pub use matmul::MatMul;
+pub(crate) use matmul::batch_offset;
+pub(crate) use names::LayerName;
+pub(crate) use operator::{Cost, Operator};
+pub use pad::{Pad, PadMode};
+pub use pool::Pool;
+pub use qaverage_pool::QAveragePool;
+pub use qbinary::QBinary;
+pub use qconv2d::{QConv2d, QConvOutput};
+pub use quant_params::QuantParams;
+pub use quantize::Quantize;
+pub use reduce::Reduce;
+pub use reshape::Reshape;
+pub use resize::Resize;
+pub use slice::Slice;
+pub use softmax::Softmax;
+pub(crate) use strided_copy::DataMovement;
+pub use strided_copy::StridedCopy;
+pub use transpose::Transpose;
 
-pub(crate) use describe::LayerName;
-pub use integer::{QAverage, QBinary, QConv2d, QOutput};
-pub(crate) use moves::Move;
-pub use quantized::{Lookup, Quantization};
-pub(crate) use reference::{batch_offset, broadcast_strides, image, split_at};
+use crate::{DType, Error, Result, Shape, Tensor, Value};
 
-/// An operator of a [`Graph`]. Planes are NHWC; every operator has one result.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Op {
-    /// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`, then the
-    /// activation. Depthwise (`groups == c`), pointwise and stem are kinds of it: see [`ConvKind`].
+/// Declares [`Op`] and the one match that dispatches on it.
+macro_rules! operators {
+    ($($variant:ident($operator:ty),)*) => {
+        /// An operator of a [`Graph`](crate::Graph). Feature maps are NHWC; every operator has one result.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op {
+            $(#[doc = concat!("See [`", stringify!($operator), "`].")] $variant($operator),)*
+        }
+
+        impl Op {
+            pub(crate) fn operator(&self) -> &dyn Operator {
+                match self {
+                    $(Self::$variant(op) => op,)*
+                }
+            }
+        }
+
+        $(impl From<$operator> for Op {
+            fn from(op: $operator) -> Self {
+                Self::$variant(op)
+            }
+        })*
+    };
+}
+
+operators! {
     Conv2d(Conv2d),
-    /// Transposed convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`.
     ConvTranspose(ConvTranspose),
-    /// Fully connected layer: `x[..,k]`, `weights[n,k]`, `bias[n]`, then the activation.
-    Dense {
-        /// Applied to each result.
-        activation: Activation,
-    },
-    /// Matrix product of `a[..,m,k]` and `b[..,k,n]`, leading axes broadcast as in NumPy.
-    MatMul,
-    /// Inference-time batch normalisation of `x[..,c]` with `scale[c]`, `shift[c]`, `mean[c]` and `variance[c]`.
-    BatchNorm {
-        /// Added to the variance before its square root.
-        epsilon: f32,
-    },
-    /// Largest or mean value under a window of `x[n,h,w,c]`.
+    Dense(Dense),
+    MatMul(MatMul),
+    BatchNorm(BatchNorm),
     Pool(Pool),
-    /// A reduction over some axes.
-    Reduce {
-        /// The reduction.
-        reduction: Reduction,
-        /// The axes to reduce, in increasing order.
-        axes: Vec<usize>,
-        /// Whether reduced axes stay, with size 1.
-        keep_axes: bool,
-    },
-    /// A function of each element.
-    Unary(Unary),
-    /// A function of two elements, broadcast as in NumPy, then the activation.
-    Binary {
-        /// The function.
-        function: Binary,
-        /// Applied to each result.
-        activation: Activation,
-    },
-    /// `e^x / sum(e^x)` along an axis, or its logarithm.
-    Softmax {
-        /// The axis whose elements sum to one.
-        axis: usize,
-        /// Whether the result is the logarithm.
-        log: bool,
-    },
-    /// Interpolation of the plane of `x[n,h,w,c]` to another size.
+    Reduce(Reduce),
+    Unary(UnaryFunction),
+    Binary(Binary),
+    Softmax(Softmax),
     Resize(Resize),
-    /// The same elements in another shape.
-    Reshape {
-        /// The new shape.
-        shape: Shape,
-    },
-    /// Axes in another order: axis `i` of the result is axis `order[i]` of the operand.
-    Transpose {
-        /// A permutation of the axes.
-        order: Vec<usize>,
-    },
-    /// Operands one after the other along an axis.
-    Concat {
-        /// The axis.
-        axis: usize,
-    },
-    /// A regular part: along each axis `sizes` elements from `starts` on, `steps` apart.
-    Slice {
-        /// The first index along each axis.
-        starts: Vec<usize>,
-        /// The distance between indices; negative walks backwards.
-        steps: Vec<isize>,
-        /// How many.
-        sizes: Vec<usize>,
-    },
-    /// Elements added around the operand.
-    Pad {
-        /// How many before, for each axis.
-        before: Vec<usize>,
-        /// How many after, for each axis.
-        after: Vec<usize>,
-        /// What they are.
-        fill: Fill,
-    },
-    /// Slices of `data` along an axis, chosen by integers: the axis is replaced by the shape of `indices`.
-    Gather {
-        /// The axis.
-        axis: usize,
-    },
-    /// Repetition along axes of size 1 (or missing leading ones) to a shape, as in NumPy.
-    Broadcast {
-        /// The new shape.
-        shape: Shape,
-    },
-    /// Real numbers to bytes: `clamp(round(x / scale) + zero_point)`, halves to even.
-    Quantize(Quantization),
-    /// The real numbers that bytes (or the wide integers of a bias) stand for: `(q - zero_point) · scale`. A constant behind it
-    /// keeps its bytes.
-    Dequantize(Quantization),
-    /// A function of each byte, as a table.
-    Lookup(Lookup),
-    /// Convolution of bytes `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of bytes, `bias[o]` in units of the sums (i64), the
-    /// units of the result in a unit of the sums as `scale[o]`, and optionally the bytes of a `residual[n,oh,ow,o]`.
+    Reshape(Reshape),
+    Transpose(Transpose),
+    Concat(Concat),
+    Slice(Slice),
+    Pad(Pad),
+    Gather(Gather),
+    Broadcast(Broadcast),
+    Quantize(Quantize),
+    Dequantize(Dequantize),
+    Lut(Lut),
     QConv2d(QConv2d),
-    /// Sum, difference or product of bytes, broadcast as in NumPy.
     QBinary(QBinary),
-    /// Mean of bytes under a window of `x[n,h,w,c]`.
-    QAverage(QAverage),
+    QAveragePool(QAveragePool),
 }
 
-/// See [`Op::Conv2d`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conv2d {
-    /// Taps, strides, dilation and padding.
-    pub window: Window,
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
-    /// Applied last, after the residual.
-    pub activation: Activation,
-}
-
-/// See [`Op::ConvTranspose`]: input pixel `(y, x)` meets output pixel `(y·stride + ky·dilation - before, …)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConvTranspose {
-    /// Taps, strides, dilation and padding of the convolution that this one is the transpose of.
-    pub window: Window,
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
-    /// Rows and columns added below and to the right, where the output size is otherwise ambiguous.
-    pub extra: [usize; 2],
-    /// Applied last.
-    pub activation: Activation,
-}
-
-/// See [`Op::Pool`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pool {
-    /// Taps, strides, dilation and padding.
-    pub window: Window,
-    /// What is taken from the window.
-    pub kind: PoolKind,
-    /// Whether windows that start inside but end beyond the padded plane count (ONNX `ceil_mode`).
-    pub ceil: bool,
-}
-
-/// See [`Op::Resize`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resize {
-    /// How output rows and columns map to input ones.
-    pub maps: [AxisMap; 2],
-    /// The output plane `[h, w]`.
-    pub plane: [usize; 2],
-}
-
-/// What [`Op::Pad`] adds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fill {
-    /// One value (rounded for integers).
-    Constant(f32),
-    /// The nearest element.
-    Edge,
-    /// The operand mirrored at its first and last element, which are not repeated.
-    Reflect,
-    /// The operand repeated.
-    Wrap,
-}
-
-/// What a convolution is, seen from its window and channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvKind {
-    /// One filter (or `depth_multiplier` filters) per input channel.
-    Depthwise,
-    /// A 1×1 window at stride 1: a matrix product over channels.
-    Pointwise,
-    /// A standard convolution of an image: at most four input channels.
-    Stem,
-    /// A standard convolution.
-    Standard,
-    /// Between depthwise and standard.
-    Grouped,
-}
-
-impl fmt::Display for ConvKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Depthwise => "depthwise",
-            Self::Pointwise => "pointwise",
-            Self::Stem => "stem",
-            Self::Standard => "standard",
-            Self::Grouped => "grouped",
-        })
+impl From<Activation> for Op {
+    fn from(activation: Activation) -> Self {
+        UnaryFunction::Activation(activation).into()
     }
 }
 
-impl ConvKind {
-    /// What the convolution of a node is, in the sense of [`Conv2d::kind`]. One of bytes that gives floats counts as none: it belongs to no
-    /// block.
-    pub(crate) fn of(graph: &Graph, node: &Node) -> Option<Self> {
-        let channels = graph.value(*node.inputs.first()?).shape.last();
-        match &node.op {
-            Op::Conv2d(conv) => Some(conv.kind(channels)),
-            Op::QConv2d(conv) if conv.output != QOutput::Float => Some(conv.kind(channels)),
-            _ => None,
-        }
-    }
-
-    fn new(window: &Window, groups: usize, channels: usize) -> Self {
-        match groups {
-            1 if window.is_pointwise() => Self::Pointwise,
-            1 if channels <= 4 => Self::Stem,
-            1 => Self::Standard,
-            groups if groups == channels => Self::Depthwise,
-            _ => Self::Grouped,
-        }
-    }
-}
-
-impl Conv2d {
-    /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard convolution
-    /// (or a stem), not a depthwise one.
-    pub fn kind(&self, channels: usize) -> ConvKind {
-        ConvKind::new(&self.window, self.groups, channels)
-    }
-}
-
-impl QConv2d {
-    /// The kind of this convolution on `channels` input channels; see [`Conv2d::kind`].
-    pub fn kind(&self, channels: usize) -> ConvKind {
-        ConvKind::new(&self.window, self.groups, channels)
+/// The function without activation.
+impl From<BinaryFunction> for Op {
+    fn from(function: BinaryFunction) -> Self {
+        Binary { function, activation: Activation::Identity }.into()
     }
 }
 
 impl Op {
-    /// A unary operator that is an activation.
-    pub fn activation(activation: Activation) -> Self {
-        Self::Unary(Unary::Activation(activation))
+    /// The kind of a convolution of that many input channels; `None` for other operators, and for an int8 layer with an f32 result.
+    pub fn conv_kind(&self, channels: usize) -> Option<ConvKind> {
+        self.operator().conv_kind(channels)
     }
 
-    /// A binary operator without activation.
-    pub fn binary(function: Binary) -> Self {
-        Self::Binary { function, activation: Activation::Identity }
+    /// The operator as one that moves elements without computing.
+    pub(crate) fn as_data_movement(&self) -> Option<&dyn DataMovement> {
+        match self {
+            Self::Reshape(op) => Some(op),
+            Self::Transpose(op) => Some(op),
+            Self::Concat(op) => Some(op),
+            Self::Slice(op) => Some(op),
+            Self::Pad(op) => Some(op),
+            Self::Gather(op) => Some(op),
+            Self::Broadcast(op) => Some(op),
+            Self::Conv2d(_)
+            | Self::ConvTranspose(_)
+            | Self::Dense(_)
+            | Self::MatMul(_)
+            | Self::BatchNorm(_)
+            | Self::Pool(_)
+            | Self::Reduce(_)
+            | Self::Unary(_)
+            | Self::Binary(_)
+            | Self::Softmax(_)
+            | Self::Resize(_)
+            | Self::Quantize(_)
+            | Self::Dequantize(_)
+            | Self::Lut(_)
+            | Self::QConv2d(_)
+            | Self::QBinary(_)
+            | Self::QAveragePool(_) => None,
+        }
     }
 
     /// The operator's name, as it is printed.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Conv2d(_) => "conv2d",
-            Self::ConvTranspose(_) => "conv_transpose",
-            Self::Dense { .. } => "dense",
-            Self::MatMul => "matmul",
-            Self::BatchNorm { .. } => "batch_norm",
-            Self::Pool(Pool { kind: PoolKind::Max, .. }) => "max_pool",
-            Self::Pool(_) => "average_pool",
-            Self::Reduce { .. } => "reduce",
-            Self::Unary(_) => "unary",
-            Self::Binary { .. } => "binary",
-            Self::Softmax { log: false, .. } => "softmax",
-            Self::Softmax { log: true, .. } => "log_softmax",
-            Self::Resize(_) => "resize",
-            Self::Reshape { .. } => "reshape",
-            Self::Transpose { .. } => "transpose",
-            Self::Concat { .. } => "concat",
-            Self::Slice { .. } => "slice",
-            Self::Pad { .. } => "pad",
-            Self::Gather { .. } => "gather",
-            Self::Broadcast { .. } => "broadcast",
-            Self::Quantize(_) => "quantize",
-            Self::Dequantize(_) => "dequantize",
-            Self::Lookup(_) => "lookup",
-            Self::QConv2d(_) => "qconv2d",
-            Self::QBinary(_) => "qbinary",
-            Self::QAverage(_) => "qaverage_pool",
+        self.operator().name()
+    }
+
+    /// The shape and dtype of the result for these operands.
+    ///
+    /// # Errors
+    /// A mismatch says what was expected and found; the caller adds the node.
+    pub fn infer(&self, inputs: &[&Value]) -> Result<(Shape, DType)> {
+        let operands = self.operator().operands();
+        if !operands.contains(&inputs.len()) {
+            return Err(
+                Error::mismatch("wrong number of operands").expected(format_args!("{operands:?}"), inputs.len())
+            );
         }
+        self.operator().infer(inputs)
+    }
+
+    /// Multiply-accumulates that one evaluation costs, as papers count them: those of convolutions, fully connected layers and
+    /// matrix products; everything else is free. `output` is the shape of the result.
+    pub fn macs(&self, inputs: &[&Value], output: &Shape) -> u64 {
+        self.operator().cost(inputs, output).macs
+    }
+
+    /// The cost of one evaluation in the same unit, for limits: every element read or written counts, and every tap of a window.
+    pub(crate) fn work(&self, inputs: &[&Value], output: &Shape) -> u64 {
+        let elements = inputs.iter().map(|value| value.shape.elements() as u64).fold(0, u64::saturating_add);
+        let Cost { macs, taps } = self.operator().cost(inputs, output);
+        macs.saturating_add(elements).saturating_add((output.elements() as u64).saturating_mul(taps))
+    }
+
+    /// The definition: the result for known operands, where `output` is the shape that [`infer`](Self::infer) gave. Sums are kept in
+    /// f64, so this is also close to exact.
+    ///
+    /// # Errors
+    /// For operands of another dtype, integer arithmetic that overflows or divides by zero, and indices out of range.
+    pub fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor> {
+        self.operator().evaluate(inputs, output)
+    }
+}
+
+impl fmt::Display for Op {
+    /// The operator with its parameters in short: `conv2d 3x3/2 relu6`, `mean [1,2]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.operator().describe(f)
     }
 }

@@ -1,27 +1,23 @@
-//! Graph to graph: what a network means stays, what it costs shrinks.
+//! Passes: graph to graph, with the same meaning at lower cost.
 //!
-//! A pass reads a graph and builds another; none changes one in place. [`PASSES`] is the order in which they run. Every pass is
-//! checked by interpreting the graph before and after it.
+//! A pass reads a graph and builds another; none changes one in place. [`CANONICALIZING`] run before [`FUSING`]. Tests interpret the
+//! graph before and after every pass.
 
-mod blocks;
-mod canonical;
-mod dequantize;
+mod canonicalize;
+mod dequantize_constants;
 mod fold;
 mod fuse;
-mod idioms;
 #[cfg(feature = "int8")]
-mod integer;
+mod fuse_int8;
+#[cfg(feature = "int8")]
+mod i8_to_u8;
 mod layout;
-mod pairs;
-mod part;
-mod rewrite;
-mod twin;
+#[cfg(feature = "int8")]
+mod lower_qdq;
+mod recognize_activations;
+mod with_standard_convs;
 
-pub use blocks::{Block, BlockKind, blocks};
-pub use pairs::{Pair, Unpaired, pairs};
-pub use part::part;
-pub use rewrite::{Rewriter, rewrite};
-pub use twin::twin;
+pub use with_standard_convs::with_standard_convs;
 
 use crate::{Graph, Result, probe_memory};
 
@@ -33,44 +29,45 @@ pub struct Pass {
     pub run: fn(&Graph) -> Result<Graph>,
 }
 
-/// All passes, in the order in which they run.
-pub const PASSES: &[Pass] = &[
+/// The passes that keep weights as they are, in the order in which they run.
+pub const CANONICALIZING: &[Pass] = &[
     Pass { name: "layout", run: layout::layout },
-    Pass { name: "canonical", run: canonical::canonical },
+    Pass { name: "canonicalize", run: canonicalize::canonicalize },
     #[cfg(feature = "int8")]
-    Pass { name: "unsigned", run: integer::unsigned },
+    Pass { name: "i8-to-u8", run: i8_to_u8::i8_to_u8 },
     #[cfg(feature = "int8")]
-    Pass { name: "integer", run: integer::integer },
+    Pass { name: "lower-qdq", run: lower_qdq::lower_qdq },
     #[cfg(feature = "int8")]
-    Pass { name: "epilogue", run: integer::epilogue },
-    Pass { name: "idioms", run: idioms::idioms },
-    Pass { name: "dequantize", run: dequantize::dequantize },
-    Pass { name: "fold", run: fold::fold },
-    Pass { name: "fuse", run: fuse::fuse },
+    Pass { name: "fuse-int8", run: fuse_int8::fuse_int8 },
+    Pass { name: "recognize-activations", run: recognize_activations::recognize_activations },
+    Pass { name: "dequantize-constants", run: dequantize_constants::dequantize_constants },
 ];
+
+/// The passes that change weights or join operators, in the order in which they run after the others.
+pub const FUSING: &[Pass] = &[Pass { name: "fold", run: fold::fold }, Pass { name: "fuse", run: fuse::fuse }];
 
 /// Runs every pass.
 ///
 /// # Errors
-/// When copies of constants would pass the limit of memory that the graph was built with, or do not fit memory. No others are expected for a
-/// graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
-pub fn optimise(graph: Graph) -> Result<Graph> {
-    PASSES.iter().try_fold(graph, |graph, pass| run(pass, graph))
+/// When copies of constants would exceed the memory limit that the graph was built with, or the machine's memory. No others are
+/// expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
+pub fn optimize(graph: Graph) -> Result<Graph> {
+    CANONICALIZING.iter().chain(FUSING).try_fold(graph, |graph, pass| run(pass, graph))
 }
 
-/// Runs a pass, where there is memory for what it may make of all constants for a moment.
+/// Runs the passes that keep weights as they are: one order of axes, one form for each meaning, integers where the network is quantized.
+/// Batch normalizations stay, so layers and parameters are those that papers count.
+///
+/// # Errors
+/// Those of [`optimize`].
+pub fn canonicalize_without_folding(graph: Graph) -> Result<Graph> {
+    CANONICALIZING.iter().try_fold(graph, |graph, pass| run(pass, graph))
+}
+
+/// Runs a pass, if there is memory for temporary copies of all constants.
 fn run(pass: &Pass, graph: Graph) -> Result<Graph> {
     const COPIES: usize = 3;
     let constants = graph.values.iter().filter(|value| value.constant.is_some());
     probe_memory(constants.fold(0, |sum: usize, value| sum.saturating_add(COPIES * value.bytes())))?;
     (pass.run)(&graph)
-}
-
-/// Runs the passes before those that change weights: one order of axes, one spelling for each meaning, integers where the network is
-/// quantised. Batch normalisations still stand by themselves, so that layers and parameters are what papers count.
-///
-/// # Errors
-/// Those of [`optimise`].
-pub fn tidy(graph: Graph) -> Result<Graph> {
-    PASSES.iter().take_while(|pass| pass.name != "fold").try_fold(graph, |graph, pass| run(pass, graph))
 }

@@ -114,7 +114,7 @@ impl Lives {
     fn shared(&self, graph: &Graph, node: &Node, step: usize) -> Option<usize> {
         let buffer = self.buffer_of[node.inputs[0].0]?;
         match &node.op {
-            Op::Reshape { .. } => Some(buffer),
+            Op::Reshape(_) => Some(buffer),
             Op::Unary(_) => {
                 // The buffer outlives the operand where another value shares it.
                 let dies =

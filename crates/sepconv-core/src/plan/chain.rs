@@ -63,7 +63,7 @@ impl Geometry {
         start.min(h)..end.min(h)
     }
 
-    /// The most input rows that `rows` neighbouring output rows need.
+    /// The most input rows that `rows` neighboring output rows need.
     fn most_input_rows(&self, rows: usize) -> usize {
         let needed = self.window.as_ref().map_or(rows, |window| (rows - 1) * window.stride[0] + extent(window));
         needed.min(self.input[0])
@@ -206,7 +206,7 @@ impl<L: RowLayer> Chain<L> {
         let x = i.checked_sub(1).map_or(x, |before_i| self.ring(before_i, before));
         let slots = ring.len() / row;
         while y < needed.end {
-            // Neighbours in the ring at once.
+            // Neighbors in the ring at once.
             let slot = y % slots;
             let rows = y..needed.end.min(y + slots - slot);
             let out = &mut ring[slot * row..][..rows.len() * row];

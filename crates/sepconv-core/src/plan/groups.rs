@@ -1,7 +1,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Activation, elementwise::Binary, reduce::Reduction};
+use crate::op::{Binary, BinaryFunction, Reduce};
+use sepconv_kernels::{Activation, reduce::Reduction};
 
 use super::chain::{Geometry, MOST_LAYERS, shared_rows, strip};
 use crate::{
@@ -90,14 +91,14 @@ fn global_means(graph: &Graph) -> Vec<Option<usize>> {
 /// Whether a node is of those that can leave the means of their rows: depthwise convolutions of floats.
 fn leaves_means(graph: &Graph, node: &Node) -> bool {
     matches!(node.op, Op::Conv2d(_))
-        && ConvKind::of(graph, node) == Some(ConvKind::Depthwise)
+        && graph.conv_kind(node) == Some(ConvKind::Depthwise)
         && !adds_residual(node)
         && graph.value(node.output).shape.elements() > 0
 }
 
 /// Whether an operator is the mean over the plane of an image.
 pub(super) fn is_global_mean(op: &Op) -> bool {
-    matches!(op, Op::Reduce { reduction: Reduction::Mean, axes, .. } if axes[..] == [1, 2])
+    matches!(op, Op::Reduce(Reduce { reduction: Reduction::Mean, axes, .. }) if axes[..] == [1, 2])
 }
 
 /// The product with a gate for each channel and the projection that alone reads it, where scaling the projection's weights costs less than
@@ -106,11 +107,12 @@ fn gated(graph: &Graph, readers: &[Option<usize>], product: usize) -> Option<Vec
     let gate = &graph.nodes[product];
     let reader = readers[gate.output.0]?;
     let project = &graph.nodes[reader];
-    let is_gate = matches!(gate.op, Op::Binary { function: Binary::Mul, activation: Activation::Identity })
-        && project.inputs[0] == gate.output
-        && has_gate(graph, gate);
+    let is_gate =
+        matches!(gate.op, Op::Binary(Binary { function: BinaryFunction::Mul, activation: Activation::Identity }))
+            && project.inputs[0] == gate.output
+            && has_gate(graph, gate);
     let is_projection = matches!(project.op, Op::Conv2d(_))
-        && ConvKind::of(graph, project) == Some(ConvKind::Pointwise)
+        && graph.conv_kind(project) == Some(ConvKind::Pointwise)
         && graph.value(project.inputs[1]).constant.is_some();
     let shape = &graph.value(project.output).shape;
     let (elements, channels) = (shape.elements(), shape.last());
@@ -183,7 +185,7 @@ fn weight_bytes(graph: &Graph, node: &Node) -> usize {
 /// with the same numbers.
 fn joins(graph: &Graph, last: &Node, next: &Node) -> bool {
     let dtype = |id: ValueId| graph.value(id).dtype;
-    let standard = !matches!(ConvKind::of(graph, next), Some(ConvKind::Depthwise | ConvKind::Pointwise));
+    let standard = !matches!(graph.conv_kind(next), Some(ConvKind::Depthwise | ConvKind::Pointwise));
     next.inputs[0] == last.output
         && !adds_residual(last)
         && !standard
@@ -198,7 +200,7 @@ pub(super) fn geometry(graph: &Graph, node: &Node) -> Option<Geometry> {
         Op::QConv2d(conv) => conv.window,
         _ => return None,
     };
-    let kind = ConvKind::of(graph, node)?;
+    let kind = graph.conv_kind(node)?;
     let constant = node.inputs[1..3].iter().all(|id| graph.value(*id).constant.is_some());
     let refused = kind == ConvKind::Depthwise && adds_residual(node);
     if refused || !constant || output.elements() <= output.last() || graph.value(node.output).dtype == DType::I64 {

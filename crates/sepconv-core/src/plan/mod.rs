@@ -12,6 +12,7 @@ mod planner;
 mod run;
 mod work;
 
+use crate::op::Transpose;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,10 +31,10 @@ use self::{
 };
 use crate::{
     DType, Error, Graph, Limits, Op, Port, Result, Shape, Tensor,
-    builder::memory_error,
+    analysis::{Block, blocks},
+    graph::memory_error,
     interpret::inverse,
-    op::Move,
-    passes::{Block, blocks},
+    op::{DataMovement, StridedCopy},
     probe_memory,
 };
 
@@ -113,13 +114,13 @@ struct Entry {
     dtype: DType,
     shape: Shape,
     to: Range<usize>,
-    copy: Move,
+    copy: StridedCopy,
 }
 
 /// An output: the shape it has outside, and how it is brought there; or its value where that is known.
 #[derive(Debug)]
 enum Exit {
-    Computed { dtype: DType, shape: Shape, from: Range<usize>, copy: Move },
+    Computed { dtype: DType, shape: Shape, from: Range<usize>, copy: StridedCopy },
     Known(Tensor),
 }
 
@@ -139,7 +140,7 @@ impl Plan {
         for (number, group) in groups.iter().enumerate() {
             let last = &graph.nodes[group.last()];
             // A reshape moves nothing: both values live in the same place.
-            let out = arena.range(last.output).filter(|_| !matches!(last.op, Op::Reshape { .. }));
+            let out = arena.range(last.output).filter(|_| !matches!(last.op, Op::Reshape(_)));
             let Some(out) = out.filter(|out| !out.is_empty()) else { continue };
             let before = || groups.iter().position(|before| before.mean == Some(group.last()));
             let rows_means = is_global_mean(&last.op).then(before).flatten().and_then(|group| arena.means(group));
@@ -265,7 +266,7 @@ impl Exit {
         let order = inverse(&port.order);
         let shape = Shape::new(order.iter().map(|&axis| value.shape[axis]).collect::<Vec<_>>())?;
         match (&value.constant, arena.range(port.value)) {
-            (Some(tensor), _) => Op::Transpose { order }.evaluate(&[tensor], &shape).map(Self::Known),
+            (Some(tensor), _) => Op::Transpose(Transpose { order }).evaluate(&[tensor], &shape).map(Self::Known),
             (None, Some(from)) if value.dtype != DType::I64 => {
                 let copy = transposition(&value.shape, &shape, &order)?;
                 Ok(Self::Computed { dtype: value.dtype, shape, from, copy })
@@ -277,7 +278,7 @@ impl Exit {
 }
 
 /// The one move that reorders axes.
-fn transposition(from: &Shape, to: &Shape, order: &[usize]) -> Result<Move> {
-    let moves = Op::Transpose { order: order.to_vec() }.moves(&[from], None, to)?;
-    Ok(moves.and_then(|mut moves| moves.pop()).expect("a transpose is one move"))
+fn transposition(from: &Shape, to: &Shape, order: &[usize]) -> Result<StridedCopy> {
+    let mut copies = Transpose { order: order.to_vec() }.copies(&[from], None, to)?;
+    Ok(copies.pop().expect("a transpose is one copy"))
 }

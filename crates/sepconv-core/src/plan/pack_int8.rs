@@ -8,8 +8,8 @@ use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 /// The constants of an int8 layer.
 pub(super) struct Constants {
     weights: Arc<Tensor>,
-    w_zero: i32,
-    x_zero: u8,
+    weight_zero_point: i32,
+    input_zero_point: u8,
     bias: Vec<i32>,
     scale: Arc<Tensor>,
 }
@@ -43,9 +43,9 @@ impl Constants {
             Data::U8(_) => (0, 255),
             _ => (-128, 127),
         };
-        if !(low..=high).contains(&conv.w_zero) {
+        if !(low..=high).contains(&conv.weight_zero_point) {
             return Err(Error::malformed("zero point of weights is outside their type")
-                .expected(format_args!("{low} to {high}"), conv.w_zero));
+                .expected(format_args!("{low} to {high}"), conv.weight_zero_point));
         }
         let products = weights.shape()[1..].iter().product::<usize>();
         if products > Filters::MOST_PRODUCTS {
@@ -54,17 +54,23 @@ impl Constants {
         }
         // The builder let none pass that does not fit.
         let bias = bias.as_i64().unwrap_or_default().iter().map(|&bias| bias as i32).collect();
-        Ok(Self { weights, w_zero: conv.w_zero, x_zero: conv.x_zero, bias, scale })
+        Ok(Self {
+            weights,
+            weight_zero_point: conv.weight_zero_point,
+            input_zero_point: conv.input_zero_point,
+            bias,
+            scale,
+        })
     }
 
     pub(super) fn filters(&self) -> Filters<'_> {
         let weights = match self.weights.data() {
-            Data::U8(weights) => Weights8::U8(weights, self.w_zero as u8),
-            Data::I8(weights) => Weights8::I8(weights, self.w_zero as i8),
+            Data::U8(weights) => Weights8::U8(weights, self.weight_zero_point as u8),
+            Data::I8(weights) => Weights8::I8(weights, self.weight_zero_point as i8),
             _ => unreachable!("weights are bytes"),
         };
         let scale = self.scale.as_f32().unwrap_or_default();
-        Filters { weights, x_zero_point: self.x_zero, bias: &self.bias, scale }
+        Filters { weights, x_zero_point: self.input_zero_point, bias: &self.bias, scale }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     Aligned, Exit, Place, Plan, Step,
     work::{Operands, Space},
 };
-use crate::{DType, Error, Join, Result, Shape, Tensor, op::Move};
+use crate::{DType, Error, Join, Result, Shape, Tensor, op::StridedCopy};
 
 /// A part of a run, see [`Runner::run_observed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +115,10 @@ fn run_steps(plan: &Plan, arena: &mut [u8], join: &dyn Join, observe: &mut dyn F
     }
 }
 
-fn copy(m: &Move, dtype: DType, from: &[u8], to: &mut [u8]) {
+fn copy(m: &StridedCopy, dtype: DType, from: &[u8], to: &mut [u8]) {
     match dtype {
-        DType::F32 => m.carry_out::<f32>(cast_slice(from), cast_slice_mut(to)),
-        _ => m.carry_out(from, to),
+        DType::F32 => m.execute::<f32>(cast_slice(from), cast_slice_mut(to)),
+        _ => m.execute(from, to),
     }
 }
 

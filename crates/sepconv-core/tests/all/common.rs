@@ -1,5 +1,6 @@
 //! Data and small networks for the tests of this crate.
 
+use sepconv_core::op::{BatchNorm, Transpose};
 use sepconv_core::{Builder, DType, Graph, Join, Limits, Op, Result, Serial, Shape, Tensor, ValueId, op::Conv2d};
 use sepconv_kernels::{Activation, Window};
 
@@ -52,11 +53,11 @@ impl Net {
         self.builder.constant("scalar", Tensor::f32([], [x]).unwrap()).unwrap()
     }
 
-    pub(crate) fn node(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
+    pub(crate) fn node(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> ValueId {
         self.try_node(op, inputs).unwrap()
     }
 
-    pub(crate) fn try_node(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
+    pub(crate) fn try_node(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
         self.count += 1;
         self.builder.node(&format!("n{}", self.count), op, inputs)
     }
@@ -72,30 +73,30 @@ impl Net {
         let per_group = self.channels(x) / groups;
         let weights = self.constant(&[filters, kernel, kernel, per_group]);
         let bias = self.constant(&[filters]);
-        self.node(Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity }), &[x, weights, bias])
+        self.node(Conv2d { window, groups, activation: Activation::Identity }, &[x, weights, bias])
     }
 
-    /// A batch normalisation with positive variances.
+    /// A batch normalization with positive variances.
     pub(crate) fn batch_norm(&mut self, x: ValueId) -> ValueId {
         let c = self.channels(x);
         let [scale, shift, mean] = [0; 3].map(|_| self.constant(&[c]));
         let variance: Vec<f32> = (0..c).map(|_| 0.5 + self.random.float().abs()).collect();
         let variance = self.builder.constant("variance", Tensor::f32([c], variance).unwrap()).unwrap();
-        self.node(Op::BatchNorm { epsilon: 1e-3 }, &[x, scale, shift, mean, variance])
+        self.node(BatchNorm { epsilon: 1e-3 }, &[x, scale, shift, mean, variance])
     }
 
     pub(crate) fn activation(&mut self, x: ValueId, activation: Activation) -> ValueId {
-        self.node(Op::activation(activation), &[x])
+        self.node(activation, &[x])
     }
 
     /// To NHWC, as an importer of an NCHW file writes it.
     pub(crate) fn nhwc(&mut self, x: ValueId) -> ValueId {
-        self.node(Op::Transpose { order: vec![0, 2, 3, 1] }, &[x])
+        self.node(Transpose { order: vec![0, 2, 3, 1] }, &[x])
     }
 
     /// To NCHW.
     pub(crate) fn nchw(&mut self, x: ValueId) -> ValueId {
-        self.node(Op::Transpose { order: vec![0, 3, 1, 2] }, &[x])
+        self.node(Transpose { order: vec![0, 3, 1, 2] }, &[x])
     }
 
     pub(crate) fn finish(mut self, outputs: &[ValueId]) -> Graph {

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use sepconv_core::op::{
+    BinaryFunction, Broadcast, Concat, Dequantize, Gather, Pad, Quantize, Reshape, Slice, Transpose, UnaryFunction,
+};
 use sepconv_core::{
     DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Fill, Lookup, Pool, QAverage, QBinary, QConv2d, QOutput, Quantization},
-    passes::optimise,
+    op::{Lut, PadMode, Pool, QAveragePool, QBinary, QConv2d, QConvOutput, QuantParams},
+    passes::optimize,
 };
-use sepconv_kernels::{
-    AddResidual, Isa, Requantize, Term, Window,
-    elementwise::{Binary, Unary},
-    pool::PoolKind,
-};
+use sepconv_kernels::{AddResidual, Isa, Requantize, Term, Window, pool::PoolKind};
 
 use crate::common::{Backwards, Net, Random};
 
@@ -41,15 +40,15 @@ impl Net {
 
     fn lookup(&mut self, x: ValueId, output: DType) -> ValueId {
         let table: [u8; 256] = self.random.bytes(256).try_into().unwrap();
-        self.node(Op::Lookup(Lookup { table: Arc::new(table), output }), &[x])
+        self.node(Lut { table: Arc::new(table), output }, &[x])
     }
 }
 
-/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised.
+/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimized.
 fn check(graph: Graph, inputs: &[Tensor]) {
     let expected = interpret(&graph, inputs).unwrap();
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    for graph in [graph.clone(), optimise(graph).unwrap()] {
+    for graph in [graph.clone(), optimize(graph).unwrap()] {
         for isa in Isa::available() {
             for threads in [1, 2, 3] {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
@@ -94,37 +93,37 @@ fn random_move(net: &mut Net, x: ValueId) -> ValueId {
         1 => {
             let mut order: Vec<usize> = (0..rank).collect();
             order.rotate_left(axis);
-            net.node(Op::Transpose { order }, &[x])
+            net.node(Transpose { order }, &[x])
         }
-        2 => net.node(Op::Concat { axis }, &[x, x, x]),
+        2 => net.node(Concat { axis }, &[x, x, x]),
         3 => {
             let mut starts = vec![0; rank];
             starts[axis] = shape[axis] - 1;
             let mut steps = vec![1; rank];
             steps[axis] = -1;
-            net.node(Op::Slice { starts, steps, sizes: shape.to_vec() }, &[x])
+            net.node(Slice { starts, steps, sizes: shape.to_vec() }, &[x])
         }
         4 => {
             let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
             (before[axis], after[(axis + 1) % rank]) = (2, 1);
             let fill = if dtype == DType::I8 { -128.0 } else { 200.0 };
-            let fill = [Fill::Constant(fill), Fill::Edge][net.random.below(2)];
-            net.node(Op::Pad { before, after, fill }, &[x])
+            let fill = [PadMode::Constant(fill), PadMode::Edge][net.random.below(2)];
+            net.node(Pad { before, after, mode: fill }, &[x])
         }
         5 => {
             let indices = [0, shape[axis] as i64 - 1, 0];
             let indices = net.builder.constant("indices", Tensor::i64([3], indices).unwrap()).unwrap();
-            net.node(Op::Gather { axis }, &[x, indices])
+            net.node(Gather { axis }, &[x, indices])
         }
         6 => {
             let mut sizes = shape.to_vec();
             sizes.reverse();
-            net.node(Op::Reshape { shape: Shape::new(sizes).unwrap() }, &[x])
+            net.node(Reshape { shape: Shape::new(sizes).unwrap() }, &[x])
         }
         7 => {
-            let slice = Op::Slice { starts: vec![0; rank], steps: vec![1; rank], sizes: vec![1; rank] };
+            let slice = Op::Slice(Slice { starts: vec![0; rank], steps: vec![1; rank], sizes: vec![1; rank] });
             let one = net.node(slice, &[x]);
-            net.node(Op::Broadcast { shape }, &[one])
+            net.node(Broadcast { shape }, &[one])
         }
         _ => {
             // Through the real numbers and back, with a scale for each index of an axis.
@@ -133,12 +132,12 @@ fn random_move(net: &mut Net, x: ValueId) -> ValueId {
                 let scale = (0..channels).map(|_| 0.01 + net.random.float().abs()).collect();
                 let zero = if dtype == DType::I8 { -128 } else { 0 };
                 let zero_point = (0..channels).map(|_| zero + net.random.below(256) as i32).collect();
-                Quantization { dtype, scale, zero_point, axis }
+                QuantParams { dtype, scale, zero_point, axis }
             };
             let (from, to) = (parameters(), parameters());
-            let reals = net.node(Op::Dequantize(from), &[x]);
-            let reals = net.node(Op::Unary(Unary::Neg), &[reals]);
-            net.node(Op::Quantize(to), &[reals])
+            let reals = net.node(Dequantize(from), &[x]);
+            let reals = net.node(UnaryFunction::Neg, &[reals]);
+            net.node(Quantize(to), &[reals])
         }
     }
 }
@@ -157,14 +156,14 @@ impl Net {
     /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread over most bytes.
     fn qconv(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, table: bool) -> ValueId {
         let random = &mut self.random;
-        let table = table.then(|| Lookup { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
+        let table = table.then(|| Lut { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
         let residual_term =
             residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: random.clip() });
-        let output = QOutput::Bytes { requantize: random.clip(), table, residual: residual_term };
+        let output = QConvOutput::U8 { requantize: random.clip(), lut: table, residual: residual_term };
         self.qconv_to(x, layer, residual, output)
     }
 
-    fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QOutput) -> ValueId {
+    fn qconv_to(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, output: QConvOutput) -> ValueId {
         let Layer { filters, kernel, stride, groups, dilation } = layer;
         let per_group = self.channels(x) / groups;
         let dims = [filters, kernel, kernel, per_group];
@@ -173,7 +172,7 @@ impl Net {
         let dtype = random.byte_type();
         let weights = random.byte_tensor(&dims, dtype);
         // Half of the layers are symmetric, as most files have them.
-        let w_zero = match (dtype, random.below(2)) {
+        let weight_zero_point = match (dtype, random.below(2)) {
             (DType::I8, 0) => 0,
             (DType::I8, _) => random.below(256) as i32 - 128,
             _ => random.below(256) as i32,
@@ -181,7 +180,7 @@ impl Net {
         let spread = 255.0 / (10_000.0 * (products as f32).sqrt());
         let scale: Vec<f32> = (0..filters).map(|_| spread * (0.5 + random.float())).collect();
         let bias: Vec<i64> = (0..filters).map(|_| random.below(20_001) as i64 - 10_000).collect();
-        let x_zero = random.next() as u8;
+        let input_zero_point = random.next() as u8;
         let constants = [weights, Tensor::i64([filters], bias).unwrap(), Tensor::f32([filters], scale).unwrap()];
         let [w, b, s] = constants.map(|tensor| self.builder.constant("constant", tensor).unwrap());
         let window = Window {
@@ -191,7 +190,7 @@ impl Net {
             after: [kernel / 2 * dilation; 2],
             ..Window::new(kernel, kernel)
         };
-        let op = Op::QConv2d(QConv2d { window, groups, x_zero, w_zero, output });
+        let op = Op::QConv2d(QConv2d { window, groups, input_zero_point, weight_zero_point, output });
         let operands: Vec<ValueId> = [x, w, b, s].into_iter().chain(residual).collect();
         self.node(op, &operands)
     }
@@ -199,10 +198,10 @@ impl Net {
 
 impl Net {
     fn average(&mut self, x: ValueId, window: Window) -> ValueId {
-        let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil: false };
-        let Term { zero_point: x_zero, scale } = self.random.term();
+        let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil_mode: false };
+        let Term { zero_point: input_zero_point, scale } = self.random.term();
         let output = self.random.clip();
-        self.node(Op::QAverage(QAverage { pool, x_zero, scale, output }), &[x])
+        self.node(QAveragePool { pool, input_zero_point, scale, output }, &[x])
     }
 
     /// A layer that keeps numbers below zero, as projections do.
@@ -211,13 +210,13 @@ impl Net {
         let random = &mut self.random;
         let residual_term =
             residual.map(|_| AddResidual { sum: random.term(), residual: random.term(), output: requantize });
-        self.qconv_to(x, layer, residual, QOutput::Bytes { requantize, table: None, residual: residual_term })
+        self.qconv_to(x, layer, residual, QConvOutput::U8 { requantize, lut: None, residual: residual_term })
     }
 
     /// `x` times a number for each channel.
     fn gate(&mut self, x: ValueId, scale: ValueId) -> ValueId {
         let (a, b) = (self.random.term(), Term { zero_point: 0, scale: 1.0 / 255.0 });
-        let op = Op::QBinary(QBinary { function: Binary::Mul, a, b, output: self.random.clip() });
+        let op = Op::QBinary(QBinary { function: BinaryFunction::Mul, a, b, output: self.random.clip() });
         self.node(op, &[x, scale])
     }
 
@@ -225,8 +224,8 @@ impl Net {
     fn qbinary(&mut self, x: ValueId, y: ValueId) -> ValueId {
         let random = &mut self.random;
         let (mut a, b) = (random.term(), random.term());
-        let function = [Binary::Add, Binary::Sub, Binary::Mul][random.below(3)];
-        if function == Binary::Mul {
+        let function = [BinaryFunction::Add, BinaryFunction::Sub, BinaryFunction::Mul][random.below(3)];
+        if function == BinaryFunction::Mul {
             a.scale /= 100.0;
         }
         let op = Op::QBinary(QBinary { function, a, b, output: random.clip() });
@@ -276,7 +275,7 @@ fn random_layers() {
             values.push(y);
         }
         let reals = random_kind(&mut net, values[6]);
-        let reals = net.qconv_to(values[6], reals, None, QOutput::Float);
+        let reals = net.qconv_to(values[6], reals, None, QConvOutput::F32);
         let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
         check(net.finish(&[values[6], values[3], reals]), &[input]);
     }
@@ -313,8 +312,8 @@ fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
             net.qconv(x, layer, Some(residual), table)
         }
         1 => {
-            let pool = Pool { window, kind: PoolKind::Max, ceil: layer.stride == 2 };
-            net.node(Op::Pool(pool), &[x])
+            let pool = Pool { window, kind: PoolKind::Max, ceil_mode: layer.stride == 2 };
+            net.node(pool, &[x])
         }
         2 => net.average(x, window),
         3 => {
@@ -388,16 +387,16 @@ fn fused_blocks_of_bytes_equal_their_layers() {
     }
 }
 
-/// What leaves the range of bytes is clamped, halves go to the even neighbour, and what is not a number is the least.
+/// What leaves the range of bytes is clamped, halves go to the even neighbor, and what is not a number is the least.
 #[test]
-fn quantising_rounds_and_clamps() {
+fn quantizing_rounds_and_clamps() {
     let reals = [0.5, 1.5, 2.5, -0.5, 127.5, 128.5, -128.5, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
     for dtype in [DType::U8, DType::I8] {
         let mut net = Net::new(1);
         let x = net.input(&[12]);
         let zero_point = if dtype == DType::I8 { -128 } else { 0 };
-        let y = net.node(Op::Quantize(Quantization::per_tensor(dtype, 1.0, zero_point)), &[x]);
-        let z = net.node(Op::Dequantize(Quantization::per_tensor(dtype, 1.0, zero_point)), &[y]);
+        let y = net.node(Quantize(QuantParams::per_tensor(dtype, 1.0, zero_point)), &[x]);
+        let z = net.node(Dequantize(QuantParams::per_tensor(dtype, 1.0, zero_point)), &[y]);
         let graph = net.finish(&[z]);
         let mut runner = Runner::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap());
         let result = runner.run(&[&Tensor::f32([12], reals).unwrap()], &Serial).unwrap();
@@ -412,9 +411,9 @@ fn quantising_rounds_and_clamps() {
 fn memory_counts_bytes() {
     let mut net = Net::new(1);
     let x = net.bytes(&[1, 32, 32, 16], DType::U8);
-    let quantization = Quantization::per_tensor(DType::U8, 0.5, 3);
-    let y = net.node(Op::Dequantize(quantization), &[x]);
-    let z = net.node(Op::Unary(Unary::Neg), &[y]);
+    let quantization = QuantParams::per_tensor(DType::U8, 0.5, 3);
+    let y = net.node(Dequantize(quantization), &[x]);
+    let z = net.node(UnaryFunction::Neg, &[y]);
     let plan = Plan::new(&net.finish(&[z]), Isa::best(), 1, &Limits::default()).unwrap();
     assert_eq!(plan.arena_bytes(), 32 * 32 * 16 * (1 + 4));
     assert_eq!(plan.layers()[0].bytes, 32 * 32 * 16 * (1 + 4));
@@ -437,8 +436,8 @@ fn wrong_types_are_refused() {
 fn empty_tensors_of_bytes_run() {
     let mut net = Net::new(1);
     let x = net.bytes(&[2, 0, 3], DType::U8);
-    let quantization = Quantization { dtype: DType::U8, scale: vec![], zero_point: vec![], axis: 1 };
-    let y = net.node(Op::Dequantize(quantization), &[x]);
-    let z = net.node(Op::Concat { axis: 1 }, &[x, x]);
+    let quantization = QuantParams { dtype: DType::U8, scale: vec![], zero_point: vec![], axis: 1 };
+    let y = net.node(Dequantize(quantization), &[x]);
+    let z = net.node(Concat { axis: 1 }, &[x, x]);
     check(net.finish(&[y, z, x]), &[Tensor::u8([2, 0, 3], []).unwrap()]);
 }

@@ -1,9 +1,9 @@
 //! Tests of what this crate offers, in one program: what they share is compiled once.
 
-mod awkward;
+mod arbitrary;
 mod common;
 mod int8;
+mod lower_qdq;
 mod passes;
-mod passes_integer;
 mod plan;
-mod twin;
+mod standard_convs;

@@ -1,15 +1,14 @@
 //! Every pass keeps what a network computes and makes of it what the snapshots show.
 
+use sepconv_core::op::{BinaryFunction, Concat, MatMul, Pad, Reduce, Reshape, Slice, Softmax, UnaryFunction};
 use sepconv_core::{
-    Graph, Op, interpret,
-    op::Fill,
-    passes::{PASSES, blocks, optimise},
+    Graph, Op,
+    analysis::blocks,
+    interpret,
+    op::PadMode,
+    passes::{CANONICALIZING, FUSING, optimize},
 };
-use sepconv_kernels::{
-    Activation,
-    elementwise::{Binary, Unary},
-    reduce::Reduction,
-};
+use sepconv_kernels::{Activation, reduce::Reduction};
 
 use crate::common::{Net, difference};
 
@@ -30,7 +29,7 @@ fn check(graph: Graph, seed: u64) -> String {
     let expected = interpret(&graph, &inputs).unwrap();
     let before = graph.to_string();
     let mut now = graph;
-    for pass in PASSES {
+    for pass in CANONICALIZING.iter().chain(FUSING) {
         now = (pass.run)(&now).unwrap();
         let got = interpret(&now, &inputs).unwrap();
         assert!(difference(&expected, &got) < 2e-5, "pass {:?} changes the answer of\n{now}", pass.name);
@@ -55,7 +54,7 @@ fn inverted_residual_with_batch_norm_from_nchw() {
     let expand = conv(&mut net, x, 24, 1, 1, Some(Activation::RELU6));
     let depthwise = conv(&mut net, expand, 24, 3, 24, Some(Activation::RELU6));
     let project = conv(&mut net, depthwise, 8, 1, 1, None);
-    let sum = net.node(Op::binary(Binary::Add), &[x, project]);
+    let sum = net.node(BinaryFunction::Add, &[x, project]);
     insta::assert_snapshot!(check(net.finish(&[sum]), 2));
 }
 
@@ -68,16 +67,16 @@ fn squeeze_excite_with_spelled_hard_swish() {
     let x = net.nchw(x);
     let hard_swish = |net: &mut Net, x| {
         let (three, six) = (net.scalar(3.0), net.scalar(6.0));
-        let sum = net.node(Op::binary(Binary::Add), &[x, three]);
+        let sum = net.node(BinaryFunction::Add, &[x, three]);
         let clip = net.activation(sum, Activation::RELU6);
-        let product = net.node(Op::binary(Binary::Mul), &[x, clip]);
-        net.node(Op::binary(Binary::Div), &[product, six])
+        let product = net.node(BinaryFunction::Mul, &[x, clip]);
+        net.node(BinaryFunction::Div, &[product, six])
     };
     let x = hard_swish(&mut net, x);
     let x = net.nhwc(x);
     let x = net.conv(x, 8, 3, 1, 8);
     let x = net.nchw(x);
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: true };
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: true });
     let squeezed = net.node(mean, &[x]);
     let gate = net.nhwc(squeezed);
     let gate = net.conv(gate, 2, 1, 1, 1);
@@ -85,7 +84,7 @@ fn squeeze_excite_with_spelled_hard_swish() {
     let gate = net.conv(gate, 8, 1, 1, 1);
     let gate = net.nchw(gate);
     let sigmoid = net.activation(gate, Activation::Sigmoid);
-    let gated = net.node(Op::binary(Binary::Mul), &[x, sigmoid]);
+    let gated = net.node(BinaryFunction::Mul, &[x, sigmoid]);
     let x = net.nhwc(gated);
     let x = net.conv(x, 4, 1, 1, 1);
     let x = net.nchw(x);
@@ -97,13 +96,13 @@ fn classifier_head_and_silu() {
     let mut net = Net::new(5);
     let x = net.input(&[2, 6, 4, 4]);
     let sigmoid = net.activation(x, Activation::Sigmoid);
-    let x = net.node(Op::binary(Binary::Mul), &[sigmoid, x]);
-    let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_axes: false };
+    let x = net.node(BinaryFunction::Mul, &[sigmoid, x]);
+    let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     let x = net.node(mean, &[x]);
     let (w, b) = (net.constant(&[6, 5]), net.constant(&[5]));
-    let x = net.node(Op::MatMul, &[x, w]);
-    let x = net.node(Op::binary(Binary::Add), &[x, b]);
-    let x = net.node(Op::Softmax { axis: 1, log: false }, &[x]);
+    let x = net.node(MatMul, &[x, w]);
+    let x = net.node(BinaryFunction::Add, &[x, b]);
+    let x = net.node(Softmax { axis: 1, log: false }, &[x]);
     insta::assert_snapshot!(check(net.finish(&[x]), 6));
 }
 
@@ -111,7 +110,7 @@ fn classifier_head_and_silu() {
 fn padding_joins_the_convolution() {
     let mut net = Net::new(7);
     let x = net.input(&[1, 7, 7, 4]);
-    let pad = Op::Pad { before: vec![0, 0, 1, 0], after: vec![0, 1, 2, 0], fill: Fill::Constant(0.0) };
+    let pad = Op::Pad(Pad { before: vec![0, 0, 1, 0], after: vec![0, 1, 2, 0], mode: PadMode::Constant(0.0) });
     let padded = net.node(pad, &[x]);
     let x = net.conv(padded, 4, 3, 2, 4);
     insta::assert_snapshot!(check(net.finish(&[x]), 8));
@@ -126,17 +125,17 @@ fn layout_goes_through_or_stops() {
     let x = net.conv(x, 6, 3, 1, 1);
     let x = net.nchw(x);
     let per_channel = net.constant(&[6, 1, 1]);
-    let scaled = net.node(Op::binary(Binary::Mul), &[per_channel, x]);
-    let exp = net.node(Op::Unary(Unary::Exp), &[x]);
-    let both = net.node(Op::Concat { axis: 1 }, &[scaled, exp, x]);
-    let slice = Op::Slice { starts: vec![0, 17, 1, 0], steps: vec![1, -2, 1, 1], sizes: vec![2, 7, 3, 5] };
+    let scaled = net.node(BinaryFunction::Mul, &[per_channel, x]);
+    let exp = net.node(UnaryFunction::Exp, &[x]);
+    let both = net.node(Concat { axis: 1 }, &[scaled, exp, x]);
+    let slice = Op::Slice(Slice { starts: vec![0, 17, 1, 0], steps: vec![1, -2, 1, 1], sizes: vec![2, 7, 3, 5] });
     let part = net.node(slice, &[both]);
-    let softmax = net.node(Op::Softmax { axis: 1, log: true }, &[part]);
-    let max = Op::Reduce { reduction: Reduction::Max, axes: vec![1], keep_axes: false };
+    let softmax = net.node(Softmax { axis: 1, log: true }, &[part]);
+    let max = Op::Reduce(Reduce { reduction: Reduction::Max, axes: vec![1], keep_dims: false });
     let max = net.node(max, &[part]);
-    let flat = Op::Reshape { shape: sepconv_core::Shape::new([2, 7 * 15]).unwrap() };
+    let flat = Op::Reshape(Reshape { shape: sepconv_core::Shape::new([2, 7 * 15]).unwrap() });
     let flat = net.node(flat, &[part]);
-    let edge = Op::Pad { before: vec![0, 1, 2, 0], after: vec![0, 0, 1, 1], fill: Fill::Edge };
+    let edge = Op::Pad(Pad { before: vec![0, 1, 2, 0], after: vec![0, 0, 1, 1], mode: PadMode::Edge });
     let padded = net.node(edge, &[part]);
     insta::assert_snapshot!(check(net.finish(&[softmax, max, flat, padded]), 10));
 }
@@ -149,7 +148,7 @@ fn shared_values_stay() {
     let conv = net.conv(x, 4, 3, 1, 1);
     let relu = net.activation(conv, Activation::Relu);
     let norm = net.batch_norm(conv);
-    let sum = net.node(Op::binary(Binary::Add), &[relu, norm]);
+    let sum = net.node(BinaryFunction::Add, &[relu, norm]);
     let graph = net.finish(&[sum, conv]);
     insta::assert_snapshot!(check(graph, 12));
 }
@@ -160,22 +159,22 @@ fn inputs_enter_in_the_order_that_is_wanted_later() {
     let mut net = Net::new(15);
     let x = net.input(&[1, 3, 6, 6]);
     let mean = net.constant(&[3, 1, 1]);
-    let centred = net.node(Op::binary(Binary::Sub), &[x, mean]);
-    let x = net.nhwc(centred);
+    let centerd = net.node(BinaryFunction::Sub, &[x, mean]);
+    let x = net.nhwc(centerd);
     let x = net.conv(x, 4, 3, 2, 1);
     let x = net.nchw(x);
     insta::assert_snapshot!(check(net.finish(&[x]), 16));
 }
 
 #[test]
-fn optimising_twice_changes_nothing() {
+fn optimizing_twice_changes_nothing() {
     let mut net = Net::new(13);
     let x = net.input(&[1, 4, 6, 6]);
     let x = net.nhwc(x);
     let x = net.conv(x, 4, 3, 1, 4);
     let x = net.batch_norm(x);
     let x = net.nchw(x);
-    let once = optimise(net.finish(&[x])).unwrap();
+    let once = optimize(net.finish(&[x])).unwrap();
     let printed = once.to_string();
-    assert_eq!(optimise(once).unwrap().to_string(), printed);
+    assert_eq!(optimize(once).unwrap().to_string(), printed);
 }

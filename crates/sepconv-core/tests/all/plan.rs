@@ -2,14 +2,16 @@
 
 use std::ops::RangeInclusive;
 
+use sepconv_core::op::{
+    BinaryFunction, Broadcast, Concat, Dense, Dequantize, Gather, Pad, Reduce, Slice, UnaryFunction,
+};
 use sepconv_core::{
     DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
-    op::{Conv2d, ConvTranspose, Fill, Pool, Quantization, Resize},
-    passes::optimise,
+    op::{Conv2d, ConvTranspose, PadMode, Pool, QuantParams, Resize},
+    passes::optimize,
 };
 use sepconv_kernels::{
     Activation, Isa, Window,
-    elementwise::{Binary, Unary},
     pool::PoolKind,
     reduce::Reduction,
     resize::{AxisMap, Coordinates, Mode},
@@ -17,14 +19,14 @@ use sepconv_kernels::{
 
 use crate::common::{Backwards, Net, Random, difference};
 
-/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimised. Results
+/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimized. Results
 /// of one instruction set must not depend on the threads at all.
 fn check(graph: Graph, inputs: &[Tensor]) {
     let expected = interpret(&graph, inputs).unwrap();
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    // A plan takes batch normalisation only as the passes leave it.
-    let plain = (!graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm { .. }))).then(|| graph.clone());
-    for graph in plain.into_iter().chain([optimise(graph).unwrap()]) {
+    // A plan takes batch normalization only as the passes leave it.
+    let plain = (!graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm(_)))).then(|| graph.clone());
+    for graph in plain.into_iter().chain([optimize(graph).unwrap()]) {
         for isa in Isa::floats() {
             let run = |threads: usize| {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
@@ -82,27 +84,27 @@ fn random_node(net: &mut Net, x: ValueId, values: &[ValueId]) -> Option<ValueId>
         7 => {
             let same: Vec<_> = values.iter().copied().filter(|&y| *net.builder.shape(y) == shape).collect();
             let y = same[net.random.below(same.len())];
-            net.node(Op::binary(Binary::Add), &[x, y])
+            net.node(BinaryFunction::Add, &[x, y])
         }
         8 => {
-            let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true };
+            let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true });
             let gate = net.node(mean, &[x]);
             let gate = net.conv(gate, channels, 1, 1, 1);
             let gate = net.activation(gate, Activation::Sigmoid);
-            net.node(Op::binary(Binary::Mul), &[x, gate])
+            net.node(BinaryFunction::Mul, &[x, gate])
         }
         9 => net.node(
-            Op::Concat { axis: 3 },
+            Concat { axis: 3 },
             &[x, values[0]].map(|y| if net.builder.shape(y)[..3] == shape[..3] { y } else { x }),
         ),
         10 => {
             let kind = [PoolKind::Max, PoolKind::Average { count_padding: false }][net.random.below(2)];
             let window = Window { stride: [stride; 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
-            net.node(Op::Pool(Pool { window, kind, ceil: false }), &[x])
+            net.node(Pool { window, kind, ceil_mode: false }, &[x])
         }
         _ => {
-            let fill = Fill::Constant(0.0);
-            let padded = net.node(Op::Pad { before: vec![0, 1, 0, 0], after: vec![0, 0, 2, 0], fill }, &[x]);
+            let fill = PadMode::Constant(0.0);
+            let padded = net.node(Pad { before: vec![0, 1, 0, 0], after: vec![0, 0, 2, 0], mode: fill }, &[x]);
             net.conv(padded, channels, 3, 1, channels)
         }
     })
@@ -135,20 +137,20 @@ fn fused_blocks_equal_their_layers() {
             y = net.activation(y, Activation::Silu);
             inner.push(y);
             if gate {
-                let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true };
+                let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true });
                 let mean = net.node(mean, &[y]);
                 let scale = net.conv(mean, 150, 1, 1, 1);
-                y = net.node(Op::binary(Binary::Mul), &[y, scale]);
+                y = net.node(BinaryFunction::Mul, &[y, scale]);
                 y = net.conv(y, 12, 1, 1, 1);
             } else {
                 y = net.conv(y, 12, 1, 1, 1);
                 if expand && stride == 1 {
-                    y = net.node(Op::binary(Binary::Add), &[x, y]);
+                    y = net.node(BinaryFunction::Add, &[x, y]);
                 }
             }
             inner.truncate(if with_inner { 2 } else { 0 });
             inner.insert(0, y);
-            optimise(net.finish(&inner)).unwrap()
+            optimize(net.finish(&inner)).unwrap()
         };
         let (together, apart) = (build(false), build(true));
         let unfused = Plan::unfused_bytes(&together);
@@ -188,7 +190,7 @@ fn chains_of_blocks_equal_their_layers() {
         }
         inner.reverse();
         inner.truncate(if with_inner { 5 } else { 1 });
-        optimise(net.finish(&inner)).unwrap()
+        optimize(net.finish(&inner)).unwrap()
     };
     let (together, apart) = (build(false), build(true));
     let input = Random(9).tensor(&dims);
@@ -218,14 +220,14 @@ fn residuals_inside_blocks_are_not_lost() {
             let expanded = net.conv(x, 150, 1, 1, 1);
             let y = if in_depthwise {
                 let (w, b) = (net.constant(&[150, 1, 1, 1]), net.constant(&[150]));
-                net.node(Op::Conv2d(depthwise.clone()), &[expanded, w, b, x])
+                net.node(depthwise.clone(), &[expanded, w, b, x])
             } else {
-                let sum = net.node(Op::binary(Binary::Add), &[x, expanded]);
+                let sum = net.node(BinaryFunction::Add, &[x, expanded]);
                 net.conv(sum, 150, 3, 1, 150)
             };
             let projected = net.conv(y, 12, 1, 1, 1);
             let outputs = if with_inner { vec![projected, expanded, y] } else { vec![projected] };
-            let plan = Plan::new(&optimise(net.finish(&outputs)).unwrap(), Isa::best(), 1, &Limits::default()).unwrap();
+            let plan = Plan::new(&optimize(net.finish(&outputs)).unwrap(), Isa::best(), 1, &Limits::default()).unwrap();
             Runner::new(plan).run(&[&Random(8).tensor(&dims)], &Serial).unwrap()[0].clone()
         };
         let (together, apart) = (run(false), run(true));
@@ -239,15 +241,15 @@ fn broadcasts_of_every_kind() {
     let others: [&[usize]; 9] =
         [&[], &[1], &[5], &[4, 1], &[1, 5], &[3, 1, 1], &[2, 1, 1, 5], &[2, 3, 1, 1], &[1, 3, 4, 1]];
     for other in others {
-        for function in [Binary::Sub, Binary::Div, Binary::Pow] {
+        for function in [BinaryFunction::Sub, BinaryFunction::Div, BinaryFunction::Pow] {
             for swapped in [false, true] {
                 let mut net = Net::new(1);
                 let x = net.input(&full);
-                let positive = net.node(Op::Unary(Unary::Exp), &[x]);
+                let positive = net.node(UnaryFunction::Exp, &[x]);
                 let y = net.constant(other);
-                let y = net.node(Op::Unary(Unary::Exp), &[y]);
+                let y = net.node(UnaryFunction::Exp, &[y]);
                 let operands = if swapped { [y, positive] } else { [positive, y] };
-                let z = net.node(Op::binary(function), &operands);
+                let z = net.node(function, &operands);
                 check(net.finish(&[z]), &[Random(2).tensor(&full)]);
             }
         }
@@ -259,7 +261,7 @@ fn a_value_may_be_both_operands() {
     let mut net = Net::new(1);
     let x = net.input(&[1, 3, 3, 20]);
     let y = net.activation(x, Activation::Relu);
-    let z = net.node(Op::binary(Binary::Mul), &[y, y]);
+    let z = net.node(BinaryFunction::Mul, &[y, y]);
     check(net.finish(&[z, y]), &[Random(3).tensor(&[1, 3, 3, 20])]);
 }
 
@@ -298,7 +300,7 @@ fn limits_are_enforced_before_allocating() {
     let mut builder = sepconv_core::Builder::new(limits);
     let huge = Shape::new([1 << 20, 1 << 10]).unwrap();
     let x = builder.input("x", Shape::new([1, 1]).unwrap(), DType::F32).unwrap();
-    let error = builder.node("huge", Op::Broadcast { shape: huge.clone() }, &[x]).unwrap_err();
+    let error = builder.node("huge", Broadcast { shape: huge.clone() }, &[x]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
     let error = builder.input("huge", huge, DType::F32).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
@@ -317,17 +319,17 @@ fn what_windows_cover_is_limited() {
     let (x, w, b) = (net.input(&[1, 4, 4, 3]), net.constant(&[2, 2, 2, 3]), net.constant(&[2]));
     let kind = |net: &mut Net, op: Op, inputs: &[_]| net.try_node(op, inputs).unwrap_err().kind();
     assert_eq!(kind(&mut net, Op::Conv2d(conv.clone()), &[x, w, b]), ErrorKind::Limit);
-    let pool = Pool { window, kind: PoolKind::Max, ceil: false };
+    let pool = Pool { window, kind: PoolKind::Max, ceil_mode: false };
     assert_eq!(kind(&mut net, Op::Pool(pool), &[x]), ErrorKind::Limit);
-    let transposed = ConvTranspose { window, groups: 1, extra: [0; 2], activation: Activation::Identity };
+    let transposed = ConvTranspose { window, groups: 1, output_padding: [0; 2], activation: Activation::Identity };
     assert_eq!(kind(&mut net, Op::ConvTranspose(transposed), &[x, w, b]), ErrorKind::Limit);
     for (before, after) in [(usize::MAX, 1), (usize::MAX / 2, usize::MAX / 2), (1 << 40, 0)] {
         (conv.window.before, conv.window.after) = ([before; 2], [after; 2]);
-        assert!(net.try_node(Op::Conv2d(conv.clone()), &[x, w, b]).is_err(), "{before} and {after}");
+        assert!(net.try_node(conv.clone(), &[x, w, b]).is_err(), "{before} and {after}");
     }
     // More padding than the window is wide is legal while it fits in memory.
     (conv.window.dilation, conv.window.before, conv.window.after) = ([1; 2], [9; 2], [9; 2]);
-    let y = net.node(Op::Conv2d(conv), &[x, w, b]);
+    let y = net.node(conv, &[x, w, b]);
     check(net.finish(&[y]), &[Random(6).tensor(&[1, 4, 4, 3])]);
 }
 
@@ -336,7 +338,7 @@ fn what_windows_cover_is_limited() {
 fn reductions_of_empty_planes_run() {
     let mut net = Net::new(1);
     let x = net.input(&[1, 0, 4, 3]);
-    let y = net.node(Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes: true }, &[x]);
+    let y = net.node(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true }, &[x]);
     let mut runner = Runner::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap());
     let output = runner.run(&[&Tensor::f32([1, 0, 4, 3], []).unwrap()], &Serial).unwrap()[0].clone();
     assert!(output.as_f32().unwrap().iter().all(|x| x.is_nan()), "{output:?}");
@@ -349,11 +351,11 @@ fn what_planning_needs_is_limited() {
     let mut builder = sepconv_core::Builder::new(limits);
     let x = builder.input("x", Shape::new([1, 1, 1, 1]).unwrap(), DType::F32).unwrap();
     let indices = builder.constant("indices", Tensor::i64([1 << 14], vec![0; 1 << 14]).unwrap()).unwrap();
-    let gather = builder.node("gather", Op::Gather { axis: 0 }, &[x, indices]).unwrap_err();
+    let gather = builder.node("gather", Gather { axis: 0 }, &[x, indices]).unwrap_err();
     let map = AxisMap { mode: Mode::Linear, coordinates: Coordinates::HalfPixel, scale: 2.0 };
-    let resize = Op::Resize(Resize { maps: [map; 2], plane: [1 << 13, 1] });
+    let resize = Op::Resize(Resize { maps: [map; 2], size: [1 << 13, 1] });
     let resize = builder.node("resize", resize, &[x]).unwrap_err();
-    let slice = Op::Slice { starts: vec![0, 0, 0, usize::MAX], steps: vec![1; 4], sizes: vec![1, 1, 1, 0] };
+    let slice = Op::Slice(Slice { starts: vec![0, 0, 0, usize::MAX], steps: vec![1; 4], sizes: vec![1, 1, 1, 0] });
     let slice = builder.node("slice", slice, &[x]).unwrap_err();
     let kinds = [gather, resize, slice].map(|error| error.kind());
     assert_eq!(kinds, [ErrorKind::Limit, ErrorKind::Limit, ErrorKind::Mismatch]);
@@ -364,15 +366,15 @@ fn what_planning_needs_is_limited() {
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
 
-/// What follows dequantised constants is computed by a pass: it costs what folding does, and takes memory.
+/// What follows dequantized constants is computed by a pass: it costs what folding does, and takes memory.
 #[test]
 fn what_passes_will_fold_is_limited() {
     let build = |limits: Limits, nodes: usize| {
         let mut builder = sepconv_core::Builder::new(limits);
         let bytes = builder.constant("bytes", Tensor::u8([1, 100, 100, 1], vec![1; 10_000])?)?;
         for i in 0..nodes {
-            let real = builder.node("real", Op::Dequantize(Quantization::per_tensor(DType::U8, 0.5, 0)), &[bytes])?;
-            let result = builder.node("relu", Op::activation(Activation::Relu), &[real])?;
+            let real = builder.node("real", Dequantize(QuantParams::per_tensor(DType::U8, 0.5, 0)), &[bytes])?;
+            let result = builder.node("relu", Activation::Relu, &[real])?;
             builder.output(&format!("{i}"), result);
         }
         Ok::<_, sepconv_core::Error>(())
@@ -393,13 +395,13 @@ fn empty_planes_are_refused() {
         let (x, w, b) = (net.input(&dims), net.constant(&[2, 1, 1, 3]), net.constant(&[2]));
         let window = Window { before: [1; 2], after: [1; 2], ..Window::new(1, 1) };
         let conv = Conv2d { window, groups: 1, activation: Activation::Identity };
-        assert!(net.try_node(Op::Conv2d(conv), &[x, w, b]).is_err());
+        assert!(net.try_node(conv, &[x, w, b]).is_err());
         let window = Window { before: [1; 2], after: [1; 2], ..Window::new(2, 2) };
-        assert!(net.try_node(Op::Pool(Pool { window, kind: PoolKind::Max, ceil: true }), &[x]).is_err());
+        assert!(net.try_node(Pool { window, kind: PoolKind::Max, ceil_mode: true }, &[x]).is_err());
     }
     let mut net = Net::new(1);
     let (x, w, b) = (net.input(&[2, 0]), net.constant(&[3, 0]), net.constant(&[3]));
-    assert!(net.try_node(Op::Dense { activation: Activation::Identity }, &[x, w, b]).is_err());
+    assert!(net.try_node(Dense { activation: Activation::Identity }, &[x, w, b]).is_err());
 }
 
 /// Folding runs the slow interpreter: a small file must not keep it busy for long.
@@ -410,15 +412,15 @@ fn folding_is_limited() {
     let w = builder.constant("w", Random(2).tensor(&[64, 5, 5, 16])).unwrap();
     let b = builder.constant("b", Random(3).tensor(&[64])).unwrap();
     let conv = sepconv_core::op::Conv2d { window: Window::new(5, 5), groups: 1, activation: Activation::Identity };
-    let error = builder.node("conv", Op::Conv2d(conv), &[x, w, b]).unwrap_err();
+    let error = builder.node("conv", conv, &[x, w, b]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
     // One pixel, yet every number of the result looks at every tap.
     let x = builder.constant("x", Random(1).tensor(&[1, 1, 1, 1])).unwrap();
     let w = builder.constant("w", Random(2).tensor(&[1, 512, 512, 1])).unwrap();
     let b = builder.constant("b", Random(3).tensor(&[1])).unwrap();
     let (window, activation) = (Window::new(512, 512), Activation::Identity);
-    let transposed = ConvTranspose { window, groups: 1, extra: [0; 2], activation };
-    let error = builder.node("transposed", Op::ConvTranspose(transposed), &[x, w, b]).unwrap_err();
+    let transposed = ConvTranspose { window, groups: 1, output_padding: [0; 2], activation };
+    let error = builder.node("transposed", transposed, &[x, w, b]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
 
@@ -426,8 +428,11 @@ fn folding_is_limited() {
 fn slices_of_one_element_take_any_step() {
     let mut net = Net::new(1);
     let x = net.input(&[1, 2, 3, 4]);
-    let slice =
-        Op::Slice { starts: vec![0, 1, 2, 0], steps: vec![1, isize::MIN, isize::MAX, 1], sizes: vec![1, 1, 1, 4] };
+    let slice = Op::Slice(Slice {
+        starts: vec![0, 1, 2, 0],
+        steps: vec![1, isize::MIN, isize::MAX, 1],
+        sizes: vec![1, 1, 1, 4],
+    });
     let y = net.node(slice, &[x]);
     check(net.finish(&[y]), &[Random(5).tensor(&[1, 2, 3, 4])]);
 }
@@ -456,7 +461,7 @@ fn operands_that_repeat_are_shared_among_threads() {
     for (other, swap) in others.iter().flat_map(|other| [(other, false), (other, true)]) {
         let mut net = Net::new(11);
         let [x, y] = [net.input(&dims), net.input(other)];
-        let difference = net.node(Op::binary(Binary::Sub), &if swap { [y, x] } else { [x, y] });
+        let difference = net.node(BinaryFunction::Sub, &if swap { [y, x] } else { [x, y] });
         let graph = net.finish(&[difference]);
         let inputs = [Random(1).tensor(&dims), Random(2).tensor(other)];
         let expected = interpret(&graph, &inputs).unwrap();

@@ -1,8 +1,8 @@
 //! ONNX, opset 6 to 25.
 //!
-//! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantised networks are read whichever way
+//! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantized networks are read whichever way
 //! they are written: as floats between QuantizeLinear and DequantizeLinear, with QLinear operators (those of onnxruntime's domain
-//! included), or with sums of integers, which are whole floats here. All become float operators between quantisations; it is left
+//! included), or with sums of integers, which are whole floats here. All become float operators between quantizations; it is left
 //! to the passes to compute with integers. One node becomes a few core operators: convolutions and the like
 //! are NHWC in core, so each is put between two transposes, which the passes remove. What is not understood completely
 //! (an operator, an attribute, an input) is an error that names the node.

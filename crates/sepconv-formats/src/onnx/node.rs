@@ -1,8 +1,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use sepconv_core::op::{BinaryFunction, Broadcast, Reshape, Transpose};
 use sepconv_core::{Builder, DType, Error, Op, Result, Shape, Tensor, ValueId};
-use sepconv_kernels::elementwise::Binary;
 
 use super::attributes::Attributes;
 use super::external::External;
@@ -134,32 +134,32 @@ impl<'a> Node<'a> {
     }
 
     /// Adds an operator to the graph, under this node's name.
-    pub(super) fn emit(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.builder.apply(self.proto.title(), &op, inputs)
+    pub(super) fn emit(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
+        self.builder.apply(self.proto.title(), op, inputs)
     }
 
     /// Bytes that are known are integers like any other; what bytes that are computed stand for, ONNX says elsewhere.
-    pub(super) fn binary(&mut self, function: Binary, a: ValueId, b: ValueId) -> Result<ValueId> {
+    pub(super) fn binary(&mut self, function: BinaryFunction, a: ValueId, b: ValueId) -> Result<ValueId> {
         let element = match self.dtype(a) {
             DType::U8 => ElementType::U8,
             DType::I8 => ElementType::I8,
-            _ => return self.emit(Op::binary(function), &[a, b]),
+            _ => return self.emit(function, &[a, b]),
         };
         let (a, b) = (self.converted(a, ElementType::I64)?, self.converted(b, ElementType::I64)?);
-        let result = self.emit(Op::binary(function), &[a, b])?;
+        let result = self.emit(function, &[a, b])?;
         self.converted(result, element)
     }
 
     /// A constant with its elements in another type; any other value as it is.
     pub(super) fn converted(&mut self, x: ValueId, to: ElementType) -> Result<ValueId> {
         let Some(tensor) = self.constant_of(x).cloned() else { return Ok(x) };
-        self.expect_room(tensor.shape().elements() * to.dtype().size())?;
+        self.check_memory(tensor.shape().elements() * to.dtype().size())?;
         self.constant(to.convert(&tensor)?)
     }
 
     /// Fails where the graph may not keep so many bytes more.
-    pub(super) fn expect_room(&self, bytes: usize) -> Result<()> {
-        self.builder.expect_room(bytes)
+    pub(super) fn check_memory(&self, bytes: usize) -> Result<()> {
+        self.builder.check_memory(bytes)
     }
 
     /// Adds a constant to the graph, under this node's name.
@@ -174,7 +174,7 @@ impl<'a> Node<'a> {
     /// The constant `value` as often as `shape` says, checked against the limits first.
     pub(super) fn filled(&mut self, value: f32, shape: &[usize]) -> Result<ValueId> {
         let scalar = self.scalar(value)?;
-        self.emit(Op::Broadcast { shape: Shape::new(shape)? }, &[scalar])
+        self.emit(Broadcast { shape: Shape::new(shape)? }, &[scalar])
     }
 
     /// The same elements in another shape; nothing where it is the same.
@@ -183,7 +183,7 @@ impl<'a> Node<'a> {
         if *self.builder.shape(x) == shape {
             return Ok(x);
         }
-        self.emit(Op::Reshape { shape }, &[x])
+        self.emit(Reshape { shape }, &[x])
     }
 
     /// Axes in another order; nothing where it is the same.
@@ -191,7 +191,7 @@ impl<'a> Node<'a> {
         if order.is_sorted() {
             return Ok(x);
         }
-        self.emit(Op::Transpose { order: order.to_vec() }, &[x])
+        self.emit(Transpose { order: order.to_vec() }, &[x])
     }
 
     /// `[n,c,..]` to `[n,..,c]`.

@@ -13,7 +13,7 @@ use super::proto::{
 };
 use super::*;
 
-mod quantised;
+mod quantized;
 
 fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = dims.iter().map(|&size| DimensionProto { value: Some(Dimension::Value(size)) }).collect();
@@ -126,7 +126,7 @@ fn what_is_not_understood_names_the_node() {
         ),
         (node("Relu", &["x", "w"], &["y"]), "node has more inputs than are supported\n  --> node \"y\" (Relu)"),
         (node("MaxPool", &["x"], &["z", "y"]).ints("kernel_shape", &[1, 1]), "output 1 of MaxPool is not supported"),
-        (node("Einsum", &["x"], &["y"]), "operator is not supported\n  --> node \"y\" (Einsum)"),
+        (node("Einsum", &["x"], &["y"]), "operator is not supported: Einsum (1 node)\n  --> node \"y\" (Einsum)"),
         (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not ONNX's own\n  --> node \"y\" (Conv)"),
     ];
     for (node, what) in cases {
@@ -274,7 +274,7 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
         let shape = graph.value(graph.inputs()[0].value).shape.clone();
         let input = Tensor::zeros(shape, DType::F32);
         let expected = interpret(&graph, std::slice::from_ref(&input))?;
-        let mut runner = Runner::new(Plan::new(&passes::optimise(graph)?, Isa::best(), 1, &SMALL)?);
+        let mut runner = Runner::new(Plan::new(&passes::optimize(graph)?, Isa::best(), 1, &SMALL)?);
         let got = runner.run(&[&input], &Serial)?;
         assert!(expected.iter().map(Tensor::shape).eq(got.iter().map(Tensor::shape)));
         Result::Ok(())

@@ -1,5 +1,5 @@
-use sepconv_core::op::Quantization;
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Value, ValueId};
+use sepconv_core::op::{Dequantize, QuantParams, Quantize};
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Value, ValueId};
 
 use super::constant::{constant, shape_of};
 use super::flatbuffer::Table;
@@ -146,7 +146,7 @@ impl<'a> Importer<'a> {
         })
     }
 
-    /// The real numbers that a tensor of the file stands for: its own, or what its bytes are dequantised to.
+    /// The real numbers that a tensor of the file stands for: its own, or what its bytes are dequantized to.
     pub(super) fn real(&mut self, index: i32) -> Result<ValueId> {
         let value = self.value(index)?;
         let index = tensor_index(index)?;
@@ -168,8 +168,8 @@ impl<'a> Importer<'a> {
         }
         let quantization = if constant.is_some() { quantization(tensor)? } else { activation(tensor)? };
         match quantization {
-            Some(quantization) => self.builder.apply(name, &Op::Dequantize(quantization), &[value]),
-            None if dtype.is_byte() => Err(no_scale()),
+            Some(quantization) => self.builder.apply(name, Dequantize(quantization), &[value]),
+            None if dtype.is_int8() => Err(no_scale()),
             None => Ok(value),
         }
     }
@@ -179,11 +179,11 @@ impl<'a> Importer<'a> {
         let tensor = self.graph.tensor(index)?;
         let (quantization, declared) = (activation(&tensor)?, tensor.element()?.dtype());
         let dtype = self.builder.value(value).dtype;
-        if !declared.is_byte() || dtype == declared {
+        if !declared.is_int8() || dtype == declared {
             return Ok(value);
         }
         let quantization = quantization.ok_or_else(no_scale)?;
-        self.builder.apply(name, &Op::Quantize(quantization), &[value])
+        self.builder.apply(name, Quantize(quantization), &[value])
     }
 
     /// The type of a tensor's elements as the file declares it.
@@ -192,7 +192,7 @@ impl<'a> Importer<'a> {
     }
 
     /// How all of these tensors hold bytes, where they do so alike: then elements may be moved from one to another.
-    pub(super) fn alike(&self, mut tensors: impl Iterator<Item = i32>) -> Result<Option<Quantization>> {
+    pub(super) fn alike(&self, mut tensors: impl Iterator<Item = i32>) -> Result<Option<QuantParams>> {
         let whole = |index: i32| whole(&self.graph.tensor(tensor_index(index)?)?);
         let Some(first) = tensors.next().map(whole).transpose()?.flatten() else { return Ok(None) };
         for tensor in tensors {

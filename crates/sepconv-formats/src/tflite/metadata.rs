@@ -63,7 +63,7 @@ fn normalization(input: Table) -> Result<Option<Normalization>> {
         let Some(options) = unit.table(1)?.filter(|_| unit.scalar(0, 0u8) == Ok(NORMALIZATION)) else { continue };
         let (mean, std) = (options.scalars(0)?, options.scalars(1)?);
         if mean.len() == 0 || std.len() == 0 || mean.len() > MAX_ENTRIES || std.len() > MAX_ENTRIES {
-            return Err(Error::malformed("normalisation has no mean and deviation for each channel"));
+            return Err(Error::malformed("normalization has no mean and deviation for each channel"));
         }
         return Ok(Some(Normalization { mean: mean.iter().collect(), std: std.iter().collect() }));
     }

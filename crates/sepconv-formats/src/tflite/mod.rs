@@ -1,8 +1,8 @@
-//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and quantised ones, whose
+//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and quantized ones, whose
 //! activations are bytes too.
 //!
-//! A tensor of bytes is dequantised where an operator computes with it, and the operator's result is quantised as its own tensor
-//! says; operators that only move elements, and max-pooling, act on the bytes where both are quantised alike. So every operator
+//! A tensor of bytes is dequantized where an operator computes with it, and the operator's result is quantized as its own tensor
+//! says; operators that only move elements, and max-pooling, act on the bytes where both are quantized alike. So every operator
 //! that is read for floats is read for bytes, and it is left to the passes to compute with integers.
 
 mod constant;

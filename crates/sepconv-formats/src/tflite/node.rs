@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use sepconv_core::op::Quantization;
+use sepconv_core::op::{Broadcast, QuantParams};
 use sepconv_core::{Error, Op, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
@@ -76,12 +76,12 @@ impl Node<'_, '_> {
     }
 
     /// How the bytes of the operand at `index` stand for real numbers, where all do so alike.
-    pub(super) fn quantization(&self, index: usize) -> Result<Option<Quantization>> {
+    pub(super) fn quantization(&self, index: usize) -> Result<Option<QuantParams>> {
         self.importer.alike(self.tensor(index).into_iter())
     }
 
     /// How the operands at `indices` and all results hold bytes, where they do so alike: then elements are moved as bytes.
-    pub(super) fn alike(&self, indices: &[usize]) -> Result<Option<Quantization>> {
+    pub(super) fn alike(&self, indices: &[usize]) -> Result<Option<QuantParams>> {
         let operands = indices.iter().filter_map(|&index| self.tensor(index));
         self.importer.alike(operands.chain(self.results.iter().copied()))
     }
@@ -181,15 +181,15 @@ impl Node<'_, '_> {
     }
 
     /// Adds an operator to the graph.
-    pub(super) fn apply(&mut self, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
-        self.importer.builder.apply(&self.name, &op, inputs)
+    pub(super) fn apply(&mut self, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
+        self.importer.builder.apply(&self.name, op, inputs)
     }
 
     /// Adds an activation to the graph, unless it does nothing.
     pub(super) fn activate(&mut self, value: ValueId, activation: Activation) -> Result<ValueId> {
         match activation {
             Activation::Identity => Ok(value),
-            activation => self.apply(Op::activation(activation), &[value]),
+            activation => self.apply(activation, &[value]),
         }
     }
 
@@ -204,6 +204,6 @@ impl Node<'_, '_> {
             return Ok(bias);
         }
         let zero = self.constant(Tensor::f32([], [0.0])?)?;
-        self.apply(Op::Broadcast { shape: Shape::new([len])? }, &[zero])
+        self.apply(Broadcast { shape: Shape::new([len])? }, &[zero])
     }
 }

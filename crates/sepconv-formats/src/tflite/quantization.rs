@@ -1,4 +1,4 @@
-use sepconv_core::op::Quantization;
+use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, Error, Result};
 
 use super::constant::shape_of;
@@ -10,7 +10,7 @@ use crate::element::ElementType;
 ///
 /// Zero points may be left out, or be one for all scales. Scales of a tensor with one axis belong to that axis, whichever the file
 /// names: some name the weights' axis on biases.
-pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<Quantization>> {
+pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
     let (element, stored) = (tensor.element()?, tensor.quantization()?);
     let Some(stored) = stored.filter(|_| element.dtype() != DType::F32 && element != ElementType::Bool) else {
         return Ok(None);
@@ -19,7 +19,7 @@ pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<Quantization>> 
     let (scales, zeros) = (stored.scale.len(), stored.zero_point.len());
     // Many tensors may share one long list.
     if scales > shape.elements().max(1) || ![0, 1, scales].contains(&zeros) {
-        return Err(Error::malformed("quantisation does not fit its tensor").expected(
+        return Err(Error::malformed("quantization does not fit its tensor").expected(
             format_args!("one scale for {shape} or for each index along an axis, and as many zero points or none"),
             format_args!("{scales} scales and {zeros} zero points"),
         ));
@@ -31,23 +31,23 @@ pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<Quantization>> 
         ref zeros => zeros.to_vec(),
     };
     let axis = if scales > 1 && shape.len() > 1 { dims::axis(stored.axis.into(), shape.len())? } else { 0 };
-    let quantization = Quantization { dtype: element.dtype(), scale: stored.scale.iter().collect(), zero_point, axis };
+    let quantization = QuantParams { dtype: element.dtype(), scale: stored.scale.iter().collect(), zero_point, axis };
     quantization.check(&shape)?;
     Ok(Some(quantization))
 }
 
 /// How bytes with one scale stand for real numbers; `None` for every other tensor.
-pub(super) fn whole(tensor: &TensorInfo) -> Result<Option<Quantization>> {
+pub(super) fn whole(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
     let one_scale = tensor.quantization()?.is_some_and(|stored| stored.scale.len() == 1);
-    if one_scale && tensor.element()?.dtype().is_byte() { quantization(tensor) } else { Ok(None) }
+    if one_scale && tensor.element()?.dtype().is_int8() { quantization(tensor) } else { Ok(None) }
 }
 
-/// The same for a tensor that is given or computed, which has to be of such bytes if it is quantised at all.
-pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<Quantization>> {
+/// The same for a tensor that is given or computed, which has to be of such bytes if it is quantized at all.
+pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
     match (tensor.element()?, tensor.quantization()?.map_or(0, |stored| stored.scale.len())) {
         (ElementType::I16, 1..) => Err(Error::unsupported("16-bit activations are not supported")
             .expected("bytes", "16-bit integers with a scale")
-            .help("quantise the network to int8")),
+            .help("quantize the network to int8")),
         (ElementType::U8 | ElementType::I8, scales @ 2..) => {
             Err(Error::unsupported("activations with several scales are not supported").expected("one scale", scales))
         }
@@ -57,6 +57,6 @@ pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<Quantization>> {
 
 fn zero_point(value: i64) -> Result<i32> {
     i32::try_from(value).map_err(|_| {
-        Error::malformed("zero point of a quantisation is outside its type").expected("at most 32 bits", value)
+        Error::malformed("zero point of a quantization is outside its type").expected("at most 32 bits", value)
     })
 }

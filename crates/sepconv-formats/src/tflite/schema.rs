@@ -219,11 +219,11 @@ impl<'a> TensorInfo<'a> {
     }
 
     /// What the file says of how its integers stand for real numbers, if it says anything.
-    pub(super) fn quantization(&self) -> Result<Option<Quantization<'a>>> {
+    pub(super) fn quantization(&self) -> Result<Option<QuantParams<'a>>> {
         let Some(table) = self.0.table(4)? else { return Ok(None) };
         let (scale, zero_point) = (table.scalars(2)?, table.scalars(3)?);
         let axis = table.scalar(6, 0i32)?;
-        Ok((scale.len() > 0).then_some(Quantization { scale, zero_point, axis }))
+        Ok((scale.len() > 0).then_some(QuantParams { scale, zero_point, axis }))
     }
 
     /// Whether it keeps its value from run to run.
@@ -239,7 +239,7 @@ impl<'a> TensorInfo<'a> {
 
 /// `real = scale · (integer - zero_point)` as it is stored, with one scale or one for each index along an axis.
 #[derive(Clone, Copy)]
-pub(super) struct Quantization<'a> {
+pub(super) struct QuantParams<'a> {
     /// One, or one for each index.
     pub(super) scale: Scalars<'a, f32>,
     /// As many, one for all, or none for zeros.

@@ -18,8 +18,8 @@ fn answer(graph: &Graph, input: Tensor) -> Tensor {
 
 /// The network of integers that passes make of it, ready to run.
 fn runner(graph: &Graph) -> Runner {
-    let optimised = passes::optimise(graph.clone()).unwrap();
-    Runner::new(Plan::new(&optimised, Isa::best(), 1, &Limits::default()).unwrap())
+    let optimized = passes::optimize(graph.clone()).unwrap();
+    Runner::new(Plan::new(&optimized, Isa::best(), 1, &Limits::default()).unwrap())
 }
 
 fn run(runner: &mut Runner, input: &Tensor) -> Tensor {
@@ -69,9 +69,9 @@ fn mobilenet_answers_as_the_reference_kernels_do() {
 }
 
 /// Bytes that are equal to the reference kernels', and the most by which others differ. Those kernels round in fixed point, layer
-/// for layer otherwise than real numbers do; their optimised siblings differ from them by 14 and 9.
+/// for layer otherwise than real numbers do; their optimized siblings differ from them by 14 and 9.
 #[test]
-fn quantised_networks_answer_as_the_reference_kernels_do() {
+fn quantized_networks_answer_as_the_reference_kernels_do() {
     for (name, side, equal, most) in
         [("mobilenet_v1_0.25_128_quant", 128, 0.99, 12), ("mcunet_320kb_1mb_176_int8", 176, 0.29, 6)]
     {

@@ -1,4 +1,4 @@
-//! The TensorFlow Lite reader on quantised tensors: what is dequantised, what stays bytes, and what no quantisation may say. Files
+//! The TensorFlow Lite reader on quantized tensors: what is dequantized, what stays bytes, and what no quantization may say. Files
 //! of one operator.
 
 use crate::malformed::refused;
@@ -73,7 +73,7 @@ fn weights_of_signed_bytes_have_a_scale_for_each_filter() {
     let options = (1, vec![(0, I8(1)), (1, I32(1)), (2, I32(1)), (3, I8(1))]);
     let x = Tensor::i8(&[1, 1, 1, 2], &[0.5], &[-4], 0);
     let y = Tensor::i8(&[1, 1, 1, 3], &[1.0], &[-128], 0);
-    // The last filter's scale is negative, as files have where a batch normalisation was folded in.
+    // The last filter's scale is negative, as files have where a batch normalization was folded in.
     let scale = [1.0, 2.0, -1.0];
     let given = [6i8, 10];
     for zeros in [&[][..], &[0], &[0, 0, 0]] {
@@ -178,7 +178,7 @@ fn padding_is_made_of_the_byte_that_stands_for_zero() {
 }
 
 #[test]
-fn tensors_are_joined_as_bytes_where_all_are_quantised_alike() {
+fn tensors_are_joined_as_bytes_where_all_are_quantized_alike() {
     let x = |scale| Tensor::u8(&[1, 2], scale, 10);
     let join = |code, options, operands: &[Tensor], result| {
         let graph = graph(code, options, operands, &[result]);
@@ -210,16 +210,16 @@ fn the_largest_of_bytes_is_a_byte() {
 }
 
 #[test]
-fn numbers_are_quantised_to_the_nearest_byte_and_back() {
+fn numbers_are_quantized_to_the_nearest_byte_and_back() {
     let x = [-1e9, -0.75, -0.25, 0.0, 0.25, 0.74, 1e9, f32::NAN];
-    let quantise = graph(114, NONE, &[Tensor::open(&[8])], &[Tensor::u8(&[8], 0.5, 10)]);
-    let y = interpret(&quantise, &[Values::f32([8], x).unwrap()]).unwrap();
+    let quantize = graph(114, NONE, &[Tensor::open(&[8])], &[Tensor::u8(&[8], 0.5, 10)]);
+    let y = interpret(&quantize, &[Values::f32([8], x).unwrap()]).unwrap();
     // Halves go to the even byte.
     assert_eq!(y, [u8(&[8], &[0, 8, 10, 10, 10, 11, 255, 0])]);
-    let requantise = graph(114, NONE, &[Tensor::u8(&[3], 0.5, 10)], &[Tensor::i8(&[3], &[0.25], &[-3], 0)]);
-    assert_eq!(interpret(&requantise, &[u8(&[3], &[0, 12, 200])]).unwrap(), [i8(&[3], &[-23, 1, 127])]);
-    let dequantise = graph(6, NONE, &[Tensor::i8(&[2], &[0.25], &[-3], 0)], &[Tensor::open(&[2])]);
-    let y = interpret(&dequantise, &[i8(&[2], &[-3, 127])]).unwrap();
+    let requantize = graph(114, NONE, &[Tensor::u8(&[3], 0.5, 10)], &[Tensor::i8(&[3], &[0.25], &[-3], 0)]);
+    assert_eq!(interpret(&requantize, &[u8(&[3], &[0, 12, 200])]).unwrap(), [i8(&[3], &[-23, 1, 127])]);
+    let dequantize = graph(6, NONE, &[Tensor::i8(&[2], &[0.25], &[-3], 0)], &[Tensor::open(&[2])]);
+    let y = interpret(&dequantize, &[i8(&[2], &[-3, 127])]).unwrap();
     assert_eq!(y[0].as_f32().unwrap(), [0.0, 32.5]);
     let halves = Tensor { kind: 1, data: Some(vec![0, 0x3c]), ..Tensor::open(&[1]) };
     let constant = graph(6, NONE, &[halves], &[Tensor::open(&[1])]);
@@ -269,7 +269,7 @@ fn sums_products_and_means_are_of_real_numbers() {
 }
 
 #[test]
-fn a_tensor_is_dequantised_once() {
+fn a_tensor_is_dequantized_once() {
     let x = Tensor::i8(&[2], &[0.5], &[1], 0);
     let node =
         |code, inputs: &[i32], output| Node { code, inputs: inputs.to_vec(), outputs: vec![output], options: NONE };
@@ -297,41 +297,41 @@ fn error(x: Tensor, y: Tensor) -> String {
 
 #[test]
 fn scales_and_zero_points_must_make_sense() {
-    let quantised = |scale: &[f32], zero: &[i64]| Tensor::i8(&[2, 3], scale, zero, 0);
+    let quantized = |scale: &[f32], zero: &[i64]| Tensor::i8(&[2, 3], scale, zero, 0);
     for (scale, text) in [(0.0, "0"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
         assert_eq!(
-            error(quantised(&[scale], &[0]), plain(&[2, 3])),
+            error(quantized(&[scale], &[0]), plain(&[2, 3])),
             format!(
-                "scale of a quantisation makes no sense\n  --> tensor \"t0\"\n   \
+                "scale of a quantization makes no sense\n  --> tensor \"t0\"\n   \
                  = expected a finite number other than zero, got {text}"
             )
         );
     }
     assert_eq!(
-        error(quantised(&[-0.5], &[0]), plain(&[2, 3])),
-        "scale of a quantisation makes no sense\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
+        error(quantized(&[-0.5], &[0]), plain(&[2, 3])),
+        "scale of a quantization makes no sense\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
-        error(plain(&[2, 3]), quantised(&[-0.5], &[0])),
-        "scale of a quantisation makes no sense\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
+        error(plain(&[2, 3]), quantized(&[-0.5], &[0])),
+        "scale of a quantization makes no sense\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
-        error(quantised(&[0.5], &[-129]), plain(&[2, 3])),
-        "zero point of a quantisation is outside its type\n  --> tensor \"t0\"\n   \
+        error(quantized(&[0.5], &[-129]), plain(&[2, 3])),
+        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
          = expected -128 to 127 (i8), got -129"
     );
     assert_eq!(
         error(Tensor::u8(&[2, 3], 0.5, 256), plain(&[2, 3])),
-        "zero point of a quantisation is outside its type\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
+        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
     );
     assert_eq!(
-        error(quantised(&[0.5], &[1 << 40]), plain(&[2, 3])),
-        "zero point of a quantisation is outside its type\n  --> tensor \"t0\"\n   \
+        error(quantized(&[0.5], &[1 << 40]), plain(&[2, 3])),
+        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
          = expected at most 32 bits, got 1099511627776"
     );
     assert_eq!(
-        error(quantised(&[0.5], &[0, 0]), plain(&[2, 3])),
-        "quantisation does not fit its tensor\n  --> tensor \"t0\"\n   \
+        error(quantized(&[0.5], &[0, 0]), plain(&[2, 3])),
+        "quantization does not fit its tensor\n  --> tensor \"t0\"\n   \
          = expected one scale for [2,3] or for each index along an axis, and as many zero points or none, \
          got 1 scales and 2 zero points"
     );
@@ -348,7 +348,7 @@ fn activations_are_bytes_with_one_scale() {
     );
     let wide = || Tensor { kind: 7, ..plain(&[2, 3]) };
     let text = "16-bit activations are not supported\n  --> ";
-    let rest = "\n   = expected bytes, got 16-bit integers with a scale\n   = help: quantise the network to int8";
+    let rest = "\n   = expected bytes, got 16-bit integers with a scale\n   = help: quantize the network to int8";
     assert_eq!(error(wide(), plain(&[2, 3])), format!("{text}input \"t0\"{rest}"));
     assert_eq!(error(plain(&[2, 3]), wide()), format!("{text}node \"t1\" (RELU){rest}"));
     assert_eq!(
@@ -375,7 +375,7 @@ fn scales_of_weights_must_fit_them() {
         conv(weights(&[1.0; 2], &[], 0)),
         ErrorKind::Malformed,
         &[
-            "quantisation does not fit its tensor",
+            "quantization does not fit its tensor",
             place,
             "one scale and zero point, or 3 of each for axis 0 of [3,1,1,2], got 2 scales and 2 zero points",
         ],
@@ -383,7 +383,7 @@ fn scales_of_weights_must_fit_them() {
     refused(conv(weights(&[1.0; 7], &[], 0)), ErrorKind::Malformed, &["does not fit its tensor", place, "7 scales"]);
     refused(conv(weights(&[1.0; 3], &[0; 2], 0)), ErrorKind::Malformed, &["does not fit its tensor", "2 zero points"]);
     refused(conv(weights(&[1.0; 3], &[0, 0, 200], 0)), ErrorKind::Malformed, &["zero point", place, "got 200"]);
-    refused(conv(weights(&[1.0, 1.0, 0.0], &[], 0)), ErrorKind::Malformed, &["scale of a quantisation", "got 0"]);
+    refused(conv(weights(&[1.0, 1.0, 0.0], &[], 0)), ErrorKind::Malformed, &["scale of a quantization", "got 0"]);
     for axis in [4, -5] {
         let text = format!("expected -4 to 3, got {axis}");
         refused(conv(weights(&[1.0; 3], &[], axis)), ErrorKind::Mismatch, &["axis is out of range", place, &text]);

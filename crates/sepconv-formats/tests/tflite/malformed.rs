@@ -90,7 +90,7 @@ fn data_must_fill_their_tensor() {
     for axis in [0, 1, -1] {
         let bytes =
             with_tensor(1, |tensor| (tensor.kind, tensor.data, tensor.more) = (9, Some(vec![1, 2]), scales(axis)));
-        refused(bytes, Malformed, &["quantisation does not fit its tensor", "3 scales"]);
+        refused(bytes, Malformed, &["quantization does not fit its tensor", "3 scales"]);
     }
 }
 

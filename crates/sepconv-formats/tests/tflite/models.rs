@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::common;
-use sepconv_core::op::Quantization;
+use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, ErrorKind, Graph, Limits, Node, Op, ValueId};
 use sepconv_formats::Binding;
 use sepconv_formats::tflite::Tflite;
@@ -22,15 +22,15 @@ pub(crate) fn network(name: &str) -> Option<Tflite> {
 
 /// Whether a value is a constant, or the real numbers that one stands for.
 fn is_known(graph: &Graph, id: ValueId) -> bool {
-    let dequantised = |node: &&Node| node.output == id && matches!(node.op, Op::Dequantize(_));
-    let source = graph.nodes().iter().find(dequantised).map_or(id, |node| node.inputs[0]);
+    let dequantized = |node: &&Node| node.output == id && matches!(node.op, Op::Dequantize(_));
+    let source = graph.nodes().iter().find(dequantized).map_or(id, |node| node.inputs[0]);
     graph.value(source).constant.is_some()
 }
 
 /// Parameters and multiply-accumulates of convolutions and fully connected layers.
 fn cost(graph: &Graph) -> (usize, u64) {
     let layers =
-        graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::ConvTranspose(_) | Op::Dense { .. }));
+        graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::ConvTranspose(_) | Op::Dense(_)));
     layers.fold((0, 0), |(parameters, macs), node| {
         let operands: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
         let weights: usize = operands[1..3].iter().map(|value| value.shape.elements()).sum();
@@ -67,11 +67,11 @@ fn networks_of_floats_become_graphs() {
     }
 }
 
-/// A quantised file: the type, scale and zero point of its input and of its output, its parameters and its cost. These two
+/// A quantized file: the type, scale and zero point of its input and of its output, its parameters and its cost. These two
 /// are those of the same network of floats.
-type Quantised = (&'static str, (DType, f32, i32), (DType, f32, i32), usize, u64);
+type Quantized = (&'static str, (DType, f32, i32), (DType, f32, i32), usize, u64);
 
-const QUANTISED: &[Quantised] = &[
+const QUANTIZED: &[Quantized] = &[
     ("cifar10_resnet8_int8", (DType::I8, 1.0, -128), (DType::I8, 1.0 / 256.0, -128), 77_706, 12_501_632),
     (
         "efficientnet_lite0_224_flowers_int8",
@@ -119,29 +119,29 @@ const QUANTISED: &[Quantised] = &[
 ];
 
 #[test]
-fn quantised_networks_become_graphs() {
+fn quantized_networks_become_graphs() {
     let Some(folder) = data("models/tflite") else { return };
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let names = names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
     let found: BTreeSet<String> = names.filter(|name| !name.ends_with("f32") && !name.ends_with("f16w")).collect();
-    assert_eq!(found, QUANTISED.iter().map(|(name, ..)| (*name).to_owned()).collect());
-    for (name, input, output, parameters, macs) in QUANTISED {
+    assert_eq!(found, QUANTIZED.iter().map(|(name, ..)| (*name).to_owned()).collect());
+    for (name, input, output, parameters, macs) in QUANTIZED {
         let file = network(name).unwrap();
         let graph = file.graph(&Binding::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(cost(&graph), (*parameters, *macs), "{name}");
         let ports = [(file.inputs(), graph.inputs(), input), (file.outputs(), graph.outputs(), output)];
         for (signatures, ports, &(dtype, scale, zero_point)) in ports {
-            let expected = Quantization::per_tensor(dtype, scale, zero_point);
+            let expected = QuantParams::per_tensor(dtype, scale, zero_point);
             assert_eq!((signatures[0].dtype, signatures[0].quantization.as_ref()), (dtype, Some(&expected)), "{name}");
             assert_eq!(graph.value(ports[0].value).dtype, dtype, "{name}");
         }
         // Whatever computes with real numbers takes them from bytes and leaves bytes.
-        let moves = |op: &Op| matches!(op, Op::Reshape { .. } | Op::Pad { .. });
+        let moves = |op: &Op| matches!(op, Op::Reshape(_) | Op::Pad(_));
         let real = |node: &&Node| !moves(&node.op) && !matches!(node.op, Op::Quantize(_) | Op::Dequantize(_));
         for node in graph.nodes().iter().filter(real) {
             let makers = node.inputs.iter().map(|&id| graph.nodes().iter().find(|maker| maker.output == id));
-            let dequantised = |maker: Option<&Node>| maker.is_none_or(|maker| matches!(maker.op, Op::Dequantize(_)));
-            assert!(makers.into_iter().all(dequantised), "{name}: {}", node.name);
+            let dequantized = |maker: Option<&Node>| maker.is_none_or(|maker| matches!(maker.op, Op::Dequantize(_)));
+            assert!(makers.into_iter().all(dequantized), "{name}: {}", node.name);
         }
     }
 }
@@ -166,7 +166,7 @@ fn an_open_batch_is_one_unless_it_is_bound() {
 }
 
 #[test]
-fn metadata_names_normalisation_and_classes() {
+fn metadata_names_normalization_and_classes() {
     let Some(file) = network("efficientnet_lite0_224_flowers_int8") else { return };
     let metadata = file.metadata().unwrap();
     let normalization = metadata.normalization.unwrap();

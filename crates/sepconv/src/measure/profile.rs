@@ -147,11 +147,11 @@ impl Step {
         let macs = made.iter().map(|layer| layer.macs).sum();
         let activation_bytes = made.iter().map(|layer| layer.bytes).sum();
         let weight_bytes =
-            made.iter().map(|layer| layer.parameters * if layer.takes.is_byte() { 1 } else { 4 }).sum::<usize>();
+            made.iter().map(|layer| layer.parameters * if layer.takes.is_int8() { 1 } else { 4 }).sum::<usize>();
         let threads = made.iter().map(|layer| layer.parts).max().unwrap_or(1);
         let peaks = machine.peaks(threads);
         let arithmetic_ms = made.iter().map(|layer| {
-            let peak = if layer.takes.is_byte() { peaks.bytes } else { peaks.floats };
+            let peak = if layer.takes.is_int8() { peaks.bytes } else { peaks.floats };
             2.0 * layer.macs as f64 / peak / 1e6
         });
         let arithmetic_ms: f64 = arithmetic_ms.sum();

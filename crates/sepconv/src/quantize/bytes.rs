@@ -1,4 +1,4 @@
-use sepconv_core::{DType, op::Quantization};
+use sepconv_core::{DType, op::QuantParams};
 
 /// The scale and zero point of a value that becomes unsigned bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,8 +17,8 @@ impl Affine {
         Self { scale, zero: (-low / scale).round_ties_even().clamp(0.0, 255.0) as u8 }
     }
 
-    pub(super) fn quantization(self) -> Quantization {
-        Quantization::per_tensor(DType::U8, self.scale, self.zero.into())
+    pub(super) fn quantization(self) -> QuantParams {
+        QuantParams::per_tensor(DType::U8, self.scale, self.zero.into())
     }
 
     /// The reals that the least and the greatest byte stand for.

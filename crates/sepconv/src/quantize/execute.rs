@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use sepconv_core::op::Transpose;
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Runner, Shape, Tensor, ValueId};
 use sepconv_kernels::Isa;
 
@@ -104,7 +105,7 @@ pub(super) fn inward(graph: &Graph, sample: &[Tensor]) -> Result<Vec<Tensor>> {
     let pairs = graph.inputs().iter().zip(sample);
     let transposed = |(port, tensor): (&sepconv_core::Port, &Tensor)| {
         let shape = Shape::new(port.order.iter().map(|&axis| tensor.shape()[axis]).collect::<Vec<_>>())?;
-        Op::Transpose { order: port.order.clone() }.evaluate(&[tensor], &shape)
+        Op::Transpose(Transpose { order: port.order.clone() }).evaluate(&[tensor], &shape)
     };
     pairs.map(transposed).collect()
 }

@@ -14,7 +14,7 @@ pub(super) struct Histogram {
     first: i64,
     /// The width is 2 to this power.
     exponent: i32,
-    /// Exact zeros, which every quantisation represents.
+    /// Exact zeros, which every quantization represents.
     zeros: u64,
     low: f32,
     high: f32,

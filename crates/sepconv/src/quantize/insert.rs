@@ -1,15 +1,15 @@
 use std::collections::HashMap;
 
-use sepconv_core::op::Quantization;
-use sepconv_core::passes::{Rewriter, rewrite};
+use sepconv_core::op::{Dequantize, QuantParams, Quantize, UnaryFunction};
 use sepconv_core::{DType, Graph, Node, Op, Result, Tensor, ValueId};
-use sepconv_kernels::{Activation, elementwise::Unary};
+use sepconv_core::{Rewriter, rewrite};
+use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
 use super::roles::{Role, Roles};
 use super::weights::Integers;
 
-/// The quantised network: what becomes bytes goes through a `Quantize` and a `Dequantize`, weights and biases are integers behind a
+/// The quantized network: what becomes bytes goes through a `Quantize` and a `Dequantize`, weights and biases are integers behind a
 /// `Dequantize`.
 pub(super) fn insert(
     graph: &Graph,
@@ -56,8 +56,10 @@ pub(super) fn insert(
 fn implies(bytes: Affine, clip: &Op) -> bool {
     let (low, high) = bytes.range();
     match clip {
-        Op::Unary(Unary::Activation(Activation::Relu)) => low >= 0.0,
-        Op::Unary(Unary::Activation(Activation::Clip { low: least, high: most })) => low >= *least && high <= *most,
+        Op::Unary(UnaryFunction::Activation(Activation::Relu)) => low >= 0.0,
+        Op::Unary(UnaryFunction::Activation(Activation::Clip { low: least, high: most })) => {
+            low >= *least && high <= *most
+        }
         _ => false,
     }
 }
@@ -65,18 +67,18 @@ fn implies(bytes: Affine, clip: &Op) -> bool {
 fn through_bytes(rewriter: &mut Rewriter, id: ValueId, affine: Affine) -> Result<ValueId> {
     let name = rewriter.builder.value(id).name.clone();
     let quantization = affine.quantization();
-    let bytes = rewriter.builder.node(&format!("{name}/quantize"), Op::Quantize(quantization.clone()), &[id])?;
-    rewriter.builder.node(&format!("{name}/dequantize"), Op::Dequantize(quantization), &[bytes])
+    let bytes = rewriter.builder.node(&format!("{name}/quantize"), Quantize(quantization.clone()), &[id])?;
+    rewriter.builder.node(&format!("{name}/dequantize"), Dequantize(quantization), &[bytes])
 }
 
 /// The weights and the bias of a layer as integers behind a `Dequantize`.
 fn constants(rewriter: &mut Rewriter, graph: &Graph, node: &Node, integers: &Integers) -> Result<(ValueId, ValueId)> {
     let [weights, bias] = [1, 2].map(|operand| graph.value(node.inputs[operand]));
-    let mut dequantised = |name: &str, tensor: Tensor, scale: &[f32]| {
+    let mut dequantized = |name: &str, tensor: Tensor, scale: &[f32]| {
         let quantization =
-            Quantization { dtype: tensor.dtype(), scale: scale.to_vec(), zero_point: vec![0; scale.len()], axis: 0 };
+            QuantParams { dtype: tensor.dtype(), scale: scale.to_vec(), zero_point: vec![0; scale.len()], axis: 0 };
         let constant = rewriter.builder.constant(name, tensor)?;
-        rewriter.builder.node(name, Op::Dequantize(quantization), &[constant])
+        rewriter.builder.node(name, Dequantize(quantization), &[constant])
     };
     let scale = match integers.scale[..] {
         // One scale says more than many equal ones.
@@ -87,5 +89,5 @@ fn constants(rewriter: &mut Rewriter, graph: &Graph, node: &Node, integers: &Int
     let integer_bias = Tensor::i64(bias.shape.to_vec(), integers.bias.clone())?;
     debug_assert_eq!(integer_bias.dtype(), DType::I64);
     let bias_scale = &integers.bias_scale[..scale.len()];
-    Ok((dequantised(&weights.name, integer_weights, scale)?, dequantised(&bias.name, integer_bias, bias_scale)?))
+    Ok((dequantized(&weights.name, integer_weights, scale)?, dequantized(&bias.name, integer_bias, bias_scale)?))
 }

@@ -4,10 +4,11 @@ use sepconv_core::{Graph, Result, Tensor, ValueId};
 
 use super::bytes::Affine;
 use super::execute::Machine;
-use super::roles::{Role, Roles, Uses, is_layer};
+use super::roles::{Role, Roles, activation_after, after_activation, is_layer};
 use super::statistics::{self, Statistics};
 use super::walk::{Walk, Walked};
-use super::{Progress, Quantizer, Stage, equalise};
+use super::{Progress, Quantizer, Stage, equalize};
+use sepconv_core::Uses;
 
 /// Samples that also go through the float network, so that noise can be told.
 const COMPARED: usize = 8;
@@ -18,7 +19,7 @@ pub(super) struct Network<'g> {
     uses: Uses,
     pub(super) affine: HashMap<ValueId, Affine>,
     means: HashMap<ValueId, Vec<f64>>,
-    /// The layers whose results nothing quantised reads: what is compared with the float network.
+    /// The layers whose results nothing quantized reads: what is compared with the float network.
     ends: Vec<usize>,
 }
 
@@ -48,12 +49,12 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The network equalised, if that is wanted, and the names of the pairs.
-    pub(super) fn equalised(&mut self, graph: Graph) -> Result<(Graph, Vec<[String; 2]>)> {
-        if !self.quantizer.equalise {
+    /// The network equalized, if that is wanted, and the names of the pairs.
+    pub(super) fn equalized(&mut self, graph: Graph) -> Result<(Graph, Vec<[String; 2]>)> {
+        if !self.quantizer.equalize {
             return Ok((graph, vec![]));
         }
-        let pairs = equalise::pairs(&graph, &Uses::new(&graph));
+        let pairs = equalize::pairs(&graph, &Uses::new(&graph));
         let between = pairs.iter().map(|pair| pair.between);
         let (samples, mut done, progress) = (self.samples, 0, &mut *self.progress);
         let mut advance = |count: usize| {
@@ -61,9 +62,9 @@ impl Job<'_> {
             progress(Stage::Calibrate, done, 2 * samples.len());
         };
         let greatest = statistics::greatest(&graph, samples, &self.machine, between, &mut advance)?;
-        let equalised = equalise::equalise(&graph, &pairs, greatest, self.quantizer.weights)?;
+        let equalized = equalize::equalize(&graph, &pairs, greatest, self.quantizer.weights)?;
         let name = |node: usize| graph.nodes()[node].name.clone();
-        Ok((equalised, pairs.iter().map(|pair| [name(pair.first), name(pair.second)]).collect()))
+        Ok((equalized, pairs.iter().map(|pair| [name(pair.first), name(pair.second)]).collect()))
     }
 
     /// Ranges of activations and means of layers.
@@ -75,7 +76,7 @@ impl Job<'_> {
             .collect();
         let averaged = self.averaged(graph, &uses);
         let (samples, progress) = (self.samples, &mut *self.progress);
-        let (mut done, total) = match self.quantizer.equalise {
+        let (mut done, total) = match self.quantizer.equalize {
             true => (samples.len(), 2 * samples.len()),
             false => (0, samples.len()),
         };
@@ -83,11 +84,11 @@ impl Job<'_> {
             done += count;
             progress(Stage::Calibrate, done, total);
         };
-        let counted = roles.quantised();
+        let counted = roles.quantized();
         let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut advance)?;
         let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
         for (id, histogram) in &statistics.histograms {
-            let (low, high) = histogram.range(self.quantizer.range, uses.activation(graph, *id));
+            let (low, high) = histogram.range(self.quantizer.range, activation_after(graph, &uses, *id));
             let joined = ranges.entry(roles.shared(*id).unwrap_or(*id)).or_default();
             *joined = (joined.0.min(low), joined.1.max(high));
         }
@@ -95,21 +96,21 @@ impl Job<'_> {
         Ok(Network { graph, uses, affine, means: statistics.means, ends })
     }
 
-    /// Quantises the layers in order.
+    /// Quantizes the layers in order.
     pub(super) fn round(&mut self, network: &Network, roles: &Roles) -> Result<Walked> {
         let Self { quantizer, samples, machine, progress } = self;
         let Network { graph, uses, affine, means, .. } = network;
-        let optimise = quantizer.optimise;
-        let compared = if optimise { samples.len() } else { COMPARED };
+        let optimize = quantizer.optimize;
+        let compared = if optimize { samples.len() } else { COMPARED };
         let mut done = 0;
-        let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimise };
+        let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimize };
         walk.run(samples, compared, &mut |count| {
             done += count;
             progress(Stage::Round, done, graph.nodes().len());
         })
     }
 
-    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone quantised.
+    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone quantized.
     pub(super) fn mixed(
         &mut self,
         network: &Network,
@@ -124,7 +125,7 @@ impl Job<'_> {
         let Self { quantizer, machine, progress, .. } = self;
         let sqnr = |floats: &BTreeSet<usize>| {
             let (Network { graph, uses, affine, .. }, roles) = (network, network.roles(floats));
-            let walk = Walk { graph, uses, roles: &roles, machine, quantizer, affine, means: &means, optimise: false };
+            let walk = Walk { graph, uses, roles: &roles, machine, quantizer, affine, means: &means, optimize: false };
             walk.run(samples, COMPARED, &mut |_| {}).map(|walked| network.sqnr(&walked))
         };
         let layers: Vec<usize> = network.layers().collect();
@@ -146,6 +147,6 @@ impl Job<'_> {
     /// The results of layers whose means are to be kept.
     fn averaged(&self, graph: &Graph, uses: &Uses) -> Vec<ValueId> {
         let layers = graph.nodes().iter().filter(|node| self.quantizer.correct_biases && is_layer(graph, node));
-        layers.map(|node| uses.behind(graph, node.output)).collect()
+        layers.map(|node| after_activation(graph, uses, node.output)).collect()
     }
 }

@@ -1,17 +1,17 @@
-//! Post-training quantisation: a float network and a few dozen samples of what it will see become a network of bytes.
+//! Post-training quantization: a float network and a few dozen samples of what it will see become a network of bytes.
 //!
-//! The result is a graph in the portable form of quantised networks, floats between `Quantize` and `Dequantize`, which this library
+//! The result is a graph in the portable form of quantized networks, floats between `Quantize` and `Dequantize`, which this library
 //! and others turn into integer arithmetic (Jacob et al. 2018, arXiv 1712.05877): weights signed, symmetric, one scale for each
 //! filter; biases of 32 bits; activations unsigned, one scale and zero point each. What no convolution or fully connected layer reads
 //! any more stays float, so the scores of classes keep their resolution.
 
-mod byte_input;
 mod bytes;
-mod equalise;
+mod equalize;
 mod execute;
 mod histogram;
 mod insert;
 mod job;
+mod quantized_input;
 mod report;
 mod roles;
 mod rounding;
@@ -31,8 +31,8 @@ use self::job::Job;
 use self::roles::is_layer;
 use crate::Options;
 
-pub(crate) use byte_input::byte_input;
 pub use histogram::Range;
+pub(crate) use quantized_input::with_quantized_input;
 pub use report::{LayerReport, Report};
 
 /// For how many weights one scale is.
@@ -41,23 +41,23 @@ pub enum Granularity {
     /// One for each filter.
     PerChannel,
     /// One for all weights of a layer, as old accelerators want it. Depthwise layers rarely survive without
-    /// [equalisation](Quantizer::equalise).
+    /// [equalization](Quantizer::equalize).
     PerTensor,
 }
 
-/// How a network is quantised.
+/// How a network is quantized.
 #[derive(Clone, Debug)]
 pub struct Quantizer {
     range: Range,
     weights: Granularity,
-    equalise: bool,
+    equalize: bool,
     correct_biases: bool,
-    optimise: bool,
+    optimize: bool,
     keep_float: Vec<String>,
     min_sqnr: Option<f64>,
 }
 
-/// What quantising gave.
+/// What quantizing gave.
 #[derive(Clone, Debug)]
 pub struct Quantized {
     /// The network, to be compiled or written.
@@ -66,7 +66,7 @@ pub struct Quantized {
     pub report: Report,
 }
 
-/// What takes time while quantising.
+/// What takes time while quantizing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The float network runs on the samples.
@@ -85,9 +85,9 @@ impl Default for Quantizer {
         Self {
             range: Range::Mse,
             weights: Granularity::PerChannel,
-            equalise: false,
+            equalize: false,
             correct_biases: true,
-            optimise: false,
+            optimize: false,
             keep_float: vec![],
             min_sqnr: None,
         }
@@ -110,8 +110,8 @@ impl Quantizer {
     /// Whether channels between layers are scaled so that they share a scale well (Nagel et al. 2019, arXiv 1906.04721, section 4.1); not
     /// if nothing is said. With one scale for all weights of a layer it decides whether depthwise networks survive; with one for each
     /// filter it gains little, and below ReLU6 it can lose.
-    pub fn equalise(mut self, equalise: bool) -> Self {
-        self.equalise = equalise;
+    pub fn equalize(mut self, equalize: bool) -> Self {
+        self.equalize = equalize;
         self
     }
 
@@ -125,8 +125,8 @@ impl Quantizer {
     /// Whether weights are fitted to the bytes that they will meet and rounded so that their errors cancel, rather than to the nearest;
     /// not if nothing is said, for it takes a few times as long and the memory of all samples. The aim, a layer's result instead of its
     /// weights, is that of AdaRound (Nagel et al. 2020, arXiv 2004.10568); the way is least squares, then GPTQ (arXiv 2210.17323).
-    pub fn optimise(mut self, optimise: bool) -> Self {
-        self.optimise = optimise;
+    pub fn optimize(mut self, optimize: bool) -> Self {
+        self.optimize = optimize;
         self
     }
 
@@ -146,17 +146,17 @@ impl Quantizer {
     /// Checks what needs no samples: a call of [`run`](Self::run) with this graph fails for the same reasons.
     ///
     /// # Errors
-    /// When the network is quantised already or has no layer to quantise, or when a name of [`keep_float`](Self::keep_float) is no layer's.
+    /// When the network is quantized already or has no layer to quantize, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn check(&self, graph: &Graph) -> Result<()> {
-        refuse_quantised(graph)?;
+        refuse_quantized(graph)?;
         self.named(&spell_out::spell_out(graph)?).map(drop)
     }
 
-    /// Quantises a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for each input, in
+    /// Quantizes a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for each input, in
     /// the file's own order of axes.
     ///
     /// # Errors
-    /// When the network is quantised already or has no layer to quantise, when batch normalisations are left in it, when samples are not
+    /// When the network is quantized already or has no layer to quantize, when batch normalizations are left in it, when samples are not
     /// what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn run(
         &self,
@@ -165,26 +165,26 @@ impl Quantizer {
         options: &Options,
         progress: Progress<'_>,
     ) -> Result<Quantized> {
-        refuse_quantised(graph)?;
+        refuse_quantized(graph)?;
         execute::check(graph, samples)?;
         let mut job = Job { quantizer: self, samples, machine: Machine::new(options)?, progress };
         let float = spell_out::spell_out(graph)?;
         let kept = self.named(&float)?;
-        let (float, pairs) = job.equalised(float)?;
+        let (float, pairs) = job.equalized(float)?;
         let network = job.calibrated(&float)?;
         let (kept, sensitivity) = job.mixed(&network, kept)?;
         let roles = network.roles(&kept);
         let walked = job.round(&network, &roles)?;
-        let quantised = insert::insert(&float, &roles, &network.affine, &walked.layers)?;
-        let report = Report::new(&network, &roles, &walked, &sensitivity, &pairs, &quantised);
-        Ok(Quantized { graph: quantised, report })
+        let quantized = insert::insert(&float, &roles, &network.affine, &walked.layers)?;
+        let report = Report::new(&network, &roles, &walked, &sensitivity, &pairs, &quantized);
+        Ok(Quantized { graph: quantized, report })
     }
 
     /// The nodes of the layers that are to stay float.
     fn named(&self, graph: &Graph) -> Result<BTreeSet<usize>> {
         let layers = || graph.nodes().iter().enumerate().filter(|(_, node)| is_layer(graph, node));
         if layers().next().is_none() {
-            return Err(Error::unsupported("network has no convolution or fully connected layer to quantise"));
+            return Err(Error::unsupported("network has no convolution or fully connected layer to quantize"));
         }
         let find = |name: &String| {
             let found = layers().find(|(_, node)| node.name == *name).map(|(i, _)| i);
@@ -197,16 +197,16 @@ impl Quantizer {
     }
 }
 
-fn refuse_quantised(graph: &Graph) -> Result<()> {
-    match quantised_node(graph) {
+fn refuse_quantized(graph: &Graph) -> Result<()> {
+    match quantized_node(graph) {
         None => Ok(()),
-        Some(node) => Err(Error::unsupported("network is quantised already").at_node(&node.name, node.op.name())),
+        Some(node) => Err(Error::unsupported("network is quantized already").at_node(&node.name, node.op.name())),
     }
 }
 
 /// A node that networks of floats do not have.
-pub(crate) fn quantised_node(graph: &Graph) -> Option<&Node> {
+pub(crate) fn quantized_node(graph: &Graph) -> Option<&Node> {
     let integer =
-        |op: &Op| matches!(op, Op::Quantize(_) | Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_));
+        |op: &Op| matches!(op, Op::Quantize(_) | Op::Lut(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_));
     graph.nodes().iter().find(|node| integer(&node.op))
 }

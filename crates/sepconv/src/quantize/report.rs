@@ -6,19 +6,19 @@ use super::job::Network;
 use super::roles::{Role, Roles};
 use super::walk::Walked;
 
-/// What quantising did to a network.
+/// What quantizing did to a network.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Convolutions and fully connected layers in order.
     pub layers: Vec<LayerReport>,
     /// The pairs of layers between which channels were scaled.
-    pub equalised: Vec<[String; 2]>,
+    pub equalized: Vec<[String; 2]>,
     /// Signal to noise in what the last layers give, in decibels, over samples of the calibration: after
-    /// [`optimise`](super::Quantizer::optimise) those that weights were fitted to, so more than other images show.
+    /// [`optimize`](super::Quantizer::optimize) those that weights were fitted to, so more than other images show.
     pub sqnr: f64,
     /// Bytes of all constants of the float network.
     pub float_bytes: usize,
-    /// Bytes of all constants of the quantised one.
+    /// Bytes of all constants of the quantized one.
     pub bytes: usize,
 }
 
@@ -33,7 +33,7 @@ pub struct LayerReport {
     pub integer: bool,
     /// Signal to noise in its result, behind its activation, in decibels: what it and all before it add up to.
     pub sqnr: f64,
-    /// Signal to noise in what the last layers give with this layer alone quantised, in decibels, where it was asked for.
+    /// Signal to noise in what the last layers give with this layer alone quantized, in decibels, where it was asked for.
     pub alone: Option<f64>,
 }
 
@@ -43,8 +43,8 @@ impl Report {
         roles: &Roles,
         walked: &Walked,
         alone: &HashMap<usize, f64>,
-        equalised: &[[String; 2]],
-        quantised: &Graph,
+        equalized: &[[String; 2]],
+        quantized: &Graph,
     ) -> Self {
         let layer = |i: usize| {
             let node = &network.graph.nodes()[i];
@@ -61,10 +61,10 @@ impl Report {
         };
         Self {
             layers: network.layers().map(layer).collect(),
-            equalised: equalised.to_vec(),
+            equalized: equalized.to_vec(),
             sqnr: network.sqnr(walked),
             float_bytes: constant_bytes(network.graph),
-            bytes: constant_bytes(quantised),
+            bytes: constant_bytes(quantized),
         }
     }
 }

@@ -1,15 +1,10 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use sepconv_core::op::{Fill, Pool};
-use sepconv_core::{Graph, Node, Op, ValueId};
-use sepconv_kernels::{
-    Activation,
-    elementwise::{Binary, Unary},
-    pool::PoolKind,
-    reduce::Reduction,
-};
+use sepconv_core::op::{Binary, BinaryFunction, Pad, PadMode, Pool, Reduce, UnaryFunction};
+use sepconv_core::{Graph, Node, Op, Uses, ValueId};
+use sepconv_kernels::{Activation, pool::PoolKind, reduce::Reduction};
 
-/// What a node does in the quantised network.
+/// What a node does in the quantized network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It works on floats.
@@ -34,53 +29,19 @@ pub(super) struct Roles {
     clip: HashMap<usize, usize>,
 }
 
-/// Who makes and who reads each value.
-pub(super) struct Uses {
-    producer: HashMap<ValueId, usize>,
-    readers: HashMap<ValueId, Vec<usize>>,
-    outputs: HashSet<ValueId>,
+/// The value after the [activation](activation_after) that is the only reader of a value; the value itself where there is none.
+pub(super) fn after_activation(graph: &Graph, uses: &Uses, id: ValueId) -> ValueId {
+    match uses.sole_reader(id) {
+        Some(reader) if activation_after(graph, uses, id) != Activation::Identity => graph.nodes()[reader].output,
+        _ => id,
+    }
 }
 
-impl Uses {
-    pub(super) fn new(graph: &Graph) -> Self {
-        let mut readers = HashMap::<_, Vec<_>>::new();
-        for (i, node) in graph.nodes().iter().enumerate() {
-            node.inputs.iter().for_each(|&id| readers.entry(id).or_default().push(i));
-        }
-        let producer = graph.nodes().iter().enumerate().map(|(i, node)| (node.output, i)).collect();
-        Self { producer, readers, outputs: graph.outputs().iter().map(|port| port.value).collect() }
-    }
-
-    pub(super) fn producer(&self, id: ValueId) -> Option<usize> {
-        self.producer.get(&id).copied()
-    }
-
-    pub(super) fn readers(&self, id: ValueId) -> &[usize] {
-        self.readers.get(&id).map_or(&[], Vec::as_slice)
-    }
-
-    /// The only reader of a value.
-    pub(super) fn reader(&self, id: ValueId) -> Option<usize> {
-        match self.readers(id) {
-            &[reader] if !self.outputs.contains(&id) => Some(reader),
-            _ => None,
-        }
-    }
-
-    /// What the [activation](Self::activation) that alone reads a value makes of it; the value itself where there is none.
-    pub(super) fn behind(&self, graph: &Graph, id: ValueId) -> ValueId {
-        match self.reader(id) {
-            Some(reader) if self.activation(graph, id) != Activation::Identity => graph.nodes()[reader].output,
-            _ => id,
-        }
-    }
-
-    /// The function of single numbers that alone reads a value.
-    pub(super) fn activation(&self, graph: &Graph, id: ValueId) -> Activation {
-        match self.reader(id).map(|reader| &graph.nodes()[reader].op) {
-            Some(&Op::Unary(Unary::Activation(function))) => function,
-            _ => Activation::Identity,
-        }
+/// The activation that is the only reader of a value.
+pub(super) fn activation_after(graph: &Graph, uses: &Uses, id: ValueId) -> Activation {
+    match uses.sole_reader(id).map(|reader| &graph.nodes()[reader].op) {
+        Some(&Op::Unary(UnaryFunction::Activation(function))) => function,
+        _ => Activation::Identity,
     }
 }
 
@@ -104,7 +65,8 @@ impl Roles {
             if roles[before] == Role::Float {
                 // A function of floats is exact, and one rounding fewer.
                 roles[i] = Role::Float;
-            } else if is_clip(function) && ends_in_clip(&nodes[before].op) && uses.reader(node.inputs[0]).is_some() {
+            } else if is_clip(function) && ends_in_clip(&nodes[before].op) && uses.sole_reader(node.inputs[0]).is_some()
+            {
                 roles[i] = Role::Clip;
                 clip.insert(before, i);
             }
@@ -122,7 +84,7 @@ impl Roles {
     pub(super) fn result(&self, graph: &Graph, node: usize) -> (ValueId, Activation) {
         let last = &graph.nodes()[self.clip.get(&node).copied().unwrap_or(node)];
         match last.op {
-            Op::Unary(Unary::Activation(clip)) if self.clip.contains_key(&node) => (last.output, clip),
+            Op::Unary(UnaryFunction::Activation(clip)) if self.clip.contains_key(&node) => (last.output, clip),
             _ => (last.output, Activation::Identity),
         }
     }
@@ -133,7 +95,7 @@ impl Roles {
     }
 
     /// The values that become bytes, in no order.
-    pub(super) fn quantised(&self) -> impl Iterator<Item = ValueId> {
+    pub(super) fn quantized(&self) -> impl Iterator<Item = ValueId> {
         self.shared.keys().copied()
     }
 
@@ -157,28 +119,30 @@ impl Roles {
 /// Convolutions and fully connected layers with known weights.
 pub(super) fn is_layer(graph: &Graph, node: &Node) -> bool {
     let known = |i: usize| node.inputs.get(i).is_some_and(|&id| graph.value(id).constant.is_some());
-    matches!(node.op, Op::Conv2d(_) | Op::Dense { .. }) && known(1) && known(2)
+    matches!(node.op, Op::Conv2d(_) | Op::Dense(_)) && known(1) && known(2)
 }
 
-fn is_clip(function: &Unary) -> bool {
-    matches!(function, Unary::Activation(Activation::Relu | Activation::Clip { .. }))
+fn is_clip(function: &UnaryFunction) -> bool {
+    matches!(function, UnaryFunction::Activation(Activation::Relu | Activation::Clip { .. }))
 }
 
 fn ends_in_clip(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::Dense { .. } | Op::Binary { .. })
+    matches!(op, Op::Conv2d(_) | Op::Dense(_) | Op::Binary(_))
 }
 
 /// Whether integers do what `node` does, other than a layer.
 fn works_on_bytes(graph: &Graph, node: &Node) -> bool {
     let known = node.inputs.iter().filter_map(|&id| graph.value(id).constant.as_ref());
     match &node.op {
-        Op::Unary(Unary::Activation(_)) => true,
-        Op::Binary { function: Binary::Add | Binary::Sub | Binary::Mul, .. } => known.count() == 0,
-        Op::Reduce { reduction: Reduction::Mean, axes, .. } => axes[..] == [1, 2],
+        Op::Unary(UnaryFunction::Activation(_)) => true,
+        Op::Binary(Binary { function: BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul, .. }) => {
+            known.count() == 0
+        }
+        Op::Reduce(Reduce { reduction: Reduction::Mean, axes, .. }) => axes[..] == [1, 2],
         Op::Pool(Pool { window, kind: PoolKind::Average { count_padding }, .. }) => {
             !count_padding || [window.before, window.after] == [[0; 2]; 2]
         }
-        Op::Gather { .. } => graph.value(node.inputs[0]).constant.is_none(),
+        Op::Gather(_) => graph.value(node.inputs[0]).constant.is_none(),
         op => is_move(op) && known.count() == 0,
     }
 }
@@ -187,14 +151,14 @@ fn works_on_bytes(graph: &Graph, node: &Node) -> bool {
 fn is_move(op: &Op) -> bool {
     match op {
         Op::Pool(pool) => pool.kind == PoolKind::Max,
-        Op::Pad { fill: Fill::Constant(fill), .. } => *fill == 0.0,
-        Op::Reshape { .. }
-        | Op::Transpose { .. }
-        | Op::Concat { .. }
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Gather { .. }
-        | Op::Broadcast { .. } => true,
+        Op::Pad(Pad { mode: PadMode::Constant(fill), .. }) => *fill == 0.0,
+        Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::Concat(_)
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Gather(_)
+        | Op::Broadcast(_) => true,
         _ => false,
     }
 }

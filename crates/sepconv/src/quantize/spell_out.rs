@@ -1,6 +1,7 @@
-use sepconv_core::passes::rewrite;
+use sepconv_core::op::{Binary, BinaryFunction, Dense};
+use sepconv_core::rewrite;
 use sepconv_core::{Graph, Op, Result, op::Conv2d};
-use sepconv_kernels::{Activation, elementwise::Binary};
+use sepconv_kernels::Activation;
 
 /// The same network with one function per node: residual sums and activations leave the layers that they were fused into, so that
 /// each result which is to become bytes is a value of its own.
@@ -17,11 +18,11 @@ pub(super) fn spell_out(graph: &Graph) -> Result<Graph> {
         let mut result = rewriter.builder.node(&node.name, plain, &operands)?;
         if let Some(residual) = residual {
             let name = format!("{}/sum", node.name);
-            result = rewriter.builder.node(&name, Op::binary(Binary::Add), &[result, residual])?;
+            result = rewriter.builder.node(&name, BinaryFunction::Add, &[result, residual])?;
         }
         if activation != Activation::Identity {
             let name = format!("{}/activation", node.name);
-            result = rewriter.builder.node(&name, Op::activation(activation), &[result])?;
+            result = rewriter.builder.node(&name, activation, &[result])?;
         }
         Ok(Some(result))
     })
@@ -30,7 +31,9 @@ pub(super) fn spell_out(graph: &Graph) -> Result<Graph> {
 fn without_activation(op: &Op) -> (Op, Activation) {
     let mut plain = op.clone();
     let fused = match &mut plain {
-        Op::Conv2d(Conv2d { activation, .. }) | Op::Dense { activation } | Op::Binary { activation, .. } => activation,
+        Op::Conv2d(Conv2d { activation, .. })
+        | Op::Dense(Dense { activation })
+        | Op::Binary(Binary { activation, .. }) => activation,
         Op::ConvTranspose(conv) => &mut conv.activation,
         _ => return (plain, Activation::Identity),
     };

@@ -5,7 +5,7 @@ use sepconv_core::{Graph, Result, Tensor, ValueId};
 use super::execute::{Machine, observe};
 use super::histogram::Histogram;
 
-/// Signal and noise of a value: how far its quantised copy is off.
+/// Signal and noise of a value: how far its quantized copy is off.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Noise {
     signal: f64,

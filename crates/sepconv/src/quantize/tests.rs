@@ -7,10 +7,10 @@ use sepconv_kernels::{Activation, Window};
 use super::bytes::Affine;
 use super::execute::Machine;
 use super::histogram::Histogram;
-use super::roles::Uses;
 use super::rounding::Moments;
-use super::{Granularity, Range, equalise, spell_out, statistics, weights};
+use super::{Granularity, Range, equalize, spell_out, statistics, weights};
 use crate::Options;
+use sepconv_core::Uses;
 
 /// Numbers from -1 to 1 that look random.
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
@@ -101,22 +101,22 @@ fn zero_is_exact_in_every_range() {
 }
 
 #[test]
-fn equalising_does_not_change_what_the_network_computes() {
+fn equalizing_does_not_change_what_the_network_computes() {
     let linear = layers(&[6, 9, 8, 4], &[Activation::Relu, Activation::Identity, Activation::HardSwish]);
     let bounded = layers(&[6, 9, 4], &[Activation::Clip { low: 0.0, high: 6.0 }, Activation::Identity]);
     let machine = Machine::new(&Options::default()).unwrap();
     for (graph, expected) in [(linear, 2), (bounded, 1)] {
         let graph = spell_out::spell_out(&graph).unwrap();
         let samples = samples(6, 4);
-        let pairs = equalise::pairs(&graph, &Uses::new(&graph));
+        let pairs = equalize::pairs(&graph, &Uses::new(&graph));
         assert_eq!(pairs.len(), expected);
         for granularity in [Granularity::PerChannel, Granularity::PerTensor] {
             let between = pairs.iter().map(|pair| pair.between);
             let greatest = statistics::greatest(&graph, &samples, &machine, between, &mut |_| {}).unwrap();
-            let equalised = equalise::equalise(&graph, &pairs, greatest, granularity).unwrap();
-            assert_ne!(first_weights(&graph), first_weights(&equalised), "{granularity:?}");
+            let equalized = equalize::equalize(&graph, &pairs, greatest, granularity).unwrap();
+            assert_ne!(first_weights(&graph), first_weights(&equalized), "{granularity:?}");
             for sample in &samples {
-                let [before, after] = [&graph, &equalised].map(|graph| interpret(graph, sample).unwrap().remove(0));
+                let [before, after] = [&graph, &equalized].map(|graph| interpret(graph, sample).unwrap().remove(0));
                 let pairs = before.as_f32().unwrap().iter().zip(after.as_f32().unwrap());
                 pairs.for_each(|(a, b)| assert!((a - b).abs() <= 1e-4 * a.abs().max(1.0), "{granularity:?}: {a} {b}"));
             }
@@ -133,7 +133,7 @@ fn moments(graph: &Graph, factor: f32) -> (Moments, Vec<f32>) {
     let mut moments = Moments::new(graph, &graph.nodes()[0], true).unwrap();
     let mut seen = vec![];
     for number in 0..200 {
-        // Channels that resemble their neighbours: then errors can cancel.
+        // Channels that resemble their neighbors: then errors can cancel.
         let mut x = numbers(number, 16 * 6);
         (1..x.len()).for_each(|i| x[i] = 0.8 * x[i - 1] + 0.2 * x[i]);
         let exact: Vec<f32> = x.iter().map(|x| factor * x).collect();

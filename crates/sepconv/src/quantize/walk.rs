@@ -6,16 +6,17 @@ use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
 use super::execute::{Live, Machine, Single, computed, inward, tensor};
-use super::roles::{Role, Roles, Uses};
+use super::roles::{Role, Roles, activation_after, after_activation};
 use super::rounding::Moments;
 use super::statistics::{ChannelMean, Noise};
 use super::weights::{self, Integers};
 use super::{Quantizer, Range};
+use sepconv_core::Uses;
 
 /// A function that is flatter than the root of this where a channel lies can hardly be corrected from before it, and is not.
 const FLAT: f64 = 0.1;
 
-/// A walk through the network in order, quantising each layer with what the layers before it, already quantised, give it for the
+/// A walk through the network in order, quantizing each layer with what the layers before it, already quantized, give it for the
 /// calibration samples. The first few samples also go through the float network, to tell how much noise there is.
 pub(super) struct Walk<'a> {
     pub(super) graph: &'a Graph,
@@ -29,7 +30,7 @@ pub(super) struct Walk<'a> {
     /// where biases stay.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
     /// Whether weights are fitted to what the samples give them.
-    pub(super) optimise: bool,
+    pub(super) optimize: bool,
 }
 
 /// What a walk found.
@@ -40,7 +41,7 @@ pub(super) struct Walked {
     pub(super) noise: HashMap<usize, Noise>,
 }
 
-/// A value of one sample as the quantised network has it.
+/// A value of one sample as the quantized network has it.
 enum Stored {
     Floats(Tensor),
     Bytes(Vec<u8>),
@@ -48,7 +49,7 @@ enum Stored {
 
 /// What nodes that were passed gave, and how many samples there are in each network.
 struct State {
-    quantised: Live<Stored>,
+    quantized: Live<Stored>,
     exact: Live<Tensor>,
     samples: usize,
     exact_samples: usize,
@@ -67,7 +68,7 @@ impl Walk<'_> {
             if role != Role::Clip {
                 walked.noise.insert(i, self.node(i, node, walked.layers.get(&i), &mut state)?);
             }
-            state.quantised.release(i);
+            state.quantized.release(i);
             state.exact.release(i);
             advance(1);
         }
@@ -75,14 +76,14 @@ impl Walk<'_> {
     }
 
     fn start(&self, samples: &[Vec<Tensor>], exact: usize) -> Result<State> {
-        let (mut quantised, mut kept) = (Live::new(self.graph), Live::new(self.graph));
+        let (mut quantized, mut kept) = (Live::new(self.graph), Live::new(self.graph));
         let inputs = samples.iter().map(|sample| inward(self.graph, sample)).collect::<Result<Vec<_>>>()?;
         for (i, port) in self.graph.inputs().iter().enumerate() {
             kept.insert(port.value, inputs.iter().take(exact).map(|sample| sample[i].clone()).collect());
             let stored = inputs.iter().map(|sample| self.store(port.value, sample[i].clone())).collect();
-            quantised.insert(port.value, stored);
+            quantized.insert(port.value, stored);
         }
-        Ok(State { quantised, exact: kept, samples: samples.len(), exact_samples: exact.min(samples.len()) })
+        Ok(State { quantized, exact: kept, samples: samples.len(), exact_samples: exact.min(samples.len()) })
     }
 
     /// What the bytes of a value stand for, if it becomes bytes.
@@ -99,14 +100,14 @@ impl Walk<'_> {
 
     /// The operand as the node reads it.
     fn read(&self, state: &State, id: ValueId, sample: usize) -> Result<Tensor> {
-        match (&state.quantised.get(id)[sample], self.affine(id)) {
+        match (&state.quantized.get(id)[sample], self.affine(id)) {
             (Stored::Bytes(bytes), Some(affine)) => tensor(self.graph, id, affine.decode(bytes)),
             (Stored::Bytes(_), None) => unreachable!("bytes have a scale"),
             (Stored::Floats(reals), _) => Ok(reals.clone()),
         }
     }
 
-    fn run_quantised(&self, single: &mut Single, node: &Node, state: &State, sample: usize) -> Result<Vec<f32>> {
+    fn run_quantized(&self, single: &mut Single, node: &Node, state: &State, sample: usize) -> Result<Vec<f32>> {
         let operands = computed(self.graph, node).map(|id| self.read(state, id, sample)).collect::<Result<Vec<_>>>()?;
         Ok(single.run(&operands.iter().collect::<Vec<_>>())?.to_vec())
     }
@@ -117,10 +118,10 @@ impl Walk<'_> {
         let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, integers, operand))?;
         let mut stored = Vec::with_capacity(state.samples);
         for sample in 0..state.samples {
-            let reals = clipped(self.run_quantised(&mut single, node, state, sample)?, clip);
+            let reals = clipped(self.run_quantized(&mut single, node, state, sample)?, clip);
             stored.push(self.store(result, tensor(self.graph, result, reals)?));
         }
-        state.quantised.insert(result, stored);
+        state.quantized.insert(result, stored);
 
         let mut single = self.machine.plan(self.graph, node, &|_| None)?;
         let (mut noise, mut exact) = (Noise::default(), Vec::with_capacity(state.exact_samples));
@@ -140,7 +141,7 @@ impl Walk<'_> {
         let constant = |i: usize| self.graph.value(node.inputs[i]).constant.as_deref().and_then(Tensor::as_f32);
         let (weights, bias) = (constant(1).unwrap_or_default(), constant(2).unwrap_or_default());
         let x_scale = self.affine(node.inputs[0]).map_or(1.0, |affine| affine.scale);
-        let moments = if self.optimise { self.moments(node, state)? } else { None };
+        let moments = if self.optimize { self.moments(node, state)? } else { None };
         let refitted = moments.as_ref().map(|moments| moments.refit(weights));
         let weights = refitted.as_deref().unwrap_or(weights);
         let fit = self.quantizer.range == Range::Mse;
@@ -150,7 +151,7 @@ impl Walk<'_> {
             None => weights::round(weights, &scale),
         };
         let mut integers = Integers::new(rounded, scale, bias, x_scale);
-        if let Some(means) = self.means.get(&self.uses.behind(self.graph, node.output)) {
+        if let Some(means) = self.means.get(&after_activation(self.graph, self.uses, node.output)) {
             let shift = self.shift(node, &integers, means, state)?;
             let corrected: Vec<f32> = bias.iter().zip(shift).map(|(&b, shift)| (f64::from(b) + shift) as f32).collect();
             integers.set_bias(&corrected, x_scale);
@@ -174,14 +175,14 @@ impl Walk<'_> {
     /// and a shift that made up for them would harm all others. One step of Newton's, damped where the function is flat.
     fn shift(&self, node: &Node, integers: &Integers, means: &[f64], state: &State) -> Result<Vec<f64>> {
         let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
-        let function = self.uses.activation(self.graph, node.output);
+        let function = activation_after(self.graph, self.uses, node.output);
         let slope = |y: f32| {
             let step = y.abs().max(1.0) / 64.0;
             (function.apply(y + step) - function.apply(y - step)) / (2.0 * step)
         };
         let (mut mean, mut slopes) = (ChannelMean::new(means.len()), ChannelMean::new(means.len()));
         for sample in 0..state.samples {
-            let y = self.run_quantised(&mut single, node, state, sample)?;
+            let y = self.run_quantized(&mut single, node, state, sample)?;
             mean.add(&y.iter().map(|&y| function.apply(y)).collect::<Vec<_>>());
             slopes.add(&y.iter().map(|&y| slope(y)).collect::<Vec<_>>());
         }

@@ -1,9 +1,9 @@
-use sepconv_core::op::Quantization;
+use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, Data, Error, Graph, Result, Tensor};
 
 use super::pixels::{Elements, Tables};
 use crate::model::blamed;
-use crate::quantize::byte_input;
+use crate::quantize::with_quantized_input;
 use crate::runner::quantization;
 use crate::{Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
 
@@ -44,7 +44,7 @@ pub struct Classifier {
     tables: Tables,
     labels: Option<Labels>,
     /// How bytes of the output stand for scores.
-    quantization: Option<Quantization>,
+    quantization: Option<QuantParams>,
     scores: Vec<f32>,
     softmax_added: bool,
 }
@@ -88,7 +88,7 @@ impl Classifier {
     fn of_network(graph: Graph, origin: Origin, options: &Options) -> Result<Self> {
         let unsuitable = |what: &str| Error::unsupported(what).help("`run` takes networks of any kind");
         let quantization = graph.outputs().first().and_then(|port| quantization(&graph, port.value)).cloned();
-        let (graph, quantised) = match byte_input(&graph, options.limits)? {
+        let (graph, quantized) = match with_quantized_input(&graph, options.limits)? {
             Some((graph, quantization)) => (graph, Some(quantization)),
             None => (graph, None),
         };
@@ -96,8 +96,8 @@ impl Classifier {
         let [input] = runner.inputs() else { return Err(unsuitable("network has more than one input")) };
         let tensor = Tensor::zeros(input.shape.clone(), input.dtype);
         let input_quantization = input.quantization.clone();
-        let elements = match (input.dtype, quantised) {
-            (_, Some(quantization)) => Elements::Quantised(quantization),
+        let elements = match (input.dtype, quantized) {
+            (_, Some(quantization)) => Elements::Quantized(quantization),
             (DType::F32, _) => Elements::Reals,
             (dtype, _) => Elements::Bytes(dtype, input_quantization.clone()),
         };
@@ -110,8 +110,8 @@ impl Classifier {
                 format_args!("{} {}", output.dtype, output.shape),
             ));
         }
-        let several = |dtype: DType, quantization: &Option<Quantization>| {
-            dtype.is_byte() && quantization.as_ref().is_some_and(|quantization| quantization.whole().is_none())
+        let several = |dtype: DType, quantization: &Option<QuantParams>| {
+            dtype.is_int8() && quantization.as_ref().is_some_and(|quantization| quantization.as_per_tensor().is_none())
         };
         if several(tensor.dtype(), &input_quantization) || several(output.dtype, &quantization) {
             return Err(unsuitable("bytes of pixels or classes have several scales"));
@@ -133,7 +133,7 @@ impl Classifier {
         })
     }
 
-    /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantised as they are, but for
+    /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantized as they are, but for
     /// [`raw`](Preprocess::raw): it gives the bytes themselves.
     pub fn with_preprocess(mut self, preprocess: Preprocess) -> Self {
         let preprocess = preprocess.geometry_or(self.usual_geometry);
@@ -216,7 +216,7 @@ impl Classifier {
         }
         self.tables.fill(image, &self.input, &mut self.tensor);
         let output = self.runner.run(&self.tensor)?;
-        let (scale, zero_point) = self.quantization.as_ref().and_then(Quantization::whole).unwrap_or((1.0, 0));
+        let (scale, zero_point) = self.quantization.as_ref().and_then(QuantParams::as_per_tensor).unwrap_or((1.0, 0));
         let real = |q: i32| (q - zero_point) as f32 * scale;
         self.scores.clear();
         match output.data() {
@@ -239,9 +239,9 @@ impl Classifier {
     }
 }
 
-/// What softmax is quantised to: 256 steps from 0 to 1. Of many classes the rounded scores do not add up to 1.
-fn is_of_probabilities(quantization: &Quantization) -> bool {
-    quantization.whole() == Some((1.0 / 256.0, quantization.range().0))
+/// What softmax is quantized to: 256 steps from 0 to 1. Of many classes the rounded scores do not add up to 1.
+fn is_of_probabilities(quantization: &QuantParams) -> bool {
+    quantization.as_per_tensor() == Some((1.0 / 256.0, quantization.range().0))
 }
 
 fn is_distribution(scores: &[f32]) -> bool {

@@ -3,7 +3,7 @@ use sepconv_kernels::resample;
 
 /// The largest width and height.
 pub(crate) const MAX_SIDE: u32 = 1 << 15;
-/// Networks see the centre of a photograph: the shortest side becomes 256/224 of what they take.
+/// Networks see the center of a photograph: the shortest side becomes 256/224 of what they take.
 const MARGIN: (usize, usize) = (8, 7);
 
 /// A picture as eight-bit RGB, row after row.
@@ -150,9 +150,9 @@ impl Triangles {
         let count = from.min((2.0 * reach).ceil() as usize);
         let (mut first, mut weights) = (Vec::with_capacity(to), Vec::with_capacity(to * count));
         for position in 0..to {
-            let centre = (position as f64 + 0.5) * ratio;
-            let start = ((centre - reach + 0.5).max(0.0) as usize).min(from - count);
-            let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - centre) * (1.0 / reach)).abs()).max(0.0);
+            let center = (position as f64 + 0.5) * ratio;
+            let start = ((center - reach + 0.5).max(0.0) as usize).min(from - count);
+            let weight = |pixel: usize| (1.0 - ((pixel as f64 + 0.5 - center) * (1.0 / reach)).abs()).max(0.0);
             let sum: f64 = (start..start + count).map(weight).sum();
             let whole = |weight: f64| (0.5 + weight / sum * f64::from(resample::ONE)) as i32;
             first.push(start);

@@ -1,6 +1,6 @@
 //! From the pixels of a picture to the elements of a network's input: one look into a table for each.
 
-use sepconv_core::op::Quantization;
+use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, Tensor};
 
 use crate::{Image, ImageInput, Layout, Preprocess};
@@ -11,9 +11,9 @@ pub(crate) enum Elements {
     /// Real numbers.
     Reals,
     /// Real numbers that it makes bytes of before anything else, so that it can be given these.
-    Quantised(Quantization),
+    Quantized(QuantParams),
     /// Bytes, and how they stand for real numbers where that is known.
-    Bytes(DType, Option<Quantization>),
+    Bytes(DType, Option<QuantParams>),
 }
 
 /// What each of the 256 values of a pixel becomes.
@@ -30,8 +30,8 @@ type Table<T> = [[T; 256]; 4];
 impl Tables {
     pub(crate) fn new(preprocess: &Preprocess, elements: &Elements) -> Self {
         let numbers = preprocess.numbers();
-        let quantised = |quantization: &Quantization| {
-            let (scale, zero_point) = quantization.whole().unwrap_or((1.0, 0));
+        let quantized = |quantization: &QuantParams| {
+            let (scale, zero_point) = quantization.as_per_tensor().unwrap_or((1.0, 0));
             let byte = |x: f32| quantization.quantize(x, scale, zero_point);
             match quantization.dtype {
                 DType::I8 => Self::I8(Box::new(numbers.map(|table| table.map(|x| byte(x) as i8)))),
@@ -40,14 +40,14 @@ impl Tables {
         };
         match elements {
             Elements::Reals => Self::F32(Box::new(numbers)),
-            Elements::Quantised(quantization) => quantised(quantization),
+            Elements::Quantized(quantization) => quantized(quantization),
             Elements::Bytes(DType::I8, _) if preprocess.is_raw() => {
                 Self::I8(Box::new([std::array::from_fn(|px| (px as u8 ^ 0x80).cast_signed()); 4]))
             }
             Elements::Bytes(_, _) if preprocess.is_raw() => Self::U8(Box::new([std::array::from_fn(|px| px as u8); 4])),
-            Elements::Bytes(_, Some(quantization)) => quantised(quantization),
+            Elements::Bytes(_, Some(quantization)) => quantized(quantization),
             // Bytes that nothing is known of are the numbers that they look like.
-            Elements::Bytes(dtype, None) => quantised(&Quantization::per_tensor(*dtype, 1.0, 0)),
+            Elements::Bytes(dtype, None) => quantized(&QuantParams::per_tensor(*dtype, 1.0, 0)),
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn bytes_as_they_are_need_no_meaning() {
-        for quantization in [None, Some(Quantization::per_tensor(DType::U8, 0.01, 7))] {
+        for quantization in [None, Some(QuantParams::per_tensor(DType::U8, 0.01, 7))] {
             let bytes = filled("raw", &Elements::Bytes(DType::U8, quantization), INPUT);
             assert_eq!(bytes.as_u8().unwrap(), [0, 128, 255, 51, 102, 204]);
         }
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn asked_for_numbers_are_quantised() {
-        let quantization = Quantization::per_tensor(DType::U8, 1.0 / 64.0, 0);
-        for elements in [Elements::Quantised(quantization.clone()), Elements::Bytes(DType::U8, Some(quantization))] {
+    fn asked_for_numbers_are_quantized() {
+        let quantization = QuantParams::per_tensor(DType::U8, 1.0 / 64.0, 0);
+        for elements in [Elements::Quantized(quantization.clone()), Elements::Bytes(DType::U8, Some(quantization))] {
             // Half of what is above 128, halves to even.
             assert_eq!(filled("128/128", &elements, INPUT).as_u8().unwrap(), [0, 0, 64, 0, 0, 38]);
         }
         // Where the file speaks of real numbers, raw pixels are such.
-        let coarse = Elements::Quantised(Quantization::per_tensor(DType::I8, 4.0, -128));
+        let coarse = Elements::Quantized(QuantParams::per_tensor(DType::I8, 4.0, -128));
         assert_eq!(filled("raw", &coarse, INPUT).as_i8().unwrap(), [-128, -96, -64, -115, -102, -77]);
     }
 }

@@ -184,7 +184,7 @@ impl Preprocess {
             mean.iter().chain(std).all(|x| x.is_finite()) && std.iter().all(|&x| x != 0.0)
         };
         let (mean_of, std_of) = spread(mean).zip(spread(std)).filter(usable).ok_or_else(|| {
-            Error::argument("normalisation is not usable")
+            Error::argument("normalization is not usable")
                 .expected("1 or 3 finite means and as many non-zero deviations", format_args!("{mean:?} and {std:?}"))
         })?;
         let show = |values: &[f32]| match values {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn image_inputs_are_recognised() {
+    fn image_inputs_are_recognized() {
         let of = |dims: &[usize]| ImageInput::new(dims, Layout::Nchw).ok();
         assert_eq!(
             of(&[1, 3, 240, 320]),

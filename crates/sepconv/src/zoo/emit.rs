@@ -1,8 +1,7 @@
 //! A network with its parameters as a graph.
 
-use sepconv_core::op::Conv2d;
+use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Reduce, Slice, Transpose};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId};
-use sepconv_kernels::elementwise::Binary;
 use sepconv_kernels::reduce::Reduction;
 use sepconv_kernels::{Activation, Window};
 
@@ -58,16 +57,16 @@ impl<P: Parameters> Emitter<'_, P> {
     fn stem(&mut self) -> Result<ValueId> {
         let [channels, rows, columns] = self.architecture.input;
         let picture = self.builder.input("input", Shape::new([1, channels, rows, columns])?, DType::F32)?;
-        let mut x = self.builder.node("input", Op::Transpose { order: vec![0, 2, 3, 1] }, &[picture])?;
+        let mut x = self.builder.node("input", Transpose { order: vec![0, 2, 3, 1] }, &[picture])?;
         if self.architecture.mirrored {
             let (starts, steps) = (vec![0, 0, columns - 1, 0], vec![1, 1, -1, 1]);
-            let mirror = Op::Slice { starts, steps, sizes: vec![1, rows, columns, channels] };
+            let mirror = Op::Slice(Slice { starts, steps, sizes: vec![1, rows, columns, channels] });
             let mirrored = self.builder.node("mirror", mirror, &[x])?;
-            x = self.builder.node("both", Op::Concat { axis: 0 }, &[x, mirrored])?;
+            x = self.builder.node("both", Concat { axis: 0 }, &[x, mirrored])?;
         }
         let stem = &self.architecture.stem;
         let conv = Conv { channels: stem.channels, kernel: stem.kernel, stride: stem.stride, depthwise: false };
-        self.normalised(Layer::Stem, conv, stem.activation, x)
+        self.normalized(Layer::Stem, conv, stem.activation, x)
     }
 
     fn block(&mut self, stage: usize, index: usize, block: &Block, input: ValueId) -> Result<ValueId> {
@@ -81,29 +80,29 @@ impl<P: Parameters> Emitter<'_, P> {
                 Part::DepthwiseStart => {
                     let stride = if block.kernel == 0 { stride } else { 1 };
                     let conv = Conv::depthwise(block.input, block.start_kernel, stride);
-                    self.normalised(at(part), conv, Activation::Identity, x)?
+                    self.normalized(at(part), conv, Activation::Identity, x)?
                 }
                 Part::Expand if edge => {
-                    self.normalised(at(part), Conv::square(block.expanded, block.kernel, stride), inner, x)?
+                    self.normalized(at(part), Conv::square(block.expanded, block.kernel, stride), inner, x)?
                 }
-                Part::Expand => self.normalised(at(part), Conv::pointwise(block.expanded), inner, x)?,
+                Part::Expand => self.normalized(at(part), Conv::pointwise(block.expanded), inner, x)?,
                 Part::Depthwise => {
-                    self.normalised(at(part), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
+                    self.normalized(at(part), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
                 }
                 // Both are emitted with the first.
                 Part::SqueezeReduce => self.squeeze(block.squeeze, at, x)?,
                 Part::SqueezeExpand => x,
                 Part::Pointwise | Part::Project => {
-                    self.normalised(at(part), Conv::pointwise(block.output), outer, x)?
+                    self.normalized(at(part), Conv::pointwise(block.output), outer, x)?
                 }
-                Part::Conv => self.normalised(at(part), Conv::square(block.output, block.kernel, stride), outer, x)?,
+                Part::Conv => self.normalized(at(part), Conv::square(block.output, block.kernel, stride), outer, x)?,
             };
         }
         // Even windows with symmetric padding shrink planes.
         if !block.residual || self.builder.shape(x) != self.builder.shape(input) {
             return Ok(x);
         }
-        self.builder.node(&format!("blocks.{stage}.{index}.residual"), Op::binary(Binary::Add), &[x, input])
+        self.builder.node(&format!("blocks.{stage}.{index}.residual"), BinaryFunction::Add, &[x, input])
     }
 
     fn squeeze(&mut self, squeeze: Option<Squeeze>, at: impl Fn(Part) -> Layer, x: ValueId) -> Result<ValueId> {
@@ -115,14 +114,14 @@ impl<P: Parameters> Emitter<'_, P> {
         let channels = self.builder.shape(x).last();
         let gate = self.conv(expand, Conv::pointwise(channels), true, reduced)?;
         let gate = self.activation(expand, squeeze.gate, gate)?;
-        self.builder.node(&format!("{expand}.scale"), Op::binary(Binary::Mul), &[x, gate])
+        self.builder.node(&format!("{expand}.scale"), BinaryFunction::Mul, &[x, gate])
     }
 
     /// From the last block to the logits.
     fn head(&mut self, mut x: ValueId) -> Result<ValueId> {
         let head = self.architecture.head.clone();
         if let Some(Head { channels, pooled: false, activation, .. }) = head {
-            x = self.normalised(Layer::Head, Conv::pointwise(channels), activation, x)?;
+            x = self.normalized(Layer::Head, Conv::pointwise(channels), activation, x)?;
         }
         x = self.mean("pool", x, false)?;
         if let Some(Head { channels, pooled: true, norm, activation }) = head {
@@ -134,12 +133,12 @@ impl<P: Parameters> Emitter<'_, P> {
         if !self.architecture.mirrored {
             return Ok(logits);
         }
-        let mean = Op::Reduce { reduction: Reduction::Mean, axes: vec![0], keep_axes: true };
+        let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![0], keep_dims: true });
         self.builder.node("logits", mean, &[logits])
     }
 
-    /// Convolution, batch normalisation, activation.
-    fn normalised(&mut self, layer: Layer, conv: Conv, activation: Activation, x: ValueId) -> Result<ValueId> {
+    /// Convolution, batch normalization, activation.
+    fn normalized(&mut self, layer: Layer, conv: Conv, activation: Activation, x: ValueId) -> Result<ValueId> {
         let x = self.conv(layer, conv, self.architecture.bias, x)?;
         let x = self.norm(layer, x)?;
         self.activation(layer, activation, x)
@@ -177,25 +176,25 @@ impl<P: Parameters> Emitter<'_, P> {
         for item in [Item::NormScale, Item::NormShift, Item::NormMean, Item::NormVariance] {
             inputs.push(self.parameter(layer, item, &[channels])?);
         }
-        self.builder.node(&format!("{layer}.norm"), Op::BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
+        self.builder.node(&format!("{layer}.norm"), BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
     }
 
     fn activation(&mut self, layer: Layer, activation: Activation, x: ValueId) -> Result<ValueId> {
         if activation == Activation::Identity {
             return Ok(x);
         }
-        self.builder.node(&format!("{layer}.activation"), Op::activation(activation), &[x])
+        self.builder.node(&format!("{layer}.activation"), activation, &[x])
     }
 
-    fn mean(&mut self, name: &str, x: ValueId, keep_axes: bool) -> Result<ValueId> {
-        self.builder.node(name, Op::Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_axes }, &[x])
+    fn mean(&mut self, name: &str, x: ValueId, keep_dims: bool) -> Result<ValueId> {
+        self.builder.node(name, Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims }, &[x])
     }
 
     fn dense(&mut self, layer: Layer, results: usize, biased: bool, x: ValueId) -> Result<ValueId> {
         let channels = self.builder.shape(x).last();
         let weights = self.parameter(layer, Item::Weight, &[results, channels])?;
         let bias = self.bias(layer, results, biased)?;
-        self.builder.node(&layer.to_string(), Op::Dense { activation: Activation::Identity }, &[x, weights, bias])
+        self.builder.node(&layer.to_string(), Dense { activation: Activation::Identity }, &[x, weights, bias])
     }
 
     /// The bias, or zeros for a layer that has none.

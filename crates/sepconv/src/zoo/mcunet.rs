@@ -99,7 +99,7 @@ impl Conv {
             return Ok(());
         }
         Err(Error::unsupported("convolution of a block list is of another kind").at(place).expected(
-            "dilation 1, groups 1, no bias, batch normalisation",
+            "dilation 1, groups 1, no bias, batch normalization",
             format_args!("dilation {dilation}, groups {groups}, bias {bias}, use_bn {use_bn}"),
         ))
     }

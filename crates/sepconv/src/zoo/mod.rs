@@ -64,7 +64,7 @@
 //! | `stages` | block strings: [`BlockSpec`] |
 //! | `divisor` | channels are multiples of it, rounded to the nearest but never down by a tenth \[8\] |
 //! | `deepen_ends` | whether the first and last stage grow with a variant's depth \[true\] |
-//! | `bias` | whether convolutions before batch normalisation have a bias \[false\] |
+//! | `bias` | whether convolutions before batch normalization have a bias \[false\] |
 //! | `preprocess` | `torch`, `tf`, `unit`, `raw` \[torch\] |
 //! | `weights` | whose state dicts fit, for people: `torchvision`, `timm` \[none\] |
 //! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below` |

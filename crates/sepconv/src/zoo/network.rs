@@ -48,22 +48,22 @@ pub struct Architecture {
     pub classes: usize,
     /// How windows meet the border of a plane.
     pub padding: Padding,
-    /// What batch normalisation adds to a variance.
+    /// What batch normalization adds to a variance.
     pub epsilon: f32,
     /// Whether logits are the mean of those of a picture and of its mirror image.
     pub mirrored: bool,
-    /// Whether convolutions have a bias although batch normalisation follows.
+    /// Whether convolutions have a bias although batch normalization follows.
     pub bias: bool,
 }
 
-/// The convolution that reads the input; batch normalisation and an activation follow.
+/// The convolution that reads the input; batch normalization and an activation follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stem {
     /// Channels of the result.
     pub channels: usize,
     /// Rows and columns of the window.
     pub kernel: [usize; 2],
-    /// Rows and columns between neighbouring windows.
+    /// Rows and columns between neighboring windows.
     pub stride: [usize; 2],
     /// Applied last.
     pub activation: Activation,
@@ -78,7 +78,7 @@ pub struct Block {
     pub kernel: usize,
     /// The side of the depthwise window before the expansion; 0 is no such convolution.
     pub start_kernel: usize,
-    /// Pixels between neighbouring windows.
+    /// Pixels between neighboring windows.
     pub stride: usize,
     /// Channels of its input.
     pub input: usize,
@@ -113,7 +113,7 @@ pub struct Head {
     pub channels: usize,
     /// Whether it follows pooling, as a fully connected layer, rather than precedes it as a 1×1 convolution.
     pub pooled: bool,
-    /// Whether batch normalisation follows; it has a bias otherwise.
+    /// Whether batch normalization follows; it has a bias otherwise.
     pub norm: bool,
     /// Applied last.
     pub activation: Activation,
@@ -200,7 +200,7 @@ impl Network {
         self
     }
 
-    /// The same with another number added to variances in batch normalisation.
+    /// The same with another number added to variances in batch normalization.
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.variant.epsilon = epsilon;
         self

@@ -76,13 +76,13 @@ pub enum Item {
     Weight,
     /// What is added to its result.
     Bias,
-    /// What batch normalisation multiplies with (torch calls it `weight`, the paper gamma).
+    /// What batch normalization multiplies with (torch calls it `weight`, the paper gamma).
     NormScale,
-    /// What batch normalisation adds (torch calls it `bias`, the paper beta).
+    /// What batch normalization adds (torch calls it `bias`, the paper beta).
     NormShift,
-    /// The mean that batch normalisation subtracts (`running_mean`).
+    /// The mean that batch normalization subtracts (`running_mean`).
     NormMean,
-    /// The variance that batch normalisation divides by the root of (`running_var`).
+    /// The variance that batch normalization divides by the root of (`running_var`).
     NormVariance,
 }
 

@@ -52,7 +52,7 @@ pub struct Table {
     pub(super) divisor: usize,
     /// Whether the first and the last stage grow with depth.
     pub(super) deepen_ends: bool,
-    /// Whether convolutions have a bias although batch normalisation follows (Keras).
+    /// Whether convolutions have a bias although batch normalization follows (Keras).
     pub(super) bias: bool,
     /// The networks that have names of their own; at least one.
     pub variants: Vec<Variant>,
@@ -73,7 +73,7 @@ pub struct Variant {
     pub classes: usize,
     /// How windows meet the border.
     pub padding: Padding,
-    /// What batch normalisation adds to a variance.
+    /// What batch normalization adds to a variance.
     pub epsilon: f32,
     /// Whether logits are the mean of those of a picture and of its mirror image, at twice the cost.
     pub mirrored: bool,
@@ -108,7 +108,7 @@ pub(super) struct HeadTable {
     /// Whether it follows pooling.
     #[serde(default)]
     pub(super) pooled: bool,
-    /// Whether batch normalisation follows; it has a bias otherwise.
+    /// Whether batch normalization follows; it has a bias otherwise.
     #[serde(default = "yes")]
     pub(super) norm: bool,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use sepconv_core::op::Transpose;
 use sepconv_core::{DType, Error, Limits, Op, Result, Shape, Tensor};
 use sepconv_formats::safetensors;
 
@@ -56,7 +57,7 @@ impl Network {
     /// The network with trained weights. Whose names they have (torchvision's, timm's, …) is found by the names themselves; weights and
     /// network must then agree in every name and shape.
     ///
-    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalisation adds to
+    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalization adds to
     /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's or the
     /// table is a user's.
     ///
@@ -191,7 +192,7 @@ fn arrange(tensor: &Tensor, shape: &Shape) -> Result<Tensor> {
     match shape[..] {
         [out, rows, columns, each] => {
             let filters = tensor.clone().reshape(Shape::new([out, each, rows, columns])?)?;
-            Op::Transpose { order: vec![0, 2, 3, 1] }.evaluate(&[&filters], shape)
+            Op::Transpose(Transpose { order: vec![0, 2, 3, 1] }).evaluate(&[&filters], shape)
         }
         _ => tensor.clone().reshape(shape.clone()),
     }

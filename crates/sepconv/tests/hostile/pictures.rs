@@ -65,7 +65,7 @@ fn pngs() {
         ("sides 13,000, of one pixel", png(13_000, 13_000, &[pixel()])),
         ("sides 4,000, of one pixel", png(4_000, 4_000, &[pixel()])),
         ("one pixel, of 64 MiB", png(1, 1, &[chunk(b"IDAT", &zeros(64 << 20))])),
-        ("colour profile of 64 MiB", png(1, 1, &[chunk(b"iCCP", &profile), pixel()])),
+        ("color profile of 64 MiB", png(1, 1, &[chunk(b"iCCP", &profile), pixel()])),
         ("comment of 64 MiB", png(1, 1, &[chunk(b"zTXt", &text), pixel()])),
         ("chunk of 2^31 bytes", png(1, 1, &[[&[0x80, 0, 0, 0][..], b"tEXt"].concat()])),
         ("depth 99", {

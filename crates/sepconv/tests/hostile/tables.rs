@@ -28,7 +28,7 @@ fn families() {
         ("not TOML", b"[[[".to_vec()),
         ("lists in lists", rest(&format!("input = {}", "[".repeat(100_000)))),
         ("tables in tables", rest(&format!("{} = 1", vec!["a"; 100_000].join(".")))),
-        ("unknown key", rest("colour = 3")),
+        ("unknown key", rest("color = 3")),
         ("key twice", rest("bias = true\nbias = true")),
         ("channels 0", table("0", "ds_r1_k3_s1_c8", "")),
         ("channels negative", table("-8", "ds_r1_k3_s1_c8", "")),

@@ -96,7 +96,8 @@ impl<'a> TensorJson<'a> {
     }
 
     fn new(info: &'a TensorInfo) -> Self {
-        let (scale, zero_point) = info.quantization.as_ref().and_then(|quantization| quantization.whole()).unzip();
+        let (scale, zero_point) =
+            info.quantization.as_ref().and_then(|quantization| quantization.as_per_tensor()).unzip();
         Self { name: &info.name, shape: &info.shape, dtype: info.dtype.to_string(), scale, zero_point }
     }
 }
@@ -232,7 +233,7 @@ fn print_text(
                 Some(image) if role == "input" => format!(" {}", report::layout(image.layout)),
                 _ => String::new(),
             };
-            let bytes = info.quantization.as_ref().and_then(|quantization| quantization.whole());
+            let bytes = info.quantization.as_ref().and_then(|quantization| quantization.as_per_tensor());
             let bytes = bytes.map_or_else(String::new, |(scale, zero)| format!(", scale {scale}, zero point {zero}"));
             writeln!(out, "{role:<11} {} {} {}{layout}{bytes}", shown(&info.name), info.shape, info.dtype)?;
         }

@@ -5,7 +5,7 @@ use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
 use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, Times, onnx};
 
 use super::Args;
-use crate::accuracy::{Labelled, Tally};
+use crate::accuracy::{Labeled, Tally};
 use crate::args::{CompileArgs, warn_of_assumed};
 use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Runs before those that are timed.
 const WARMUP: usize = 3;
 
-/// The network of floats with all that quantised ones are made from and compared with.
+/// The network of floats with all that quantized ones are made from and compared with.
 pub(super) struct Experiment<'a> {
     args: &'a Args,
     options: Options,
@@ -26,11 +26,11 @@ pub(super) struct Experiment<'a> {
     metadata: Metadata,
     /// What the network is given for each calibration picture.
     pub(super) samples: Vec<Vec<Tensor>>,
-    labelled: Option<Labelled>,
+    labeled: Option<Labeled>,
     pub(super) accuracy: Option<Tally>,
 }
 
-/// A quantised network and how it does.
+/// A quantized network and how it does.
 pub(super) struct Candidate {
     pub(super) report: Report,
     /// The bytes to write.
@@ -50,12 +50,12 @@ impl<'a> Experiment<'a> {
         let graph = model.graph(&options)?;
         let metadata = args.metadata.of(&model, &graph)?;
         args.method.quantizer().check(&graph)?;
-        let open = |folder: &PathBuf| Labelled::open(folder, args.labels.as_deref(), &metadata.labels);
-        let labelled = args.evaluate.as_ref().map(open).transpose()?;
-        labelled.iter().try_for_each(|labelled| labelled.check_classes(classes(&graph)))?;
+        let open = |folder: &PathBuf| Labeled::open(folder, args.labels.as_deref(), &metadata.labels);
+        let labeled = args.evaluate.as_ref().map(open).transpose()?;
+        labeled.iter().try_for_each(|labeled| labeled.check_classes(classes(&graph)))?;
         let images = calibration_images(args)?;
         let read = args.compile.files_read(&args.model, &model).and(&images).and(&args.labels);
-        let read = read.and(&args.metadata.class_names).and(labelled.iter().flat_map(Labelled::images));
+        let read = read.and(&args.metadata.class_names).and(labeled.iter().flat_map(Labeled::images));
         read.check_output(&args.output, &["onnx"])?;
         warn_of_assumed(&preprocess);
         let mut experiment = Self {
@@ -67,25 +67,25 @@ impl<'a> Experiment<'a> {
             options,
             graph,
             preprocess,
-            labelled,
+            labeled,
         };
         experiment.accuracy = experiment.accuracy(&model, "before    ")?;
         Ok(experiment)
     }
 
-    /// Quantises the network and tries what its file holds.
+    /// Quantizes the network and tries what its file holds.
     pub(super) fn attempt(&mut self, quantizer: &Quantizer) -> std::result::Result<Candidate, Failure> {
-        let quantised = self.quantise(quantizer)?;
-        let file = onnx::write(&quantised.graph, &self.metadata)?;
+        let quantized = self.quantize(quantizer)?;
+        let file = onnx::write(&quantized.graph, &self.metadata)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
         let accuracy = self.accuracy(&model, "after     ")?;
         let mut runner = model.compile(&self.options)?;
         let times = self.time(&mut runner)?;
         let (isa, threads) = (runner.plan().isa().to_string(), runner.plan().threads());
-        Ok(Candidate { report: quantised.report, file, accuracy, times, isa, threads })
+        Ok(Candidate { report: quantized.report, file, accuracy, times, isa, threads })
     }
 
-    pub(super) fn quantise(&self, quantizer: &Quantizer) -> Result<Quantized> {
+    pub(super) fn quantize(&self, quantizer: &Quantizer) -> Result<Quantized> {
         let mut progress: Option<(Stage, Progress)> = None;
         let mut show = |stage, done, total| match &mut progress {
             Some((current, progress)) if *current == stage => progress.show(done, ""),
@@ -101,24 +101,24 @@ impl<'a> Experiment<'a> {
 
     /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than asked for.
     fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Tally>, Failure> {
-        let Some(labelled) = &self.labelled else { return Ok(None) };
+        let Some(labeled) = &self.labeled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
-        let tally = labelled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
+        let tally = labeled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
         if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(Some(tally)) }
     }
 
     /// Runs both networks in turns on the first sample.
-    fn time(&mut self, quantised: &mut Runner) -> Result<[Times; 2]> {
+    fn time(&mut self, quantized: &mut Runner) -> Result<[Times; 2]> {
         let inputs: Vec<&Tensor> = self.samples[0].iter().collect();
         for _ in 0..WARMUP {
             self.float.run_all(&inputs)?;
-            quantised.run_all(&inputs)?;
+            quantized.run_all(&inputs)?;
         }
         let mut times = [Times::default(), Times::default()];
         let mut progress = Progress::new("time      ", self.args.runs, self.args.json);
         for done in 1..=self.args.runs {
             times[0].add(|| self.float.run_all(&inputs).map(drop))?;
-            times[1].add(|| quantised.run_all(&inputs).map(drop))?;
+            times[1].add(|| quantized.run_all(&inputs).map(drop))?;
             progress.show(done, "");
         }
         Ok(times)

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use sepconv::quantize::{Granularity, Quantizer, Range};
 
-/// How the network is quantised.
+/// How the network is quantized.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct MethodArgs {
     /// Which part of what an activation was seen to be becomes its range: mse (the least error), percentile:99.99 or minmax
@@ -40,9 +40,9 @@ impl MethodArgs {
         let quantizer = Quantizer::default()
             .range(self.range)
             .weights(if self.per_tensor { Granularity::PerTensor } else { Granularity::PerChannel })
-            .equalise(self.equalize)
+            .equalize(self.equalize)
             .correct_biases(!self.no_bias_correction)
-            .optimise(self.optimize);
+            .optimize(self.optimize);
         let quantizer = self.keep_float.iter().fold(quantizer, |quantizer, name| quantizer.keep_float(name));
         match self.min_sqnr {
             Some(decibels) => quantizer.min_sqnr(decibels),

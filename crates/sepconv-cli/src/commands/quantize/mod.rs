@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Where the quantised network is written (.onnx)
+    /// Where the quantized network is written (.onnx)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -144,7 +144,7 @@ fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candid
         return Ok(candidate);
     }
     // Any ratio will do here: what is wanted is each layer's own.
-    let measured = experiment.quantise(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
+    let measured = experiment.quantize(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
     let worst = most_sensitive(&measured);
     let mut kept = 1;
     while too_inaccurate(&candidate) && args.is_fast_enough(&candidate) && kept <= worst.len() / 2 {

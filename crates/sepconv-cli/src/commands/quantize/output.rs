@@ -20,10 +20,10 @@ pub(super) struct Output<'a> {
     isa: &'a str,
     threads: usize,
     layers: Vec<LayerJson<'a>>,
-    equalised: &'a [[String; 2]],
+    equalized: &'a [[String; 2]],
     sqnr_db: f64,
     float: NetworkJson,
-    quantised: NetworkJson,
+    quantized: NetworkJson,
     speedup: f64,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Output<'a> {
         refusal: Option<Refusal>,
     ) -> Self {
         let Candidate { report, file, isa, threads, .. } = candidate;
-        let [float, quantised] = &candidate.times;
+        let [float, quantized] = &candidate.times;
         Self {
             model: args.model.display().to_string(),
             output: args.output.display().to_string(),
@@ -64,10 +64,10 @@ impl<'a> Output<'a> {
             isa,
             threads: *threads,
             layers: report.layers.iter().map(LayerJson::new).collect(),
-            equalised: &report.equalised,
+            equalized: &report.equalized,
             sqnr_db: report.sqnr,
             float: NetworkJson::new(report.float_bytes, experiment.accuracy, float),
-            quantised: NetworkJson::new(report.bytes, candidate.accuracy, quantised),
+            quantized: NetworkJson::new(report.bytes, candidate.accuracy, quantized),
             speedup: candidate.speedup(),
         }
     }
@@ -94,7 +94,7 @@ fn dtype(layer: &LayerReport) -> &'static str {
 pub(super) fn print_text(experiment: &Experiment, candidate: &Candidate, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "preprocess   {}", report::preprocess(&experiment.preprocess))?;
     writeln!(out, "calibration  {}", plural(experiment.samples.len(), "image"))?;
-    match candidate.report.equalised.len() {
+    match candidate.report.equalized.len() {
         0 => writeln!(out)?,
         pairs => writeln!(out, "equalized    {}\n", plural(pairs, "layer pair"))?,
     }
@@ -126,7 +126,7 @@ fn print_layers(layers: &[LayerReport], out: &mut impl Write) -> io::Result<()> 
 
 /// Before and after, side by side.
 fn print_totals(experiment: &Experiment, candidate: &Candidate, out: &mut impl Write) -> io::Result<()> {
-    let Candidate { report, times: [float, quantised], .. } = candidate;
+    let Candidate { report, times: [float, quantized], .. } = candidate;
     let smaller = report.float_bytes as f64 / report.bytes.max(1) as f64;
     let times =
         format!("{:.2} times as fast, {} on {}", candidate.speedup(), threads(candidate.threads), candidate.isa);
@@ -143,9 +143,9 @@ fn print_totals(experiment: &Experiment, candidate: &Candidate, out: &mut impl W
         rows.push(["".to_owned(), ends(before), ends(after), "with 95 % confidence".to_owned()]);
     }
     let ms = |time: f64| format!("{time:.3} ms");
-    rows.push(["min".to_owned(), ms(float.min()), ms(quantised.min()), times]);
-    rows.push(["median".to_owned(), ms(float.median()), ms(quantised.median()), String::new()]);
-    let headings = [("", Align::Left), ("float", Align::Right), ("quantised", Align::Right), ("", Align::Left)];
+    rows.push(["min".to_owned(), ms(float.min()), ms(quantized.min()), times]);
+    rows.push(["median".to_owned(), ms(float.median()), ms(quantized.median()), String::new()]);
+    let headings = [("", Align::Left), ("float", Align::Right), ("quantized", Align::Right), ("", Align::Left)];
     report::table(out, headings, &rows)
 }
 

@@ -6,7 +6,7 @@ use sepconv_kernels::{Tile, conv2d, depthwise};
 use super::{Choice, Planner, in_vain};
 use crate::{
     Op, Result, ValueId,
-    op::{ConvKind, QConv2d, QOutput, image},
+    op::{ConvKind, QConv2d, QConvOutput, image},
     plan::{
         pack::Pack,
         pack_int8::{Constants, Layout},
@@ -27,7 +27,7 @@ impl Planner<'_> {
                 let (pairing, why) = self.pairing();
                 self.plain(Int8::Binary { pair: binary.pair(), pairing }, "binary_int8", &why)
             }
-            Op::QAverage(average) => {
+            Op::QAveragePool(average) => {
                 let work = Int8::Pool { pool: average.pool.geometry(x, out), mean: Some(average.mean()) };
                 self.plain(work, "average_int8", "vectors of channels")
             }
@@ -55,7 +55,7 @@ impl Planner<'_> {
                 (work, format!("pointwise_int8 {}", tile.name(self.isa)), why)
             }
             // Depthwise kernels take no residual and make bytes.
-            ConvKind::Depthwise if matches!(qconv.output, QOutput::Bytes { residual: None, .. }) => {
+            ConvKind::Depthwise if matches!(qconv.output, QConvOutput::U8 { residual: None, .. }) => {
                 let conv = depthwise::Depthwise { window: qconv.window, input: image(&x), output: image(&out) };
                 let variant = depthwise::Variant::choose(&conv);
                 let filters = self.filters(qconv, Layout::Depthwise(variant, conv))?;

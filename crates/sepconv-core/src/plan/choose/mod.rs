@@ -1,6 +1,7 @@
 #[cfg(feature = "int8")]
 mod int8;
 
+use crate::op::{Binary, Dense, Dequantize, MatMul, Quantize, Reduce, Softmax};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     DType, Error, Op, Result, Shape, ValueId,
-    op::{Conv2d, ConvKind, ConvTranspose, Fill, batch_offset, image, split_at},
+    op::{Conv2d, ConvKind, ConvTranspose, batch_offset, image, split_at},
 };
 
 /// The kernel for a node, which of its operands the kernel reads while running, and what to tell people.
@@ -37,8 +38,8 @@ impl Planner<'_> {
         Ok(match &node.op {
             Op::Conv2d(conv) => self.conv2d(conv)?,
             Op::ConvTranspose(conv) => self.conv_transpose(conv)?,
-            Op::Dense { activation } => self.matrix(*activation)?,
-            Op::MatMul => self.matmul(),
+            Op::Dense(Dense { activation }) => self.matrix(*activation)?,
+            Op::MatMul(MatMul) => self.matmul(),
             Op::Pool(_) if self.graph.value(node.output).dtype == DType::U8 => self.int8()?,
             Op::Pool(_) if self.graph.value(node.output).dtype == DType::I8 => {
                 return Err(Error::unsupported("a maximum of signed bytes has no kernel")
@@ -55,7 +56,7 @@ impl Planner<'_> {
                     self.plain(work, "global_average", "vectors of channels")
                 }
             },
-            Op::Reduce { reduction, axes, .. } => {
+            Op::Reduce(Reduce { reduction, axes, .. }) => {
                 let reduced = (0..x.len()).map(|axis| axes.contains(&axis)).collect();
                 self.plain(Float::Reduce { reduction: *reduction, dims: x.to_vec(), reduced }, "reduce", "any axes")
             }
@@ -66,36 +67,36 @@ impl Planner<'_> {
                     false => self.plain(Float::Unary(*function), "unary", "the operand is needed again"),
                 }
             }
-            &Op::Binary { function, activation } => {
+            &Op::Binary(Binary { function, activation }) => {
                 let (pairing, why) = self.pairing();
                 self.plain(Float::Binary { function, activation, pairing }, "binary", &why)
             }
-            Op::Softmax { axis, log } => {
+            Op::Softmax(Softmax { axis, log }) => {
                 self.plain(Float::Softmax { extents: split_at(x, *axis), log: *log }, "softmax", "along one axis")
             }
             Op::Resize(resize) => {
-                let [rows, columns] = resize.taps(x);
+                let [rows, columns] = resize.taps_of(x);
                 let work = Float::Resize { input: image(x), output: image(shape), rows, columns };
                 self.plain(work, "resize", "tap tables per row and column")
             }
-            Op::BatchNorm { .. } => return Err(self.not_constant("statistics of a batch normalisation")),
-            Op::Quantize(quantization) => {
-                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+            Op::BatchNorm(_) => return Err(self.not_constant("statistics of a batch normalization")),
+            Op::Quantize(Quantize(quantization)) => {
+                let (inner, quantization) = (quantization.inner_len(x), quantization.clone());
                 self.plain(Work::Quantize { quantization, inner }, "quantize", "floats to bytes")
             }
-            Op::Dequantize(quantization) => {
-                let (inner, quantization) = (quantization.inner(x), quantization.clone());
+            Op::Dequantize(Dequantize(quantization)) => {
+                let (inner, quantization) = (quantization.inner_len(x), quantization.clone());
                 self.plain(Work::Dequantize { quantization, inner }, "dequantize", "bytes to floats")
             }
-            Op::Lookup(lookup) => self.plain(Work::Lookup(lookup.clone()), "lookup", "a table of all bytes"),
-            Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => self.int8()?,
-            Op::Gather { .. }
-            | Op::Reshape { .. }
-            | Op::Transpose { .. }
-            | Op::Concat { .. }
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Broadcast { .. } => self.moves()?,
+            Op::Lut(lookup) => self.plain(Work::Lut(lookup.clone()), "lookup", "a table of all bytes"),
+            Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_) => self.int8()?,
+            Op::Gather(_)
+            | Op::Reshape(_)
+            | Op::Transpose(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Pad(_)
+            | Op::Broadcast(_) => self.moves()?,
         })
     }
 
@@ -225,16 +226,10 @@ impl Planner<'_> {
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&id| self.shape(id)).collect();
         let indices =
             node.inputs.get(1).and_then(|&id| self.graph.value(id).constant.as_deref()).and_then(|t| t.as_i64());
-        let fill = match node.op {
-            Op::Pad { fill: Fill::Constant(fill), .. } => Some(fill),
-            _ => None,
-        };
-        let moves = node.op.moves(&shapes, indices, self.shape(node.output))?.unwrap_or_default();
-        let why = format!("{} block(s)", moves.len());
-        let operands = match node.op {
-            Op::Gather { .. } => vec![node.inputs[0]],
-            _ => node.inputs.clone(),
-        };
+        let Some(movement) = node.op.as_data_movement() else { unreachable!("only data movements come here") };
+        let moves = movement.copies(&shapes, indices, self.shape(node.output))?;
+        let (why, fill) = (format!("{} block(s)", moves.len()), movement.fill());
+        let operands = node.inputs[..movement.copied_operands(node.inputs.len())].to_vec();
         let work = Work::Move { dtype: self.graph.value(node.output).dtype, fill, moves };
         Ok(Choice { work, operands, kernel: "copy".to_string(), why })
     }

@@ -2,6 +2,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::op::UnaryFunction;
 use bytemuck::cast_slice;
 use sepconv_kernels::{
     Activation, Isa, Rows, Tile, conv_transpose, conv2d, depthwise,
@@ -150,7 +151,7 @@ impl Float {
                 Pairing::Strided { dims, strides } => {
                     elementwise::binary_strided(*function, dims, a, &strides[0], b, &strides[1], out);
                     if *activation != Activation::Identity {
-                        elementwise::unary_in_place(isa, Unary::Activation(*activation), out);
+                        elementwise::unary_in_place(isa, UnaryFunction::Activation(*activation), out);
                     }
                 }
             },

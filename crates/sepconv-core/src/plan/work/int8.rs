@@ -7,7 +7,7 @@ use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, 
 
 use super::{Operands, Work, images, pairing::Pairing, residual};
 use crate::{
-    op::QOutput,
+    op::QConvOutput,
     plan::chain::{Chain, Geometry, Job, RowLayer},
 };
 
@@ -57,7 +57,7 @@ pub(crate) struct Depthwise {
 pub(crate) struct Filters {
     pub(crate) packed: Range<usize>,
     pub(crate) zero_points: ZeroPoints,
-    pub(crate) output: QOutput,
+    pub(crate) output: QConvOutput,
 }
 
 impl Int8 {
@@ -176,15 +176,15 @@ impl Int8 {
 impl Filters {
     /// Bytes of a result.
     fn size(&self) -> usize {
-        if self.output == QOutput::Float { size_of::<f32>() } else { 1 }
+        if self.output == QConvOutput::F32 { size_of::<f32>() } else { 1 }
     }
 
     /// What becomes of the sums, where that is bytes.
     fn epilogue(&self) -> Option<Epilogue<'_>> {
         match &self.output {
-            QOutput::Float => None,
-            QOutput::Bytes { requantize, table, residual } => {
-                let table = table.as_ref().map(|lookup| &*lookup.table);
+            QConvOutput::F32 => None,
+            QConvOutput::U8 { requantize, lut, residual } => {
+                let table = lut.as_ref().map(|lookup| &*lookup.table);
                 Some(Epilogue { output: *requantize, table, residual: *residual })
             }
         }

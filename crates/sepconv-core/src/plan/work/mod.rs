@@ -19,7 +19,7 @@ pub(crate) use pairing::{Pairing, Repeat};
 use super::chain::{Chain, Geometry};
 use crate::{
     DType,
-    op::{Lookup, Move, Quantization},
+    op::{Lut, QuantParams, StridedCopy},
 };
 
 /// Elementwise work is cut no finer than this many elements.
@@ -35,14 +35,14 @@ pub(crate) enum Work {
     Float(Float),
     /// Bytes to bytes, or to the floats of a last layer.
     Int8(Int8),
-    /// Floats to bytes; `inner` neighbours share a scale where there are several.
-    Quantize { quantization: Quantization, inner: usize },
+    /// Floats to bytes; `inner` neighbors share a scale where there are several.
+    Quantize { quantization: QuantParams, inner: usize },
     /// Bytes to floats.
-    Dequantize { quantization: Quantization, inner: usize },
+    Dequantize { quantization: QuantParams, inner: usize },
     /// A function of each byte.
-    Lookup(Lookup),
+    Lut(Lut),
     /// Elements of any type go from place to place as they are.
-    Move { dtype: DType, fill: Option<f32>, moves: Vec<Move> },
+    Move { dtype: DType, fill: Option<f32>, moves: Vec<StridedCopy> },
 }
 
 impl From<Float> for Work {
@@ -140,29 +140,29 @@ impl Work {
             Self::Int8(int8) => int8.run(isa, x, units, unit, out, scratch),
             Self::Quantize { quantization, inner } => {
                 let x = &x.operand::<f32>(0)[first..];
-                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                if let Some((scale, zero_point)) = quantization.as_per_tensor_u8() {
                     return quantized::quantize(isa, scale, zero_point, &x[..out.len()], out);
                 }
-                let reals = x.iter().zip(quantization.parameters(*inner, first));
+                let reals = x.iter().zip(quantization.of_elements(*inner, first));
                 for (out, (&x, (scale, zero_point))) in out.iter_mut().zip(reals) {
                     *out = quantization.quantize(x, scale, zero_point) as u8;
                 }
             }
             Self::Dequantize { quantization, inner } => {
                 let (x, out) = (&x.operand::<u8>(0)[first..], cast_slice_mut::<_, f32>(out));
-                if let Some((scale, zero_point)) = quantization.whole_unsigned() {
+                if let Some((scale, zero_point)) = quantization.as_per_tensor_u8() {
                     return quantized::dequantize(isa, scale, zero_point, &x[..out.len()], out);
                 }
                 let integer = |bits: u8| match quantization.dtype {
                     DType::I8 => i32::from(bits as i8),
                     _ => i32::from(bits),
                 };
-                let bytes = x.iter().zip(quantization.parameters(*inner, first));
+                let bytes = x.iter().zip(quantization.of_elements(*inner, first));
                 for (out, (&bits, (scale, zero_point))) in out.iter_mut().zip(bytes) {
                     *out = (integer(bits) - zero_point) as f32 * scale;
                 }
             }
-            Self::Lookup(lookup) => {
+            Self::Lut(lookup) => {
                 out.copy_from_slice(&x.operand(0)[first..][..out.len()]);
                 quantized::lookup_in_place(isa, &lookup.table, out);
             }
@@ -179,7 +179,7 @@ impl Work {
         match self {
             Self::Float(float) => float.unit(isa, len),
             Self::Int8(int8) => int8.unit(isa, len),
-            Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lookup(_) => BLOCK,
+            Self::Quantize { .. } | Self::Dequantize { .. } | Self::Lut(_) => BLOCK,
             Self::Move { .. } => len,
         }
         .max(1)
@@ -208,11 +208,11 @@ fn residual<T>(operand: &[T], first: usize, len: usize) -> Option<&[T]> {
     (!operand.is_empty()).then(|| &operand[first..][..len])
 }
 
-fn carry_out<T: Pod + Element>(moves: &[Move], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
+fn carry_out<T: Pod + Element>(moves: &[StridedCopy], fill: Option<T>, x: &Operands<'_>, out: &mut [T]) {
     if let Some(fill) = fill {
         out.fill(fill);
     }
     for m in moves {
-        m.carry_out(x.operand(m.operand), out);
+        m.execute(x.operand(m.operand), out);
     }
 }

@@ -1,8 +1,7 @@
 //! What is known when the network is loaded.
 
-use sepconv_core::op::Quantization;
-use sepconv_core::{DType, Error, Op, Result, Shape, Tensor, ValueId};
-use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_core::op::{BinaryFunction, Broadcast, Dequantize, QuantParams, Quantize, UnaryFunction};
+use sepconv_core::{DType, Error, Result, Shape, Tensor, ValueId};
 
 use crate::dims::sizes;
 use crate::element::ElementType;
@@ -38,7 +37,7 @@ pub(super) fn constant_of_shape(node: &mut Node<'_>) -> Result<ValueId> {
     };
     let scalar = value.reshape(Shape::new([])?)?;
     let scalar = node.constant(scalar)?;
-    node.emit(Op::Broadcast { shape: Shape::new(dims)? }, &[scalar])
+    node.emit(Broadcast { shape: Shape::new(dims)? }, &[scalar])
 }
 
 /// The operand's sizes from `start` to `end`, both counted from the end where negative.
@@ -94,18 +93,18 @@ fn cast_to(node: &mut Node<'_>, to: ElementType) -> Result<ValueId> {
 
 /// Bytes as the numbers that they are.
 pub(super) fn numbers(node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
-    node.emit(Op::Dequantize(Quantization::per_tensor(node.dtype(x), 1.0, 0)), &[x])
+    node.emit(Dequantize(QuantParams::per_tensor(node.dtype(x), 1.0, 0)), &[x])
 }
 
 /// Whole numbers as bytes; what these cannot hold becomes the nearest that they can.
 pub(super) fn bytes(node: &mut Node<'_>, x: ValueId, dtype: DType) -> Result<ValueId> {
-    node.emit(Op::Quantize(Quantization::per_tensor(dtype, 1.0, 0)), &[x])
+    node.emit(Quantize(QuantParams::per_tensor(dtype, 1.0, 0)), &[x])
 }
 
 /// Numbers without their fraction.
 pub(super) fn truncated(node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
-    let size = node.emit(Op::Unary(Unary::Abs), &[x])?;
-    let size = node.emit(Op::Unary(Unary::Floor), &[size])?;
-    let sign = node.emit(Op::Unary(Unary::Sign), &[x])?;
-    node.binary(Binary::Mul, size, sign)
+    let size = node.emit(UnaryFunction::Abs, &[x])?;
+    let size = node.emit(UnaryFunction::Floor, &[size])?;
+    let sign = node.emit(UnaryFunction::Sign, &[x])?;
+    node.binary(BinaryFunction::Mul, size, sign)
 }

@@ -1,6 +1,6 @@
 //! Convolution and its transpose, over one or two axes.
 
-use sepconv_core::{Error, Op, Result, ValueId, op};
+use sepconv_core::{Error, Result, ValueId, op};
 use sepconv_kernels::{Activation, Window};
 
 use super::window;
@@ -27,7 +27,7 @@ pub(super) fn convolution(node: &mut Node<'_>, x: ValueId, weights: ValueId, bia
     let window = padding.apply(window, [h, w])?;
     let bias = bias.map_or_else(|| node.filled(0.0, &[filters]), Ok)?;
     let conv = op::Conv2d { window, groups, activation: Activation::Identity };
-    let y = node.emit(Op::Conv2d(conv), &[x, weights, bias])?;
+    let y = node.emit(conv, &[x, weights, bias])?;
     window::from_plane(node, y, spatial)
 }
 
@@ -44,8 +44,8 @@ pub(super) fn conv_transpose(node: &mut Node<'_>) -> Result<ValueId> {
     let [_, h, w, _] = plane(node, x);
     let (window, extra) = output_padding(node, spatial, window, padding, [h, w])?;
     let bias = bias.map_or_else(|| node.filled(0.0, &[filters]), Ok)?;
-    let conv = op::ConvTranspose { window, groups, extra, activation: Activation::Identity };
-    let y = node.emit(Op::ConvTranspose(conv), &[x, weights, bias])?;
+    let conv = op::ConvTranspose { window, groups, output_padding: extra, activation: Activation::Identity };
+    let y = node.emit(conv, &[x, weights, bias])?;
     window::from_plane(node, y, spatial)
 }
 

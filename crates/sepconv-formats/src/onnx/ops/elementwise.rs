@@ -1,24 +1,24 @@
 //! Functions of each element.
 
-use sepconv_core::{DType, Op, Result, ValueId};
+use sepconv_core::op::{BinaryFunction, UnaryFunction};
+use sepconv_core::{DType, Result, ValueId};
 use sepconv_kernels::Activation;
-use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::dims;
 use crate::element::ElementType;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
 
-pub(super) fn unary(node: &mut Node<'_>, function: Unary) -> Result<ValueId> {
+pub(super) fn unary(node: &mut Node<'_>, function: UnaryFunction) -> Result<ValueId> {
     let x = node.input(0)?;
-    node.emit(Op::Unary(function), &[x])
+    node.emit(function, &[x])
 }
 
 pub(super) fn activation(node: &mut Node<'_>, activation: Activation) -> Result<ValueId> {
-    unary(node, Unary::Activation(activation))
+    unary(node, UnaryFunction::Activation(activation))
 }
 
-pub(super) fn binary(node: &mut Node<'_>, function: Binary) -> Result<ValueId> {
+pub(super) fn binary(node: &mut Node<'_>, function: BinaryFunction) -> Result<ValueId> {
     let (a, b) = operands(node)?;
     node.binary(function, a, b)
 }
@@ -37,15 +37,15 @@ fn operands(node: &mut Node<'_>) -> Result<(ValueId, ValueId)> {
 }
 
 /// The function of the first two operands, of that and the third, and so on.
-pub(super) fn variadic(node: &mut Node<'_>, function: Binary) -> Result<ValueId> {
+pub(super) fn variadic(node: &mut Node<'_>, function: BinaryFunction) -> Result<ValueId> {
     let inputs = node.all_inputs()?;
     inputs[1..].iter().try_fold(inputs[0], |sum, &x| node.binary(function, sum, x))
 }
 
 pub(super) fn mean(node: &mut Node<'_>) -> Result<ValueId> {
-    let sum = variadic(node, Binary::Add)?;
+    let sum = variadic(node, BinaryFunction::Add)?;
     let count = node.scalar(node.input_count() as f32)?;
-    node.binary(Binary::Div, sum, count)
+    node.binary(BinaryFunction::Div, sum, count)
 }
 
 /// Integer exponents are read as floats where the base is one.
@@ -54,7 +54,7 @@ pub(super) fn pow(node: &mut Node<'_>) -> Result<ValueId> {
     if (node.dtype(base), node.dtype(exponent)) == (DType::F32, DType::I64) {
         exponent = node.converted(exponent, ElementType::F32)?;
     }
-    node.binary(Binary::Pow, base, exponent)
+    node.binary(BinaryFunction::Pow, base, exponent)
 }
 
 /// Limits are attributes up to opset 10, inputs from 11 on; both are optional.
@@ -78,16 +78,16 @@ pub(super) fn clip(node: &mut Node<'_>) -> Result<ValueId> {
         (Some(0.0), None) => Activation::Relu,
         _ => Activation::Clip { low: low.unwrap_or(f32::NEG_INFINITY), high: high.unwrap_or(f32::INFINITY) },
     };
-    node.emit(Op::activation(activation), &[x])
+    node.emit(activation, &[x])
 }
 
 /// Clip with integers, or limits that are computed.
 fn clip_between(node: &mut Node<'_>, mut x: ValueId, [low, high]: [Option<ValueId>; 2]) -> Result<ValueId> {
     if let Some(low) = low {
-        x = node.binary(Binary::Max, x, low)?;
+        x = node.binary(BinaryFunction::Max, x, low)?;
     }
     match high {
-        Some(high) => node.binary(Binary::Min, x, high),
+        Some(high) => node.binary(BinaryFunction::Min, x, high),
         None => Ok(x),
     }
 }
@@ -100,7 +100,7 @@ pub(super) fn prelu(node: &mut Node<'_>) -> Result<ValueId> {
         let behind = node.rank(x).saturating_sub(2);
         slope = node.reshape(slope, [&shape[..], &vec![1; behind]].concat())?;
     }
-    node.binary(Binary::PRelu, x, slope)
+    node.binary(BinaryFunction::PRelu, x, slope)
 }
 
 pub(super) fn leaky_relu(node: &mut Node<'_>) -> Result<ValueId> {
@@ -116,23 +116,23 @@ pub(super) fn hard_sigmoid(node: &mut Node<'_>) -> Result<ValueId> {
 
 pub(super) fn elu(node: &mut Node<'_>) -> Result<ValueId> {
     let alpha = node.attributes.float_or("alpha", 1.0)?;
-    unary(node, Unary::Elu { alpha })
+    unary(node, UnaryFunction::Elu { alpha })
 }
 
 pub(super) fn celu(node: &mut Node<'_>) -> Result<ValueId> {
     let alpha = node.attributes.float_or("alpha", 1.0)?;
-    unary(node, Unary::Celu { alpha })
+    unary(node, UnaryFunction::Celu { alpha })
 }
 
 pub(super) fn selu(node: &mut Node<'_>) -> Result<ValueId> {
     let alpha = node.attributes.float_or("alpha", 1.673_263_2)?;
     let gamma = node.attributes.float_or("gamma", 1.050_701)?;
-    unary(node, Unary::Selu { alpha, gamma })
+    unary(node, UnaryFunction::Selu { alpha, gamma })
 }
 
 pub(super) fn thresholded_relu(node: &mut Node<'_>) -> Result<ValueId> {
     let alpha = node.attributes.float_or("alpha", 1.0)?;
-    unary(node, Unary::ThresholdedRelu { alpha })
+    unary(node, UnaryFunction::ThresholdedRelu { alpha })
 }
 
 pub(super) fn gelu(node: &mut Node<'_>) -> Result<ValueId> {
@@ -141,7 +141,7 @@ pub(super) fn gelu(node: &mut Node<'_>) -> Result<ValueId> {
         "tanh" => true,
         other => return Err(unsupported_value("approximate", other, "none or tanh")),
     };
-    unary(node, Unary::Gelu { tanh })
+    unary(node, UnaryFunction::Gelu { tanh })
 }
 
 /// `x · sigmoid(alpha · x)`
@@ -149,12 +149,12 @@ pub(super) fn swish(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let alpha = node.attributes.float_or("alpha", 1.0)?;
     if alpha == 1.0 {
-        return node.emit(Op::activation(Activation::Silu), &[x]);
+        return node.emit(Activation::Silu, &[x]);
     }
     let alpha = node.scalar(alpha)?;
-    let scaled = node.binary(Binary::Mul, x, alpha)?;
-    let gate = node.emit(Op::activation(Activation::Sigmoid), &[scaled])?;
-    node.binary(Binary::Mul, x, gate)
+    let scaled = node.binary(BinaryFunction::Mul, x, alpha)?;
+    let gate = node.emit(Activation::Sigmoid, &[scaled])?;
+    node.binary(BinaryFunction::Mul, x, gate)
 }
 
 /// Nothing, as always outside training.

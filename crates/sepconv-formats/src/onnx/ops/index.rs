@@ -1,6 +1,7 @@
 //! Parts of tensors.
 
-use sepconv_core::{Error, Op, Result, Tensor, ValueId};
+use sepconv_core::op::{Gather, Slice};
+use sepconv_core::{Error, Result, Tensor, ValueId};
 
 use crate::dims;
 use crate::dims::sizes;
@@ -27,7 +28,7 @@ fn emit(node: &mut Node<'_>, x: ValueId, parts: impl Iterator<Item = Part>) -> R
     for part in parts {
         (starts[part.axis], steps[part.axis], sizes[part.axis]) = (part.start, part.step, part.size);
     }
-    node.emit(Op::Slice { starts, steps, sizes }, &[x])
+    node.emit(Slice { starts, steps, sizes }, &[x])
 }
 
 /// Starts and ends are attributes up to opset 9, inputs from 10 on; both count from the end where negative and may lie far outside.
@@ -123,7 +124,7 @@ pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
     });
     let indices = Tensor::i64(indices.shape().to_vec(), normal.collect::<Result<Vec<_>>>()?)?;
     let indices = node.constant(indices)?;
-    node.emit(Op::Gather { axis }, &[x, indices])
+    node.emit(Gather { axis }, &[x, indices])
 }
 
 #[cfg(test)]

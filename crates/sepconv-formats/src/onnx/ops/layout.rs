@@ -1,6 +1,7 @@
 //! The same elements in another shape or order.
 
-use sepconv_core::{Error, Op, Result, Shape, ValueId};
+use sepconv_core::op::{Broadcast, Concat, Transpose};
+use sepconv_core::{Error, Result, Shape, ValueId};
 
 use crate::dims;
 use crate::dims::sizes;
@@ -80,7 +81,7 @@ pub(super) fn transpose(node: &mut Node<'_>) -> Result<ValueId> {
         Some(order) => sizes(order)?,
         None => (0..node.rank(x)).rev().collect(),
     };
-    node.emit(Op::Transpose { order }, &[x])
+    node.emit(Transpose { order }, &[x])
 }
 
 pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
@@ -92,7 +93,7 @@ pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn joined(node: &mut Node<'_>, inputs: &[ValueId]) -> Result<ValueId> {
     let given = node.attributes.int("axis")?.ok_or_else(|| Error::malformed("node lacks the attribute \"axis\""))?;
     let axis = dims::axis(given, node.rank(inputs[0]))?;
-    node.emit(Op::Concat { axis }, inputs)
+    node.emit(Concat { axis }, inputs)
 }
 
 /// Repeats axes of size 1, of the operand or of the shape.
@@ -108,7 +109,7 @@ pub(super) fn expand(node: &mut Node<'_>) -> Result<ValueId> {
     if aligned(&wanted).iter().zip(shape.iter()).any(|(&wanted, &size)| wanted != 1 && wanted != size) {
         return Err(Error::mismatch("shapes do not broadcast").expected(&from, format_args!("{wanted:?}")));
     }
-    node.emit(Op::Broadcast { shape }, &[x])
+    node.emit(Broadcast { shape }, &[x])
 }
 
 /// Repeats the whole operand along each axis.
@@ -122,7 +123,7 @@ pub(super) fn tile(node: &mut Node<'_>) -> Result<ValueId> {
     for (axis, &times) in repeats.iter().enumerate().filter(|(_, times)| **times != 1) {
         let (before, after) = (dims[..axis].iter().product(), dims[axis..].iter().product());
         let apart = node.reshape(x, [before, 1, after])?;
-        let repeated = node.emit(Op::Broadcast { shape: Shape::new([before, times, after])? }, &[apart])?;
+        let repeated = node.emit(Broadcast { shape: Shape::new([before, times, after])? }, &[apart])?;
         dims[axis] =
             dims[axis].checked_mul(times).ok_or_else(|| Error::limit("tensor is larger than the address space"))?;
         x = node.reshape(repeated, &dims[..])?;

@@ -1,8 +1,8 @@
 //! Matrix products.
 
-use sepconv_core::{Op, Result, ValueId};
+use sepconv_core::op::{BinaryFunction, Broadcast, Dense, MatMul};
+use sepconv_core::{Result, ValueId};
 use sepconv_kernels::Activation;
-use sepconv_kernels::elementwise::Binary;
 
 use crate::onnx::node::Node;
 
@@ -36,7 +36,7 @@ pub(super) fn product_and_sum(node: &mut Node<'_>, mut a: ValueId, b: ValueId, c
         Some(c) => {
             let zero = node.filled(0.0, &[columns])?;
             let product = dense(node, a, weights, zero)?;
-            node.binary(Binary::Add, product, c)
+            node.binary(BinaryFunction::Add, product, c)
         }
         None => {
             let zero = node.filled(0.0, &[columns])?;
@@ -61,7 +61,7 @@ pub(super) fn product(node: &mut Node<'_>, a: ValueId, b: ValueId) -> Result<Val
     }
     let row = if shape_a.len() == 1 { node.reshape(a, [1, shape_a[0]])? } else { a };
     let column = if shape_b.len() == 1 { node.reshape(b, [shape_b[0], 1])? } else { b };
-    let product = node.emit(Op::MatMul, &[row, column])?;
+    let product = node.emit(MatMul, &[row, column])?;
     let mut dims = node.shape(product).to_vec();
     if shape_b.len() == 1 {
         dims.pop();
@@ -74,7 +74,7 @@ pub(super) fn product(node: &mut Node<'_>, a: ValueId, b: ValueId) -> Result<Val
 }
 
 fn dense(node: &mut Node<'_>, x: ValueId, weights: ValueId, bias: ValueId) -> Result<ValueId> {
-    node.emit(Op::Dense { activation: Activation::Identity }, &[x, weights, bias])
+    node.emit(Dense { activation: Activation::Identity }, &[x, weights, bias])
 }
 
 fn scale(node: &mut Node<'_>, x: ValueId, factor: f32) -> Result<ValueId> {
@@ -82,9 +82,9 @@ fn scale(node: &mut Node<'_>, x: ValueId, factor: f32) -> Result<ValueId> {
         return Ok(x);
     }
     let factor = node.scalar(factor)?;
-    node.binary(Binary::Mul, x, factor)
+    node.binary(BinaryFunction::Mul, x, factor)
 }
 
 fn broadcast(node: &mut Node<'_>, x: ValueId, size: usize) -> Result<ValueId> {
-    node.emit(Op::Broadcast { shape: sepconv_core::Shape::new([size])? }, &[x])
+    node.emit(Broadcast { shape: sepconv_core::Shape::new([size])? }, &[x])
 }

@@ -1,7 +1,7 @@
-//! Normalisation.
+//! Normalization.
 
+use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, Reduce, UnaryFunction};
 use sepconv_core::{Error, Op, Result, ValueId};
-use sepconv_kernels::elementwise::{Binary, Unary};
 use sepconv_kernels::reduce::Reduction;
 
 use crate::dims;
@@ -18,7 +18,7 @@ pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
         _ => node.attributes.flag("training_mode", false)?,
     };
     if training {
-        return Err(Error::unsupported("batch normalisation with statistics of the batch is not supported")
+        return Err(Error::unsupported("batch normalization with statistics of the batch is not supported")
             .help("export the network for inference, e.g. after model.eval()"));
     }
     if node.opset < 9 && !node.attributes.flag("spatial", true)? {
@@ -27,7 +27,7 @@ pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let parameters = [node.input(1)?, node.input(2)?, node.input(3)?, node.input(4)?];
     let x = node.channels_last(x)?;
-    let y = node.emit(Op::BatchNorm { epsilon }, &[&[x], &parameters[..]].concat())?;
+    let y = node.emit(BatchNorm { epsilon }, &[&[x], &parameters[..]].concat())?;
     node.channels_first(y)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn instance(node: &mut Node<'_>) -> Result<ValueId> {
     let (x, scale, shift) = (node.input(0)?, node.input(1)?, node.input(2)?);
     let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
-    let y = Normalised::new(node, x, (2..node.rank(x)).collect(), epsilon)?.value;
+    let y = Normalized::new(node, x, (2..node.rank(x)).collect(), epsilon)?.value;
     per_channel(node, y, scale, shift)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn group(node: &mut Node<'_>) -> Result<ValueId> {
         .ok_or_else(|| unsupported_value("num_groups", groups, &format!("a divisor of {channels} channels")))?;
     let rest = shape.elements().checked_div(images * groups).unwrap_or(0);
     let grouped = node.reshape(x, [images, groups, rest])?;
-    let y = Normalised::new(node, grouped, vec![2], epsilon)?.value;
+    let y = Normalized::new(node, grouped, vec![2], epsilon)?.value;
     let y = node.reshape(y, &shape[..])?;
     if node.opset < 21 {
         // One entry per group; one per channel since.
@@ -72,34 +72,34 @@ pub(super) fn layer(node: &mut Node<'_>) -> Result<ValueId> {
     node.attributes.ignore(&["stash_type"]);
     let rank = node.rank(x);
     let axes = (dims::axis(axis, rank)?..rank).collect();
-    let normalised = Normalised::new(node, x, axes, epsilon)?;
-    node.add_output(normalised.mean);
+    let normalized = Normalized::new(node, x, axes, epsilon)?;
+    node.add_output(normalized.mean);
     if node.output_count() > 2 {
-        let inverse = node.emit(Op::Unary(Unary::Reciprocal), &[normalised.deviation])?;
+        let inverse = node.emit(UnaryFunction::Reciprocal, &[normalized.deviation])?;
         node.add_output(inverse);
     }
-    let y = node.binary(Binary::Mul, normalised.value, scale)?;
-    shift.map_or(Ok(y), |shift| node.binary(Binary::Add, y, shift))
+    let y = node.binary(BinaryFunction::Mul, normalized.value, scale)?;
+    shift.map_or(Ok(y), |shift| node.binary(BinaryFunction::Add, y, shift))
 }
 
 /// `(x - mean) / deviation` over some axes, which stay with size 1 in the latter two.
-struct Normalised {
+struct Normalized {
     value: ValueId,
     mean: ValueId,
     deviation: ValueId,
 }
 
-impl Normalised {
+impl Normalized {
     fn new(node: &mut Node<'_>, x: ValueId, axes: Vec<usize>, epsilon: f32) -> Result<Self> {
-        let average = Op::Reduce { reduction: Reduction::Mean, axes, keep_axes: true };
+        let average = Op::Reduce(Reduce { reduction: Reduction::Mean, axes, keep_dims: true });
         let mean = node.emit(average.clone(), &[x])?;
-        let centred = node.binary(Binary::Sub, x, mean)?;
-        let square = node.binary(Binary::Mul, centred, centred)?;
+        let centerd = node.binary(BinaryFunction::Sub, x, mean)?;
+        let square = node.binary(BinaryFunction::Mul, centerd, centerd)?;
         let variance = node.emit(average, &[square])?;
         let epsilon = node.scalar(epsilon)?;
-        let positive = node.binary(Binary::Add, variance, epsilon)?;
-        let deviation = node.emit(Op::Unary(Unary::Sqrt), &[positive])?;
-        let value = node.binary(Binary::Div, centred, deviation)?;
+        let positive = node.binary(BinaryFunction::Add, variance, epsilon)?;
+        let deviation = node.emit(UnaryFunction::Sqrt, &[positive])?;
+        let value = node.binary(BinaryFunction::Div, centerd, deviation)?;
         Ok(Self { value, mean, deviation })
     }
 }
@@ -109,8 +109,8 @@ fn per_channel(node: &mut Node<'_>, x: ValueId, scale: ValueId, shift: ValueId) 
     let behind = vec![1; node.rank(x).saturating_sub(2)];
     let mut column = |value| node.reshape(value, [&node.shape(value)[..], &behind].concat());
     let (scale, shift) = (column(scale)?, column(shift)?);
-    let scaled = node.binary(Binary::Mul, x, scale)?;
-    node.binary(Binary::Add, scaled, shift)
+    let scaled = node.binary(BinaryFunction::Mul, x, scale)?;
+    node.binary(BinaryFunction::Add, scaled, shift)
 }
 
 /// Each entry of a list `times` in a row.
@@ -118,6 +118,6 @@ fn repeat(node: &mut Node<'_>, list: ValueId, times: usize) -> Result<ValueId> {
     let size = node.shape(list).elements();
     let column = node.reshape(list, [size, 1])?;
     let shape = sepconv_core::Shape::new([size, times])?;
-    let repeated = node.emit(Op::Broadcast { shape: shape.clone() }, &[column])?;
+    let repeated = node.emit(Broadcast { shape: shape.clone() }, &[column])?;
     node.reshape(repeated, [shape.elements()])
 }

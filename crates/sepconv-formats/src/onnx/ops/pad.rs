@@ -1,7 +1,7 @@
 //! Padding.
 
-use sepconv_core::op::Fill;
-use sepconv_core::{Data, Error, Op, Result, ValueId};
+use sepconv_core::op::{Pad, PadMode};
+use sepconv_core::{Data, Error, Result, ValueId};
 
 use super::index;
 use crate::dims;
@@ -39,20 +39,20 @@ pub(super) fn pad(node: &mut Node<'_>) -> Result<ValueId> {
     if before.iter().chain(&after).all(|&size| size == 0) {
         return Ok(x);
     }
-    node.emit(Op::Pad { before, after, fill }, &[x])
+    node.emit(Pad { before, after, mode: fill }, &[x])
 }
 
-fn fill(node: &Node<'_>) -> Result<Fill> {
+fn fill(node: &Node<'_>) -> Result<PadMode> {
     let attribute = node.attributes.float_or("value", 0.0)?;
     let input = node.known(2, "padding value")?;
     match node.attributes.string_or("mode", "constant")? {
         "constant" => {}
-        "edge" => return Ok(Fill::Edge),
-        "reflect" => return Ok(Fill::Reflect),
-        "wrap" => return Ok(Fill::Wrap),
+        "edge" => return Ok(PadMode::Edge),
+        "reflect" => return Ok(PadMode::Reflect),
+        "wrap" => return Ok(PadMode::Wrap),
         other => return Err(unsupported_value("mode", other, "constant, edge, reflect or wrap")),
     }
-    let Some(input) = input else { return Ok(Fill::Constant(attribute)) };
+    let Some(input) = input else { return Ok(PadMode::Constant(attribute)) };
     let value = match input.data() {
         Data::F32(value) => value.first().copied(),
         // Integers that f32 cannot hold would be changed.
@@ -60,7 +60,7 @@ fn fill(node: &Node<'_>) -> Result<Fill> {
         Data::U8(value) => value.first().map(|&x| x.into()),
         Data::I8(value) => value.first().map(|&x| x.into()),
     };
-    value.map(Fill::Constant).ok_or_else(|| Error::unsupported("padding value is not a number that f32 can hold"))
+    value.map(PadMode::Constant).ok_or_else(|| Error::unsupported("padding value is not a number that f32 can hold"))
 }
 
 fn added(pad: i64) -> Result<usize> {

@@ -1,6 +1,7 @@
 //! Pooling.
 
-use sepconv_core::{Op, Result, ValueId, op};
+use sepconv_core::op::Reduce;
+use sepconv_core::{Result, ValueId, op};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
 
@@ -32,7 +33,7 @@ fn pool(node: &mut Node<'_>, x: ValueId, kind: PoolKind) -> Result<ValueId> {
     let x = window::to_plane(node, x)?;
     let shape = node.shape(x);
     let window = padding.apply(window, [shape[1], shape[2]])?;
-    let y = node.emit(Op::Pool(op::Pool { window, kind, ceil }), &[x])?;
+    let y = node.emit(op::Pool { window, kind, ceil_mode: ceil }, &[x])?;
     window::from_plane(node, y, spatial)
 }
 
@@ -44,5 +45,5 @@ pub(super) fn global(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueI
 /// A reduction over all axes but batch and channels, which stay with size 1.
 pub(super) fn global_of(node: &mut Node<'_>, x: ValueId, reduction: Reduction) -> Result<ValueId> {
     let axes = (2..node.rank(x)).collect();
-    node.emit(Op::Reduce { reduction, axes, keep_axes: true }, &[x])
+    node.emit(Reduce { reduction, axes, keep_dims: true }, &[x])
 }

@@ -1,10 +1,9 @@
 //! Operators on bytes, each with the scales and zero points of its operands and of its result: ONNX's own, and those that
-//! onnxruntime adds. Each is its float sibling between dequantised operands and a quantised result.
+//! onnxruntime adds. Each is its float sibling between dequantized operands and a quantized result.
 
-use sepconv_core::op::Quantization;
-use sepconv_core::{DType, Error, Op, Result, ValueId};
+use sepconv_core::op::{BinaryFunction, Dequantize, QuantParams};
+use sepconv_core::{DType, Error, Result, ValueId};
 use sepconv_kernels::Activation;
-use sepconv_kernels::elementwise::Binary;
 use sepconv_kernels::reduce::Reduction;
 
 use super::quantize::Scheme;
@@ -51,7 +50,7 @@ pub(super) fn gemm(node: &mut Node<'_>) -> Result<ValueId> {
     }
 }
 
-pub(super) fn binary(node: &mut Node<'_>, function: Binary) -> Result<ValueId> {
+pub(super) fn binary(node: &mut Node<'_>, function: BinaryFunction) -> Result<ValueId> {
     let (a, b) = (real(node, 0, 1)?, real(node, 3, 1)?);
     let y = node.binary(function, a, b)?;
     bytes(node, y, 6)
@@ -59,7 +58,7 @@ pub(super) fn binary(node: &mut Node<'_>, function: Binary) -> Result<ValueId> {
 
 pub(super) fn activation(node: &mut Node<'_>, activation: Activation) -> Result<ValueId> {
     let x = real(node, 0, 1)?;
-    let y = node.emit(Op::activation(activation), &[x])?;
+    let y = node.emit(activation, &[x])?;
     bytes(node, y, 3)
 }
 
@@ -142,6 +141,6 @@ fn bias(node: &mut Node<'_>, i: usize, scales: [usize; 2], factor: f32) -> Resul
     };
     let scale: Vec<f32> = weights.iter().map(|weight| x * weight * factor).collect();
     let axis = node.rank(bias).saturating_sub(1);
-    let quantization = Quantization { dtype: DType::I64, zero_point: vec![0; scale.len()], scale, axis };
-    node.emit(Op::Dequantize(quantization), &[bias]).map(Some)
+    let quantization = QuantParams { dtype: DType::I64, zero_point: vec![0; scale.len()], scale, axis };
+    node.emit(Dequantize(quantization), &[bias]).map(Some)
 }

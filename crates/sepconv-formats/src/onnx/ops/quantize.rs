@@ -1,8 +1,7 @@
 //! Between real numbers and bytes.
 
-use sepconv_core::op::Quantization;
-use sepconv_core::{DType, Data, Error, Op, Result, Shape, Tensor, ValueId};
-use sepconv_kernels::elementwise::{Binary, Unary};
+use sepconv_core::op::{BinaryFunction, Dequantize, QuantParams, Quantize, Reduce, UnaryFunction};
+use sepconv_core::{DType, Data, Error, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
 use super::constant::{bytes, numbers};
@@ -20,8 +19,8 @@ pub(super) fn quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
         code => element(i32::try_from(code).unwrap_or(0))?.dtype(),
     };
     let dtype = node.optional(2).map_or(named, |zero| node.dtype(zero));
-    if !dtype.is_byte() {
-        return Err(Error::unsupported("numbers are quantised to bytes only")
+    if !dtype.is_int8() {
+        return Err(Error::unsupported("numbers are quantized to bytes only")
             .expected("u8 or i8", format_args!("another type, read as {dtype}")));
     }
     let axis = axis(node)?;
@@ -34,8 +33,8 @@ pub(super) fn dequantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     node.attributes.ignore(&["output_dtype"]);
     let dtype = node.dtype(x);
-    if !dtype.is_byte() && (dtype != DType::I64 || node.constant_of(x).is_none()) {
-        return Err(Error::unsupported("only bytes and constants are dequantised")
+    if !dtype.is_int8() && (dtype != DType::I64 || node.constant_of(x).is_none()) {
+        return Err(Error::unsupported("only bytes and constants are dequantized")
             .expected("u8, i8 or known integers", format_args!("computed numbers, read as {dtype}")));
     }
     let axis = axis(node)?;
@@ -48,17 +47,17 @@ pub(super) fn dynamic_quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let axes: Vec<usize> = (0..node.rank(x)).collect();
     let end = |node: &mut Node<'_>, reduction, function| {
-        let end = node.emit(Op::Reduce { reduction, axes: axes.clone(), keep_axes: false }, &[x])?;
+        let end = node.emit(Reduce { reduction, axes: axes.clone(), keep_dims: false }, &[x])?;
         let zero = node.scalar(0.0)?;
         node.binary(function, end, zero)
     };
-    let low = end(node, Reduction::Min, Binary::Min)?;
-    let high = end(node, Reduction::Max, Binary::Max)?;
-    let range = node.binary(Binary::Sub, high, low)?;
+    let low = end(node, Reduction::Min, BinaryFunction::Min)?;
+    let high = end(node, Reduction::Max, BinaryFunction::Max)?;
+    let range = node.binary(BinaryFunction::Sub, high, low)?;
     let most = node.scalar(255.0)?;
-    let scale = node.binary(Binary::Div, range, most)?;
-    let steps = node.binary(Binary::Div, low, scale)?;
-    let zero = node.emit(Op::Unary(Unary::Neg), &[steps])?;
+    let scale = node.binary(BinaryFunction::Div, range, most)?;
+    let steps = node.binary(BinaryFunction::Div, low, scale)?;
+    let zero = node.emit(UnaryFunction::Neg, &[steps])?;
     let zero = bytes(node, zero, DType::U8)?;
     let y = Scheme::Computed { dtype: DType::U8, scale: Some(scale), zero: Some(zero) }.quantize(node, x)?;
     node.add_output(scale);
@@ -76,7 +75,7 @@ fn axis(node: &Node<'_>) -> Result<i64> {
 
 /// How integers stand for real numbers: as is known when the network is loaded, or as is computed while it runs.
 pub(super) enum Scheme {
-    Known(Quantization),
+    Known(QuantParams),
     Computed {
         dtype: DType,
         /// Shaped so that it broadcasts; 1 where there is none.
@@ -125,10 +124,10 @@ impl Scheme {
             count = count.max(entries(&shape, &node.shape(value))?);
         }
         let axis = if count > 1 { dims::axis(axis, shape.len())? } else { 0 };
-        node.expect_room(count * size_of::<(f32, i32)>())?;
+        node.check_memory(count * size_of::<(f32, i32)>())?;
         if let Some((scale, zero_point)) = known(node, scale, zero) {
             let (scale, zero_point) = (spread(scale, count), spread(zero_point, count));
-            return Ok(Self::Known(Quantization { dtype, scale, zero_point, axis }));
+            return Ok(Self::Known(QuantParams { dtype, scale, zero_point, axis }));
         }
         let behind = if count > 1 { shape.len() - axis - 1 } else { 0 };
         let mut aligned = |value: ValueId| {
@@ -141,28 +140,28 @@ impl Scheme {
     /// The real numbers that integers stand for.
     pub(super) fn dequantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
         let (scale, zero) = match self {
-            Self::Known(quantization) => return node.emit(Op::Dequantize(quantization), &[x]),
+            Self::Known(quantization) => return node.emit(Dequantize(quantization), &[x]),
             Self::Computed { scale, zero, .. } => (scale, zero),
         };
         let mut real = numbers(node, x)?;
         if let Some(zero) = zero {
             let zero = numbers(node, zero)?;
-            real = node.binary(Binary::Sub, real, zero)?;
+            real = node.binary(BinaryFunction::Sub, real, zero)?;
         }
-        scale.map_or(Ok(real), |scale| node.binary(Binary::Mul, real, scale))
+        scale.map_or(Ok(real), |scale| node.binary(BinaryFunction::Mul, real, scale))
     }
 
     /// The bytes for real numbers.
     pub(super) fn quantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
         let (dtype, scale, zero) = match self {
-            Self::Known(quantization) => return node.emit(Op::Quantize(quantization), &[x]),
+            Self::Known(quantization) => return node.emit(Quantize(quantization), &[x]),
             Self::Computed { dtype, scale, zero } => (dtype, scale, zero),
         };
-        let steps = scale.map_or(Ok(x), |scale| node.binary(Binary::Div, x, scale))?;
-        let mut byte = node.emit(Op::Unary(Unary::Round), &[steps])?;
+        let steps = scale.map_or(Ok(x), |scale| node.binary(BinaryFunction::Div, x, scale))?;
+        let mut byte = node.emit(UnaryFunction::Round, &[steps])?;
         if let Some(zero) = zero {
             let zero = numbers(node, zero)?;
-            byte = node.binary(Binary::Add, byte, zero)?;
+            byte = node.binary(BinaryFunction::Add, byte, zero)?;
         }
         bytes(node, byte, dtype)
     }
@@ -173,7 +172,7 @@ fn entries(x: &Shape, parameters: &Shape) -> Result<usize> {
     match parameters[..] {
         [] => Ok(1),
         [count] => Ok(count),
-        _ => Err(Error::unsupported("quantisation by blocks is not supported").expected(
+        _ => Err(Error::unsupported("quantization by blocks is not supported").expected(
             format_args!("one scale for {x}, or one for each index along an axis"),
             format_args!("scales or zero points {parameters}"),
         )),

@@ -1,6 +1,7 @@
 //! Reductions over axes, and softmax.
 
-use sepconv_core::{Op, Result, ValueId};
+use sepconv_core::op::{Reduce, Softmax};
+use sepconv_core::{Result, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
 use crate::dims;
@@ -10,7 +11,7 @@ use crate::onnx::node::Node;
 /// unless `noop_with_empty_axes` says that it means none: then only what the reduction does to each element is left.
 pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
     let x = node.input(0)?;
-    let keep_axes = node.attributes.flag("keepdims", true)?;
+    let keep_dims = node.attributes.flag("keepdims", true)?;
     let none_when_empty = node.attributes.flag("noop_with_empty_axes", false)?;
     let rank = node.rank(x);
     let list = node.ints("axes", 1)?.unwrap_or_default();
@@ -19,7 +20,7 @@ pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueI
         axes = (0..rank).collect();
     }
     axes.sort_unstable();
-    node.emit(Op::Reduce { reduction, axes, keep_axes }, &[x])
+    node.emit(Reduce { reduction, axes, keep_dims }, &[x])
 }
 
 pub(super) fn softmax(node: &mut Node<'_>, log: bool) -> Result<ValueId> {
@@ -33,13 +34,13 @@ pub(super) fn softmax_of(node: &mut Node<'_>, x: ValueId, opset: i64, log: bool)
     let given = node.attributes.int_or("axis", if opset < 13 { 1 } else { -1 })?;
     if opset >= 13 {
         let axis = dims::axis(given, shape.len())?;
-        return node.emit(Op::Softmax { axis, log }, &[x]);
+        return node.emit(Softmax { axis, log }, &[x]);
     }
     let (before, after) = shape.split_at(dims::split_axis(given, shape.len())?);
     if let ([_, ..], [_]) = (before, after) {
-        return node.emit(Op::Softmax { axis: before.len(), log }, &[x]);
+        return node.emit(Softmax { axis: before.len(), log }, &[x]);
     }
     let matrix = node.reshape(x, [before.iter().product(), after.iter().product()])?;
-    let y = node.emit(Op::Softmax { axis: 1, log }, &[matrix])?;
+    let y = node.emit(Softmax { axis: 1, log }, &[matrix])?;
     node.reshape(y, &shape[..])
 }

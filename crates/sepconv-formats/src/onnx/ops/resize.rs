@@ -1,6 +1,6 @@
 //! Resampling of the last two axes.
 
-use sepconv_core::{Error, Op, Result, ValueId, op};
+use sepconv_core::{Error, Result, ValueId, op};
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
 use super::constant::{bytes, numbers, truncated};
@@ -174,13 +174,13 @@ fn interpolate(
     let missing = vec![Axis { from: 1, to: 1, scale: 1.0 }; 4 - axes.len()];
     let [n, c, h, w] = [&missing, axes].concat()[..] else { unreachable!("missing axes were added") };
     let dtype = node.dtype(x);
-    let x = if dtype.is_byte() { numbers(node, x)? } else { x };
+    let x = if dtype.is_int8() { numbers(node, x)? } else { x };
     let plane = node.reshape(x, [n.from, c.from, h.from, w.from])?;
     let plane = node.channels_last(plane)?;
     let map = |axis: Axis| AxisMap { mode, coordinates, scale: axis.scale };
-    let resize = op::Resize { maps: [map(h), map(w)], plane: [h.to, w.to] };
-    let mut y = node.emit(Op::Resize(resize), &[plane])?;
-    if dtype.is_byte() {
+    let resize = op::Resize { maps: [map(h), map(w)], size: [h.to, w.to] };
+    let mut y = node.emit(resize, &[plane])?;
+    if dtype.is_int8() {
         // Between bytes lie fractions, which onnxruntime drops.
         let between = !matches!(mode, Mode::Nearest(_));
         y = if between { truncated(node, y)? } else { y };

@@ -11,7 +11,7 @@ mod writer;
 use std::path::Path;
 
 use prost::Message;
-use sepconv_core::op::{Fill, Pool};
+use sepconv_core::op::{Pad, PadMode, Pool};
 use sepconv_core::{Error, Graph, Node, Op, Port, Result, Value};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::Coordinates;
@@ -73,7 +73,7 @@ fn opset(graph: &Graph) -> i64 {
     let younger = |node: &Node| match &node.op {
         Op::Pool(Pool { kind: PoolKind::Average { .. }, window, .. }) => window.dilation != [1; 2],
         Op::Resize(resize) => resize.maps.iter().any(|map| map.coordinates == Coordinates::HalfPixelSymmetric),
-        Op::Pad { fill, .. } => *fill == Fill::Wrap,
+        Op::Pad(Pad { mode, .. }) => *mode == PadMode::Wrap,
         _ => false,
     };
     if graph.nodes().iter().any(younger) { 19 } else { 17 }

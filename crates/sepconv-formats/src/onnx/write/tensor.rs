@@ -1,5 +1,6 @@
 //! Constants as the file holds them, and axes in another order.
 
+use sepconv_core::op::Transpose;
 use sepconv_core::{DType, Data, Op, Result, Shape, Tensor};
 
 use crate::onnx::proto::TensorProto;
@@ -63,5 +64,5 @@ pub(super) fn turned_dims(dims: &[usize], order: &[usize]) -> Vec<usize> {
 pub(super) fn turned(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     let full = tensor.clone().reshape(Shape::new(extended(tensor.shape(), order.len()))?)?;
     let dims = Shape::new(turned_dims(tensor.shape(), order))?;
-    Op::Transpose { order: inverse(order) }.evaluate(&[&full], &dims)
+    Op::Transpose(Transpose { order: inverse(order) }).evaluate(&[&full], &dims)
 }

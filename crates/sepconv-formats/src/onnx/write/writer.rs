@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use sepconv_core::op::Quantization;
+use sepconv_core::op::{Dequantize, QuantParams};
 use sepconv_core::{Graph, Node, Op, Port, Result, Shape, Tensor, ValueId};
 
 use super::{attribute, ops, tensor};
@@ -26,8 +26,8 @@ pub(super) struct Writer<'g> {
     renamed: HashMap<String, String>,
     /// What is computed, as it was first made.
     made: HashMap<ValueId, Held>,
-    /// Constants behind a dequantisation. They are written when, and in the order in which, they are read.
-    quantised: HashMap<ValueId, (ValueId, &'g Quantization)>,
+    /// Constants behind a dequantization. They are written when, and in the order in which, they are read.
+    quantized: HashMap<ValueId, (ValueId, &'g QuantParams)>,
     /// Tensors written for values, in each order that was asked for.
     tensors: HashMap<(ValueId, Vec<usize>), String>,
 }
@@ -37,17 +37,17 @@ impl<'g> Writer<'g> {
         let taken = graph.inputs().iter().chain(graph.outputs()).map(|port| (port.name.clone(), 1)).collect();
         let held = |port: &Port| (port.value, Held { name: port.name.clone(), order: port.order.clone() });
         let made = graph.inputs().iter().map(held).collect();
-        let (renamed, quantised, tensors) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (renamed, quantized, tensors) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (proto, title) = (GraphProto::default(), String::new());
-        Self { graph, opset, proto, title, taken, renamed, made, quantised, tensors }
+        Self { graph, opset, proto, title, taken, renamed, made, quantized, tensors }
     }
 
     /// Writes a node of the graph.
     pub(super) fn node(&mut self, node: &'g Node) -> Result<()> {
         self.title = if node.name.is_empty() { node.op.name().to_owned() } else { node.name.clone() };
         match &node.op {
-            Op::Dequantize(quantization) if self.graph.value(node.inputs[0]).constant.is_some() => {
-                self.quantised.insert(node.output, (node.inputs[0], quantization));
+            Op::Dequantize(Dequantize(quantization)) if self.graph.value(node.inputs[0]).constant.is_some() => {
+                self.quantized.insert(node.output, (node.inputs[0], quantization));
             }
             _ => {
                 let held = ops::write(self, node)?;
@@ -180,8 +180,8 @@ impl<'g> Writer<'g> {
         if let Some(name) = self.tensors.get(&key) {
             return Ok(name.clone());
         }
-        let name = if let Some(&(integers, quantization)) = self.quantised.get(&value) {
-            self.dequantised(integers, quantization, order)?
+        let name = if let Some(&(integers, quantization)) = self.quantized.get(&value) {
+            self.dequantized(integers, quantization, order)?
         } else if let Some(held) = self.made.get(&value).cloned() {
             self.rearranged(value, held, order)?
         } else {
@@ -204,13 +204,13 @@ impl<'g> Writer<'g> {
         name
     }
 
-    /// A dequantised constant, its integers kept. Wide ones that `DequantizeLinear` does not take (it knows 32 bits and no zero
+    /// A dequantized constant, its integers kept. Wide ones that `DequantizeLinear` does not take (it knows 32 bits and no zero
     /// point) become the real numbers that they stand for.
-    fn dequantised(&mut self, integers: ValueId, quantization: &Quantization, order: &[usize]) -> Result<String> {
+    fn dequantized(&mut self, integers: ValueId, quantization: &QuantParams, order: &[usize]) -> Result<String> {
         let value = self.graph.value(integers);
         let tensor = value.constant.as_deref().expect("only what is behind constants is written when it is read");
         let axis = order.get(quantization.axis + order.len() - value.shape.len()).copied().unwrap_or(0);
-        let turned = Quantization { axis, ..quantization.clone() };
+        let turned = QuantParams { axis, ..quantization.clone() };
         let Some(wide) = tensor.as_i64() else {
             let bytes = self.operand(integers, order)?;
             return self.dequantize(&bytes, &turned);
@@ -219,7 +219,7 @@ impl<'g> Writer<'g> {
         let fits =
             quantization.zero_point.iter().all(|&zero| zero == 0) && wide.iter().all(|&q| i32::try_from(q).is_ok());
         if !fits {
-            let reals = Op::Dequantize(turned).evaluate(&[&tensor], tensor.shape())?;
+            let reals = Op::Dequantize(Dequantize(turned)).evaluate(&[&tensor], tensor.shape())?;
             return Ok(self.initializer(&value.name, |name| tensor::proto(name, &reals)));
         }
         let name = self.initializer(&value.name, |name| tensor::narrow(name, &tensor));

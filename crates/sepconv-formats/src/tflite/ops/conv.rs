@@ -1,5 +1,5 @@
-use sepconv_core::op::{Conv2d, ConvTranspose};
-use sepconv_core::{Error, Op, Result, Shape, ValueId};
+use sepconv_core::op::{Conv2d, ConvTranspose, Dense, Reshape, Transpose};
+use sepconv_core::{Error, Result, Shape, ValueId};
 use sepconv_kernels::Window;
 
 use super::plane::{padding, window};
@@ -18,7 +18,7 @@ pub(super) fn conv2d(node: &mut Node) -> Result<ValueId> {
     let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(3)?;
     let bias = node.bias(2, o)?;
-    node.apply(Op::Conv2d(Conv2d { window, groups, activation }), &[x, weights, bias])
+    node.apply(Conv2d { window, groups, activation }, &[x, weights, bias])
 }
 
 /// Weights are `[1, kh, kw, c·multiplier]`, the multiples of one channel next to each other.
@@ -37,9 +37,9 @@ pub(super) fn depthwise(node: &mut Node) -> Result<ValueId> {
     let dilation = [node.option_size(6, 1)?, node.option_size(5, 1)?];
     let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(4)?;
-    let weights = node.apply(Op::Transpose { order: vec![3, 1, 2, 0] }, &[weights])?;
+    let weights = node.apply(Transpose { order: vec![3, 1, 2, 0] }, &[weights])?;
     let bias = node.bias(2, o)?;
-    node.apply(Op::Conv2d(Conv2d { window, groups: c, activation }), &[x, weights, bias])
+    node.apply(Conv2d { window, groups: c, activation }, &[x, weights, bias])
 }
 
 /// The first operand is the shape of the result; padding is that of the convolution which would turn the result into the input.
@@ -64,7 +64,7 @@ pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     }
     let activation = node.option_activation(3)?;
     let bias = node.bias(3, o)?;
-    node.apply(Op::ConvTranspose(ConvTranspose { window, groups: 1, extra, activation }), &[x, weights, bias])
+    node.apply(ConvTranspose { window, groups: 1, output_padding: extra, activation }, &[x, weights, bias])
 }
 
 /// What is cut off and what is added at the end of an axis, so that a transposed convolution of `input` gives `output` elements.
@@ -91,11 +91,11 @@ pub(super) fn fully_connected(node: &mut Node) -> Result<ValueId> {
     };
     let x = match shape.elements().checked_div(k) {
         Some(batch) if batch * k == shape.elements() && !keep && *shape != [batch, k] => {
-            node.apply(Op::Reshape { shape: Shape::new([batch, k])? }, &[x])?
+            node.apply(Reshape { shape: Shape::new([batch, k])? }, &[x])?
         }
         _ => x,
     };
     let activation = node.option_activation(0)?;
     let bias = node.bias(2, n)?;
-    node.apply(Op::Dense { activation }, &[x, weights, bias])
+    node.apply(Dense { activation }, &[x, weights, bias])
 }

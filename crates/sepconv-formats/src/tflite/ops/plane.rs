@@ -1,5 +1,5 @@
 use sepconv_core::op::{Pool, Resize};
-use sepconv_core::{Error, Op, Result, ValueId};
+use sepconv_core::{Error, Result, ValueId};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 use sepconv_kernels::{Activation, Window};
@@ -38,7 +38,7 @@ pub(super) fn pool(node: &mut Node, kind: PoolKind) -> Result<ValueId> {
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
     let kernel = [node.option_size(4, 0)?, node.option_size(3, 0)?];
     let window = window(kernel, stride, [1; 2], padding(node)?, [h, w])?;
-    let pooled = node.apply(Op::Pool(Pool { window, kind, ceil: false }), &[x])?;
+    let pooled = node.apply(Pool { window, kind, ceil_mode: false }, &[x])?;
     node.activate(pooled, activation)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn resize_bilinear(node: &mut Node) -> Result<ValueId> {
     resize(node, Mode::Linear, align, half)
 }
 
-/// Rounds down, or to the nearest with halves up: at half-pixel centres that is the pixel which a centre falls into.
+/// Rounds down, or to the nearest with halves up: at half-pixel centers that is the pixel which a center falls into.
 pub(super) fn resize_nearest(node: &mut Node) -> Result<ValueId> {
     let (align, half) = (node.option(0, false)?, node.option(1, false)?);
     let rounding = if align || half { Rounding::PreferCeil } else { Rounding::Floor };
@@ -61,7 +61,7 @@ fn resize(node: &mut Node, mode: Mode, align: bool, half: bool) -> Result<ValueI
         (false, true) => Coordinates::HalfPixel,
         (false, false) => Coordinates::Asymmetric,
         (true, true) => {
-            return Err(Error::malformed("corners cannot be aligned at half-pixel centres")
+            return Err(Error::malformed("corners cannot be aligned at half-pixel centers")
                 .expected("one of align_corners and half_pixel_centers", "both"));
         }
     };
@@ -73,5 +73,5 @@ fn resize(node: &mut Node, mode: Mode, align: bool, half: bool) -> Result<ValueI
     };
     let plane = [size(out_h)?, size(out_w)?];
     let map = |from: usize, to: usize| AxisMap { mode, coordinates, scale: to as f32 / from as f32 };
-    node.apply(Op::Resize(Resize { maps: [map(h, plane[0]), map(w, plane[1])], plane }), &[x])
+    node.apply(Resize { maps: [map(h, plane[0]), map(w, plane[1])], size: plane }, &[x])
 }

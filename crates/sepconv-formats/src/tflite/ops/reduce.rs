@@ -1,5 +1,5 @@
-use sepconv_core::{Op, Result, Tensor, ValueId};
-use sepconv_kernels::elementwise::Binary;
+use sepconv_core::op::{BinaryFunction, Reduce, Softmax};
+use sepconv_core::{Result, Tensor, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
 use super::axes;
@@ -9,8 +9,8 @@ pub(super) fn reduce(node: &mut Node, reduction: Reduction) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.operand(0)?;
     let axes = axes(&node.integers(1)?, node.shape(x).len())?;
-    let keep_axes = node.option(0, false)?;
-    node.apply(Op::Reduce { reduction, axes, keep_axes }, &[x])
+    let keep_dims = node.option(0, false)?;
+    node.apply(Reduce { reduction, axes, keep_dims }, &[x])
 }
 
 /// `softmax(beta·x)`; files write 1 for beta.
@@ -21,9 +21,9 @@ pub(super) fn softmax(node: &mut Node) -> Result<ValueId> {
     }
     let [x] = node.operands()?;
     let beta = node.constant(Tensor::f32([], [beta])?)?;
-    let scaled = node.apply(Op::binary(Binary::Mul), &[x, beta])?;
+    let scaled = node.apply(BinaryFunction::Mul, &[x, beta])?;
     let axis = node.shape(scaled).len().saturating_sub(1);
-    node.apply(Op::Softmax { axis, log: false }, &[scaled])
+    node.apply(Softmax { axis, log: false }, &[scaled])
 }
 
 pub(super) fn log_softmax(node: &mut Node) -> Result<ValueId> {
@@ -33,5 +33,5 @@ pub(super) fn log_softmax(node: &mut Node) -> Result<ValueId> {
 fn last_axis(node: &mut Node, log: bool) -> Result<ValueId> {
     let [x] = node.operands()?;
     let axis = node.shape(x).len().saturating_sub(1);
-    node.apply(Op::Softmax { axis, log }, &[x])
+    node.apply(Softmax { axis, log }, &[x])
 }

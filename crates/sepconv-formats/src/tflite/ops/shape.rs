@@ -1,5 +1,5 @@
-use sepconv_core::op::Fill;
-use sepconv_core::{Data, Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_core::op::{Broadcast, Concat, Gather, Pad, PadMode, Reshape, Transpose};
+use sepconv_core::{Data, Error, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
 use super::axes;
@@ -9,7 +9,7 @@ use crate::tflite::node::Node;
 /// Another shape for a value, where it is another.
 pub(super) fn reshaped(node: &mut Node, x: ValueId, dims: Vec<usize>) -> Result<ValueId> {
     let shape = Shape::new(dims)?;
-    if shape == node.shape(x) { Ok(x) } else { node.apply(Op::Reshape { shape }, &[x]) }
+    if shape == node.shape(x) { Ok(x) } else { node.apply(Reshape { shape }, &[x]) }
 }
 
 /// The new shape is the second operand, or the option of old files; one size may be -1.
@@ -71,7 +71,7 @@ pub(super) fn transpose(node: &mut Node) -> Result<ValueId> {
     let order = node.integers(1)?;
     let rank = node.shape(x).len();
     let order: Result<Vec<usize>> = order.iter().map(|&value| axis(value, rank)).collect();
-    node.apply(Op::Transpose { order: order? }, &[x])
+    node.apply(Transpose { order: order? }, &[x])
 }
 
 pub(super) fn concatenation(node: &mut Node) -> Result<ValueId> {
@@ -79,7 +79,7 @@ pub(super) fn concatenation(node: &mut Node) -> Result<ValueId> {
     let activation = node.option_activation(1)?;
     let operands = if activation == Activation::Identity { node.all_joined()? } else { node.all()? };
     let axis = axis(node.option(0, 0i32)?.into(), node.shape(operands[0]).len())?;
-    let joined = node.apply(Op::Concat { axis }, &operands)?;
+    let joined = node.apply(Concat { axis }, &operands)?;
     node.activate(joined, activation)
 }
 
@@ -93,7 +93,7 @@ pub(super) fn pack(node: &mut Node) -> Result<ValueId> {
     for operand in &mut operands {
         *operand = reshaped(node, *operand, dims.clone())?;
     }
-    node.apply(Op::Concat { axis }, &operands)
+    node.apply(Concat { axis }, &operands)
 }
 
 /// Zeros, or the value of a third operand.
@@ -106,7 +106,7 @@ pub(super) fn pad(node: &mut Node, operands: usize) -> Result<ValueId> {
         Some(bytes) => bytes.zero_point[0] as f32,
         None => 0.0,
     };
-    padded(node, x, Fill::Constant(fill))
+    padded(node, x, PadMode::Constant(fill))
 }
 
 /// The one number of the third operand: as it is stored for bytes, else the real number.
@@ -119,7 +119,7 @@ fn padding_value(node: &mut Node, bytes: bool) -> Result<f32> {
         Some(Data::I8(data)) if data.len() == 1 => data[0].into(),
         _ => return Err(Error::unsupported("padding value must be one constant")),
     };
-    Ok(match node.quantization(2)?.and_then(|quantization| quantization.whole()) {
+    Ok(match node.quantization(2)?.and_then(|quantization| quantization.as_per_tensor()) {
         Some((scale, zero_point)) if !bytes => (number - zero_point as f32) * scale,
         _ => number,
     })
@@ -129,26 +129,26 @@ pub(super) fn mirror_pad(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     match node.option(0, 0i8)? {
-        0 => padded(node, x, Fill::Reflect),
+        0 => padded(node, x, PadMode::Reflect),
         mode => Err(Error::unsupported("mirroring with the border repeated is not supported").expected("mode 0", mode)),
     }
 }
 
-fn padded(node: &mut Node, x: ValueId, fill: Fill) -> Result<ValueId> {
+fn padded(node: &mut Node, x: ValueId, fill: PadMode) -> Result<ValueId> {
     let (amounts, rank) = (node.integers(1)?, node.shape(x).len());
     if amounts.len() != 2 * rank {
         return Err(Error::mismatch("pads do not match the axes").expected(2 * rank, amounts.len()));
     }
     let side = |side: usize| amounts.iter().skip(side).step_by(2).map(|&amount| size(amount)).collect();
     let (before, after): (Result<Vec<usize>>, Result<Vec<usize>>) = (side(0), side(1));
-    node.apply(Op::Pad { before: before?, after: after?, fill }, &[x])
+    node.apply(Pad { before: before?, after: after?, mode: fill }, &[x])
 }
 
 pub(super) fn broadcast_to(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(2..=2)?;
     let x = node.moved(0)?;
     let dims = sizes(&node.integers(1)?)?;
-    node.apply(Op::Broadcast { shape: Shape::new(dims)? }, &[x])
+    node.apply(Broadcast { shape: Shape::new(dims)? }, &[x])
 }
 
 /// Shapes are known while importing.
@@ -167,5 +167,5 @@ pub(super) fn gather(node: &mut Node) -> Result<ValueId> {
         return Err(Error::unsupported("gathering by batch is not supported").expected("batch_dims 0", batch));
     }
     let axis = axis(node.option(0, 0i32)?.into(), node.shape(x).len())?;
-    node.apply(Op::Gather { axis }, &[x, indices])
+    node.apply(Gather { axis }, &[x, indices])
 }

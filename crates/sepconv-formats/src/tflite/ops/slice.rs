@@ -1,4 +1,5 @@
-use sepconv_core::{Error, Op, Result, Shape, ValueId};
+use sepconv_core::op::Slice;
+use sepconv_core::{Error, Result, Shape, ValueId};
 
 use super::shape::reshaped;
 use crate::dims::{axis, size, sizes};
@@ -16,7 +17,7 @@ pub(super) fn slice(node: &mut Node) -> Result<ValueId> {
         count => size(count),
     });
     let sizes: Vec<usize> = sizes.collect::<Result<_>>()?;
-    node.apply(Op::Slice { steps: vec![1; starts.len()], starts, sizes }, &[x])
+    node.apply(Slice { steps: vec![1; starts.len()], starts, sizes }, &[x])
 }
 
 /// NumPy's `x[begin:end:step, ...]`. Bits of the masks say for each axis that begin or end is left out, or that the axis is an index
@@ -46,7 +47,7 @@ pub(super) fn strided_slice(node: &mut Node) -> Result<ValueId> {
     }
     let Ranges { starts, steps, sizes, kept } = range;
     let dims = sizes.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&size, _)| size).collect();
-    let part = node.apply(Op::Slice { starts, steps, sizes }, &[x])?;
+    let part = node.apply(Slice { starts, steps, sizes }, &[x])?;
     reshaped(node, part, dims)
 }
 
@@ -160,7 +161,7 @@ fn parts(
         let (mut starts, mut sizes) = (vec![0; shape.len()], shape.to_vec());
         (starts[axis], sizes[axis]) = (if size > 0 { start } else { 0 }, size);
         start += size;
-        node.apply(Op::Slice { starts, steps: vec![1; shape.len()], sizes }, &[x])
+        node.apply(Slice { starts, steps: vec![1; shape.len()], sizes }, &[x])
     });
     slices.collect()
 }

@@ -14,17 +14,19 @@
 //! ```
 //!
 //! A pair is a network of its own here: what follows it is fused into it, and its two layers run together where that pays, as in the whole
-//! network. What lies between (normalisation, activation, squeeze-excite) belongs to it and is paid for by it; the standard convolution has
+//! network. What lies between (normalization, activation, squeeze-excite) belongs to it and is paid for by it; the standard convolution has
 //! nothing there. Both sides run on floats, with this library's kernels. That for standard convolutions is direct: for 3×3 at stride 1,
 //! Winograd's algorithm (Lavin and Gray 2015, arXiv 1509.09308) needs fewer multiplications, so a library that has it narrows the gap.
 
 mod side;
 
-use sepconv_core::passes::{self, Unpaired, optimise, part, tidy, twin};
+use sepconv_core::analysis::{NotSeparable, SeparableConv, extract_subgraph, separable_convs};
+use sepconv_core::op::{Binary, UnaryFunction};
+use sepconv_core::passes::{canonicalize_without_folding, optimize, with_standard_convs};
 use sepconv_core::{Error, Graph, Node, Op, Result};
-use sepconv_kernels::{Activation, Isa, elementwise::Unary};
+use sepconv_kernels::{Activation, Isa};
 
-use crate::{Model, Options, model::blamed, quantize::quantised_node, threads::Threads};
+use crate::{Model, Options, model::blamed, quantize::quantized_node, threads::Threads};
 
 pub use self::side::{Cost, Side};
 
@@ -81,25 +83,26 @@ impl Comparison {
     /// Makes every pair of a network, the network and its twin ready to run. Nothing is timed yet.
     ///
     /// # Errors
-    /// Those of [`Model::import`]; when the network is quantised or has no pair; when it and its twin, whose weights are 7 times as many for
+    /// Those of [`Model::import`]; when the network is quantized or has no pair; when it and its twin, whose weights are 7 times as many for
     /// MobileNetV1 and more where blocks expand, pass the limits of `options`.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let machine =
             Machine { isa: options.resolve_isa()?, threads: Threads::new(options.threads)?, count: options.threads };
-        let graph = tidy(model.import(options)?).map_err(|error| blamed(error, model.name()))?;
+        let graph =
+            canonicalize_without_folding(model.import(options)?).map_err(|error| blamed(error, model.name()))?;
         Self::of(&graph, machine, options).map_err(|error| blamed(error, model.name()))
     }
 
     fn of(graph: &Graph, machine: Machine, options: &Options) -> Result<Self> {
-        if let Some(node) = quantised_node(graph) {
-            return Err(Error::unsupported("network is quantised, floats are compared")
+        if let Some(node) = quantized_node(graph) {
+            return Err(Error::unsupported("network is quantized, floats are compared")
                 .at_node(&node.name, node.op.name())
                 .help("compare the network of floats that it was made from"));
         }
         let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
         let network = machine.contest(graph, options)?;
         let mut memory = network.memory();
-        for found in passes::pairs(graph) {
+        for found in separable_convs(graph) {
             match found {
                 Ok(found) => {
                     let pair = Pair::new(graph, &found, &machine, options)?;
@@ -107,7 +110,9 @@ impl Comparison {
                     check_memory(memory, options)?;
                     pairs.push(pair);
                 }
-                Err(Unpaired { depthwise, why }) => unpaired.push((graph.nodes()[depthwise].name.clone(), why)),
+                Err(NotSeparable { depthwise, reason }) => {
+                    unpaired.push((graph.nodes()[depthwise].name.clone(), reason))
+                }
             }
         }
         if pairs.is_empty() {
@@ -159,7 +164,7 @@ impl Comparison {
 }
 
 impl Pair {
-    fn new(graph: &Graph, pair: &passes::Pair, machine: &Machine, options: &Options) -> Result<Self> {
+    fn new(graph: &Graph, pair: &SeparableConv, machine: &Machine, options: &Options) -> Result<Self> {
         let [depthwise, pointwise] = [pair.depthwise, pair.pointwise].map(|i| &graph.nodes()[i]);
         let Op::Conv2d(conv) = &depthwise.op else {
             return Err(Error::mismatch("a pair begins with a convolution of floats"));
@@ -171,12 +176,12 @@ impl Pair {
             depthwise: depthwise.name.clone(),
             pointwise: pointwise.name.clone(),
             projection: finish.iter().chain([&pointwise]).all(|node| is_linear(node)),
-            squeeze_excite: nodes(&pair.between).iter().any(|node| matches!(node.op, Op::Reduce { .. })),
+            squeeze_excite: nodes(&pair.between).iter().any(|node| matches!(node.op, Op::Reduce(_))),
             kernel: conv.window.kernel,
             stride: conv.window.stride,
             channels: [input.last(), output.last()],
             plane: [output[1], output[2]],
-            contest: machine.contest(&part(graph, &pair.nodes())?, options)?,
+            contest: machine.contest(&extract_subgraph(graph, &pair.nodes())?, options)?,
         })
     }
 }
@@ -184,13 +189,13 @@ impl Pair {
 impl Machine {
     /// A tidy graph and its twin, ready to run.
     fn contest(&self, graph: &Graph, options: &Options) -> Result<Contest> {
-        let twin = twin(graph, &options.limits)?;
+        let twin = with_standard_convs(graph, &options.limits)?;
         Ok(Contest { separable: self.side(graph.clone(), options)?, standard: self.side(twin, options)? })
     }
 
     fn side(&self, graph: Graph, options: &Options) -> Result<Side> {
         let parameters = graph.parameters();
-        Side::new(parameters, &optimise(graph)?, self, &options.limits)
+        Side::new(parameters, &optimize(graph)?, self, &options.limits)
     }
 }
 
@@ -225,7 +230,7 @@ fn check_memory(bytes: usize, options: &Options) -> Result<()> {
 fn is_linear(node: &Node) -> bool {
     match &node.op {
         Op::Conv2d(conv) => conv.activation == Activation::Identity,
-        Op::Binary { activation, .. } => *activation == Activation::Identity,
-        op => !matches!(op, Op::Unary(Unary::Activation(_))),
+        Op::Binary(Binary { activation, .. }) => *activation == Activation::Identity,
+        op => !matches!(op, Op::Unary(UnaryFunction::Activation(_))),
     }
 }

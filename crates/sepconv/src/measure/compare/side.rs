@@ -8,7 +8,7 @@ use crate::{Times, threads::Threads};
 pub struct Cost {
     /// Multiply-accumulates.
     pub macs: u64,
-    /// Weights, biases, scales and shifts of batch normalisations, as papers count them.
+    /// Weights, biases, scales and shifts of batch normalizations, as papers count them.
     pub parameters: usize,
     /// Bytes of packed weights.
     pub weight_bytes: usize,

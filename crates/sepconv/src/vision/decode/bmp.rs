@@ -148,7 +148,7 @@ impl Colors {
     }
 }
 
-/// Neighbouring bits of a pixel.
+/// Neighboring bits of a pixel.
 #[derive(Clone, Copy)]
 struct Mask {
     mask: u32,

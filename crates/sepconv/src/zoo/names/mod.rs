@@ -16,7 +16,7 @@ pub(super) struct Scheme {
     pub(super) title: &'static str,
     /// The modules of a layer that has a place in this scheme.
     modules: fn(&Architecture, Layer) -> Option<Modules>,
-    /// What batch normalisation adds to variances in the networks that are named so and have PyTorch's padding, where that depends on the
+    /// What batch normalization adds to variances in the networks that are named so and have PyTorch's padding, where that depends on the
     /// scheme alone.
     pub(super) epsilon: Option<f32>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Scheme {
 struct Modules {
     /// The convolution or fully connected layer.
     layer: String,
-    /// The batch normalisation after it; empty where there is none.
+    /// The batch normalization after it; empty where there is none.
     norm: String,
 }
 
@@ -61,7 +61,7 @@ impl Modules {
         Some(Self { layer: layer.into(), norm: norm.into() })
     }
 
-    /// A layer without batch normalisation.
+    /// A layer without batch normalization.
     fn only(layer: impl Into<String>) -> Option<Self> {
         Self::new(layer, "")
     }

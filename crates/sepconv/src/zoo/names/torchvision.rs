@@ -71,7 +71,7 @@ fn in_block(architecture: &Architecture, at: &str, layer: Layer) -> Option<Modul
     }
 }
 
-/// Convolution and batch normalisation in a sequence.
+/// Convolution and batch normalization in a sequence.
 fn sequence(at: &str) -> Option<Modules> {
     Modules::new(format!("{at}.0"), format!("{at}.1"))
 }

@@ -101,7 +101,7 @@ fn weights_of_layers() {
 }
 
 #[test]
-fn quantised() {
+fn quantized() {
     let weights = [
         floats("one", &[], &[1.0]),
         floats("zero", &[], &[0.0]),
@@ -136,7 +136,7 @@ fn quantised() {
         ("scale that is computed", quantize("x", "byte")),
         ("blocks", quantize("four", "bytes").with_int("block_size", 2)),
         ("output_dtype other than the zero point's", quantize("one", "byte").with_int("output_dtype", 3)),
-        ("floats dequantised", dequantize("x", "one", "byte")),
+        ("floats dequantized", dequantize("x", "one", "byte")),
         ("zero point of another type", dequantize("bytes", "one", "signed")),
         ("convolution of lines", qconv("one", "signed")),
         ("convolution with a scale that is computed", qconv("x", "signed")),

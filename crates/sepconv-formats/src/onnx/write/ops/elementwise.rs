@@ -1,23 +1,22 @@
 //! Functions of each element.
 
-use sepconv_core::op::Quantization;
+use sepconv_core::op::{BinaryFunction, QuantParams, UnaryFunction};
 use sepconv_core::{DType, Data, Node, Result, Shape, Tensor};
 use sepconv_kernels::Activation;
-use sepconv_kernels::elementwise::{Binary, Unary};
 
 use crate::onnx::proto::AttributeProto;
 use crate::onnx::write::attribute::{float, int};
 use crate::onnx::write::tensor;
 use crate::onnx::write::writer::{Held, Writer};
 
-pub(super) fn unary(writer: &mut Writer<'_>, node: &Node, function: Unary) -> Result<Held> {
+pub(super) fn unary(writer: &mut Writer<'_>, node: &Node, function: UnaryFunction) -> Result<Held> {
     let order = writer.common_order(&node.inputs, writer.shape(node.output).len());
     let x = writer.operand(node.inputs[0], &order)?;
     let name = match function {
-        Unary::Activation(Activation::Identity) => writer.emit("Identity", &[&x], vec![]),
-        Unary::Activation(function) => activation(writer, x, function)?,
-        Unary::Gelu { tanh } => gelu(writer, &x, tanh)?,
-        Unary::Mish => {
+        UnaryFunction::Activation(Activation::Identity) => writer.emit("Identity", &[&x], vec![]),
+        UnaryFunction::Activation(function) => activation(writer, x, function)?,
+        UnaryFunction::Gelu { tanh } => gelu(writer, &x, tanh)?,
+        UnaryFunction::Mish => {
             let softplus = writer.emit("Softplus", &[&x], vec![]);
             let gate = writer.emit("Tanh", &[&softplus], vec![]);
             writer.emit("Mul", &[&x, &gate], vec![])
@@ -31,37 +30,39 @@ pub(super) fn unary(writer: &mut Writer<'_>, node: &Node, function: Unary) -> Re
 }
 
 /// The operators that ONNX has for functions which are neither activations nor spelled out.
-fn named(function: Unary) -> (&'static str, Vec<AttributeProto>) {
+fn named(function: UnaryFunction) -> (&'static str, Vec<AttributeProto>) {
     let operator = match function {
-        Unary::Elu { alpha } => return ("Elu", vec![float("alpha", alpha)]),
-        Unary::Selu { alpha, gamma } => return ("Selu", vec![float("alpha", alpha), float("gamma", gamma)]),
-        Unary::Celu { alpha } => return ("Celu", vec![float("alpha", alpha)]),
-        Unary::ThresholdedRelu { alpha } => return ("ThresholdedRelu", vec![float("alpha", alpha)]),
-        Unary::Exp => "Exp",
-        Unary::Log => "Log",
-        Unary::Sqrt => "Sqrt",
-        Unary::Neg => "Neg",
-        Unary::Abs => "Abs",
-        Unary::Reciprocal => "Reciprocal",
-        Unary::Floor => "Floor",
-        Unary::Ceil => "Ceil",
-        Unary::Round => "Round",
-        Unary::Erf => "Erf",
-        Unary::Sign => "Sign",
-        Unary::Softplus => "Softplus",
-        Unary::Softsign => "Softsign",
-        Unary::Sin => "Sin",
-        Unary::Cos => "Cos",
-        Unary::Tan => "Tan",
-        Unary::Asin => "Asin",
-        Unary::Acos => "Acos",
-        Unary::Atan => "Atan",
-        Unary::Sinh => "Sinh",
-        Unary::Cosh => "Cosh",
-        Unary::Asinh => "Asinh",
-        Unary::Acosh => "Acosh",
-        Unary::Atanh => "Atanh",
-        Unary::Activation(_) | Unary::Gelu { .. } | Unary::Mish => unreachable!("written by hand"),
+        UnaryFunction::Elu { alpha } => return ("Elu", vec![float("alpha", alpha)]),
+        UnaryFunction::Selu { alpha, gamma } => return ("Selu", vec![float("alpha", alpha), float("gamma", gamma)]),
+        UnaryFunction::Celu { alpha } => return ("Celu", vec![float("alpha", alpha)]),
+        UnaryFunction::ThresholdedRelu { alpha } => return ("ThresholdedRelu", vec![float("alpha", alpha)]),
+        UnaryFunction::Exp => "Exp",
+        UnaryFunction::Log => "Log",
+        UnaryFunction::Sqrt => "Sqrt",
+        UnaryFunction::Neg => "Neg",
+        UnaryFunction::Abs => "Abs",
+        UnaryFunction::Reciprocal => "Reciprocal",
+        UnaryFunction::Floor => "Floor",
+        UnaryFunction::Ceil => "Ceil",
+        UnaryFunction::Round => "Round",
+        UnaryFunction::Erf => "Erf",
+        UnaryFunction::Sign => "Sign",
+        UnaryFunction::Softplus => "Softplus",
+        UnaryFunction::Softsign => "Softsign",
+        UnaryFunction::Sin => "Sin",
+        UnaryFunction::Cos => "Cos",
+        UnaryFunction::Tan => "Tan",
+        UnaryFunction::Asin => "Asin",
+        UnaryFunction::Acos => "Acos",
+        UnaryFunction::Atan => "Atan",
+        UnaryFunction::Sinh => "Sinh",
+        UnaryFunction::Cosh => "Cosh",
+        UnaryFunction::Asinh => "Asinh",
+        UnaryFunction::Acosh => "Acosh",
+        UnaryFunction::Atanh => "Atanh",
+        UnaryFunction::Activation(_) | UnaryFunction::Gelu { .. } | UnaryFunction::Mish => {
+            unreachable!("written by hand")
+        }
     };
     (operator, vec![])
 }
@@ -117,19 +118,19 @@ fn scaled(writer: &mut Writer<'_>, x: &str, factor: f32) -> Result<String> {
     Ok(writer.emit("Mul", &[x, &factor], vec![]))
 }
 
-pub(super) fn binary(writer: &mut Writer<'_>, node: &Node, function: Binary, then: Activation) -> Result<Held> {
+pub(super) fn binary(writer: &mut Writer<'_>, node: &Node, function: BinaryFunction, then: Activation) -> Result<Held> {
     let shape = writer.shape(node.output);
     let order = writer.common_order(&node.inputs, shape.len());
     let (mut a, b) = (writer.aligned(node.inputs[0], &order)?, writer.aligned(node.inputs[1], &order)?);
     let operator = match function {
-        Binary::Add => "Add",
-        Binary::Sub => "Sub",
-        Binary::Mul => "Mul",
-        Binary::Div => "Div",
-        Binary::Min => "Min",
-        Binary::Max => "Max",
-        Binary::Pow => "Pow",
-        Binary::PRelu => {
+        BinaryFunction::Add => "Add",
+        BinaryFunction::Sub => "Sub",
+        BinaryFunction::Mul => "Mul",
+        BinaryFunction::Div => "Div",
+        BinaryFunction::Min => "Min",
+        BinaryFunction::Max => "Max",
+        BinaryFunction::Pow => "Pow",
+        BinaryFunction::PRelu => {
             // There only slopes broadcast.
             if writer.shape(node.inputs[0]) != shape {
                 let dims = writer.sizes("shape", &tensor::turned_dims(shape, &order))?;
@@ -143,7 +144,7 @@ pub(super) fn binary(writer: &mut Writer<'_>, node: &Node, function: Binary, the
     Ok(Held { name, order })
 }
 
-pub(super) fn quantize(writer: &mut Writer<'_>, node: &Node, quantization: &Quantization) -> Result<Held> {
+pub(super) fn quantize(writer: &mut Writer<'_>, node: &Node, quantization: &QuantParams) -> Result<Held> {
     let order = writer.common_order(&node.inputs, writer.shape(node.output).len());
     let x = writer.operand(node.inputs[0], &order)?;
     let turned = turned(quantization, &order);
@@ -152,22 +153,22 @@ pub(super) fn quantize(writer: &mut Writer<'_>, node: &Node, quantization: &Quan
     Ok(Held { name, order })
 }
 
-pub(super) fn dequantize(writer: &mut Writer<'_>, node: &Node, quantization: &Quantization) -> Result<Held> {
+pub(super) fn dequantize(writer: &mut Writer<'_>, node: &Node, quantization: &QuantParams) -> Result<Held> {
     let order = writer.common_order(&node.inputs, writer.shape(node.output).len());
     let x = writer.operand(node.inputs[0], &order)?;
     let name = writer.dequantize(&x, &turned(quantization, &order))?;
     Ok(Held { name, order })
 }
 
-/// The same quantisation of a tensor whose axes are in `order`.
-fn turned(quantization: &Quantization, order: &[usize]) -> Quantization {
-    Quantization { axis: order.get(quantization.axis).copied().unwrap_or(0), ..quantization.clone() }
+/// The same quantization of a tensor whose axes are in `order`.
+fn turned(quantization: &QuantParams, order: &[usize]) -> QuantParams {
+    QuantParams { axis: order.get(quantization.axis).copied().unwrap_or(0), ..quantization.clone() }
 }
 
 /// Scales and zero points, and the axis that several belong to.
-fn parameters(writer: &mut Writer<'_>, quantization: &Quantization) -> Result<([String; 2], Vec<AttributeProto>)> {
-    let Quantization { dtype, scale, zero_point, axis } = quantization;
-    let (dims, axis) = match quantization.whole() {
+fn parameters(writer: &mut Writer<'_>, quantization: &QuantParams) -> Result<([String; 2], Vec<AttributeProto>)> {
+    let QuantParams { dtype, scale, zero_point, axis } = quantization;
+    let (dims, axis) = match quantization.as_per_tensor() {
         Some(_) => (vec![], vec![]),
         None => (vec![scale.len()], vec![int("axis", *axis)]),
     };
@@ -184,7 +185,7 @@ fn parameters(writer: &mut Writer<'_>, quantization: &Quantization) -> Result<([
 
 impl Writer<'_> {
     /// Writes the real numbers that the integers of a tensor stand for.
-    pub(in crate::onnx::write) fn dequantize(&mut self, integers: &str, quantization: &Quantization) -> Result<String> {
+    pub(in crate::onnx::write) fn dequantize(&mut self, integers: &str, quantization: &QuantParams) -> Result<String> {
         let ([scale, zero_point], axis) = parameters(self, quantization)?;
         Ok(self.emit("DequantizeLinear", &[integers, &scale, &zero_point], axis))
     }

@@ -1,6 +1,6 @@
 //! The same elements in another shape or order.
 
-use sepconv_core::op::Fill;
+use sepconv_core::op::PadMode;
 use sepconv_core::{DType, Data, Node, Result, Shape, Tensor};
 
 use crate::onnx::write::attribute::{flag, int, text};
@@ -72,13 +72,19 @@ pub(super) fn slice(
     Ok(Held { name, order })
 }
 
-pub(super) fn pad(writer: &mut Writer<'_>, node: &Node, before: &[usize], after: &[usize], fill: Fill) -> Result<Held> {
+pub(super) fn pad(
+    writer: &mut Writer<'_>,
+    node: &Node,
+    before: &[usize],
+    after: &[usize],
+    fill: PadMode,
+) -> Result<Held> {
     let order = writer.common_order(&node.inputs, before.len());
     let x = writer.operand(node.inputs[0], &order)?;
     let pads = [tensor::turned_dims(before, &order), tensor::turned_dims(after, &order)].concat();
     let pads = writer.sizes("pads", &pads)?;
     let mode = match fill {
-        Fill::Constant(value) => {
+        PadMode::Constant(value) => {
             let value = match writer.graph.value(node.inputs[0]).dtype {
                 DType::F32 => Data::F32(vec![value]),
                 DType::I64 => Data::I64(vec![value as i64]),
@@ -89,9 +95,9 @@ pub(super) fn pad(writer: &mut Writer<'_>, node: &Node, before: &[usize], after:
             let name = writer.emit("Pad", &[&x, &pads, &value], vec![]);
             return Ok(Held { name, order });
         }
-        Fill::Edge => "edge",
-        Fill::Reflect => "reflect",
-        Fill::Wrap => "wrap",
+        PadMode::Edge => "edge",
+        PadMode::Reflect => "reflect",
+        PadMode::Wrap => "wrap",
     };
     let name = writer.emit("Pad", &[&x, &pads], vec![text("mode", mode)]);
     Ok(Held { name, order })

@@ -1,4 +1,4 @@
-//! Matrix products, and batch normalisation.
+//! Matrix products, and batch normalization.
 
 use sepconv_core::{Node, Result};
 use sepconv_kernels::Activation;

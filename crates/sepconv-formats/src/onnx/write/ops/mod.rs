@@ -6,6 +6,10 @@ mod matrix;
 mod reduce;
 mod window;
 
+use sepconv_core::op::{
+    BatchNorm, Binary, Broadcast, Concat, Dense, Dequantize, Gather, MatMul, Pad, Quantize, Reduce, Reshape, Slice,
+    Softmax, Transpose,
+};
 use sepconv_core::{Error, Node, Op, Result};
 
 use super::writer::{Held, Writer};
@@ -17,25 +21,25 @@ pub(super) fn write(writer: &mut Writer<'_>, node: &Node) -> Result<Held> {
         Op::ConvTranspose(conv) => window::conv_transpose(writer, node, conv),
         Op::Pool(pool) => window::pool(writer, node, pool),
         Op::Resize(resize) => window::resize(writer, node, resize),
-        Op::Dense { activation } => matrix::dense(writer, node, *activation),
-        Op::MatMul => matrix::matmul(writer, node),
-        Op::BatchNorm { epsilon } => matrix::batch_norm(writer, node, *epsilon),
-        Op::Reduce { reduction, axes, keep_axes } => reduce::reduce(writer, node, *reduction, axes, *keep_axes),
-        Op::Softmax { axis, log } => reduce::softmax(writer, node, *axis, *log),
+        Op::Dense(Dense { activation }) => matrix::dense(writer, node, *activation),
+        Op::MatMul(MatMul) => matrix::matmul(writer, node),
+        Op::BatchNorm(BatchNorm { epsilon }) => matrix::batch_norm(writer, node, *epsilon),
+        Op::Reduce(Reduce { reduction, axes, keep_dims }) => reduce::reduce(writer, node, *reduction, axes, *keep_dims),
+        Op::Softmax(Softmax { axis, log }) => reduce::softmax(writer, node, *axis, *log),
         Op::Unary(function) => elementwise::unary(writer, node, *function),
-        Op::Binary { function, activation } => elementwise::binary(writer, node, *function, *activation),
-        Op::Quantize(quantization) => elementwise::quantize(writer, node, quantization),
-        Op::Dequantize(quantization) => elementwise::dequantize(writer, node, quantization),
-        Op::Reshape { shape } => layout::reshape(writer, node, shape),
-        Op::Transpose { order } => layout::transpose(writer, node, order),
-        Op::Concat { axis } => layout::concat(writer, node, *axis),
-        Op::Slice { starts, steps, sizes } => layout::slice(writer, node, starts, steps, sizes),
-        Op::Pad { before, after, fill } => layout::pad(writer, node, before, after, *fill),
-        Op::Gather { axis } => layout::gather(writer, node, *axis),
-        Op::Broadcast { shape } => layout::broadcast(writer, node, shape),
-        Op::Lookup(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAverage(_) => {
+        Op::Binary(Binary { function, activation }) => elementwise::binary(writer, node, *function, *activation),
+        Op::Quantize(Quantize(quantization)) => elementwise::quantize(writer, node, quantization),
+        Op::Dequantize(Dequantize(quantization)) => elementwise::dequantize(writer, node, quantization),
+        Op::Reshape(Reshape { shape }) => layout::reshape(writer, node, shape),
+        Op::Transpose(Transpose { order }) => layout::transpose(writer, node, order),
+        Op::Concat(Concat { axis }) => layout::concat(writer, node, *axis),
+        Op::Slice(Slice { starts, steps, sizes }) => layout::slice(writer, node, starts, steps, sizes),
+        Op::Pad(Pad { before, after, mode: fill }) => layout::pad(writer, node, before, after, *fill),
+        Op::Gather(Gather { axis }) => layout::gather(writer, node, *axis),
+        Op::Broadcast(Broadcast { shape }) => layout::broadcast(writer, node, shape),
+        Op::Lut(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_) => {
             Err(Error::unsupported("operator on bytes has no ONNX form")
-                .expected("floats between dequantisations and quantisations", node.op.name())
+                .expected("floats between dequantizations and quantizations", node.op.name())
                 .help("write the graph before it is lowered to integer operators"))
         }
     }

@@ -11,20 +11,20 @@ pub(super) fn reduce(
     node: &Node,
     reduction: Reduction,
     axes: &[usize],
-    keep_axes: bool,
+    keep_dims: bool,
 ) -> Result<Held> {
     let order = writer.common_order(&node.inputs, writer.shape(node.inputs[0]).len());
     let x = writer.operand(node.inputs[0], &order)?;
     let mut inner: Vec<usize> = axes.iter().map(|&axis| order[axis]).collect();
     inner.sort_unstable();
-    let global = keep_axes && order.len() == 4 && inner == [2, 3];
+    let global = keep_dims && order.len() == 4 && inner == [2, 3];
     let name = match reduction {
         _ if axes.is_empty() => of_nothing_else(writer, &x, reduction),
         Reduction::Mean if global => writer.emit("GlobalAveragePool", &[&x], vec![]),
         Reduction::Max if global => writer.emit("GlobalMaxPool", &[&x], vec![]),
-        _ => over_axes(writer, &x, reduction, &inner, keep_axes)?,
+        _ => over_axes(writer, &x, reduction, &inner, keep_dims)?,
     };
-    let left = |axis: &usize| keep_axes || !axes.contains(axis);
+    let left = |axis: &usize| keep_dims || !axes.contains(axis);
     let kept: Vec<usize> = (0..order.len()).filter(left).map(|axis| order[axis]).collect();
     // The axes that are left move up.
     let order = kept.iter().map(|axis| kept.iter().filter(|other| *other < axis).count()).collect();
@@ -47,7 +47,7 @@ fn over_axes(
     x: &str,
     reduction: Reduction,
     axes: &[usize],
-    keep_axes: bool,
+    keep_dims: bool,
 ) -> Result<String> {
     let operator = match reduction {
         Reduction::Mean => "ReduceMean",
@@ -61,7 +61,7 @@ fn over_axes(
         Reduction::LogSum => "ReduceLogSum",
         Reduction::LogSumExp => "ReduceLogSumExp",
     };
-    let keep = flag("keepdims", keep_axes);
+    let keep = flag("keepdims", keep_dims);
     if reduction == Reduction::Sum || writer.opset >= 18 {
         let axes = writer.sizes("axes", axes)?;
         return Ok(writer.emit(operator, &[x, &axes], vec![keep]));

@@ -35,7 +35,7 @@ pub(super) fn conv_transpose(writer: &mut Writer<'_>, node: &Node, conv: &ConvTr
     let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
     let weights = transposed_weights(writer, node.inputs[1], conv.groups)?;
     let bias = bias(writer, node.inputs[2])?;
-    let more = vec![int("group", conv.groups), ints("output_padding", &conv.extra)];
+    let more = vec![int("group", conv.groups), ints("output_padding", &conv.output_padding)];
     let sum = writer.emit("ConvTranspose", &[&x, &weights, &bias], [window(&conv.window), more].concat());
     activation(writer, sum, conv.activation).map(channels_first)
 }
@@ -96,7 +96,7 @@ pub(super) fn pool(writer: &mut Writer<'_>, node: &Node, pool: &Pool) -> Result<
 /// By sizes where the scales stand for their quotient, else by scales. What neither says is a product with known matrices.
 pub(super) fn resize(writer: &mut Writer<'_>, node: &Node, resize: &Resize) -> Result<Held> {
     let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
-    let Resize { maps: [rows, columns], plane } = resize;
+    let Resize { maps: [rows, columns], size: plane } = resize;
     let [n, h, w, c] = writer.shape(node.inputs[0])[..] else { unreachable!("planes have four axes") };
     let alike = (rows.mode, rows.coordinates) == (columns.mode, columns.coordinates);
     let axes = [(rows.scale, h, plane[0]), (columns.scale, w, plane[1])];
