@@ -2,8 +2,8 @@
 //!
 //! What is allowed here: arithmetic on slices that the caller owns. No `std`, no allocation, no `unsafe` outside
 //! [`simd`]. Activations are NHWC, row after row; every kernel is written once over the [`simd::Simd`] token and
-//! instantiated for each instruction set. Each operator's folder holds the contract (`mod.rs`), the loops that define it
-//! (`reference.rs`), the vector code (`kernel.rs`), where weights are re-ordered `pack.rs`, and `tests.rs`.
+//! instantiated for each instruction set. Each operator's folder holds the contract (`mod.rs`), the loops that define
+//! it (`reference.rs`), the vector code (`kernel.rs`), where weights are re-ordered `pack.rs`, and `tests.rs`.
 //!
 //! Sizes that contradict each other are bugs of the caller: they panic. Nothing here reads untrusted bytes.
 #![no_std]
@@ -20,13 +20,13 @@ pub mod conv2d;
 pub mod conv_transpose;
 pub mod depthwise;
 pub mod elementwise;
-mod filters;
 pub mod layout;
 pub mod matmul;
 pub mod peak;
 pub mod pointwise;
 pub mod pool;
 pub mod quantized;
+mod quantized_params;
 pub mod reduce;
 pub mod requantize;
 pub mod resample;
@@ -41,8 +41,8 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
-pub use filters::{Filters, Weights8, ZeroPoints};
-pub use requantize::{AddResidual, Epilogue, Requantize, Term};
+pub use quantized_params::{QuantizedConvParams, QuantizedWeights, ZeroPoints};
+pub use requantize::{AddResidual, Epilogue, RequantOperand, Requantize};
 pub use rows::Rows;
 pub use simd::Isa;
 pub use tile::Tile;

@@ -1,6 +1,7 @@
 //! The fastest that a core multiplies: independent products on registers, with nothing to load or to store.
 //!
-//! Percentages of peak are of what these loops reach on the same machine, so they know its clock as it is, not as it is sold.
+//! Percentages of peak are of what these loops reach on the same machine, so they know its clock as it is, not as it is
+//! sold.
 
 use core::hint::black_box;
 
@@ -10,21 +11,21 @@ use crate::simd::{Int8, Kernel, Simd};
 /// Rounds of one call: some tens of microseconds.
 const ROUNDS: usize = 1 << 14;
 
-/// Multiply-adds of floats. Gives how many operations it did, two for each.
-pub fn floats(isa: Isa) -> u64 {
-    let vectors = isa.run(Floats);
+/// Multiply-adds of f32 values. Returns the number of operations, two for each.
+pub fn f32(isa: Isa) -> u64 {
+    let vectors = isa.run(MulAdds);
     2 * (vectors * isa.lanes()) as u64
 }
 
-/// Products of quads of bytes, summed by the fastest sequence of instructions that there is. Gives how many operations it did, two for each
-/// product.
-pub fn bytes(isa: Isa) -> u64 {
-    let vectors = isa.run_int8(Bytes);
+/// Products of quads of bytes, summed by the fastest sequence of instructions that there is. Returns the number of
+/// operations, two for each product.
+pub fn int8(isa: Isa) -> u64 {
+    let vectors = isa.run_int8(Dots);
     2 * 4 * (vectors * isa.lanes()) as u64
 }
 
-/// Copies floats, vector by vector: what kernels read and write, not what the memory routines of a system choose by size and alignment.
-/// Panics when `to` is shorter than `from`.
+/// Copies f32 values, vector by vector: what kernels read and write, not what the memory routines of a system choose by
+/// size and alignment. Panics when `to` is shorter than `from`.
 pub fn copy(isa: Isa, from: &[f32], to: &mut [f32]) {
     isa.run(Copy { from, to });
 }
@@ -43,15 +44,15 @@ impl<S: Simd> Kernel<S> for Copy<'_> {
         let whole = from.len() / S::LANES * S::LANES;
         for i in (0..whole).step_by(S::LANES) {
             // A vector is stored only once it is there: no compiler makes a call of the system's routine of this.
-            simd.store(simd.pin(simd.load(&from[i..])), &mut to[i..]);
+            simd.store(simd.optimization_barrier(simd.load(&from[i..])), &mut to[i..]);
         }
         to[whole..].copy_from_slice(&from[whole..]);
     }
 }
 
-struct Floats;
+struct MulAdds;
 
-impl<S: Simd> Kernel<S> for Floats {
+impl<S: Simd> Kernel<S> for MulAdds {
     /// Vectors that were multiplied.
     type Output = usize;
 
@@ -76,9 +77,9 @@ fn multiply_adds<S: Simd, const CHAINS: usize>(simd: S) -> usize {
     ROUNDS * CHAINS
 }
 
-struct Bytes;
+struct Dots;
 
-impl<S: Int8> Kernel<S> for Bytes {
+impl<S: Int8> Kernel<S> for Dots {
     /// Vectors that were multiplied.
     type Output = usize;
 
@@ -127,8 +128,8 @@ mod tests {
         for isa in Isa::available() {
             let chains = if isa.registers() >= 32 { 24 } else { 12 };
             let vectors = (ROUNDS * chains) as u64;
-            assert_eq!(floats(isa), 2 * vectors * isa.lanes() as u64, "{isa}");
-            assert_eq!(bytes(isa), 8 * vectors * isa.lanes() as u64, "{isa}");
+            assert_eq!(f32(isa), 2 * vectors * isa.lanes() as u64, "{isa}");
+            assert_eq!(int8(isa), 8 * vectors * isa.lanes() as u64, "{isa}");
         }
     }
 }

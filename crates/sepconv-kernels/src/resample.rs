@@ -1,16 +1,17 @@
-//! Resampling of pictures along one axis: each pixel of the result is a weighted mean of neighbours.
+//! Resampling of images along one axis: each pixel of the result is a weighted mean of neighbors.
 //!
-//! **Cost.** A multiply-add for each byte of the result and each weight. Plain loops: decoding a picture takes longer.
+//! **Cost.** A multiply-add for each byte of the result and each weight. Plain loops: decoding a image takes longer.
 //!
-//! **Numerics.** Weights are whole numbers of [`ONE`]ths, sums are exact and rounded to the nearest byte, halves upwards: as in Pillow.
+//! **Numerics.** Weights are whole numbers of [`ONE`]ths, sums are exact and rounded to the nearest byte, halves
+//! upwards: as in Pillow.
 
 /// The weight that stands for 1: sums of bytes times weights fit in 32 bits.
 pub const ONE: i32 = 1 << BITS;
 
 const BITS: u32 = 22;
 
-/// Which pixels along an axis the positions of a result are made of: position `i` of `count` pixels from `first[i]` on, with weights
-/// from `i · count` on, none of them negative, which add up to [`ONE`] or nearly so.
+/// Which pixels along an axis the positions of a result are made of: position `i` of `count` pixels from `first[i]` on,
+/// with weights from `i · count` on, none of them negative, which add up to [`ONE`] or nearly so.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis<'a> {
     /// The first pixel for each position.
@@ -41,9 +42,10 @@ pub fn columns(axis: Axis<'_>, x: &[[u8; 3]], out: &mut [[u8; 3]]) {
     }
 }
 
-/// Resamples a column of rows of `length` bytes. Panics where the axis reads beyond them, or `out` has not a row for each position.
+/// Resamples a column of rows of `length` bytes. Panics where the axis reads beyond them, or `out` has not a row for
+/// each position.
 pub fn rows(axis: Axis<'_>, length: usize, x: &[u8], out: &mut [u8]) {
-    assert_eq!(out.len(), axis.first.len() * length, "bytes of resampled rows");
+    assert_eq!(out.len(), axis.first.len() * length, "u8 values of resampled rows");
     for (row, (first, weights)) in out.chunks_exact_mut(length.max(1)).zip(axis.positions()) {
         let taps = x[first * length..][..weights.len() * length].chunks_exact(length);
         for (start, out) in (0..).step_by(BLOCK).zip(row.chunks_mut(BLOCK)) {

@@ -1,9 +1,9 @@
 use core::ops::Range;
 
-/// Rows of a plane held in a buffer that may keep only some of them.
+/// Rows of a feature map held in a buffer that may keep only some of them.
 ///
-/// A whole plane keeps all; a fused block keeps the last few in a ring, where row `y` lives at slot `y % capacity`. Kernels
-/// that slide a window over rows read through this view, so the same kernel serves both.
+/// A whole feature map keeps all; a fused block keeps the last few in a ring, where row `y` lives at slot `y %
+/// capacity`. Kernels that slide a window over rows read through this view, so the same kernel serves both.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T = f32> {
     data: &'a [T],
@@ -24,14 +24,15 @@ impl<'a, T> Rows<'a, T> {
         self.length
     }
 
-    /// Row `y` of the plane. In a ring the caller keeps the rows it will ask for.
+    /// Row `y` of the feature map. In a ring the caller keeps the rows it will ask for.
     #[inline]
     pub fn row(&self, y: usize) -> &'a [T] {
         let slot = if y < self.capacity { y } else { y % self.capacity };
         &self.data[slot * self.length..][..self.length]
     }
 
-    /// The rows `rows` in runs that lie together, each with its place in a result of `n` numbers for every `k` of these.
+    /// The rows `rows` in runs that lie together, each with its place in a result of `n` numbers for every `k` of
+    /// these.
     pub fn runs(self, rows: Range<usize>, k: usize, n: usize) -> impl Iterator<Item = (&'a [T], Range<usize>)> {
         let (mut y, place) = (rows.start, move |y: usize| (y - rows.start) * self.length / k * n);
         core::iter::from_fn(move || {

@@ -2,8 +2,8 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::filters::{Filters, Weights8};
-use crate::requantize::{AddResidual, Epilogue, Requantize, Term};
+use crate::quantized_params::{QuantizedConvParams, QuantizedWeights};
+use crate::requantize::{AddResidual, Epilogue, RequantOperand, Requantize};
 
 /// A linear congruential generator (Knuth's MMIX constants): the same numbers on every machine.
 pub(crate) struct Lcg(pub(crate) u64);
@@ -14,7 +14,8 @@ impl Lcg {
         (self.0 >> 33) as u32
     }
 
-    /// Whole numbers in -4..=4: sums of their products are exact in any order, so that results can be compared by equality.
+    /// Whole numbers in -4..=4: sums of their products are exact in any order, so that results can be compared by
+    /// equality.
     pub(crate) fn integers(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| (self.next() % 9) as f32 - 4.0).collect()
     }
@@ -50,18 +51,18 @@ pub(crate) fn assert_within_bound(got: &[f32], want: &[f32], absolute: &[f32], k
 }
 
 /// The parameters of an int8 layer.
-pub(crate) struct Case8 {
+pub(crate) struct QuantizedCase {
     weights: Result<(Vec<i8>, i8), (Vec<u8>, u8)>,
     x_zero_point: u8,
     pub(crate) bias: Vec<i32>,
     pub(crate) scale: Vec<f32>,
 }
 
-impl Case8 {
+impl QuantizedCase {
     /// How many kinds of weights there are: signed and unsigned with several zero points.
     pub(crate) const KINDS: usize = 7;
 
-    /// Random filters for `n` channels of `k` products, whose results use the whole range of a byte.
+    /// Random weights for `n` channels of `k` products, whose results use the whole range of a byte.
     pub(crate) fn new(lcg: &mut Lcg, k: usize, n: usize, kind: usize) -> Self {
         let bytes = lcg.bytes(n * k);
         let signed = |zero_point| Ok((bytes.iter().map(|&x| x as i8).collect(), zero_point));
@@ -75,31 +76,32 @@ impl Case8 {
         Self { weights, x_zero_point: lcg.bytes(1)[0], bias, scale }
     }
 
-    pub(crate) fn filters(&self) -> Filters<'_> {
+    pub(crate) fn params(&self) -> QuantizedConvParams<'_> {
         let weights = match &self.weights {
-            Ok((weights, zero_point)) => Weights8::I8(weights, *zero_point),
-            Err((weights, zero_point)) => Weights8::U8(weights, *zero_point),
+            Ok((weights, zero_point)) => QuantizedWeights::I8(weights, *zero_point),
+            Err((weights, zero_point)) => QuantizedWeights::U8(weights, *zero_point),
         };
-        Filters { weights, x_zero_point: self.x_zero_point, bias: &self.bias, scale: &self.scale }
+        QuantizedConvParams { weights, x_zero_point: self.x_zero_point, bias: &self.bias, scale: &self.scale }
     }
 }
 
 /// A function from bytes to bytes that is no simple one.
-pub(crate) fn table() -> [u8; 256] {
+pub(crate) fn lut() -> [u8; 256] {
     core::array::from_fn(|i| (i * 91 + 5) as u8)
 }
 
 /// Epilogues with and without a clip, a table, a residual.
-pub(crate) fn epilogues(table: &[u8; 256]) -> Vec<Epilogue<'_>> {
+pub(crate) fn epilogues(lut: &[u8; 256]) -> Vec<Epilogue<'_>> {
     let (output, clip) =
         (Requantize { zero_point: 130, low: 0, high: 255 }, Requantize { zero_point: 10, low: 10, high: 220 });
-    let (sum, residual) = (Term { zero_point: 130, scale: 0.7 }, Term { zero_point: 3, scale: 0.45 });
+    let (sum, residual) =
+        (RequantOperand { zero_point: 130, scale: 0.7 }, RequantOperand { zero_point: 3, scale: 0.45 });
     let add = Some(AddResidual { sum, residual, output: clip });
     vec![
-        Epilogue { output, table: None, residual: None },
-        Epilogue { output: clip, table: None, residual: None },
-        Epilogue { output, table: Some(table), residual: None },
-        Epilogue { output, table: None, residual: add },
-        Epilogue { output: clip, table: Some(table), residual: add },
+        Epilogue { output, lut: None, residual: None },
+        Epilogue { output: clip, lut: None, residual: None },
+        Epilogue { output, lut: Some(lut), residual: None },
+        Epilogue { output, lut: None, residual: add },
+        Epilogue { output: clip, lut: Some(lut), residual: add },
     ]
 }

@@ -1,5 +1,6 @@
-/// Repeats `body` with constants `0..end`, eight of them at most: the compiler's own unrolling gives up on the larger kernels, and sums that
-/// it indexes at run time are not in registers. With `of 19`, nineteen at most: each takes its time to compile.
+/// Repeats `body` with constants `0..end`, eight of them at most: the compiler's own unrolling gives up on the larger
+/// kernels, and sums that it indexes at run time are not in registers. With `of 19`, nineteen at most: each takes its
+/// time to compile.
 macro_rules! unroll {
     ($i:ident in 0..$end:expr, $body:block) => {
         unroll!(@ $i $end, $body, 8, 0 1 2 3 4 5 6 7)
@@ -16,10 +17,10 @@ macro_rules! unroll {
     };
 }
 
-/// What `f` makes of each number below `N`. Unlike `array::from_fn` and `map` it is always inlined and unrolled, without which vectors
-/// pass through memory.
+/// What `f` makes of each number below `N`. Unlike `array::from_fn` and `map` it is always inlined and unrolled,
+/// without which vectors pass through memory.
 #[inline(always)]
-pub(crate) fn each<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
+pub(crate) fn unrolled_array<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
     let mut all = [f(0); N];
     unroll!(i in 0..N, {
         all[i] = f(i);

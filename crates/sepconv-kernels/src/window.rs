@@ -1,6 +1,7 @@
 use core::ops::Range;
 
-/// The geometry of a window that slides over an NHWC plane: convolution, depthwise convolution and pooling share it.
+/// The geometry of a window that slides over an NHWC feature map: convolution, depthwise convolution and pooling share
+/// it.
 ///
 /// Two-element arrays are `[vertical, horizontal]`. Padding is implicit and counts as zero (convolution) or as absent
 /// (pooling); it may differ on all four sides, as TensorFlow's SAME does at stride 2 on even inputs.
@@ -8,9 +9,9 @@ use core::ops::Range;
 pub struct Window {
     /// Taps, `[kh, kw]`.
     pub kernel: [usize; 2],
-    /// Distance between neighbouring windows.
+    /// Distance between neighboring windows.
     pub stride: [usize; 2],
-    /// Distance between neighbouring taps; 1 is an ordinary window.
+    /// Distance between neighboring taps; 1 is an ordinary window.
     pub dilation: [usize; 2],
     /// Padding before the first row and column: `[top, left]`.
     pub before: [usize; 2],
@@ -29,8 +30,8 @@ impl Window {
         self.kernel == [1; 2] && self.stride == [1; 2] && self.before == [0; 2] && self.after == [0; 2]
     }
 
-    /// The extent of the window with its dilation, `[rows, columns]`: `(k - 1)·dilation + 1`. `None` on overflow or when
-    /// a kernel, stride or dilation is zero.
+    /// The extent of the window with its dilation, `[rows, columns]`: `(k - 1)·dilation + 1`. `None` on overflow or
+    /// when a kernel, stride or dilation is zero.
     pub fn extent(&self) -> Option<[usize; 2]> {
         let axis = |i: usize| {
             let (kernel, dilation) = (self.kernel[i], self.dilation[i]);
@@ -42,7 +43,7 @@ impl Window {
         Some([axis(0)?, axis(1)?])
     }
 
-    /// The plane of windows that fit on an input plane `[h, w]` with its padding:
+    /// The feature map of windows that fit on an input feature map `[h, w]` with its padding:
     /// `(size + before + after - extent) / stride + 1`. `None` when none fits, or on overflow.
     pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
         let extent = self.extent()?;

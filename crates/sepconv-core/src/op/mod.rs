@@ -40,7 +40,7 @@ pub use sepconv_kernels::elementwise::{Binary as BinaryFunction, Unary as UnaryF
 pub use sepconv_kernels::pool::PoolKind;
 pub use sepconv_kernels::reduce::Reduction;
 pub use sepconv_kernels::resize::{AxisMap, Coordinates, Mode as ResizeMode, Rounding};
-pub use sepconv_kernels::{Activation, AddResidual, Requantize, Term, Window};
+pub use sepconv_kernels::{Activation, AddResidual, RequantOperand, Requantize, Window};
 
 pub use batch_norm::BatchNorm;
 pub use binary::Binary;

@@ -3,8 +3,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use sepconv_kernels::quantized::Pair;
-use sepconv_kernels::{Requantize, Term};
+use sepconv_kernels::quantized::QuantizedBinary;
+use sepconv_kernels::{RequantOperand, Requantize};
 
 use super::broadcast::{broadcast_shape, for_each_pair};
 use super::check::expect_same_dtype;
@@ -21,9 +21,9 @@ pub struct QBinary {
     /// `Add`, `Sub` or `Mul`.
     pub function: BinaryFunction,
     /// Scale and zero point of the first operand.
-    pub a: Term,
+    pub a: RequantOperand,
     /// Scale and zero point of the second operand.
-    pub b: Term,
+    pub b: RequantOperand,
     /// How results become u8.
     pub output: Requantize,
 }
@@ -82,7 +82,7 @@ impl Operator for QBinary {
 
 impl QBinary {
     /// The kernel's view of this operator.
-    pub(crate) fn pair(&self) -> Pair {
-        Pair { function: self.function, a: self.a, b: self.b, output: self.output }
+    pub(crate) fn pair(&self) -> QuantizedBinary {
+        QuantizedBinary { function: self.function, a: self.a, b: self.b, output: self.output }
     }
 }

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use sepconv_kernels::{AddResidual, Epilogue, Filters, Requantize, Window};
+use sepconv_kernels::{AddResidual, Epilogue, QuantizedConvParams, Requantize, Window};
 
 use super::check::{expect_dtype, expect_shape, image, padded};
 use super::conv_kind::ConvKind;
@@ -103,8 +103,8 @@ impl Operator for QConv2d {
                 Tensor::f32(output.to_vec(), reals.collect::<Vec<_>>())
             }
             QConvOutput::U8 { requantize, lut, residual } => {
-                let table = lut.as_ref().map(|lut| &*lut.table);
-                let epilogue = Epilogue { output: *requantize, table, residual: *residual };
+                let lut = lut.as_ref().map(|lut| &*lut.table);
+                let epilogue = Epilogue { output: *requantize, lut, residual: *residual };
                 let other = inputs.get(4).and_then(|tensor| tensor.as_u8());
                 let result = |i: usize| epilogue.apply(accumulator(i), scale[i % o], other.map(|other| other[i]));
                 Tensor::u8(output.to_vec(), (0..output.elements()).map(result).collect::<Vec<_>>())
@@ -147,10 +147,9 @@ impl QConv2d {
         }
         let overflow = || Error::unsupported("the int32 accumulator may overflow");
         let taps = inputs[1].shape.iter().skip(1).fold(1, |taps: usize, &size| taps.saturating_mul(size));
-        if taps > Filters::MOST_PRODUCTS {
-            return Err(
-                overflow().expected(format_args!("at most {} weights in a filter", Filters::MOST_PRODUCTS), taps)
-            );
+        if taps > QuantizedConvParams::MAX_PRODUCTS {
+            return Err(overflow()
+                .expected(format_args!("at most {} weights in a filter", QuantizedConvParams::MAX_PRODUCTS), taps));
         }
         let room = i64::from(i32::MAX) - taps as i64 * (255 * 255);
         let bias = inputs[2].constant.as_deref().and_then(Tensor::as_i64).unwrap_or_default();

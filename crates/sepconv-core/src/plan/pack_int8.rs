@@ -1,7 +1,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Filters, Isa, Tile, Weights8, conv2d, depthwise, pointwise};
+use sepconv_kernels::{Isa, QuantizedConvParams, QuantizedWeights, Tile, conv2d, depthwise, pointwise};
 
 use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 
@@ -48,9 +48,11 @@ impl Constants {
                 .expected(format_args!("{low} to {high}"), conv.weight_zero_point));
         }
         let products = weights.shape()[1..].iter().product::<usize>();
-        if products > Filters::MOST_PRODUCTS {
-            return Err(Error::unsupported("sums of bytes may leave 32 bits")
-                .expected(format_args!("at most {} weights in a filter", Filters::MOST_PRODUCTS), products));
+        if products > QuantizedConvParams::MAX_PRODUCTS {
+            return Err(Error::unsupported("sums of bytes may leave 32 bits").expected(
+                format_args!("at most {} weights in a filter", QuantizedConvParams::MAX_PRODUCTS),
+                products,
+            ));
         }
         // The builder let none pass that does not fit.
         let bias = bias.as_i64().unwrap_or_default().iter().map(|&bias| bias as i32).collect();
@@ -63,14 +65,14 @@ impl Constants {
         })
     }
 
-    pub(super) fn filters(&self) -> Filters<'_> {
+    pub(super) fn filters(&self) -> QuantizedConvParams<'_> {
         let weights = match self.weights.data() {
-            Data::U8(weights) => Weights8::U8(weights, self.weight_zero_point as u8),
-            Data::I8(weights) => Weights8::I8(weights, self.weight_zero_point as i8),
+            Data::U8(weights) => QuantizedWeights::U8(weights, self.weight_zero_point as u8),
+            Data::I8(weights) => QuantizedWeights::I8(weights, self.weight_zero_point as i8),
             _ => unreachable!("weights are bytes"),
         };
         let scale = self.scale.as_f32().unwrap_or_default();
-        Filters { weights, x_zero_point: self.input_zero_point, bias: &self.bias, scale }
+        QuantizedConvParams { weights, x_zero_point: self.input_zero_point, bias: &self.bias, scale }
     }
 }
 
@@ -80,7 +82,7 @@ impl Layout {
         match self {
             Self::Matrix(tile, k) => pointwise::packed_len_int8(isa, *tile, *k, constants.bias.len()),
             Self::Conv2d(tile, conv) => conv2d::packed_len_int8(isa, *tile, conv),
-            Self::Depthwise(variant, conv) => depthwise::packed_int8_len(isa, *variant, conv, &constants.filters()),
+            Self::Depthwise(variant, conv) => depthwise::packed_len_int8(isa, *variant, conv, &constants.filters()),
         }
     }
 

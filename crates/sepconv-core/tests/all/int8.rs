@@ -10,7 +10,7 @@ use sepconv_core::{
     op::{Lut, PadMode, Pool, QAveragePool, QBinary, QConv2d, QConvOutput, QuantParams},
     passes::optimize,
 };
-use sepconv_kernels::{AddResidual, Isa, Requantize, Term, Window, pool::PoolKind};
+use sepconv_kernels::{AddResidual, Isa, RequantOperand, Requantize, Window, pool::PoolKind};
 
 use crate::common::{Backwards, Net, Random};
 
@@ -199,7 +199,7 @@ impl Net {
 impl Net {
     fn average(&mut self, x: ValueId, window: Window) -> ValueId {
         let pool = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil_mode: false };
-        let Term { zero_point: input_zero_point, scale } = self.random.term();
+        let RequantOperand { zero_point: input_zero_point, scale } = self.random.term();
         let output = self.random.clip();
         self.node(QAveragePool { pool, input_zero_point, scale, output }, &[x])
     }
@@ -215,7 +215,7 @@ impl Net {
 
     /// `x` times a number for each channel.
     fn gate(&mut self, x: ValueId, scale: ValueId) -> ValueId {
-        let (a, b) = (self.random.term(), Term { zero_point: 0, scale: 1.0 / 255.0 });
+        let (a, b) = (self.random.term(), RequantOperand { zero_point: 0, scale: 1.0 / 255.0 });
         let op = Op::QBinary(QBinary { function: BinaryFunction::Mul, a, b, output: self.random.clip() });
         self.node(op, &[x, scale])
     }
@@ -250,8 +250,8 @@ fn bytes_broadcast_in_every_way() {
 }
 
 impl Random {
-    fn term(&mut self) -> Term {
-        Term { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
+    fn term(&mut self) -> RequantOperand {
+        RequantOperand { zero_point: self.next() as u8, scale: 0.3 + self.float().abs() }
     }
 
     fn clip(&mut self) -> Requantize {

@@ -27,7 +27,7 @@ fn check(graph: Graph, inputs: &[Tensor]) {
     // A plan takes batch normalization only as the passes leave it.
     let plain = (!graph.nodes().iter().any(|node| matches!(node.op, Op::BatchNorm(_)))).then(|| graph.clone());
     for graph in plain.into_iter().chain([optimize(graph).unwrap()]) {
-        for isa in Isa::floats() {
+        for isa in Isa::available_f32() {
             let run = |threads: usize| {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
                 let mut runner = Runner::new(plan);
@@ -155,7 +155,7 @@ fn fused_blocks_equal_their_layers() {
         let (together, apart) = (build(false), build(true));
         let unfused = Plan::unfused_bytes(&together);
         let input = Random(7).tensor(&dims);
-        for isa in Isa::floats() {
+        for isa in Isa::available_f32() {
             for threads in [1, 2, 3, 7] {
                 let run = |graph: &Graph| {
                     let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
@@ -194,7 +194,7 @@ fn chains_of_blocks_equal_their_layers() {
     };
     let (together, apart) = (build(false), build(true));
     let input = Random(9).tensor(&dims);
-    for isa in Isa::floats() {
+    for isa in Isa::available_f32() {
         for threads in [1, 2, 3, 7] {
             let run = |graph: &Graph, steps: RangeInclusive<usize>| {
                 let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();

@@ -1,21 +1,22 @@
 use std::hint::black_box;
 
-use sepconv_kernels::conv2d::{Conv2d, conv2d, conv2d_int8, edge_len, pack, pack_int8, packed_len, packed_len_int8};
+use sepconv_kernels::conv2d::{Conv2d, conv2d, conv2d_int8, pack, pack_int8, packed_len, packed_len_int8, scratch_len};
 use sepconv_kernels::{Activation, Rows, Tile, Window};
 
-use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_filters};
+use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
-/// Plane, channels of input and output, and stride of 3x3 convolutions: the stems of the MobileNets, MNASNet and EfficientNet-B0, that of
-/// MobileNetV1 0.25, and the standard convolutions that two pairs of MobileNetV1 stand for.
+/// Feature map size, channels of input and output, and stride of 3x3 convolutions: the stems of the MobileNets, MNASNet
+/// and EfficientNet-B0, that of MobileNetV1 0.25, and the standard convolutions that two pairs of MobileNetV1 stand
+/// for.
 const LAYERS: [[usize; 4]; 5] =
     [[224, 3, 32, 2], [224, 3, 16, 2], [224, 3, 8, 2], [56, 128, 128, 1], [14, 512, 512, 1]];
 
 fn layers() -> impl Iterator<Item = (String, Conv2d)> {
-    LAYERS.into_iter().map(|[plane, channels, filters, stride]| {
-        let output = plane.div_ceil(stride);
+    LAYERS.into_iter().map(|[size, channels, outputs, stride]| {
+        let output = size.div_ceil(stride);
         let window = Window { stride: [stride; 2], before: [2 - stride; 2], after: [1; 2], ..Window::new(3, 3) };
-        let (input, output) = ([plane, plane, channels], [output, output, filters]);
-        (format!("conv2d {plane}x{channels}x{filters} k3s{stride}"), Conv2d { window, input, output, groups: 1 })
+        let (input, output) = ([size, size, channels], [output, output, outputs]);
+        (format!("conv2d {size}x{channels}x{outputs} k3s{stride}"), Conv2d { window, input, output, groups: 1 })
     })
 }
 
@@ -25,40 +26,40 @@ fn products(conv: &Conv2d) -> [usize; 2] {
     [depth, depth * conv.output.iter().product::<usize>()]
 }
 
-pub(crate) fn floats(bench: &Bench<'_>) {
+pub(crate) fn f32(bench: &Bench<'_>) {
     for (shape, conv) in layers() {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
         bench.tiles(&shape, Tile::variants(bench.isa), conv.tile(bench.isa), |tile| {
-            let [mut x, mut weights, mut bias, mut out, mut edge] =
-                [conv.input.iter().product(), n * depth, n, conv.output.iter().product(), edge_len(tile, &conv)]
+            let [mut x, mut weights, mut bias, mut out, mut scratch] =
+                [conv.input.iter().product(), n * depth, n, conv.output.iter().product(), scratch_len(tile, &conv)]
                     .map(|length| Aligned::new(length, |i| i as f32 - 3.0));
             let mut packed = Aligned::new(packed_len(bench.isa, tile, &conv), |_| 0.0);
             pack(bench.isa, tile, &conv, weights.get(), bias.get(), packed.get());
             rate(macs, || {
                 let (x, out) = (Rows::new(black_box(x.get()), conv.input[1] * conv.input[2]), black_box(out.get()));
-                let (packed, edge) = (packed.get(), edge.get());
-                conv2d(bench.isa, tile, &conv, x, packed, None, Activation::RELU6, 0..oh, out, edge);
+                let (packed, scratch) = (packed.get(), scratch.get());
+                conv2d(bench.isa, tile, &conv, x, packed, None, Activation::RELU6, 0..oh, out, scratch);
             })
         });
     }
 }
 
-pub(crate) fn bytes(bench: &Bench<'_>) {
+pub(crate) fn int8(bench: &Bench<'_>) {
     for (shape, conv) in layers() {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
         bench.tiles(&shape, Tile::variants_int8(bench.isa), conv.tile_int8(bench.isa), |tile| {
-            let [mut x, mut out, mut edge] =
-                [conv.input.iter().product(), conv.output.iter().product(), edge_len(tile, &conv)]
+            let [mut x, mut out, mut scratch] =
+                [conv.input.iter().product(), conv.output.iter().product(), scratch_len(tile, &conv)]
                     .map(|length| Aligned::new(length, |i| 30 * i as u8));
             let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, &conv), |_| 0);
-            let zeros = with_filters(depth, n, |filters| {
-                pack_int8(bench.isa, tile, &conv, filters, packed.get());
-                filters.zero_points()
+            let zeros = with_params(depth, n, |params| {
+                pack_int8(bench.isa, tile, &conv, params, packed.get());
+                params.zero_points()
             });
             rate(macs, || {
                 let (x, out) = (Rows::new(black_box(x.get()), conv.input[1] * conv.input[2]), black_box(out.get()));
-                let (packed, edge) = (packed.get(), edge.get());
-                conv2d_int8(bench.isa, tile, &conv, zeros, x, packed, None, &EPILOGUE, 0..oh, out, edge);
+                let (packed, scratch) = (packed.get(), scratch.get());
+                conv2d_int8(bench.isa, tile, &conv, zeros, x, packed, None, &EPILOGUE, 0..oh, out, scratch);
             })
         });
     }

@@ -1,14 +1,14 @@
 use std::hint::black_box;
 
 use sepconv_kernels::depthwise::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len};
-use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_int8_len};
+use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_len_int8};
 use sepconv_kernels::{Activation, Rows, Window};
 
-use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_filters};
+use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
-/// Kernel and stride, and for each plane the channels that MobileNetV1, V2 and V3-Large, MNASNet and EfficientNet-B0 have there; of 7x7
-/// those of MobileNetV4. Planes of 16 channels, and 7 of 64, are of no network beside 112: they fit the nearest cache, and show the
-/// kernels without the memory behind them.
+/// Kernel and stride, and for each feature map the channels that MobileNetV1, V2 and V3-Large, MNASNet and
+/// EfficientNet-B0 have there; of 7x7 those of MobileNetV4. Feature maps of 16 channels, and 7 of 64, are of no network
+/// beside 112: they fit the nearest cache, and show the kernels without the memory behind them.
 const LAYERS: &str = "
     3 1: 112x16 112x32 56x72 56x128 56x144 28x16 28x192 28x256 14x16 14x184 14x200 14x384 14x480 14x512 14x576 14x672
     3 1: 7x64 7x960 7x1024 7x1152
@@ -24,23 +24,23 @@ fn layers() -> impl Iterator<Item = (String, Depthwise)> {
         [a, b].map(|number| number.parse().expect("a number"))
     };
     LAYERS.trim().lines().flat_map(move |line| {
-        let (window, planes) = line.split_once(':').expect("a window");
+        let (window, sizes) = line.split_once(':').expect("a window");
         let [kernel, stride] = pair(window, ' ');
-        planes.split_whitespace().map(move |plane| {
-            let [plane, channels] = pair(plane, 'x');
-            let shape = format!("depthwise {plane}x{plane}x{channels} k{kernel}s{stride}");
-            (shape, layer(plane, channels, kernel, stride))
+        sizes.split_whitespace().map(move |size| {
+            let [size, channels] = pair(size, 'x');
+            let shape = format!("depthwise {size}x{size}x{channels} k{kernel}s{stride}");
+            (shape, layer(size, channels, kernel, stride))
         })
     })
 }
 
 /// A layer padded as TensorFlow's SAME.
-fn layer(plane: usize, channels: usize, kernel: usize, stride: usize) -> Depthwise {
-    let output = plane.div_ceil(stride);
-    let padding = (output - 1) * stride + kernel - plane;
+fn layer(size: usize, channels: usize, kernel: usize, stride: usize) -> Depthwise {
+    let output = size.div_ceil(stride);
+    let padding = (output - 1) * stride + kernel - size;
     let (before, after) = ([padding / 2; 2], [padding.div_ceil(2); 2]);
     let window = Window { stride: [stride; 2], before, after, ..Window::new(kernel, kernel) };
-    Depthwise { window, input: [plane, plane, channels], output: [output, output, channels] }
+    Depthwise { window, input: [size, size, channels], output: [output, output, channels] }
 }
 
 /// Prints what `measure` says of every variant that fits a layer.
@@ -52,7 +52,7 @@ fn report(bench: &Bench<'_>, measure: impl Fn(Variant, &Depthwise) -> f64) {
     }
 }
 
-pub(crate) fn floats(bench: &Bench<'_>) {
+pub(crate) fn f32(bench: &Bench<'_>) {
     report(bench, |variant, dw| {
         let mut x = Aligned::new(dw.input.iter().product(), |i| i as f32 - 3.0);
         let mut out = Aligned::new(dw.output.iter().product(), |_| 0.0);
@@ -65,13 +65,13 @@ pub(crate) fn floats(bench: &Bench<'_>) {
     });
 }
 
-pub(crate) fn bytes(bench: &Bench<'_>) {
+pub(crate) fn int8(bench: &Bench<'_>) {
     report(bench, |variant, dw| {
         let [mut x, mut out] = [dw.input, dw.output].map(|dims| Aligned::new(dims.iter().product(), |i| 30 * i as u8));
         let taps = dw.window.kernel[0] * dw.window.kernel[1];
-        let mut packed = with_filters(taps, dw.output[2], |filters| {
-            let mut packed = Aligned::new(packed_int8_len(bench.isa, variant, dw, filters), |_| 0);
-            pack_int8(bench.isa, variant, dw, filters, packed.get());
+        let mut packed = with_params(taps, dw.output[2], |params| {
+            let mut packed = Aligned::new(packed_len_int8(bench.isa, variant, dw, params), |_| 0);
+            pack_int8(bench.isa, variant, dw, params, packed.get());
             packed
         });
         rate(dw.macs(), || {

@@ -1,11 +1,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use sepconv_kernels::{Epilogue, Filters, Isa, Requantize, Tile, Weights8};
+use sepconv_kernels::{Epilogue, Isa, QuantizedConvParams, QuantizedWeights, Requantize, Tile};
 
-/// What the layers of bytes end with.
+/// What the int8 layers end with.
 pub(crate) const EPILOGUE: Epilogue<'static> =
-    Epilogue { output: Requantize { zero_point: 3, low: 3, high: 250 }, table: None, residual: None };
+    Epilogue { output: Requantize { zero_point: 3, low: 3, high: 250 }, lut: None, residual: None };
 
 /// What is timed on one instruction set and type of numbers.
 pub(crate) struct Bench<'a> {
@@ -24,8 +24,8 @@ impl<'a> Bench<'a> {
         Self { isa, numbers, peak, words }
     }
 
-    /// Prints what `measure` says of each of some variants of a kernel on a shape, in billions of multiply-adds in a second: first the one
-    /// that is `chosen`, then all, fastest first.
+    /// Prints what `measure` says of each of some variants of a kernel on a shape, in billions of multiply-adds in a
+    /// second: first the one that is `chosen`, then all, fastest first.
     pub(crate) fn line<V: PartialEq>(
         &self,
         shape: &str,
@@ -77,11 +77,16 @@ impl<T> Aligned<T> {
     }
 }
 
-/// Calls `run` with filters of `n` output channels and `k` products each.
-pub(crate) fn with_filters<R>(k: usize, n: usize, run: impl FnOnce(&Filters<'_>) -> R) -> R {
+/// Calls `run` with weights of `n` output channels and `k` products each.
+pub(crate) fn with_params<R>(k: usize, n: usize, run: impl FnOnce(&QuantizedConvParams<'_>) -> R) -> R {
     let weights: Vec<_> = (0..n * k).map(|i| (i % 7) as i8 - 3).collect();
     let (bias, scale) = (vec![100; n], vec![0.001; n]);
-    run(&Filters { weights: Weights8::I8(&weights, 0), x_zero_point: 3, bias: &bias, scale: &scale })
+    run(&QuantizedConvParams {
+        weights: QuantizedWeights::I8(&weights, 0),
+        x_zero_point: 3,
+        bias: &bias,
+        scale: &scale,
+    })
 }
 
 /// Billions of multiply-adds in a second, where `call` does so many.

@@ -3,10 +3,10 @@ use std::hint::black_box;
 use sepconv_kernels::Activation;
 use sepconv_kernels::pointwise::{Tile, pack, pack_int8, packed_len, packed_len_int8, pointwise, pointwise_int8};
 
-use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_filters};
+use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
-/// Pixels, and the input and output channels of the pointwise and fully connected layers that MobileNetV1, V2 and V3-Large, MNASNet and
-/// EfficientNet-B0 have there; and a row of 112 pixels, as fused layers take them.
+/// Pixels, and the input and output channels of the pointwise and fully connected layers that MobileNetV1, V2 and
+/// V3-Large, MNASNet and EfficientNet-B0 have there; and a row of 112 pixels, as fused layers take them.
 const LAYERS: &str = "
     12544: 32x64 32x16 16x96 16x64 16x48 16x16
     3136: 144x24 128x128 96x24 72x24 64x128 64x24 48x24 24x144 24x72
@@ -33,7 +33,7 @@ fn shape([m, k, n]: [usize; 3]) -> String {
     format!("pointwise {m}x{k}x{n}")
 }
 
-pub(crate) fn floats(bench: &Bench<'_>) {
+pub(crate) fn f32(bench: &Bench<'_>) {
     for layer @ [m, k, n] in layers() {
         let chosen = Tile::choose(bench.isa, m, k, n);
         bench.tiles(&shape(layer), Tile::variants(bench.isa), chosen, |tile| {
@@ -49,15 +49,15 @@ pub(crate) fn floats(bench: &Bench<'_>) {
     }
 }
 
-pub(crate) fn bytes(bench: &Bench<'_>) {
+pub(crate) fn int8(bench: &Bench<'_>) {
     for layer @ [m, k, n] in layers() {
         let chosen = Tile::choose_int8(bench.isa, m, k, n);
         bench.tiles(&shape(layer), Tile::variants_int8(bench.isa), chosen, |tile| {
             let [mut x, mut out] = [m * k, m * n].map(|length| Aligned::new(length, |i| 30 * i as u8));
             let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, k, n), |_| 0);
-            let zero_points = with_filters(k, n, |filters| {
-                pack_int8(bench.isa, tile, k, filters, packed.get());
-                filters.zero_points()
+            let zero_points = with_params(k, n, |params| {
+                pack_int8(bench.isa, tile, k, params, packed.get());
+                params.zero_points()
             });
             rate(m * k * n, || {
                 let (x, out) = (black_box(x.get()), black_box(out.get()));

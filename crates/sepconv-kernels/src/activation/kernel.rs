@@ -104,8 +104,8 @@ fn silu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.div(x, one_plus_exp_of_minus(simd, x))
 }
 
-/// `1 + e^-x`, which sigmoid and SiLU divide by: within 1.1e-7 of itself where it is small enough to matter in a quotient, infinity
-/// below -88.4.
+/// `1 + e^-x`, which sigmoid and SiLU divide by: within 1.1e-7 of itself where it is small enough to matter in a
+/// quotient, infinity below -88.4.
 #[inline(always)]
 fn one_plus_exp_of_minus<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     // 2^f for |f| <= 1/2, the least greatest relative error: 8e-8.
@@ -121,7 +121,8 @@ fn one_plus_exp_of_minus<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.mul_add(series, simd.exp2(n), simd.splat(1.0))
 }
 
-/// `(e^2x - 1) / (e^2x + 1)`; `e^2x - 1` is put together without forming `e^2x`, so that small `x` keep their precision.
+/// `(e^2x - 1) / (e^2x + 1)`; `e^2x - 1` is put together without forming `e^2x`, so that small `x` keep their
+/// precision.
 #[inline(always)]
 fn tanh<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let x = clip(simd, x, -10.0, 10.0);

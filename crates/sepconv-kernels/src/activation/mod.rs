@@ -6,8 +6,8 @@ pub(crate) use kernel::{ApplyRows, apply, apply_all, exp};
 
 /// A function of one number that a kernel applies to its result before storing it.
 ///
-/// The kernels differ from [`apply`](Self::apply) by at most 2e-7 or four units in the last place, whichever is more; clips
-/// and leaky ReLU not at all. NaN stays NaN.
+/// The kernels differ from [`apply`](Self::apply) by at most 2e-7 or four units in the last place, whichever is more;
+/// clips and leaky ReLU not at all. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// `x`

@@ -1,10 +1,10 @@
 use super::{Conv2d, kernel::copy_padded};
 use crate::rows::Rows;
-use crate::tile::{Patch, Runs, Taps};
+use crate::tile::{AxisTaps, Patch, Runs};
 
 impl Conv2d {
-    /// Copies the window of each pixel of output row `oy` into `to`, one after the other, with `padding` where they are beyond the
-    /// plane. For convolutions of one group.
+    /// Copies the window of each pixel of output row `oy` into `to`, one after the other, with `padding` where they are
+    /// beyond the feature map. For convolutions of one group.
     #[inline(always)]
     pub(super) fn gather<T: Copy>(&self, oy: usize, x: Rows<'_, T>, padding: T, to: &mut [T]) {
         let Self { window, input: [_, _, c], output: [_, ow, _], .. } = *self;
@@ -32,7 +32,7 @@ impl Conv2d {
     pub(super) fn gathered<'a, T>(&self, pixel: usize, windows: &'a [T]) -> Patch<'a, T> {
         let depth = self.depth();
         let rows = Rows::new(&windows[..self.output[1] * depth], self.output[1] * depth);
-        let (vertical, horizontal) = (Taps::one(0), Taps::one(pixel * depth));
+        let (vertical, horizontal) = (AxisTaps::one(0), AxisTaps::one(pixel * depth));
         Patch { rows, vertical, horizontal, runs: 1, step: depth, length: depth }
     }
 }

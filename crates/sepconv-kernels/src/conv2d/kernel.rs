@@ -2,58 +2,58 @@ use core::ops::Range;
 
 use super::Conv2d;
 use crate::rows::Rows;
-use crate::scheme::{Multiply, Scheme, Target};
+use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, RESIDENT, Runs, Taps, Tile, split};
+use crate::tile::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Runs, Tile, TileTask, split};
 
-pub(super) struct Convolution<'a, C: Scheme> {
-    pub(super) scheme: C,
+pub(super) struct Convolution<'a, M: GemmDtype> {
+    pub(super) micro_kernel: M,
     pub(super) tile: Tile,
     pub(super) conv: Conv2d,
-    pub(super) x: Rows<'a, C::Element>,
-    pub(super) packed: &'a [C::Weight],
+    pub(super) x: Rows<'a, M::Element>,
+    pub(super) packed: &'a [M::Weight],
     pub(super) rows: Range<usize>,
-    pub(super) edge: &'a mut [C::Element],
+    pub(super) scratch: &'a mut [M::Element],
 }
 
-impl<S: Simd, C: Multiply<S>> Kernel<S> for Convolution<'_, C> {
+impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { mut scheme, tile, conv, x, packed, rows, edge } = self;
-        let ([_, ow, o], padding) = (conv.output, scheme.padding());
+        let Self { mut micro_kernel, tile, conv, x, packed, rows, scratch } = self;
+        let ([_, ow, o], padding) = (conv.output, micro_kernel.padding());
         let [group_in, group_out] = conv.channels();
-        let columns = tile.vectors * S::LANES;
+        let columns = tile.nr * S::LANES;
         let panels = group_out.div_ceil(columns);
         let panel = packed.len() / (conv.groups * panels);
-        let target = Target { start: 0, stride: o, columns: o };
-        let at_once = if size_of_val(packed) <= RESIDENT { conv.groups * panels } else { 1 };
+        let output = OutputTile { start: 0, stride: o, columns: o };
+        let at_once = if size_of_val(packed) <= L2_WEIGHT_BUDGET { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
-                let taps = if scheme.padding_is_nothing() { conv.met(oy) } else { 0..conv.window.kernel[0] };
+                let taps = if micro_kernel.padding_is_nothing() { conv.met(oy) } else { 0..conv.window.kernel[0] };
                 let gathers = conv.gathers();
                 if gathers {
-                    conv.gather(oy, x, padding, edge);
+                    conv.gather(oy, x, padding, scratch);
                 }
                 for (pixels, blocks) in conv.blocks(tile, conv.met(oy) == taps) {
                     let all = pixels.start..pixels.start + blocks * pixels.len();
                     let patch = if gathers {
-                        conv.gathered(pixels.start, edge)
+                        conv.gathered(pixels.start, scratch)
                     } else {
-                        conv.patch(oy, taps.clone(), all, x, padding, edge)
+                        conv.patch(oy, taps.clone(), all, x, padding, scratch)
                     };
                     for (group, part) in groups(first..first + at_once, panels) {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
                         let column = group * group_out + (part.start % panels) * columns;
                         let start = (index * ow + pixels.start) * o + column;
-                        let target = target.part(start, (group + 1) * group_out - column);
+                        let output = output.subtile(start, (group + 1) * group_out - column);
                         let panels = &packed[part.start * panel..part.end * panel];
-                        Job { scheme: &mut scheme, patch, blocks, panels, panel, target }.run(
+                        TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }.run(
                             simd,
                             pixels.len(),
-                            tile.vectors,
+                            tile.nr,
                         );
                     }
                 }
@@ -71,20 +71,21 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
 }
 
 impl Conv2d {
-    /// The rows of the window that meet the plane at output row `oy`.
+    /// The rows of the window that overlap the feature map at output row `oy`.
     pub(super) fn met(&self, oy: usize) -> Range<usize> {
         self.window.taps(0, oy, self.input[0])
     }
 
-    /// The pixels of an output row whose windows read no column beyond the plane.
+    /// The pixels of an output row whose windows read no column beyond the feature map.
     pub(super) fn inside(&self) -> Range<usize> {
         let [stride, before] = [self.window.stride[1], self.window.before[1]];
         let end = (self.input[1] + before).checked_sub(self.span(1)).map_or(0, |last| last / stride + 1);
         before.div_ceil(stride).min(end)..end.min(self.output[1])
     }
 
-    /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Blocks whose windows read
-    /// beyond the plane are runs by themselves: all of them where not all rows that are read are `in_plane`.
+    /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Blocks whose
+    /// windows read beyond the feature map are runs by themselves: all of them where not all rows that are read are
+    /// `in_plane`.
     fn blocks(&self, tile: Tile, in_plane: bool) -> impl Iterator<Item = (Range<usize>, usize)> {
         let mut inside = self.inside();
         if self.gathers() {
@@ -92,7 +93,7 @@ impl Conv2d {
         } else if !in_plane {
             inside = 0..0;
         }
-        split(self.output[1], tile.rows).flat_map(move |(pixel, rows, blocks)| {
+        split(self.output[1], tile.mr).flat_map(move |(pixel, rows, blocks)| {
             let first = inside.start.saturating_sub(pixel).div_ceil(rows).min(blocks);
             let last = (inside.end.saturating_sub(pixel) / rows).clamp(first, blocks);
             let run = move |block, blocks| (pixel + block * rows..pixel + (block + 1) * rows, blocks);
@@ -101,8 +102,8 @@ impl Conv2d {
         })
     }
 
-    /// The inputs of some pixels of output row `oy`, in the first group, that rows `taps` of the window read. Where these are beyond
-    /// the plane they are first copied into `edge` with padding around them.
+    /// The inputs of some pixels of output row `oy`, in the first group, that rows `taps` of the window read. Where
+    /// these are beyond the feature map they are first copied into `scratch` with padding around them.
     fn patch<'a, T: Copy>(
         &self,
         oy: usize,
@@ -110,28 +111,32 @@ impl Conv2d {
         pixels: Range<usize>,
         x: Rows<'a, T>,
         padding: T,
-        edge: &'a mut [T],
+        scratch: &'a mut [T],
     ) -> Patch<'a, T> {
         let Self { window, input: [_, w, c], .. } = *self;
         let met = self.met(oy);
         let Runs { count: runs, length } = self.runs();
         let y = if met.is_empty() { 0 } else { window.source(0, oy, met.start) };
         let dilation = window.dilation.map(|dilation| dilation as isize);
-        let vertical = Taps { first: taps.start, step: 1, count: taps.len(), at: y, stride: dilation[0] };
-        let horizontal = Taps { first: 0, step: 1, count: runs, at: 0, stride: dilation[1] * c as isize };
+        let vertical = AxisTaps { first: taps.start, step: 1, count: taps.len(), at: y, stride: dilation[0] };
+        let horizontal = AxisTaps { first: 0, step: 1, count: runs, at: 0, stride: dilation[1] * c as isize };
         let patch = Patch { rows: x, vertical, horizontal, runs, step: window.stride[1] * c, length };
         let (start, span) = (pixels.start * window.stride[1], self.span(pixels.len()));
         match start.checked_sub(window.before[1]) {
             Some(start) if start + span <= w && met == taps => {
-                Patch { horizontal: Taps { at: start * c, ..horizontal }, ..patch }
+                Patch { horizontal: AxisTaps { at: start * c, ..horizontal }, ..patch }
             }
             _ => {
-                let edge = &mut edge[..taps.len() * span * c];
-                for (tap, strip) in taps.zip(edge.chunks_exact_mut(span * c)) {
+                let scratch = &mut scratch[..taps.len() * span * c];
+                for (tap, strip) in taps.zip(scratch.chunks_exact_mut(span * c)) {
                     let row = if met.contains(&tap) { x.row(window.source(0, oy, tap)) } else { &[] };
                     copy_padded(row, start * c, window.before[1] * c, padding, strip);
                 }
-                Patch { rows: Rows::new(edge, span * c), vertical: Taps { at: 0, stride: 1, ..vertical }, ..patch }
+                Patch {
+                    rows: Rows::new(scratch, span * c),
+                    vertical: AxisTaps { at: 0, stride: 1, ..vertical },
+                    ..patch
+                }
             }
         }
     }

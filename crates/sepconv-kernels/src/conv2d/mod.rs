@@ -1,6 +1,6 @@
-//! Standard and grouped convolution, computed directly: a window of an NHWC row is already a run of contiguous numbers, so it is
-//! multiplied where it lies, by the same register tile as a pointwise convolution. Only short runs, those of a stem, are gathered
-//! first, one row of outputs at a time.
+//! Standard and grouped convolution, computed directly: a window of an NHWC row is already a run of contiguous numbers,
+//! so it is multiplied where it lies, by the same register tile as a pointwise convolution. Only short runs, those of a
+//! stem, are gathered first, one row of outputs at a time.
 
 mod gather;
 mod int8;
@@ -16,13 +16,13 @@ pub use reference::reference;
 
 use crate::activation::Activation;
 use crate::rows::Rows;
-use crate::scheme::F32;
+use crate::scheme::F32MicroKernel;
 use crate::simd::Isa;
 use crate::tile::{self, Runs, Tile};
 use crate::window::Window;
 
-/// A convolution of one NHWC image. Weights are `[o, kh, kw, c / groups]`; group `g` of the output channels sees group `g` of
-/// the input channels.
+/// A convolution of one NHWC image. Weights are `[o, kh, kw, c / groups]`; group `g` of the output channels sees group
+/// `g` of the input channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conv2d {
     /// The window, padded with what stands for zero.
@@ -53,8 +53,8 @@ impl Conv2d {
         if joined { Runs { count: 1, length: kw * group_in } } else { Runs { count: kw, length: group_in } }
     }
 
-    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin than it holds, and a
-    /// row of them stays in cache.
+    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin
+    /// than it holds, and a row of them stays in cache.
     fn gathers(&self) -> bool {
         const SHORT: usize = 24;
         const MOST: usize = 1 << 16;
@@ -73,7 +73,7 @@ impl Conv2d {
         Tile::choose_int8(isa, self.output[1], self.depth(), self.channels()[1])
     }
 
-    /// Input columns that the windows of `pixels` neighbours cover.
+    /// Input columns that the windows of `pixels` neighbors cover.
     fn span(&self, pixels: usize) -> usize {
         pixels.saturating_sub(1) * self.window.stride[1] + (self.window.kernel[1] - 1) * self.window.dilation[1] + 1
     }
@@ -86,7 +86,7 @@ impl Conv2d {
     }
 }
 
-/// The floats that [`pack`] writes.
+/// The length of the output of [`pack`].
 pub fn packed_len(isa: Isa, tile: Tile, conv: &Conv2d) -> usize {
     tile::packed_groups_len(isa, tile, conv.groups, conv.depth(), conv.channels()[1])
 }
@@ -97,19 +97,19 @@ pub fn pack(isa: Isa, tile: Tile, conv: &Conv2d, weights: &[f32], bias: &[f32], 
     tile::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// The numbers of scratch that [`conv2d`] and [`conv2d_int8`] need, for windows that stick out of the plane or are gathered.
-pub fn edge_len(tile: Tile, conv: &Conv2d) -> usize {
+/// The scratch length of [`conv2d`] and [`conv2d_int8`], for windows that reach into the padding or are gathered.
+pub fn scratch_len(tile: Tile, conv: &Conv2d) -> usize {
     if conv.gathers() {
         return conv.output[1] * conv.depth();
     }
-    conv.window.kernel[0] * conv.span(tile.rows.min(conv.output[1])) * conv.input[2]
+    conv.window.kernel[0] * conv.span(tile.mr.min(conv.output[1])) * conv.input[2]
 }
 
 /// Makes output rows `rows` into `out` `[rows, ow, o]`: `activation(bias + convolution + residual)`.
 ///
-/// `x` gives rows of `[w, c]`; `residual` is laid out as `out`; `edge` is scratch of [`edge_len`]. Each number is the bias, then
-/// products in the order of the weights, with one rounding per product where the instruction set multiplies and adds at once.
-/// How rows are divided among calls does not change a bit of the result.
+/// `x` gives rows of `[w, c]`; `residual` is laid out as `out`; `scratch` has the length [`scratch_len`]. Each number
+/// is the bias, then products in the order of the weights, with one rounding per product where the instruction set
+/// multiplies and adds at once. How rows are divided among calls does not change a bit of the result.
 ///
 /// Cost: `oh·ow·o·kh·kw·c / groups` multiply-adds. Panics when sizes contradict each other.
 #[allow(clippy::too_many_arguments)]
@@ -123,7 +123,7 @@ pub fn conv2d(
     activation: Activation,
     rows: Range<usize>,
     out: &mut [f32],
-    edge: &mut [f32],
+    scratch: &mut [f32],
 ) {
     let [[_, w, c], [oh, ow, o]] = [conv.input, conv.output];
     conv.check();
@@ -133,7 +133,7 @@ pub fn conv2d(
     assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [rows, ow, o]");
-    assert!(edge.len() >= edge_len(tile, conv), "scratch of edge_len");
-    let scheme = F32 { isa, residual, activation, out };
-    tile.isa(isa).run(kernel::Convolution { scheme, tile, conv: *conv, x, packed, rows, edge });
+    assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len");
+    let micro_kernel = F32MicroKernel { isa, residual, activation, out };
+    tile.isa(isa).run(kernel::Convolution { micro_kernel, tile, conv: *conv, x, packed, rows, scratch });
 }

@@ -55,20 +55,20 @@ impl Case {
         let Conv2d { input: [_, w, c], output: [oh, ow, o], .. } = self.conv;
         let mut packed = vec![f32::NAN; packed_len(isa, tile, &self.conv)];
         pack(isa, tile, &self.conv, &self.weights, &self.bias, &mut packed);
-        let mut edge = vec![f32::NAN; edge_len(tile, &self.conv)];
+        let mut scratch = vec![f32::NAN; scratch_len(tile, &self.conv)];
         let mut out = vec![f32::NAN; oh * ow * o];
         for (i, out) in out.chunks_mut(step * ow * o).enumerate() {
             let rows = i * step..i * step + out.len() / (ow * o);
             let residual = self.residual.as_ref().map(|residual| &residual[rows.start * ow * o..][..out.len()]);
             let x = Rows::new(&self.x, w * c);
-            conv2d(isa, tile, &self.conv, x, &packed, residual, activation, rows, out, &mut edge);
+            conv2d(isa, tile, &self.conv, x, &packed, residual, activation, rows, out, &mut scratch);
         }
         out
     }
 }
 
 fn variants() -> impl Iterator<Item = (Isa, Tile)> {
-    Isa::floats().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
+    Isa::available_f32().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
         let want = case.got(isa, tile, Activation::Silu, oh);
         let mut packed = vec![0.0; packed_len(isa, tile, &case.conv)];
         pack(isa, tile, &case.conv, &case.weights, &case.bias, &mut packed);
-        let mut edge = vec![0.0; edge_len(tile, &case.conv)];
+        let mut scratch = vec![0.0; scratch_len(tile, &case.conv)];
         let (mut ring, mut out) = (vec![f32::NAN; 4 * w * c], vec![f32::NAN; oh * ow * o]);
         let mut held = 0;
         for (oy, out) in out.chunks_exact_mut(ow * o).enumerate() {
@@ -135,7 +135,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
                 held += 1;
             }
             let x = Rows::new(&ring, w * c);
-            conv2d(isa, tile, &case.conv, x, &packed, None, Activation::Silu, oy..oy + 1, out, &mut edge);
+            conv2d(isa, tile, &case.conv, x, &packed, None, Activation::Silu, oy..oy + 1, out, &mut scratch);
         }
         assert!(out == want, "{isa} {tile:?}");
     }
@@ -143,7 +143,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
 
 #[test]
 fn the_chosen_tile_has_a_kernel() {
-    for isa in Isa::floats() {
+    for isa in Isa::available_f32() {
         for (input, o, groups) in [([224, 224, 3], 32, 1), ([7, 7, 512], 512, 1), ([14, 14, 64], 64, 16)] {
             let tile = conv(Window::new(3, 3), input, o, groups).tile(isa);
             assert!(Tile::variants(isa).any(|variant| variant == tile), "{isa} {tile:?}");

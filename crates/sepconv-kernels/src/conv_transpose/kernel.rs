@@ -2,31 +2,31 @@ use core::ops::Range;
 
 use super::ConvTranspose;
 use crate::rows::Rows;
-use crate::scheme::{Multiply, Scheme, Target};
+use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, Taps, Tile, split};
+use crate::tile::{AxisTaps, Patch, Tile, TileTask, split};
 
-pub(super) struct Transposed<'a, C: Scheme> {
-    pub(super) scheme: C,
+pub(super) struct Transposed<'a, M: GemmDtype> {
+    pub(super) micro_kernel: M,
     pub(super) tile: Tile,
     pub(super) conv: ConvTranspose,
-    pub(super) x: Rows<'a, C::Element>,
-    pub(super) packed: &'a [C::Weight],
+    pub(super) x: Rows<'a, M::Element>,
+    pub(super) packed: &'a [M::Weight],
     pub(super) rows: Range<usize>,
 }
 
-impl<S: Simd, C: Multiply<S>> Kernel<S> for Transposed<'_, C> {
+impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { mut scheme, tile, conv, x, packed, rows } = self;
+        let Self { mut micro_kernel, tile, conv, x, packed, rows } = self;
         let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
         let [group_in, group_out] = conv.channels();
         let weights = packed.len() / conv.groups;
-        let panel = weights / group_out.div_ceil(tile.vectors * S::LANES);
+        let panel = weights / group_out.div_ceil(tile.nr * S::LANES);
         // Pixels a stride apart meet the same taps, one input pixel further on: they make a tile, short of the borders.
-        let target = Target { start: 0, stride: stride * o, columns: o };
+        let output = OutputTile { start: 0, stride: stride * o, columns: o };
         for (index, oy) in rows.enumerate() {
             let vertical = conv.taps(0, oy);
             for phase in 0..stride.min(ow) {
@@ -36,8 +36,9 @@ impl<S: Simd, C: Multiply<S>> Kernel<S> for Transposed<'_, C> {
                     for (group, panels) in packed.chunks_exact(weights).enumerate() {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
-                        let target = target.part((index * ow + ox) * o + group * group_out, group_out);
-                        Job { scheme: &mut scheme, patch, blocks, panels, panel, target }.run(simd, rows, tile.vectors);
+                        let output = output.subtile((index * ow + ox) * o + group * group_out, group_out);
+                        TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }
+                            .run(simd, rows, tile.nr);
                     }
                 }
             }
@@ -46,8 +47,8 @@ impl<S: Simd, C: Multiply<S>> Kernel<S> for Transposed<'_, C> {
 }
 
 impl ConvTranspose {
-    /// Divides the pixels `phase`, `phase + stride`, … of a row into blocks that meet the same taps: `(first, rows, blocks)`,
-    /// counted in strides.
+    /// Divides the pixels `phase`, `phase + stride`, … of a row into blocks that meet the same taps: `(first, rows,
+    /// blocks)`, counted in strides.
     fn blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
         let stride = self.window.stride[1];
         let pixels = (self.output[1] - phase).div_ceil(stride);
@@ -65,26 +66,26 @@ impl ConvTranspose {
             (start < pixels).then_some((start, pixel - start))
         })
         .flat_map(move |(start, length)| {
-            split(length, tile.rows).map(move |(first, rows, blocks)| (start + first, rows, blocks))
+            split(length, tile.mr).map(move |(first, rows, blocks)| (start + first, rows, blocks))
         })
     }
 
     /// The taps along `axis` that meet output position `out`, each reading further back by the same distance.
-    fn taps(&self, axis: usize, out: usize) -> Taps {
+    fn taps(&self, axis: usize, out: usize) -> AxisTaps {
         let mut taps = (0..self.window.kernel[axis]).filter_map(|tap| Some((tap, self.source(axis, out, tap)?)));
-        let Some((first, at)) = taps.next() else { return Taps { count: 0, ..Taps::one(0) } };
+        let Some((first, at)) = taps.next() else { return AxisTaps { count: 0, ..AxisTaps::one(0) } };
         match taps.next() {
-            None => Taps { first, ..Taps::one(at) },
+            None => AxisTaps { first, ..AxisTaps::one(at) },
             Some((second, next)) => {
                 let count = 2 + taps.count();
-                Taps { first, step: second - first, count, at, stride: next as isize - at as isize }
+                AxisTaps { first, step: second - first, count, at, stride: next as isize - at as isize }
             }
         }
     }
 
-    fn patch<'a, T>(&self, rows: Rows<'a, T>, vertical: Taps, horizontal: Taps) -> Patch<'a, T> {
+    fn patch<'a, T>(&self, rows: Rows<'a, T>, vertical: AxisTaps, horizontal: AxisTaps) -> Patch<'a, T> {
         let c = self.input[2];
-        let horizontal = Taps { at: horizontal.at * c, stride: horizontal.stride * c as isize, ..horizontal };
+        let horizontal = AxisTaps { at: horizontal.at * c, stride: horizontal.stride * c as isize, ..horizontal };
         Patch { rows, vertical, horizontal, runs: self.window.kernel[1], step: c, length: self.channels()[0] }
     }
 }

@@ -11,15 +11,15 @@ pub use reference::reference;
 
 use crate::activation::Activation;
 use crate::rows::Rows;
-use crate::scheme::F32;
+use crate::scheme::F32MicroKernel;
 use crate::simd::Isa;
 use crate::tile::{self, Tile};
 use crate::window::Window;
 
 /// A transposed convolution of one NHWC image: the gradient of the convolution whose window it names.
 ///
-/// Input pixel `(iy, ix)` times tap `(ky, kx)` is added to output pixel `(iy·stride + ky·dilation - before, …)`, where that
-/// exists: the output's size is free, and `window.after` is not looked at. Weights are `[o, kh, kw, c / groups]`.
+/// Input pixel `(iy, ix)` times tap `(ky, kx)` is added to output pixel `(iy·stride + ky·dilation - before, …)`, where
+/// that exists: the output's size is free, and `window.after` is not looked at. Weights are `[o, kh, kw, c / groups]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvTranspose {
     /// The window of the convolution whose gradient this is.
@@ -63,7 +63,7 @@ impl ConvTranspose {
     }
 }
 
-/// The floats that [`pack`] writes.
+/// The length of the output of [`pack`].
 pub fn packed_len(isa: Isa, tile: Tile, conv: &ConvTranspose) -> usize {
     tile::packed_groups_len(isa, tile, conv.groups, conv.depth(), conv.channels()[1])
 }
@@ -74,11 +74,11 @@ pub fn pack(isa: Isa, tile: Tile, conv: &ConvTranspose, weights: &[f32], bias: &
     tile::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// Makes output rows `rows` into `out` `[rows, ow, o]`: `activation(bias + transposed convolution)`, vectorised over output
-/// channels. `x` gives rows of `[w, c]`.
+/// Makes output rows `rows` into `out` `[rows, ow, o]`: `activation(bias + transposed convolution)`, vectorized over
+/// output channels. `x` gives rows of `[w, c]`.
 ///
-/// Cost: at most `h·w·c / groups·kh·kw·o` multiply-adds. Numerics as in [`conv2d`](crate::conv2d::conv2d). Panics when sizes
-/// contradict each other.
+/// Cost: at most `h·w·c / groups·kh·kw·o` multiply-adds. Numerics as in [`conv2d`](crate::conv2d::conv2d). Panics when
+/// sizes contradict each other.
 #[allow(clippy::too_many_arguments)]
 pub fn conv_transpose(
     isa: Isa,
@@ -97,6 +97,6 @@ pub fn conv_transpose(
     assert_eq!(packed.len(), packed_len(isa, tile, conv), "weights packed for this tile");
     assert!(rows.start <= rows.end && rows.end <= oh, "{rows:?} are rows of the output");
     assert_eq!(out.len(), rows.len() * ow * o, "out is [rows, ow, o]");
-    let scheme = F32 { isa, residual: None, activation, out };
-    tile.isa(isa).run(kernel::Transposed { scheme, tile, conv: *conv, x, packed, rows });
+    let micro_kernel = F32MicroKernel { isa, residual: None, activation, out };
+    tile.isa(isa).run(kernel::Transposed { micro_kernel, tile, conv: *conv, x, packed, rows });
 }

@@ -1,8 +1,8 @@
 use super::ConvTranspose;
 use crate::activation::Activation;
 
-/// The definition: `x` `[h, w, c]`, `weights` `[o, kh, kw, c / groups]`, `bias` `[o]`, `out` `[oh, ow, o]`; summed in double
-/// precision.
+/// The definition: `x` `[h, w, c]`, `weights` `[o, kh, kw, c / groups]`, `bias` `[o]`, `out` `[oh, ow, o]`; summed in
+/// double precision.
 pub fn reference(
     conv: &ConvTranspose,
     x: &[f32],

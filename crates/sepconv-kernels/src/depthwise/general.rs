@@ -1,11 +1,11 @@
-use super::kernel::Run;
+use super::kernel::DepthwiseF32;
 use crate::activation;
 use crate::simd::Simd;
 
 /// Pixels that share each load of a weight.
 const PIXELS: usize = 4;
 
-impl Run<'_> {
+impl DepthwiseF32<'_> {
     /// Any window and multiplier: one channel vector of a few pixels at a time.
     #[inline(always)]
     pub(super) fn general<S: Simd>(self, simd: S) {
@@ -18,7 +18,8 @@ impl Run<'_> {
                 let channel = v * S::LANES;
                 let lanes = S::LANES.min(channels - channel);
                 for (x, out) in (0..ow).step_by(PIXELS).zip(out.chunks_mut(PIXELS * channels)) {
-                    // Beyond the last pixel there is no place: with a stride beyond all sizes it could not even be counted.
+                    // Beyond the last pixel there is no place: with a stride beyond all sizes it could not even be
+                    // counted.
                     let pixels = out.len() / channels;
                     let mut sums = [simd.load(packed); PIXELS];
                     for ky in window.taps(0, y, h) {

@@ -3,11 +3,11 @@ use core::ops::Range;
 use super::{Depthwise, Variant};
 use crate::activation::ApplyRows;
 use crate::simd::{Columns, Kernel, Simd};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 use crate::{Activation, Rows};
 
 /// The arguments of [`depthwise`](super::depthwise), checked.
-pub(super) struct Run<'a> {
+pub(super) struct DepthwiseF32<'a> {
     pub(super) variant: Variant,
     pub(super) dw: &'a Depthwise,
     pub(super) x: Rows<'a>,
@@ -17,7 +17,7 @@ pub(super) struct Run<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl<S: Simd> Kernel<S> for Run<'_> {
+impl<S: Simd> Kernel<S> for DepthwiseF32<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
@@ -28,7 +28,7 @@ impl<S: Simd> Kernel<S> for Run<'_> {
 /// Input rows that one strip of output rows can meet: a kernel of 7 at stride 2, two output rows at once.
 const MOST_LINES: usize = 9;
 
-impl Run<'_> {
+impl DepthwiseF32<'_> {
     /// Kernel and stride fixed: `ROWS` (1 or 2) output rows at a time, tile by tile.
     #[inline(always)]
     pub(super) fn fixed<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize>(self, simd: S) {
@@ -74,8 +74,8 @@ struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    /// Covers the row with tiles of 7 pixels, which divides the planes of most networks, if their sums fit in registers, and of 4. The last
-    /// tile may overlap the one before it.
+    /// Covers the row with tiles of 7 pixels, which divides the feature maps of most networks, if their sums fit in
+    /// registers, and of 4. The last tile may overlap the one before it.
     #[inline(always)]
     fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(&self, simd: S, out: &mut [f32]) {
         let ow = self.dw.output[1];
@@ -97,7 +97,8 @@ impl Strip<'_> {
         }
     }
 
-    /// Computes `P` pixels of `R` rows from pixel `x`, unless more of its columns are outside the plane than [`edge`] allows.
+    /// Computes `P` pixels of `R` rows from pixel `x`, unless more of its columns are outside the feature map than
+    /// [`edge`] allows.
     #[inline(always)]
     fn tile<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize>(
         &self,
@@ -111,10 +112,10 @@ impl Strip<'_> {
         if inside.start > edge(K, P) || inside.end < count - edge(K, P) {
             return false;
         }
-        // A window may lie beside the plane: then none of its columns is asked for.
+        // A window may lie beside the feature map: then none of its columns is asked for.
         let origin = if inside.is_empty() { before } else { x * STRIDE };
         let inside = if inside.is_empty() { 0..0 } else { inside };
-        let tile = Tile {
+        let tile = PixelTile {
             strip: self,
             columns: Columns::new(w * c, 0, *c, *c, *w).renumbered(origin, before, inside.clone()),
             pixels: Columns::new(ow * c, 0, *c, *c, *ow).renumbered(x, 0, 0..P),
@@ -124,11 +125,11 @@ impl Strip<'_> {
         let whole = if P > 1 && inside == (0..count) { c - c % S::LANES } else { 0 };
         if const { P > 1 } && whole > 0 {
             let (inside, channels) = (0..count, 0..whole);
-            simd.vectorize(Part::<K, STRIDE, R, P, false> { tile: &tile, inside, channels, out: &mut *out });
+            simd.vectorize(TileChannels::<K, STRIDE, R, P, false> { tile: &tile, inside, channels, out: &mut *out });
         }
         if whole < *c {
             let channels = whole..*c;
-            simd.vectorize(Part::<K, STRIDE, R, P, true> { tile: &tile, inside, channels, out: &mut *out });
+            simd.vectorize(TileChannels::<K, STRIDE, R, P, true> { tile: &tile, inside, channels, out: &mut *out });
         }
         if self.activation.bounds().is_none() {
             let (activation, data) = (self.activation, &mut out[x * c..]);
@@ -139,24 +140,24 @@ impl Strip<'_> {
 }
 
 /// A few pixels of a few rows: what is the same for all their channels.
-struct Tile<'a> {
+struct PixelTile<'a> {
     strip: &'a Strip<'a>,
     columns: Columns,
     pixels: Columns,
     bounds: Option<(f32, f32)>,
 }
 
-/// Some channels of a tile, from a whole vector on. Where `EDGE`, columns that are not `inside` are outside the plane, and the last vector may
-/// lack lanes.
-struct Part<'a, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool> {
-    tile: &'a Tile<'a>,
+/// Some channels of a tile, from a whole vector on. Where `EDGE`, columns that are not `inside` are outside the feature
+/// map, and the last vector may lack lanes.
+struct TileChannels<'a, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool> {
+    tile: &'a PixelTile<'a>,
     inside: Range<usize>,
     channels: Range<usize>,
     out: &'a mut [f32],
 }
 
 impl<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool> Kernel<S>
-    for Part<'_, K, STRIDE, R, P, EDGE>
+    for TileChannels<'_, K, STRIDE, R, P, EDGE>
 {
     type Output = ();
 
@@ -169,10 +170,10 @@ impl<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usiz
             // As a constant the number of lanes makes ordinary loads and stores of masked ones.
             let lanes = if EDGE { S::LANES.min(channels.end - channel) } else { S::LANES };
             if lanes == S::LANES {
-                let vector = Vector { tile, packed, channel, lanes: S::LANES, inside: inside.clone() };
+                let vector = TileVector { tile, packed, channel, lanes: S::LANES, inside: inside.clone() };
                 vector.run::<S, K, STRIDE, R, P, EDGE>(simd, out);
             } else {
-                let vector = Vector { tile, packed, channel, lanes, inside: inside.clone() };
+                let vector = TileVector { tile, packed, channel, lanes, inside: inside.clone() };
                 vector.run::<S, K, STRIDE, R, P, EDGE>(simd, out);
             }
         }
@@ -180,15 +181,15 @@ impl<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usiz
 }
 
 /// One vector of channels of a tile.
-struct Vector<'a> {
-    tile: &'a Tile<'a>,
+struct TileVector<'a> {
+    tile: &'a PixelTile<'a>,
     packed: &'a [f32],
     channel: usize,
     lanes: usize,
     inside: Range<usize>,
 }
 
-impl Vector<'_> {
+impl TileVector<'_> {
     #[inline(always)]
     fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize, const P: usize, const EDGE: bool>(
         &self,
@@ -261,10 +262,10 @@ impl Vector<'_> {
 #[inline(always)]
 fn weights<S: Simd, const K: usize>(simd: S, packed: &[f32], ky: usize) -> [S::F32; K] {
     let packed = &packed[(1 + ky * K) * S::LANES..][..K * S::LANES];
-    each(|kx| simd.load(&packed[kx * S::LANES..]))
+    unrolled_array(|kx| simd.load(&packed[kx * S::LANES..]))
 }
 
-/// The columns of a tile in one input row; those not `inside` are outside the plane.
+/// The columns of a tile in one input row; those not `inside` are outside the feature map.
 struct InPlane<'a> {
     columns: &'a Columns,
     inside: Range<usize>,
@@ -295,8 +296,8 @@ fn add_columns<S: Simd, const K: usize, const STRIDE: usize, const P: usize, con
     });
 }
 
-/// How many columns at either end of a tile may be outside the plane. With same-padding a tile of several pixels never has more;
-/// a single pixel is ready for anything.
+/// How many columns at either end of a tile may be outside the feature map. With same-padding a tile of several pixels
+/// never has more; a single pixel is ready for anything.
 const fn edge(kernel: usize, pixels: usize) -> usize {
     if pixels > 1 { kernel / 2 } else { kernel }
 }

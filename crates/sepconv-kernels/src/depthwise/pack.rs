@@ -1,21 +1,22 @@
 use super::Depthwise;
 use crate::Isa;
 
-/// Floats of packed weights: per vector of output channels one vector of biases and one per tap.
+/// f32 values of packed weights: per vector of output channels one vector of biases and one per tap.
 pub fn packed_len(isa: Isa, dw: &Depthwise) -> usize {
     dw.output[2].next_multiple_of(isa.lanes()) * (dw.taps() + 1)
 }
 
-/// Re-orders weights `[c·multiplier, kh, kw, 1]` and biases (absent: zeros) for [`depthwise`](super::depthwise) on `isa`.
+/// Re-orders weights `[c·multiplier, kh, kw, 1]` and biases (absent: zeros) for [`depthwise`](super::depthwise) on
+/// `isa`.
 ///
-/// Per vector of output channels: their biases, then for each tap, row by row, their weights. Channels beyond the last are
-/// zeros, so that every load is a whole vector.
+/// Per vector of output channels: their biases, then for each tap, row by row, their weights. Channels beyond the last
+/// are zeros, so that every load is a whole vector.
 pub fn pack(isa: Isa, dw: &Depthwise, weights: &[f32], bias: Option<&[f32]>, packed: &mut [f32]) {
     dw.check();
     let (lanes, taps, channels) = (isa.lanes(), dw.taps(), dw.output[2]);
     assert_eq!(weights.len(), channels * taps, "depthwise weights");
     assert!(bias.is_none_or(|bias| bias.len() == channels), "depthwise biases");
-    assert_eq!(packed.len(), packed_len(isa, dw), "floats of packed depthwise weights");
+    assert_eq!(packed.len(), packed_len(isa, dw), "f32 values of packed depthwise weights");
     for (first, group) in (0..channels).step_by(lanes).zip(packed.chunks_exact_mut(lanes * (taps + 1))) {
         let (biases, vectors) = group.split_at_mut(lanes);
         for (lane, to) in biases.iter_mut().enumerate() {

@@ -1,8 +1,8 @@
 use super::Depthwise;
 use crate::Activation;
 
-/// The definition: a whole plane `x` of `[h, w, c]`, weights `[c·multiplier, kh, kw, 1]`, biases (absent: zeros), sums in double
-/// precision.
+/// The definition: a whole feature map `x` of `[h, w, c]`, weights `[c·multiplier, kh, kw, 1]`, biases (absent: zeros),
+/// sums in double precision.
 pub fn reference(
     dw: &Depthwise,
     x: &[f32],

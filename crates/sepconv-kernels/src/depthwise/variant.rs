@@ -34,7 +34,7 @@ macro_rules! variants {
             }
         }
 
-        impl super::kernel::Run<'_> {
+        impl super::kernel::DepthwiseF32<'_> {
             /// Runs the kernel of `self.variant`.
             #[inline(always)]
             pub(super) fn dispatch<S: crate::simd::Simd>(self, simd: S) {
@@ -45,7 +45,7 @@ macro_rules! variants {
             }
         }
 
-        impl super::int8::Run<'_> {
+        impl super::int8::DepthwiseInt8<'_> {
             /// Runs the kernel of `self.variant`.
             #[inline(always)]
             pub(super) fn dispatch<S: crate::simd::Int8>(self, simd: S) {

@@ -36,7 +36,7 @@ pub(super) struct Binary<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-/// Floats that are computed before the activation passes over them, while they are in the nearest cache.
+/// f32 values that are computed before the activation passes over them, while they are in the nearest cache.
 const BLOCK: usize = 1024;
 
 impl<S: Simd> Kernel<S> for Binary<'_> {

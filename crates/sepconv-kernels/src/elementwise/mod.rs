@@ -3,8 +3,8 @@
 //! **Cost.** One pass over the operands. Activations, the exponential, and the arithmetic pairs run on vectors; the
 //! other functions call their definition value by value.
 //!
-//! **Numerics.** `apply` defines every function. Vectors differ from it as [`Activation`] says; the exponential by at most two
-//! units in the last place, and it is zero below -87.7 and infinite above 88.4; arithmetic pairs not at all.
+//! **Numerics.** `apply` defines every function. Vectors differ from it as [`Activation`] says; the exponential by at
+//! most two units in the last place, and it is zero below -87.7 and infinite above 88.4; arithmetic pairs not at all.
 mod binary;
 mod kernel;
 #[cfg(test)]
@@ -21,7 +21,7 @@ pub const MAX_RANK: usize = 8;
 
 /// `out = op(x)`, value by value; lengths equal.
 pub fn unary(isa: Isa, op: Unary, x: &[f32], out: &mut [f32]) {
-    assert_eq!(x.len(), out.len(), "floats of unary operands");
+    assert_eq!(x.len(), out.len(), "f32 values of unary operands");
     out.copy_from_slice(x);
     unary_in_place(isa, op, out);
 }
@@ -33,22 +33,23 @@ pub fn unary_in_place(isa: Isa, op: Unary, x: &mut [f32]) {
 
 /// `out = activation(op(a, b))`, where an operand that is shorter than `out` repeats with its own period.
 ///
-/// A period of 1 is a scalar, of `c` one value per channel. Panics when neither operand has the length of `out`, or when a length
-/// does not divide it.
+/// A period of 1 is a scalar, of `c` one value per channel. Panics when neither operand has the length of `out`, or
+/// when a length does not divide it.
 pub fn binary(isa: Isa, op: Binary, a: &[f32], b: &[f32], activation: Activation, out: &mut [f32]) {
     let n = out.len();
     if n == 0 {
         return;
     }
-    assert!(a.len() == n || b.len() == n, "{} and {} floats give {n}", a.len(), b.len());
+    assert!(a.len() == n || b.len() == n, "{} and {} f32 values give {n}", a.len(), b.len());
     for period in [a.len(), b.len()] {
-        assert!(period > 0 && n.is_multiple_of(period), "an operand of {period} floats does not repeat to {n}");
+        assert!(period > 0 && n.is_multiple_of(period), "an operand of {period} f32 values does not repeat to {n}");
     }
     isa.run(kernel::Binary { op, a, b, activation, out });
 }
 
-/// `out = op(a, b)` over any broadcast: index `i` of `dims` reads `a[Σ i·a_strides]` and `b[Σ i·b_strides]`, and writes `out` in
-/// row-major order. A stride of 0 repeats. Panics above [`MAX_RANK`] dimensions and where an index leaves its operand.
+/// `out = op(a, b)` over any broadcast: index `i` of `dims` reads `a[Σ i·a_strides]` and `b[Σ i·b_strides]`, and writes
+/// `out` in row-major order. A stride of 0 repeats. Panics above [`MAX_RANK`] dimensions and where an index leaves its
+/// operand.
 pub fn binary_strided(
     op: Binary,
     dims: &[usize],
@@ -60,7 +61,7 @@ pub fn binary_strided(
 ) {
     let rank = dims.len();
     assert!(rank <= MAX_RANK && a_strides.len() == rank && b_strides.len() == rank, "a broadcast of rank {rank}");
-    assert_eq!(out.len(), dims.iter().product(), "floats of a broadcast to {dims:?}");
+    assert_eq!(out.len(), dims.iter().product(), "f32 values of a broadcast to {dims:?}");
     let (inner, outer) = dims.split_last().map_or((1, dims), |(inner, outer)| (*inner, outer));
     if out.is_empty() {
         return;

@@ -1,9 +1,9 @@
 //! Copies between strided views: transpose, slice, concatenate, pad and expand are all this one loop nest.
 //!
-//! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are then copied
-//! whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so that each cache line
-//! is fetched once, four elements by four where there are as many. Three planes that become pixels, as the picture at the entrance of
-//! most networks, are walked side by side.
+//! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are
+//! then copied whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so
+//! that each cache line is fetched once, four elements by four where there are as many. Three planes that become
+//! pixels, as the image at the entrance of most networks, are walked side by side.
 #[cfg(test)]
 mod tests;
 
@@ -12,15 +12,16 @@ use core::array;
 /// The most dimensions that [`copy_strided`] takes.
 pub const MAX_RANK: usize = 8;
 
-/// Side of the square blocks in which a transposition runs: a row of 16 elements is a cache line of floats.
+/// Side of the square blocks in which a transposition runs: a row of 16 elements is a cache line of f32 values.
 const BLOCK: usize = 16;
 
-/// Elements that are read, the place of the first, and how far apart neighbours along each axis are.
+/// Elements that are read, the place of the first, and how far apart neighbors along each axis are.
 pub type Source<'a, T> = (&'a [T], usize, &'a [isize]);
 /// The same of those that are written.
 pub type Target<'a, T> = (&'a mut [T], usize, &'a [usize]);
 
-/// What can be copied. Each type has its own function here: generic ones are compiled where they are called, which may be for size.
+/// What can be copied. Each type has its own function here: generic ones are compiled where they are called, which may
+/// be for size.
 pub trait Element: Copy {
     /// See [`copy_strided`].
     #[doc(hidden)]
@@ -40,8 +41,8 @@ elements!(f32, i64, u8, i8);
 
 /// For every index `i` of `dims`: `out[out_offset + Σ i·out_strides] = x[x_offset + Σ i·x_strides]`.
 ///
-/// Strides count elements. Those of the input may be zero (expand) or negative (reversed slices). Panics above [`MAX_RANK`]
-/// dimensions and where an index leaves its slice.
+/// Strides count elements. Those of the input may be zero (expand) or negative (reversed slices). Panics above
+/// [`MAX_RANK`] dimensions and where an index leaves its slice.
 pub fn copy_strided<T: Element>(
     dims: &[usize],
     x: &[T],
@@ -183,7 +184,7 @@ fn transpose<T: Copy>(x: &[T], x_step: usize, out: &mut [T], out_step: usize) {
     }
 }
 
-/// The three planes of a picture become its pixels.
+/// The three channel planes of an image become its pixels.
 fn interleave<T: Copy>([r, g, b]: [&[T]; 3], out: &mut [T]) {
     let pixels = out.as_chunks_mut().0;
     for (((pixel, r), g), b) in pixels.iter_mut().zip(r).zip(g).zip(b) {

@@ -1,7 +1,7 @@
 use crate::simd::{Columns, Kernel, Simd};
 
 /// The arguments of [`matmul`](super::matmul), checked.
-pub(super) struct Run<'a> {
+pub(super) struct MatMul<'a> {
     pub(super) shape: [usize; 3],
     pub(super) a: &'a [f32],
     pub(super) b: &'a [f32],
@@ -11,7 +11,7 @@ pub(super) struct Run<'a> {
 /// Rows of `a` that share one pass over `b`.
 const ROWS: usize = 4;
 
-impl<S: Simd> Kernel<S> for Run<'_> {
+impl<S: Simd> Kernel<S> for MatMul<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {

@@ -1,37 +1,38 @@
 use crate::rows::Rows;
-use crate::scheme::{Multiply, Scheme, Target};
+use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{Job, Patch, RESIDENT, Taps, Tile, split};
+use crate::tile::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Tile, TileTask, split};
 
 /// `m` pixels of `k` numbers, each by weights for `n` channels.
-pub(super) struct Pointwise<'a, C: Scheme> {
-    pub(super) scheme: C,
+pub(super) struct Pointwise<'a, M: GemmDtype> {
+    pub(super) micro_kernel: M,
     pub(super) tile: Tile,
     pub(super) shape: [usize; 3],
-    pub(super) x: &'a [C::Element],
-    pub(super) packed: &'a [C::Weight],
+    pub(super) x: &'a [M::Element],
+    pub(super) packed: &'a [M::Weight],
 }
 
-impl<S: Simd, C: Multiply<S>> Kernel<S> for Pointwise<'_, C> {
+impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Pointwise<'_, M> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { mut scheme, tile, shape: [m, k, n], x, packed } = self;
+        let Self { mut micro_kernel, tile, shape: [m, k, n], x, packed } = self;
         if m == 0 {
             return;
         }
-        let columns = tile.vectors * S::LANES;
+        let columns = tile.nr * S::LANES;
         let panel = packed.len() / n.div_ceil(columns);
         let rows = Rows::new(x, x.len());
-        let target = Target { start: 0, stride: n, columns: n };
-        let at_once = if size_of_val(packed) <= RESIDENT { packed.len() } else { panel };
+        let output = OutputTile { start: 0, stride: n, columns: n };
+        let at_once = if size_of_val(packed) <= L2_WEIGHT_BUDGET { packed.len() } else { panel };
         for (panels, first) in packed.chunks(at_once).zip((0..).step_by(columns)) {
-            for (pixel, block, blocks) in split(m, tile.rows) {
-                let horizontal = Taps::one(pixel * k);
-                let patch = Patch { rows, vertical: Taps::one(0), horizontal, runs: 1, step: k, length: k };
-                let target = target.part(pixel * n + first, n - first);
-                Job { scheme: &mut scheme, patch, blocks, panels, panel, target }.run(simd, block, tile.vectors);
+            for (pixel, block, blocks) in split(m, tile.mr) {
+                let horizontal = AxisTaps::one(pixel * k);
+                let patch = Patch { rows, vertical: AxisTaps::one(0), horizontal, runs: 1, step: k, length: k };
+                let output = output.subtile(pixel * n + first, n - first);
+                TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }
+                    .run(simd, block, tile.nr);
             }
         }
     }

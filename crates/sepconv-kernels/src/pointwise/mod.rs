@@ -1,5 +1,5 @@
-//! Pointwise (1×1) convolution, which is also the fully connected layer: `out[m][n] = activation(bias[n] + sum over k of
-//! x[m][k]·w[n][k] + residual[m][n])`.
+//! Pointwise (1×1) convolution, which is also the fully connected layer: `out[m][n] = activation(bias[n] + sum over k
+//! of x[m][k]·w[n][k] + residual[m][n])`.
 
 mod int8;
 mod kernel;
@@ -11,15 +11,16 @@ pub use int8::{pointwise_int8, pointwise_int8_to_f32, reference_int8};
 pub use reference::reference;
 
 use crate::activation::Activation;
-use crate::scheme::F32;
+use crate::scheme::F32MicroKernel;
 use crate::simd::Isa;
 pub use crate::tile::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len_int8};
 
-/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m, n]`.
+/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m,
+/// n]`.
 ///
-/// Bias, then products in the order of `k`, then `residual` `[m, n]` are added in single precision, with one rounding per
-/// product where the instruction set multiplies and adds at once; then the activation is applied. How the pixels are divided
-/// among calls does not change a bit of the result.
+/// Bias, then products in the order of `k`, then `residual` `[m, n]` are added in single precision, with one rounding
+/// per product where the instruction set multiplies and adds at once; then the activation is applied. How the pixels
+/// are divided among calls does not change a bit of the result.
 ///
 /// Cost: `m·k·n` multiply-adds; reads `4·(m·k + k·n)` bytes, writes `4·m·n`. Panics when lengths contradict each other.
 #[allow(clippy::too_many_arguments)]
@@ -40,6 +41,6 @@ pub fn pointwise(
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     tile.check(isa);
-    let (m, scheme) = (out.len() / n, F32 { isa, residual, activation, out });
-    tile.isa(isa).run(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
+    let (m, micro_kernel) = (out.len() / n, F32MicroKernel { isa, residual, activation, out });
+    tile.isa(isa).run(kernel::Pointwise { micro_kernel, tile, shape: [m, k, n], x, packed });
 }

@@ -1,6 +1,7 @@
 use crate::activation::Activation;
 
-/// The definition: `x` `[m, k]`, `weights` `[n, k]`, `bias` `[n]`, `residual` and `out` `[m, n]`; summed in double precision.
+/// The definition: `x` `[m, k]`, `weights` `[n, k]`, `bias` `[n]`, `residual` and `out` `[m, n]`; summed in double
+/// precision.
 #[allow(clippy::too_many_arguments)]
 pub fn reference(
     k: usize,

@@ -52,7 +52,7 @@ impl Case {
 }
 
 fn variants() -> impl Iterator<Item = (Isa, Tile)> {
-    Isa::floats().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
+    Isa::available_f32().flat_map(|isa| Tile::variants(isa).map(move |tile| (isa, tile)))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn equals_the_reference_around_every_edge() {
         let (lanes, columns) = (isa.lanes(), tile.columns(isa));
         for n in [1, lanes - 1, lanes, lanes + 1, columns - 1, columns, columns + 1, 2 * columns + 3] {
             for k in [1, 2, lanes - 1, lanes + 1, 33] {
-                for m in [1, 2, tile.rows, tile.rows + 1, 2 * tile.rows + 1] {
+                for m in [1, 2, tile.mr, tile.mr + 1, 2 * tile.mr + 1] {
                     let case = Case::new(m, k, n, (m + k + n) % 2 == 0, |length| lcg.integers(length));
                     let got = case.got(isa, tile, Activation::Relu);
                     assert!(got == case.want(Activation::Relu), "{isa} {} at {m}x{k}x{n}", tile.name(isa));
@@ -76,7 +76,7 @@ fn equals_the_reference_around_every_edge() {
 fn equals_the_reference_for_every_number_of_rows() {
     let mut lcg = Lcg(2);
     for (isa, tile) in variants() {
-        for m in 0..=2 * tile.rows {
+        for m in 0..=2 * tile.mr {
             let case = Case::new(m, 7, tile.columns(isa) + 1, true, |length| lcg.integers(length));
             assert!(case.got(isa, tile, Activation::Identity) == case.want(Activation::Identity), "{isa} {tile:?} {m}");
         }
@@ -100,7 +100,7 @@ fn stays_within_the_bound_on_real_numbers() {
 fn applies_every_activation_after_the_residual() {
     let mut lcg = Lcg(4);
     for (isa, tile) in variants() {
-        let case = Case::new(tile.rows + 2, 3, tile.columns(isa) + 5, true, |length| lcg.integers(length));
+        let case = Case::new(tile.mr + 2, 3, tile.columns(isa) + 5, true, |length| lcg.integers(length));
         for activation in crate::activation::ALL {
             let (got, want) = (case.got(isa, tile, activation), case.want(activation));
             for (got, want) in got.iter().zip(&want) {
@@ -160,13 +160,13 @@ fn nan_reaches_the_output_through_a_clip() {
 
 #[test]
 fn the_chosen_tile_has_a_kernel_and_suits_one_row() {
-    for isa in Isa::floats() {
+    for isa in Isa::available_f32() {
         for (m, n) in [(0, 1), (1, 1), (1, 1000), (49, 160), (12544, 16), (1 << 24, 24)] {
             let tile = Tile::choose(isa, m, 96, n);
             assert!(Tile::variants(isa).any(|variant| variant == tile), "{isa} {m}x{n}: {tile:?}");
         }
         // A module that is downloaded has no wider tiles.
         let many = if cfg!(target_family = "wasm") { 2 } else { 4 };
-        assert!(Tile::choose(isa, 1, 1280, 1000).vectors >= many, "{isa}: one row needs many sums in flight");
+        assert!(Tile::choose(isa, 1, 1280, 1000).nr >= many, "{isa}: one row needs many sums in flight");
     }
 }

@@ -3,44 +3,44 @@ use core::ops::Range;
 use super::{Pool, PoolKind};
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 use crate::{Isa, Rows};
 
-/// How a mean of bytes becomes a byte: `output(Σ (x - zero_point) · (scale / count))`.
+/// How a mean becomes a u8: `output(Σ (x - zero_point) · (scale / count))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
-    /// The byte of the input that stands for zero.
+    /// The zero point of the input.
     pub zero_point: u8,
     /// Units of the result in a unit of the input.
     pub scale: f32,
-    /// How the mean becomes a byte.
+    /// How the mean becomes a u8.
     pub output: Requantize,
 }
 
 impl Mean {
     /// The definition, of the sum of `count` bytes.
     pub fn apply(&self, sum: i32, count: usize) -> u8 {
-        let centred = sum - count as i32 * i32::from(self.zero_point);
-        self.output.round(centred as f32 * (self.scale / count.max(1) as f32))
+        let centered = sum - count as i32 * i32::from(self.zero_point);
+        self.output.round(centered as f32 * (self.scale / count.max(1) as f32))
     }
 }
 
-/// Pools bytes into the output rows `rows`, as [`pool`](super::pool) does floats: maxima of the bytes, or the `mean` of those inside the
-/// plane, which must be given for an average and for nothing else. A row of `x` is `[w,c]`, `out` is `[rows,ow,c]`. Sums are exact for
-/// windows of up to 2²³ taps.
+/// Pools u8 values into the output rows `rows`, as [`pool`](super::pool) does f32 values: maxima of the bytes, or the
+/// `mean` of those inside the feature map, which must be given for an average and for nothing else. A row of `x` is
+/// `[w,c]`, `out` is `[rows,ow,c]`. Sums are exact for windows of up to 2²³ taps.
 ///
 /// Panics when sizes contradict each other or the mean the kind of pooling.
 pub fn pool_int8(isa: Isa, pool: &Pool, mean: Option<&Mean>, x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
     pool.check();
-    assert_eq!(mean.is_some(), pool.kind != PoolKind::Max, "an average of bytes has a mean");
+    assert_eq!(mean.is_some(), pool.kind != PoolKind::Max, "an int8 average needs a mean");
     assert!(rows.start <= rows.end && rows.end <= pool.output[0], "pooled rows {rows:?} of {}", pool.output[0]);
-    assert_eq!(x.length(), pool.input[1] * pool.input[2], "bytes in a row of pooling input");
-    assert_eq!(out.len(), rows.len() * pool.output[1] * pool.output[2], "bytes of pooling output");
-    isa.run_int8(Run { pool, mean, x, rows, out });
+    assert_eq!(x.length(), pool.input[1] * pool.input[2], "u8 values in a row of pooling input");
+    assert_eq!(out.len(), rows.len() * pool.output[1] * pool.output[2], "u8 values of pooling output");
+    isa.run_int8(PoolInt8 { pool, mean, x, rows, out });
 }
 
 /// The arguments of [`pool_int8`], checked.
-struct Run<'a> {
+struct PoolInt8<'a> {
     pool: &'a Pool,
     mean: Option<&'a Mean>,
     x: Rows<'a, u8>,
@@ -51,7 +51,7 @@ struct Run<'a> {
 /// Vectors of channels that pass over a window together.
 const VECTORS: usize = 4;
 
-impl<S: Int8> Kernel<S> for Run<'_> {
+impl<S: Int8> Kernel<S> for PoolInt8<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
@@ -69,7 +69,8 @@ impl<S: Int8> Kernel<S> for Run<'_> {
     }
 }
 
-/// Calls `f` with the bytes of each tap inside the plane, `len` channels from `first` on; how many taps there are.
+/// Calls `f` with the bytes of each tap inside the feature map, `len` channels from `first` on; how many taps there
+/// are.
 #[inline(always)]
 fn each_tap<'a>(
     pool: &Pool,
@@ -108,7 +109,7 @@ fn average<S: Int8>(
 ) {
     let mut sums = [simd.splat_i32(0); VECTORS];
     let taps = each_tap(pool, x, place, first..first + out.len(), |bytes| {
-        sums = each(|v| simd.add_i32(sums[v], simd.load_u8_part(part::<S>(bytes, v))));
+        sums = unrolled_array(|v| simd.add_i32(sums[v], simd.load_u8_part(part::<S>(bytes, v))));
     });
     let zero = simd.splat_i32(taps as i32 * i32::from(mean.zero_point));
     let scale = simd.splat(mean.scale / taps.max(1) as f32);
@@ -119,10 +120,10 @@ fn average<S: Int8>(
 
 #[inline(always)]
 fn greatest<S: Int8>(simd: S, pool: &Pool, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
-    // Floats hold bytes, and every instruction set compares them.
+    // f32 values hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
     each_tap(pool, x, place, first..first + out.len(), |bytes| {
-        greatest = each(|v| simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), greatest[v]));
+        greatest = unrolled_array(|v| simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), greatest[v]));
     });
     for (greatest, out) in greatest.into_iter().zip(out.chunks_mut(S::LANES)) {
         simd.store_u8_part(simd.to_i32(greatest), out);

@@ -5,14 +5,14 @@ use crate::Rows;
 use crate::simd::{Kernel, Simd};
 
 /// The arguments of [`pool`](super::pool), checked.
-pub(super) struct Run<'a> {
+pub(super) struct PoolF32<'a> {
     pub(super) pool: &'a Pool,
     pub(super) x: Rows<'a>,
     pub(super) rows: Range<usize>,
     pub(super) out: &'a mut [f32],
 }
 
-impl<S: Simd> Kernel<S> for Run<'_> {
+impl<S: Simd> Kernel<S> for PoolF32<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
@@ -62,10 +62,11 @@ pub(super) struct Global<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-/// Pixels whose sum is formed before it joins the total: with as many blocks as pixels in each, errors grow with the root.
+/// Pixels whose sum is formed before it joins the total: with as many blocks as pixels in each, errors grow with the
+/// root.
 const BLOCK: usize = 64;
 
-/// Vectors of channels that are summed side by side: additions wait for each other, and neighbours share cache lines.
+/// Vectors of channels that are summed side by side: additions wait for each other, and neighbors share cache lines.
 const VECTORS: usize = 4;
 
 impl<S: Simd> Kernel<S> for Global<'_> {

@@ -1,6 +1,6 @@
 use super::{Pool, PoolKind};
 
-/// The definition, of a whole plane `x` of `[h, w, c]`; sums in double precision.
+/// The definition, of a whole feature map `x` of `[h, w, c]`; sums in double precision.
 pub fn reference(pool: &Pool, x: &[f32], out: &mut [f32]) {
     pool.check();
     let ([h, w, c], [oh, ow, _], window) = (pool.input, pool.output, &pool.window);

@@ -1,9 +1,9 @@
-//! Bytes of themselves: to and from real numbers, through a table, in pairs.
+//! Elementwise int8: quantize, dequantize, lookup tables, binary operators.
 //!
 //! **Cost.** One pass over the operands, a vector at a time.
 //!
-//! **Numerics.** As [`requantize`](crate::requantize) says: every operation rounds by itself, so that all instruction sets give the same
-//! bytes.
+//! **Numerics.** As [`requantize`](crate::requantize) says: every operation rounds by itself, so that all instruction
+//! sets give the same bytes.
 mod kernel;
 #[cfg(test)]
 mod tests;
@@ -11,14 +11,14 @@ mod tests;
 use crate::{
     Isa,
     elementwise::Binary,
-    requantize::{Requantize, Term},
+    requantize::{RequantOperand, Requantize},
 };
 
 /// `out = clamp(round(x / scale) + zero_point)`, halves to even; NaN gives 0.
 ///
 /// Panics when `x` and `out` differ in length.
 pub fn quantize(isa: Isa, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8]) {
-    assert_eq!(x.len(), out.len(), "floats to quantise");
+    assert_eq!(x.len(), out.len(), "f32 values to quantize");
     isa.run_int8(kernel::Quantize { scale, output: Requantize { zero_point, low: 0, high: u8::MAX }, x, out });
 }
 
@@ -26,54 +26,55 @@ pub fn quantize(isa: Isa, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8])
 ///
 /// Panics when `x` and `out` differ in length.
 pub fn dequantize(isa: Isa, scale: f32, zero_point: u8, x: &[u8], out: &mut [f32]) {
-    assert_eq!(x.len(), out.len(), "bytes to dequantise");
-    isa.run_int8(kernel::Dequantize { term: Term { zero_point, scale }, x, out });
+    assert_eq!(x.len(), out.len(), "u8 values to dequantize");
+    isa.run_int8(kernel::Dequantize { term: RequantOperand { zero_point, scale }, x, out });
 }
 
-/// `x = table[x]` for every byte.
-pub fn lookup_in_place(isa: Isa, table: &[u8; 256], x: &mut [u8]) {
-    isa.run_int8(kernel::Lookup { table, x });
+/// `x = lut[x]` for every byte.
+pub fn lut_in_place(isa: Isa, lut: &[u8; 256], x: &mut [u8]) {
+    isa.run_int8(kernel::Lut { lut, x });
 }
 
-/// A sum, difference or product of bytes. See [`apply`](Self::apply).
+/// A quantized sum, difference or product. See [`apply`](Self::apply).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
+pub struct QuantizedBinary {
     /// `Add`, `Sub` or `Mul`.
     pub function: Binary,
-    /// How bytes of the first operand count.
-    pub a: Term,
-    /// How bytes of the second operand count.
-    pub b: Term,
-    /// How the result becomes a byte.
+    /// Dequantization of the first operand.
+    pub a: RequantOperand,
+    /// Dequantization of the second operand.
+    pub b: RequantOperand,
+    /// How the result becomes a u8.
     pub output: Requantize,
 }
 
-impl Pair {
-    /// The definition: `output(a(x) ± b(y))`, or `output((x - za)·(y - zb) · (sa·sb))` with the exact product of the bytes and the rounded
-    /// one of the scales.
+impl QuantizedBinary {
+    /// The definition: `output(a(x) ± b(y))`, or `output((x - za)·(y - zb) · (sa·sb))` with the exact product of the
+    /// bytes and the rounded one of the scales.
     pub fn apply(&self, x: u8, y: u8) -> u8 {
-        let centred = |byte: u8, term: Term| i32::from(byte) - i32::from(term.zero_point);
+        let centered = |byte: u8, term: RequantOperand| i32::from(byte) - i32::from(term.zero_point);
         self.output.round(match self.function {
             Binary::Sub => self.a.apply(x) - self.b.apply(y),
-            Binary::Mul => (centred(x, self.a) * centred(y, self.b)) as f32 * (self.a.scale * self.b.scale),
+            Binary::Mul => (centered(x, self.a) * centered(y, self.b)) as f32 * (self.a.scale * self.b.scale),
             _ => self.a.apply(x) + self.b.apply(y),
         })
     }
 }
 
-/// `out = pair(a, b)`, where an operand that is shorter than `out` repeats with its own period: of 1 it is a scalar, of `c` one byte for
-/// each channel.
+/// `out = op(a, b)`, where an operand that is shorter than `out` repeats with its own period: of 1 it is a scalar, of
+/// `c` one byte for each channel.
 ///
-/// Panics when neither operand has the length of `out`, when a length does not divide it, and for other functions than the three.
-pub fn binary(isa: Isa, pair: &Pair, a: &[u8], b: &[u8], out: &mut [u8]) {
+/// Panics when neither operand has the length of `out`, when a length does not divide it, and for other functions than
+/// the three.
+pub fn binary(isa: Isa, op: &QuantizedBinary, a: &[u8], b: &[u8], out: &mut [u8]) {
     let n = out.len();
     if n == 0 {
         return;
     }
-    assert!(matches!(pair.function, Binary::Add | Binary::Sub | Binary::Mul), "no {:?} of bytes", pair.function);
+    assert!(matches!(op.function, Binary::Add | Binary::Sub | Binary::Mul), "no int8 {:?}", op.function);
     assert!(a.len() == n || b.len() == n, "{} and {} bytes give {n}", a.len(), b.len());
     for period in [a.len(), b.len()] {
         assert!(period > 0 && n.is_multiple_of(period), "an operand of {period} bytes does not repeat to {n}");
     }
-    isa.run_int8(kernel::Pairs { pair, a, b, out });
+    isa.run_int8(kernel::QuantizedBinaryTask { op, a, b, out });
 }

@@ -8,7 +8,7 @@ use crate::testing::Lcg;
 const LENGTHS: [usize; 8] = [0, 1, 15, 16, 17, 64, 130, 771];
 
 #[test]
-fn quantising_is_that_of_the_definition() {
+fn quantizing_is_that_of_the_definition() {
     let mut lcg = Lcg(1);
     for (scale, zero_point) in [(0.02, 0), (0.5, 128), (3.7, 255), (1e-30, 7)] {
         for n in LENGTHS {
@@ -25,7 +25,7 @@ fn quantising_is_that_of_the_definition() {
                 assert_eq!(got, expected, "{isa} {scale} {zero_point}");
                 let mut back = vec![0.0; n];
                 dequantize(isa, scale, zero_point, &got, &mut back);
-                let term = Term { zero_point, scale };
+                let term = RequantOperand { zero_point, scale };
                 assert!(back.iter().zip(&got).all(|(&x, &q)| x == term.apply(q)), "{isa} {scale} {zero_point}");
             }
         }
@@ -35,13 +35,13 @@ fn quantising_is_that_of_the_definition() {
 #[test]
 fn tables_are_looked_up() {
     let mut lcg = Lcg(2);
-    let table: [u8; 256] = lcg.bytes(256).try_into().expect("as many bytes");
+    let lut: [u8; 256] = lcg.bytes(256).try_into().expect("as many bytes");
     for n in LENGTHS {
         let x = lcg.bytes(n);
-        let expected: Vec<u8> = x.iter().map(|&x| table[usize::from(x)]).collect();
+        let expected: Vec<u8> = x.iter().map(|&x| lut[usize::from(x)]).collect();
         for isa in Isa::available() {
             let mut got = x.clone();
-            lookup_in_place(isa, &table, &mut got);
+            lut_in_place(isa, &lut, &mut got);
             assert_eq!(got, expected, "{isa}");
         }
     }
@@ -50,21 +50,21 @@ fn tables_are_looked_up() {
 #[test]
 fn pairs_are_those_of_the_definition() {
     let mut lcg = Lcg(3);
-    let a = Term { zero_point: 121, scale: 0.37 };
-    let b = Term { zero_point: 3, scale: 0.011 };
+    let a = RequantOperand { zero_point: 121, scale: 0.37 };
+    let b = RequantOperand { zero_point: 3, scale: 0.011 };
     let output = Requantize { zero_point: 9, low: 4, high: 251 };
     for function in [Binary::Add, Binary::Sub, Binary::Mul] {
-        let pair = Pair { function, a, b, output };
+        let op = QuantizedBinary { function, a, b, output };
         for n in LENGTHS {
             for period in (1..=n).filter(|period| n.is_multiple_of(*period)) {
                 let (long, short) = (lcg.bytes(n), lcg.bytes(period));
                 for isa in Isa::available() {
                     let mut got = vec![77; n];
-                    binary(isa, &pair, &long, &short, &mut got);
-                    let right = (0..n).all(|i| got[i] == pair.apply(long[i], short[i % period]));
+                    binary(isa, &op, &long, &short, &mut got);
+                    let right = (0..n).all(|i| got[i] == op.apply(long[i], short[i % period]));
                     assert!(right, "{isa} {function:?} {n} by {period}");
-                    binary(isa, &pair, &short, &long, &mut got);
-                    let right = (0..n).all(|i| got[i] == pair.apply(short[i % period], long[i]));
+                    binary(isa, &op, &short, &long, &mut got);
+                    let right = (0..n).all(|i| got[i] == op.apply(short[i % period], long[i]));
                     assert!(right, "{isa} {function:?} {period} by {n}");
                 }
             }

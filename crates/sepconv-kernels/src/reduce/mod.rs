@@ -1,7 +1,7 @@
 //! Reductions over a set of axes.
 //!
-//! There is one implementation, which is its own definition: plain loops in double precision. Networks reduce little; the
-//! common case, a mean over the plane, is [`global_average`](crate::pool::global_average).
+//! There is one implementation, which is its own definition: plain loops in double precision. Networks reduce little;
+//! the common case, a mean over the feature map, is [`global_average`](crate::pool::global_average).
 //!
 //! **Cost.** One operation and one strided read per input value; `LogSumExp` reads twice and takes an exponential.
 //!
@@ -63,13 +63,14 @@ impl Reduction {
     }
 }
 
-/// Reduces `x`, of shape `dims`, over the axes whose flag in `reduced` is set; `out` holds the axes that are left, in order.
+/// Reduces `x`, of shape `dims`, over the axes whose flag in `reduced` is set; `out` holds the axes that are left, in
+/// order.
 ///
 /// Panics above [`MAX_RANK`] dimensions and where lengths contradict each other.
 pub fn reduce(reduction: Reduction, dims: &[usize], reduced: &[bool], x: &[f32], out: &mut [f32]) {
     let rank = dims.len();
     assert!(rank <= MAX_RANK && reduced.len() == rank, "{} axis flags for {rank} axes", reduced.len());
-    assert_eq!(x.len(), dims.iter().product(), "floats of shape {dims:?}");
+    assert_eq!(x.len(), dims.iter().product(), "f32 values of shape {dims:?}");
     let (mut kept, mut gone) = (Axes::default(), Axes::default());
     let mut stride = 1;
     for (&size, &reduced) in dims.iter().zip(reduced).rev() {
@@ -77,7 +78,7 @@ pub fn reduce(reduction: Reduction, dims: &[usize], reduced: &[bool], x: &[f32],
         axes.push(size, stride);
         stride *= size;
     }
-    assert_eq!(out.len(), kept.len(), "floats of the reduction of {dims:?}");
+    assert_eq!(out.len(), kept.len(), "f32 values of the reduction of {dims:?}");
     for (out, start) in out.iter_mut().zip(kept.offsets()) {
         *out = reduction.of(|| gone.offsets().map(|offset| f64::from(x[start + offset]))) as f32;
     }

@@ -1,14 +1,14 @@
-use super::{AddResidual, Epilogue, Requantize, Term};
+use super::{AddResidual, Epilogue, RequantOperand, Requantize};
 use crate::simd::Int8;
 
 impl Requantize {
-    /// Sums as bytes, one in each lane.
+    /// Sums as u8, one in each lane.
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
         self.round_vector(simd, simd.mul(simd.to_f32(acc), scale))
     }
 
-    /// Sums of four vectors as bytes, each where [`Int8::narrow`] puts it.
+    /// Sums of four vectors as u8, each where [`Int8::narrow`] puts it.
     #[inline(always)]
     pub(crate) fn quads<S: Int8>(self, simd: S, acc: [S::I32; 4], scale: [S::F32; 4]) -> S::I32 {
         // Beyond every byte, and small enough to be a number of 32 bits.
@@ -31,7 +31,7 @@ impl Requantize {
     }
 }
 
-impl Term {
+impl RequantOperand {
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(self, simd: S, q: S::I32) -> S::F32 {
         let steps = simd.sub_i32(q, simd.splat_i32(i32::from(self.zero_point)));
@@ -40,7 +40,7 @@ impl Term {
 }
 
 impl AddResidual {
-    /// Bytes with a residual added, one in each lane.
+    /// u8 with a residual added, one in each lane.
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(self, simd: S, q: S::I32, residual: S::I32) -> S::I32 {
         let sum = simd.add(self.sum.vector(simd, q), self.residual.vector(simd, residual));
@@ -49,7 +49,7 @@ impl AddResidual {
 }
 
 impl Epilogue<'_> {
-    /// Sums as bytes, one in each lane; the bytes of the residual are asked for only where one is added.
+    /// Sums as u8, one in each lane; the bytes of the residual are asked for only where one is added.
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(
         &self,
@@ -59,8 +59,8 @@ impl Epilogue<'_> {
         residual: impl FnOnce() -> S::I32,
     ) -> S::I32 {
         let mut y = self.output.vector(simd, acc, scale);
-        if let Some(table) = self.table {
-            y = simd.lookup(table, y);
+        if let Some(lut) = self.lut {
+            y = simd.lookup(lut, y);
         }
         if let Some(add) = self.residual {
             y = add.vector(simd, y, residual());

@@ -1,31 +1,34 @@
-//! From exact sums back to bytes: the one requantisation of every int8 kernel, and what may follow it in the same step.
+//! From exact int32 sums back to u8: the one requantization of every int8 kernel, and what may follow it in the same
+//! step.
 //!
-//! A byte `q` of scale `s` and zero point `z` stands for `s·(q - z)`. A kernel sums products of such bytes in 32-bit integers,
-//! which is exact; then, for output channel `o`,
+//! A u8 `q` of scale `s` and zero point `z` stands for `s·(q - z)`. A kernel sums products of such integers in 32-bit
+//! integers, which is exact; then, for output channel `o`,
 //!
-//! 1. `y = clamp(round(acc·scale[o]) + zero_point, low, high)`, where `scale[o]` is the product of the operands' scales divided by the
+//! 1. `y = clamp(round(acc·scale[o]) + zero_point, low, high)`, where `scale[o]` is the product of the operands' scales
+//!    divided by the
 //!    result's, and `low..=high` is all that is left of an activation that clips ([`Requantize`]);
-//! 2. `y = table[y]`, any other function between two quantisations ([`Epilogue::table`]);
-//! 3. `y = clamp(round(a·(y - za) + b·(r - zb)) + zero_point, low, high)` with the byte `r` of a residual ([`AddResidual`]).
+//! 2. `y = lut[y]`, any other function between two quantizations ([`Epilogue::lut`]);
+//! 3. `y = clamp(round(a·(y - za) + b·(r - zb)) + zero_point, low, high)` with the byte `r` of a residual
+//!    ([`AddResidual`]).
 //!
-//! **Numerics.** `acc` becomes the nearest float; each product and the sum in 3 are rounded by themselves, never fused; `round` takes
-//! halves to even. So every instruction set gives the same bits. Scales must be finite and `low <= high`.
+//! **Numerics.** `acc` becomes the nearest f32; each product and the sum in 3 are rounded by themselves, never fused;
+//! `round` takes halves to even. So every instruction set gives the same bits. Scales must be finite and `low <= high`.
 //!
-//! **Cost.** For 1 four vector instructions, and eight more for four vectors together; six for a vector alone, and eight more for 3.
-//! With VBMI five for 2, of a vector of any kind; elsewhere 2 looks up each byte by itself.
+//! **Cost.** For 1 four vector instructions, and eight more for four vectors together; six for a vector alone, and
+//! eight more for 3. With VBMI five for 2, of a vector of any kind; elsewhere 2 looks up each byte by itself.
 
 mod kernel;
 #[cfg(test)]
 mod tests;
 
-/// How a number becomes a byte: `clamp(round(x) + zero_point, low, high)`.
+/// How a real number becomes a u8: `clamp(round(x) + zero_point, low, high)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Requantize {
-    /// The byte that stands for zero.
+    /// The zero point.
     pub zero_point: u8,
-    /// The least byte: what an activation leaves of 0..=255.
+    /// The least value: what an activation leaves of 0..=255.
     pub low: u8,
-    /// The greatest byte.
+    /// The greatest value.
     pub high: u8,
 }
 
@@ -35,7 +38,7 @@ impl Requantize {
         self.round(acc as f32 * scale)
     }
 
-    /// The definition, of a number in units of the result; NaN gives the least byte.
+    /// The definition, of a number in units of the result; NaN gives the least value.
     pub fn round(self, x: f32) -> u8 {
         let Self { zero_point, low, high } = self;
         let shifted = f64::from(libm::rintf(x)) + f64::from(zero_point);
@@ -45,27 +48,27 @@ impl Requantize {
 
 /// An operand of a sum: `scale·(q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Term {
-    /// The byte that stands for zero.
+pub struct RequantOperand {
+    /// The zero point.
     pub zero_point: u8,
     /// The scale of the operand divided by the scale of the result.
     pub scale: f32,
 }
 
-impl Term {
+impl RequantOperand {
     /// What a byte contributes, in units of the result.
     pub fn apply(self, q: u8) -> f32 {
         self.scale * (f32::from(q) - f32::from(self.zero_point))
     }
 }
 
-/// Adds a residual to bytes that are already requantised.
+/// Adds a residual to u8 values that are already requantized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddResidual {
     /// What is added to.
-    pub sum: Term,
+    pub sum: RequantOperand,
     /// What is added.
-    pub residual: Term,
+    pub residual: RequantOperand,
     /// What the sum becomes.
     pub output: Requantize,
 }
@@ -82,17 +85,18 @@ impl AddResidual {
 pub struct Epilogue<'a> {
     /// What sums become.
     pub output: Requantize,
-    /// A function of a byte.
-    pub table: Option<&'a [u8; 256]>,
+    /// A function of the u8 result.
+    pub lut: Option<&'a [u8; 256]>,
     /// How the kernel's residual is added; a kernel has a residual exactly if this is there.
     pub residual: Option<AddResidual>,
 }
 
 impl Epilogue<'_> {
-    /// The definition, of one sum. Panics when one of the epilogue and the arguments has a residual, and the other none.
+    /// The definition, of one sum. Panics when one of the epilogue and the arguments has a residual, and the other
+    /// none.
     pub fn apply(&self, acc: i32, scale: f32, residual: Option<u8>) -> u8 {
         let y = self.output.apply(acc, scale);
-        let y = self.table.map_or(y, |table| table[usize::from(y)]);
+        let y = self.lut.map_or(y, |lut| lut[usize::from(y)]);
         match (self.residual, residual) {
             (Some(add), Some(residual)) => add.apply(y, residual),
             (None, None) => y,
@@ -100,7 +104,8 @@ impl Epilogue<'_> {
         }
     }
 
-    /// Panics where the bounds of a clip are in the wrong order, or a residual is there without being wanted or the reverse.
+    /// Panics where the bounds of a clip are in the wrong order, or a residual is there without being wanted or the
+    /// reverse.
     pub(crate) fn check(&self, residual: bool) {
         assert_eq!(self.residual.is_some(), residual, "a residual and how to add it belong together");
         for Requantize { low, high, .. } in

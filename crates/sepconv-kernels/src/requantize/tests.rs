@@ -13,7 +13,7 @@ const OUTPUTS: [Requantize; 6] = [
     Requantize { zero_point: 250, low: 10, high: 10 },
 ];
 
-/// Requantises whole vectors of sums.
+/// Requantizes whole vectors of sums.
 struct Sums<'a> {
     output: Requantize,
     sums: &'a [i32],
@@ -61,24 +61,25 @@ fn halves_go_to_even_and_clips_hold() {
     let output = Requantize { zero_point: 10, low: 8, high: 13 };
     let halves = [-100, -5, -3, -1, 0, 1, 3, 5, 6, 7, 100];
     assert_eq!(halves.map(|acc| output.apply(acc, 0.5)), [8, 8, 8, 10, 10, 10, 12, 12, 13, 13, 13]);
-    // Beyond 2^24 the sum itself becomes the nearest float, 2^24.
+    // Beyond 2^24 the sum itself becomes the nearest f32, 2^24.
     let output = Requantize { zero_point: 0, low: 0, high: 255 };
     assert_eq!(output.apply((1 << 24) + 1, 1.0 / (1 << 17) as f32), 128);
     assert_eq!([f32::MAX, -f32::MAX].map(|scale| output.apply(i32::MAX, scale)), [255, 0]);
 }
 
-fn epilogues(table: &[u8; 256]) -> Vec<Epilogue<'_>> {
+fn epilogues(lut: &[u8; 256]) -> Vec<Epilogue<'_>> {
     let output = OUTPUTS[2];
     let mut epilogues = vec![];
     for add in [(0.5, 0.5), (1.0, 1.0), (0.713, 1.91), (1e-20, 3e10), (-1.0, 0.1)] {
         for (output, (za, zb)) in OUTPUTS.into_iter().zip([(0, 0), (255, 0), (128, 128), (7, 250), (128, 1), (0, 255)])
         {
-            let (sum, residual) = (Term { zero_point: za, scale: add.0 }, Term { zero_point: zb, scale: add.1 });
+            let (sum, residual) =
+                (RequantOperand { zero_point: za, scale: add.0 }, RequantOperand { zero_point: zb, scale: add.1 });
             epilogues.push(AddResidual { sum, residual, output });
         }
     }
     let adds = epilogues.into_iter().map(Some).chain([None]);
-    adds.flat_map(|residual| [None, Some(table)].map(|table| Epilogue { output, table, residual })).collect()
+    adds.flat_map(|residual| [None, Some(lut)].map(|lut| Epilogue { output, lut, residual })).collect()
 }
 
 /// Runs an epilogue on sums that it makes the bytes `y` of, with a residual for each.
@@ -105,10 +106,10 @@ impl<S: Int8> Kernel<S> for Bytes<'_> {
 
 #[test]
 fn tables_and_residuals_are_as_defined_for_every_pair_of_bytes() {
-    let table = core::array::from_fn(|i| (i * 91 + 5) as u8);
+    let lut = core::array::from_fn(|i| (i * 91 + 5) as u8);
     let (y, residual): (Vec<_>, Vec<_>) = (0..=255u8).flat_map(|y| (0..=255u8).map(move |r| (y, r))).unzip();
     for isa in Isa::available() {
-        for epilogue in epilogues(&table) {
+        for epilogue in epilogues(&lut) {
             let mut got = vec![0; y.len()];
             isa.run_int8(Bytes { epilogue, y: &y, residual: &residual, out: &mut got });
             for ((&got, &y), &r) in got.iter().zip(&y).zip(&residual) {
@@ -122,7 +123,8 @@ fn tables_and_residuals_are_as_defined_for_every_pair_of_bytes() {
 
 #[test]
 fn a_residual_is_added_by_hand() {
-    let (sum, residual) = (Term { zero_point: 128, scale: 0.5 }, Term { zero_point: 100, scale: 2.0 });
+    let (sum, residual) =
+        (RequantOperand { zero_point: 128, scale: 0.5 }, RequantOperand { zero_point: 100, scale: 2.0 });
     let add = AddResidual { sum, residual, output: Requantize { zero_point: 20, low: 0, high: 60 } };
     // 0.5·2 + 2·10 = 21; 0.5·1 = 0.5 rounds to 0, 0.5·3 = 1.5 to 2.
     assert_eq!([add.apply(130, 110), add.apply(129, 100), add.apply(131, 100)], [41, 20, 22]);

@@ -3,7 +3,7 @@ use crate::Rows;
 use crate::simd::{Kernel, Simd};
 
 /// The arguments of [`resize`](super::resize), checked.
-pub(super) struct Run<'a> {
+pub(super) struct Resize<'a> {
     pub(super) c: usize,
     pub(super) row_taps: &'a [Taps],
     pub(super) column_taps: &'a [Taps],
@@ -11,7 +11,7 @@ pub(super) struct Run<'a> {
     pub(super) out: &'a mut [f32],
 }
 
-impl<S: Simd> Kernel<S> for Run<'_> {
+impl<S: Simd> Kernel<S> for Resize<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {

@@ -1,6 +1,6 @@
 use super::Taps;
 
-/// The definition: a whole plane `x` of `[h, w, c]`, sums in double precision.
+/// The definition: a whole feature map `x` of `[h, w, c]`, sums in double precision.
 pub fn reference(input: [usize; 3], row_taps: &[Taps], column_taps: &[Taps], x: &[f32], out: &mut [f32]) {
     let [_, w, c] = input;
     let places = row_taps.iter().flat_map(|row| column_taps.iter().map(move |column| (row, column)));

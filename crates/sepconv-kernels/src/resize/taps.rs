@@ -3,13 +3,13 @@
 pub enum Mode {
     /// The nearest sample.
     Nearest(Rounding),
-    /// A straight line between the two neighbours.
+    /// A straight line between the two neighbors.
     Linear,
-    /// Keys' cubic through the four neighbours (IEEE Trans. ASSP 29(6), 1981).
+    /// Keys' cubic through the four neighbors (IEEE Trans. ASSP 29(6), 1981).
     Cubic {
         /// The slope parameter; ONNX's default is -0.75.
         a: f32,
-        /// Whether neighbours outside the axis get weight zero, the others being scaled to sum to one; else the edge
+        /// Whether neighbors outside the axis get weight zero, the others being scaled to sum to one; else the edge
         /// sample repeats.
         exclude_outside: bool,
     },
@@ -33,7 +33,7 @@ pub enum Rounding {
 pub enum Coordinates {
     /// `(o + ½)/scale - ½`
     HalfPixel,
-    /// As half-pixel, with the centres of both axes aligned although the output size is rounded.
+    /// As half-pixel, with the centers of both axes aligned although the output size is rounded.
     HalfPixelSymmetric,
     /// As half-pixel; an output of one sample reads position 0.
     PytorchHalfPixel,
@@ -50,7 +50,8 @@ pub struct AxisMap {
     pub mode: Mode,
     /// Where output positions lie.
     pub coordinates: Coordinates,
-    /// Output size over input size. A scale that equals the quotient of the sizes, rounded, stands for the exact quotient.
+    /// Output size over input size. A scale that equals the quotient of the sizes, rounded, stands for the exact
+    /// quotient.
     pub scale: f32,
 }
 
@@ -82,7 +83,8 @@ pub fn taps(map: &AxisMap, in_size: usize, out_size: usize, out: &mut [Taps]) {
 impl AxisMap {
     fn position(&self, o: usize, in_size: usize, out_size: usize) -> f64 {
         let (o, input, output) = (o as f64, in_size as f64, out_size as f64);
-        // Single precision cannot hold most quotients: a scale that stands for the sizes is taken to be exactly their ratio.
+        // Single precision cannot hold most quotients: a scale that stands for the sizes is taken to be exactly their
+        // ratio.
         let exact = self.scale == (output / input) as f32;
         let resized = if exact { output } else { f64::from(self.scale) * input };
         let unscale = |x: f64| x * input / resized;

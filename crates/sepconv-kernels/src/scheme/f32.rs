@@ -1,12 +1,12 @@
-use super::{Multiply, Scheme, Target};
+use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::activation::{Activation, ApplyRows};
 use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
 use crate::tile::{Limits, Patch};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
 #[derive(Debug)]
-pub(crate) struct F32<'a> {
+pub(crate) struct F32MicroKernel<'a> {
     /// What runs activations that are no clip: a narrow tile does not.
     pub(crate) isa: Isa,
     /// What to add before the activation, laid out as `out`.
@@ -15,29 +15,29 @@ pub(crate) struct F32<'a> {
     pub(crate) out: &'a mut [f32],
 }
 
-impl F32<'_> {
+impl F32MicroKernel<'_> {
     /// More than eight rows gain next to nothing, and each tile is a function of its own.
     pub(crate) const fn limits(row_registers: usize) -> Limits {
-        Limits { weight_registers: 1, row_registers, rows: 8, vectors: 4 }
+        Limits { weight_registers: 1, row_registers, mr: 8, nr: 4 }
     }
 }
 
-impl Scheme for F32<'_> {
+impl GemmDtype for F32MicroKernel<'_> {
     type Element = f32;
     type Weight = f32;
     /// The bias.
     const HEADER: usize = 1;
-    const STEP: usize = 1;
+    const K_GROUP: usize = 1;
 
     fn padding(&self) -> f32 {
         0.0
     }
 }
 
-impl<S: Simd> Multiply<S> for F32<'_> {
-    type Sum = S::F32;
-    type Pixel = ();
-    const LIMITS: Limits = F32::limits(S::ROW_REGISTERS);
+impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
+    type Accumulator = S::F32;
+    type RowSum = ();
+    const LIMITS: Limits = F32MicroKernel::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
     fn padding_is_nothing(&self) -> bool {
@@ -45,11 +45,16 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     }
 
     #[inline(always)]
-    fn survey(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
+    fn row_sums(&self, _: S, _: &Patch<'_, f32>, _: &mut [()]) {}
 
     #[inline(always)]
-    fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[f32], _: [(); MR]) -> [[S::F32; NV]; MR] {
-        [each(|v| simd.load(&header[v * S::LANES..])); MR]
+    fn init_accumulators<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        header: &[f32],
+        _: [(); MR],
+    ) -> [[S::F32; NV]; MR] {
+        [unrolled_array(|v| simd.load(&header[v * S::LANES..])); MR]
     }
 
     #[inline(always)]
@@ -60,11 +65,12 @@ impl<S: Simd> Multiply<S> for F32<'_> {
         x: [&[f32]; MR],
         weights: &[f32],
     ) {
-        // Four steps at a time: between them rows are told apart by a displacement, not by counting up every address.
+        // Four steps at a time: between them rows are distinguished by a displacement, not by counting up every
+        // address.
         let columns = NV * S::LANES;
         let depth = x[0].len();
-        let heads: [&[[f32; 4]]; MR] = each(|r| x[r][..depth].as_chunks().0);
-        let tails: [&[f32]; MR] = each(|r| x[r][..depth].as_chunks::<4>().1);
+        let heads: [&[[f32; 4]]; MR] = unrolled_array(|r| x[r][..depth].as_chunks().0);
+        let tails: [&[f32]; MR] = unrolled_array(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
         for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
             step(simd, sums, |r| heads[r][k][0], weights);
@@ -78,20 +84,27 @@ impl<S: Simd> Multiply<S> for F32<'_> {
     }
 
     #[inline(always)]
-    fn finish<const MR: usize, const NV: usize>(
+    fn store_tile<const MR: usize, const NV: usize>(
         &mut self,
         simd: S,
         mut sums: [[S::F32; NV]; MR],
         _: &[f32],
-        target: Target,
+        output: OutputTile,
     ) {
         // Clips, the identity among them, cost two instructions in registers.
         let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let Target { start, stride, columns } = target;
+        let OutputTile { start, stride, columns } = output;
         let residual = self.residual.map(|residual| &residual[start..]);
         let out = &mut self.out[start..];
         if columns < NV * S::LANES {
-            return simd.vectorize(Part { sums: &sums, residual, bounds: (low, high), stride, columns, out });
+            return simd.vectorize(StorePartialTile {
+                sums: &sums,
+                residual,
+                bounds: (low, high),
+                stride,
+                columns,
+                out,
+            });
         }
         // Of a whole tile the compiler knows where everything goes: the sums stay in registers.
         if let Some(residual) = residual {
@@ -112,17 +125,17 @@ impl<S: Simd> Multiply<S> for F32<'_> {
 
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
     #[inline(always)]
-    fn complete(&mut self, _: S, rows: usize, target: Target) {
+    fn post_rows(&mut self, _: S, rows: usize, output: OutputTile) {
         let Self { isa, activation, ref mut out, .. } = *self;
         if activation.bounds().is_none() {
-            let Target { start, stride, columns } = target;
+            let OutputTile { start, stride, columns } = output;
             isa.run(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
         }
     }
 }
 
 /// The end of a tile that is wider than what is left of its rows. Tiles of all heights share this code.
-struct Part<'a, S: Simd, const NV: usize> {
+struct StorePartialTile<'a, S: Simd, const NV: usize> {
     sums: &'a [[S::F32; NV]],
     residual: Option<&'a [f32]>,
     bounds: (f32, f32),
@@ -131,7 +144,7 @@ struct Part<'a, S: Simd, const NV: usize> {
     out: &'a mut [f32],
 }
 
-impl<S: Simd, const NV: usize> Kernel<S> for Part<'_, S, NV> {
+impl<S: Simd, const NV: usize> Kernel<S> for StorePartialTile<'_, S, NV> {
     type Output = ();
 
     #[inline(always)]
@@ -160,12 +173,12 @@ fn step<S: Simd, const MR: usize, const NV: usize>(
     x: impl Fn(usize) -> f32,
     weights: &[f32],
 ) {
-    let weights: [S::F32; NV] = each(|v| simd.load(&weights[v * S::LANES..]));
+    let weights: [S::F32; NV] = unrolled_array(|v| simd.load(&weights[v * S::LANES..]));
     // One input at a time, and every sum pinned: with more at hand, compilers put sums on the stack.
     unroll!(r in 0..MR, {
         let x = simd.splat(x(r));
         unroll!(v in 0..NV, {
-            sums[r][v] = simd.pin(simd.mul_add(x, weights[v], sums[r][v]));
+            sums[r][v] = simd.optimization_barrier(simd.mul_add(x, weights[v], sums[r][v]));
         });
     });
 }

@@ -1,73 +1,78 @@
 use core::array;
 
-use super::{Multiply, Scheme, Target};
-use crate::filters::ZeroPoints;
+use super::{GemmDtype, MicroKernel, OutputTile};
+use crate::quantized_params::ZeroPoints;
 use crate::requantize::Epilogue;
 use crate::simd::{Int8, Kernel};
-use crate::tile::{HEADER, Limits, Patch, QUAD};
-use crate::unroll::each;
+use crate::tile::{HEADER, K_GROUP, Limits, Patch};
+use crate::unroll::unrolled_array;
 
 /// Activations of `u8` by weights of `i8`, summed exactly, four products at a time.
 ///
 /// A panel's header is the bias and the scale of each column, as 32 bits each.
 #[derive(Debug)]
-pub(crate) struct Quantized<'a> {
+pub(crate) struct Int8MicroKernel<'a> {
     pub(crate) zero_points: ZeroPoints,
-    pub(crate) result: Int8Result<'a>,
+    pub(crate) result: Int8Output<'a>,
 }
 
-/// What becomes of exact sums.
+/// Destination of the accumulators.
 #[derive(Debug)]
-pub(crate) enum Int8Result<'a> {
-    /// Bytes; the residual is laid out as `out`.
-    Bytes { epilogue: &'a Epilogue<'a>, residual: Option<&'a [u8]>, out: &'a mut [u8] },
-    /// Floats: the sum times its scale.
-    Floats(&'a mut [f32]),
+pub(crate) enum Int8Output<'a> {
+    /// u8; the residual is laid out as `out`.
+    U8 { epilogue: &'a Epilogue<'a>, residual: Option<&'a [u8]>, out: &'a mut [u8] },
+    /// f32 values: the sum times its scale.
+    F32(&'a mut [f32]),
 }
 
-impl Quantized<'_> {
+impl Int8MicroKernel<'_> {
     /// More than six rows gain nothing, and each tile is a function of its own.
     pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, rows: 6, vectors: 4 }
+        Limits { weight_registers, row_registers: 0, mr: 6, nr: 4 }
     }
 }
 
-impl Scheme for Quantized<'_> {
+impl GemmDtype for Int8MicroKernel<'_> {
     type Element = u8;
     type Weight = i8;
     const HEADER: usize = HEADER;
-    const STEP: usize = QUAD;
+    const K_GROUP: usize = K_GROUP;
 
     fn padding(&self) -> u8 {
         self.zero_points.x
     }
 }
 
-impl<S: Int8> Multiply<S> for Quantized<'_> {
-    type Sum = S::I32;
+impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
+    type Accumulator = S::I32;
     /// What the zero point of the weights adds to each sum.
-    type Pixel = i32;
-    const LIMITS: Limits = Quantized::limits(S::WEIGHT_REGISTERS);
+    type RowSum = i32;
+    const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS);
 
     #[inline(always)]
     fn padding_is_nothing(&self) -> bool {
-        self.padding() == 0 && S::ORIGIN == 0
+        self.padding() == 0 && S::INPUT_OFFSET == 0
     }
 
     #[inline(always)]
-    fn survey(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {
+    fn row_sums(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {
         if self.zero_points.w != 0 {
-            simd.vectorize(Survey { patch, w_zero_point: self.zero_points.w, pixels });
+            simd.vectorize(RowSums { patch, w_zero_point: self.zero_points.w, pixels });
         }
     }
 
     #[inline(always)]
-    fn start<const MR: usize, const NV: usize>(&self, simd: S, header: &[i8], pixels: [i32; MR]) -> [[S::I32; NV]; MR] {
-        let bias: [_; NV] = each(|v| simd.load_quads(&header[v * QUAD * S::LANES..]));
+    fn init_accumulators<const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        header: &[i8],
+        pixels: [i32; MR],
+    ) -> [[S::I32; NV]; MR] {
+        let bias: [_; NV] = unrolled_array(|v| simd.load_quads(&header[v * K_GROUP * S::LANES..]));
         if self.zero_points.w == 0 {
             return [bias; MR];
         }
-        each(|r| each(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
+        unrolled_array(|r| unrolled_array(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
     }
 
     #[inline(always)]
@@ -78,11 +83,12 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
         x: [&[u8]; MR],
         weights: &[i8],
     ) {
-        // Four quads at a time: between them rows are told apart by a displacement, not by counting up every address.
-        let (columns, depth) = (QUAD * NV * S::LANES, x[0].len());
-        let quads: [&[[u8; 4]]; MR] = each(|r| x[r][..depth].as_chunks().0);
+        // Four quads at a time: between them rows are distinguished by a displacement, not by counting up every
+        // address.
+        let (columns, depth) = (K_GROUP * NV * S::LANES, x[0].len());
+        let quads: [&[[u8; 4]]; MR] = unrolled_array(|r| x[r][..depth].as_chunks().0);
         let fours = quads[0].len() / 4;
-        let heads: [&[[[u8; 4]; 4]]; MR] = each(|r| &quads[r].as_chunks().0[..fours]);
+        let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
             step(simd, sums, |r| heads[r][k][0], weights);
@@ -90,7 +96,7 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
             step(simd, sums, |r| heads[r][k][2], &weights[2 * columns..]);
             step(simd, sums, |r| heads[r][k][3], &weights[3 * columns..]);
         }
-        let tails: [&[[u8; 4]]; MR] = each(|r| quads[r].as_chunks::<4>().1);
+        let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
             step(simd, sums, |r| tails[r][k], weights);
@@ -101,19 +107,19 @@ impl<S: Int8> Multiply<S> for Quantized<'_> {
     }
 
     #[inline(always)]
-    fn finish<const MR: usize, const NV: usize>(
+    fn store_tile<const MR: usize, const NV: usize>(
         &mut self,
         simd: S,
         sums: [[S::I32; NV]; MR],
         header: &[i8],
-        target: Target,
+        output: OutputTile,
     ) {
-        let scales = &header[QUAD * NV * S::LANES..];
-        simd.vectorize(Finish { sums: &sums, scales, result: &mut self.result, target });
+        let scales = &header[K_GROUP * NV * S::LANES..];
+        simd.vectorize(StoreTile { sums: &sums, scales, result: &mut self.result, output });
     }
 
     #[inline(always)]
-    fn complete(&mut self, _: S, _: usize, _: Target) {}
+    fn post_rows(&mut self, _: S, _: usize, _: OutputTile) {}
 }
 
 /// Adds the products of a quad of each row to the sums.
@@ -124,11 +130,11 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     x: impl Fn(usize) -> [u8; 4],
     weights: &[i8],
 ) {
-    let weights: [S::I32; NV] = each(|v| simd.load_quads(&weights[v * QUAD * S::LANES..]));
+    let weights: [S::I32; NV] = unrolled_array(|v| simd.load_quads(&weights[v * K_GROUP * S::LANES..]));
     unroll!(r in 0..MR, {
         let x = simd.splat_quad(x(r));
         unroll!(v in 0..NV, {
-            sums[r][v] = simd.pin_i32(simd.dot(sums[r][v], x, weights[v]));
+            sums[r][v] = simd.optimization_barrier_i32(simd.dot(sums[r][v], x, weights[v]));
         });
     });
 }
@@ -147,13 +153,13 @@ fn last_quad(run: &[u8]) -> [u8; 4] {
 }
 
 /// Sums the inputs of each pixel, times the zero point of the weights.
-struct Survey<'a> {
+struct RowSums<'a> {
     patch: &'a Patch<'a, u8>,
     w_zero_point: i8,
     pixels: &'a mut [i32],
 }
 
-impl<S: Int8> Kernel<S> for Survey<'_> {
+impl<S: Int8> Kernel<S> for RowSums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -173,38 +179,39 @@ impl<S: Int8> Kernel<S> for Survey<'_> {
 }
 
 /// Makes results of the sums of a tile. Tiles of all heights share this code, so it is compiled once for each width.
-struct Finish<'a, 'b, S: Int8, const NV: usize> {
+struct StoreTile<'a, 'b, S: Int8, const NV: usize> {
     sums: &'a [[S::I32; NV]],
     scales: &'a [i8],
-    result: &'a mut Int8Result<'b>,
-    target: Target,
+    result: &'a mut Int8Output<'b>,
+    output: OutputTile,
 }
 
-impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
+impl<S: Int8, const NV: usize> Kernel<S> for StoreTile<'_, '_, S, NV> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { sums, scales, result, target: Target { start, stride, columns } } = self;
-        let scales: [S::F32; NV] = each(|v| simd.reinterpret(simd.load_quads(&scales[v * QUAD * S::LANES..])));
+        let Self { sums, scales, result, output: OutputTile { start, stride, columns } } = self;
+        let scales: [S::F32; NV] =
+            unrolled_array(|v| simd.reinterpret(simd.load_quads(&scales[v * K_GROUP * S::LANES..])));
         let part = |v: usize, count: usize| (v * S::LANES).min(columns)..((v + count) * S::LANES).min(columns);
         let rows = sums.iter().zip((start..).step_by(stride));
         match result {
-            Int8Result::Bytes { epilogue: Epilogue { output, table, residual: None }, out, .. } => {
+            Int8Output::U8 { epilogue: Epilogue { output, lut, residual: None }, out, .. } => {
                 // Copies, which writing to `out` cannot change.
-                let (output, table) = (*output, *table);
+                let (output, lut) = (*output, *lut);
                 for (sums, start) in rows {
                     let out = &mut out[start..][..columns];
                     for v in (0..NV).step_by(4) {
-                        let mut bytes = simd.in_order(output.quads(simd, four(sums, v), four(&scales, v)));
-                        if let Some(table) = table {
-                            bytes = simd.lookup_quads(table, bytes);
+                        let mut bytes = simd.deinterleave(output.quads(simd, four(sums, v), four(&scales, v)));
+                        if let Some(lut) = lut {
+                            bytes = simd.lookup_quads(lut, bytes);
                         }
                         simd.store_quads_part(bytes, &mut out[part(v, 4)]);
                     }
                 }
             }
-            Int8Result::Bytes { epilogue, residual, out } => {
+            Int8Output::U8 { epilogue, residual, out } => {
                 let epilogue = **epilogue;
                 for (sums, start) in rows {
                     let out = &mut out[start..][..columns];
@@ -216,7 +223,7 @@ impl<S: Int8, const NV: usize> Kernel<S> for Finish<'_, '_, S, NV> {
                     }
                 }
             }
-            Int8Result::Floats(out) => {
+            Int8Output::F32(out) => {
                 for (sums, start) in rows {
                     let out = &mut out[start..][..columns];
                     for v in 0..NV {

@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use super::Simd;
 
-/// Places that lie a fixed pitch apart along a row of numbers: some channels of neighbouring pixels.
+/// Places that lie a fixed pitch apart along a row of numbers: some channels of neighboring pixels.
 ///
 /// The pattern is checked once, for every row of a given length; reading or writing a place then costs no more than the
 /// access.
@@ -16,8 +16,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// In a row of `length` numbers, column `j` of `count` is the `lanes` numbers at `first + j·pitch`. Panics when the row is
-    /// too short for that.
+    /// In a row of `length` numbers, column `j` of `count` is the `lanes` numbers at `first + j·pitch`. Panics when the
+    /// row is too short for that.
     #[inline(always)]
     pub fn new(length: usize, first: usize, pitch: usize, lanes: usize, count: usize) -> Self {
         let end = |last: usize| last.checked_mul(pitch)?.checked_add(first)?.checked_add(lanes);
@@ -25,8 +25,8 @@ impl Columns {
         Self { length, first, pitch, lanes, inside: 0..count }
     }
 
-    /// The columns numbered anew: column `j` of the result is `j + origin - before` of these, and those `inside` exist. Panics
-    /// when one of them does not.
+    /// The columns numbered anew: column `j` of the result is `j + origin - before` of these, and those `inside` exist.
+    /// Panics when one of them does not.
     #[inline(always)]
     pub fn renumbered(&self, origin: usize, before: usize, inside: Range<usize>) -> Self {
         // What comes before column 0 wraps; `inside` ensures that no place there is ever used.
@@ -44,8 +44,8 @@ impl Columns {
         Self { first: self.first.wrapping_add(first), lanes, inside: self.inside.clone(), ..*self }
     }
 
-    /// Where column `j` begins: with `lanes` numbers from there it lies in `row`, as `new` found for the last column and
-    /// `renumbered` maintains.
+    /// Where column `j` begins: with `lanes` numbers from there it lies in `row`, as `new` found for the last column
+    /// and `renumbered` maintains.
     #[inline(always)]
     fn place<T>(&self, row: &[T], j: usize) -> usize {
         assert!(self.inside.start <= j && j < self.inside.end && self.length <= row.len(), "a column beyond its row");

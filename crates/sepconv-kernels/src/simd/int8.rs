@@ -3,20 +3,22 @@ use super::{Simd, part, signed};
 /// Bytes of the widest vector.
 const MOST_BYTES: usize = 64;
 
-/// Integers beside the floats of a token: the vocabulary of kernels of bytes.
+/// Integers beside the f32 values of a token: the vocabulary of int8 kernels.
 ///
-/// A vector [`I32`](Self::I32) holds one whole number per lane, or a *quad* of bytes, lowest address first: inputs as `u8` or, counted
-/// from 128, as `i8`; weights as `i8`. Every method is exact, so all tokens give the same bits. Sums wrap at 32 bits.
+/// A vector [`I32`](Self::I32) holds one whole number per lane, or a *quad* of bytes, lowest address first: inputs as
+/// `u8` or, counted from 128, as `i8`; weights as `i8`. Every method is exact, so all tokens give the same bits. Sums
+/// wrap at 32 bits.
 pub trait Int8: Simd {
     /// A vector of [`LANES`](Simd::LANES) whole numbers of 32 bits, or of as many quads of bytes.
     type I32: Copy + Send + Sync;
-    /// What inputs are counted from: 128 where the machine multiplies signed bytes only. Quads of inputs hold `x - ORIGIN`.
-    const ORIGIN: u8 = 0;
+    /// What inputs are counted from: 128 where the machine multiplies signed int8 only. Quads of inputs hold `x -
+    /// INPUT_OFFSET`.
+    const INPUT_OFFSET: u8 = 0;
     /// Registers that a vector of weights takes while [`dot`](Self::dot) multiplies it.
     const WEIGHT_REGISTERS: usize;
-    /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or one where sums of so
-    /// many do not fit in registers.
-    const TOGETHER: usize = 4;
+    /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
+    /// one where sums of so many do not fit in registers.
+    const INTERLEAVE: usize = 4;
 
     /// `x` in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;
@@ -29,8 +31,8 @@ pub trait Int8: Simd {
     fn load_i32(self, from: &[i32]) -> Self::I32;
     /// Writes the first [`LANES`](Simd::LANES) numbers of `to`. Panics when it is shorter.
     fn store_i32(self, x: Self::I32, to: &mut [i32]);
-    /// The first `4·LANES` bytes of `from`: quads, or numbers of 32 bits in the order of the machine's bytes. Panics when it is
-    /// shorter.
+    /// The first `4·LANES` bytes of `from`: quads, or numbers of 32 bits in the order of the machine's bytes. Panics
+    /// when it is shorter.
     fn load_quads(self, from: &[i8]) -> Self::I32;
     /// The first [`LANES`](Simd::LANES) bytes of `from`, one in each lane. Panics when it is shorter.
     fn load_u8(self, from: &[u8]) -> Self::I32;
@@ -45,56 +47,60 @@ pub trait Int8: Simd {
     fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `a - b`
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
-    /// `sum` and the four products of the quads `x - ORIGIN`, made of inputs, and `w`, of weights.
+    /// `sum` and the four products of the quads `x - INPUT_OFFSET`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
-    /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of two neighbouring products leaves 16 bits it may saturate.
+    /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of two neighboring products leaves 16
+    /// bits it may saturate.
     #[inline(always)]
     fn dot_saturating(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32 {
         self.dot(sum, x, w)
     }
-    /// As [`pin`](Simd::pin).
+    /// As [`optimization_barrier`](Simd::optimization_barrier).
     #[inline(always)]
-    fn pin_i32(self, x: Self::I32) -> Self::I32 {
+    fn optimization_barrier_i32(self, x: Self::I32) -> Self::I32 {
         x
     }
-    /// The nearest float, halves to even.
+    /// the nearest f32, halves to even.
     fn to_f32(self, x: Self::I32) -> Self::F32;
     /// The nearest whole number, halves to even, and -2³¹ for all below it; for numbers below 2³¹.
     fn to_i32(self, x: Self::F32) -> Self::I32;
-    /// The floats whose bits these are.
+    /// The f32 values whose bits these are.
     fn reinterpret(self, x: Self::I32) -> Self::F32;
-    /// `table[x]` for `x` in 0..=255.
-    fn lookup(self, table: &[u8; 256], x: Self::I32) -> Self::I32;
-    /// `x = table[x]` for every byte.
+    /// `lut[x]` for `x` in 0..=255.
+    fn lookup(self, lut: &[u8; 256], x: Self::I32) -> Self::I32;
+    /// `x = lut[x]` for every byte.
     #[inline(always)]
-    fn lookup_all(self, table: &[u8; 256], x: &mut [u8]) {
+    fn lookup_all(self, lut: &[u8; 256], x: &mut [u8]) {
         for x in x {
-            *x = table[usize::from(*x)];
+            *x = lut[usize::from(*x)];
         }
     }
 
-    /// From `4·LANES` channels of four rows, quads of the four rows' inputs at one channel. Lane `i` of all four vectors together
-    /// holds the channel [`channel(i)`](Self::channel). Panics when a row is shorter.
+    /// From `4·LANES` channels of four rows, quads of the four rows' inputs at one channel. Lane `i` of all four
+    /// vectors together holds the channel [`channel(i)`](Self::channel). Panics when a row is shorter.
     fn interleave(self, rows: [&[u8]; 4]) -> [Self::I32; 4];
-    /// As [`interleave`](Self::interleave), for up to [`LANES`](Simd::LANES) channels, in their order; absent bytes count as zero.
+    /// As [`interleave`](Self::interleave), for up to [`LANES`](Simd::LANES) channels, in their order; absent bytes
+    /// count as zero.
     fn interleave_part(self, rows: [&[u8]; 4]) -> Self::I32;
-    /// The channel that lane `i % LANES` of vector `i / LANES` holds after [`interleave`](Self::interleave): groups of four lanes
-    /// take turns over the vectors, as instructions that work within 128 bits leave them.
+    /// The channel that lane `i % LANES` of vector `i / LANES` holds after [`interleave`](Self::interleave): groups of
+    /// four lanes take turns over the vectors, as instructions that work within 128 bits leave them.
     #[inline(always)]
     fn channel(i: usize) -> usize {
         let (vector, lane) = (i / Self::LANES, i % Self::LANES);
         lane / 4 * 16 + vector * 4 + lane % 4
     }
-    /// Four vectors as bytes `clamp(x + zero_point, low, high)`: that of lane `i` of all together is byte [`channel(i)`](Self::channel).
+    /// Four vectors as bytes `clamp(x + zero_point, low, high)`: that of lane `i` of all together is byte
+    /// [`channel(i)`](Self::channel).
     fn narrow(self, x: [Self::I32; 4], zero_point: u8, bounds: [u8; 2]) -> Self::I32;
-    /// Moves byte [`channel(i)`](Self::channel) to place `i`: what [`narrow`](Self::narrow) gives, in the order of lanes.
-    fn in_order(self, x: Self::I32) -> Self::I32;
-    /// `table[x]` for every byte.
+    /// Moves byte [`channel(i)`](Self::channel) to place `i`: what [`narrow`](Self::narrow) gives, in the order of
+    /// lanes.
+    fn deinterleave(self, x: Self::I32) -> Self::I32;
+    /// `lut[x]` for every byte.
     #[inline(always)]
-    fn lookup_quads(self, table: &[u8; 256], x: Self::I32) -> Self::I32 {
+    fn lookup_quads(self, lut: &[u8; 256], x: Self::I32) -> Self::I32 {
         let mut bytes = [0; MOST_BYTES];
         self.store_quads(x, &mut bytes);
-        self.lookup_all(table, &mut bytes[..4 * Self::LANES]);
+        self.lookup_all(lut, &mut bytes[..4 * Self::LANES]);
         self.load_quads(signed(&bytes))
     }
     /// Writes the `4·LANES` bytes of quads. Panics when `to` is shorter.

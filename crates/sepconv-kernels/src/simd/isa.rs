@@ -2,20 +2,20 @@ use core::fmt;
 
 use super::*;
 
-/// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name, and the token that
-/// computes its floats. Those that differ only in how they multiply bytes share one, so that kernels of floats are compiled once for them.
-/// Every machine of the architecture has the first.
+/// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name,
+/// and the token that computes its f32 values. Those that differ only in how they multiply int8 share one, so that f32
+/// kernels are compiled once for them. Every machine of the architecture has the first.
 macro_rules! instruction_sets {
-    ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, floats by $plain:ty;)*) => {
+    ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, f32 by $plain:ty;)*) => {
         /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Isa {
             $($(#[$doc])* $isa($token),)*
         }
 
-        /// A kernel that [`Isa::run`] can run: one for every width of floats.
-        pub trait FloatKernel<O>: $(Kernel<$plain, Output = O> +)* {}
-        impl<O, K: $(Kernel<$plain, Output = O> +)*> FloatKernel<O> for K {}
+        /// A kernel that [`Isa::run`] can run: one for every f32 width.
+        pub trait F32Kernel<O>: $(Kernel<$plain, Output = O> +)* {}
+        impl<O, K: $(Kernel<$plain, Output = O> +)*> F32Kernel<O> for K {}
 
         /// A kernel that [`Isa::run_int8`] can run: one for every token.
         pub trait Int8Kernel<O>: $(Kernel<$token, Output = O> +)* {}
@@ -27,22 +27,23 @@ macro_rules! instruction_sets {
                 [$(<$token>::detect().map(Self::$isa)),*].into_iter().flatten()
             }
 
-            /// Those of [`available`](Self::available) that run different code on floats: the others differ from one of these only in
-            /// how they multiply bytes.
-            pub fn floats() -> impl DoubleEndedIterator<Item = Self> {
+            /// Those of [`available`](Self::available) that run different code on f32 values: the others differ from
+            /// one of these only in how they multiply int8.
+            pub fn available_f32() -> impl DoubleEndedIterator<Item = Self> {
                 Self::available().filter(|isa| match isa {
                     $(Self::$isa(_) => core::any::TypeId::of::<$token>() == core::any::TypeId::of::<$plain>(),)*
                 })
             }
 
-            /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`, `neoni8mm` or `wasm128`.
+            /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`,
+            /// `neoni8mm` or `wasm128`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$isa(_) => $name,)*
                 }
             }
 
-            /// Floats in a vector, which are also the numbers of 32 bits and the quads of bytes.
+            /// f32 values in a vector, which are also the numbers of 32 bits and the quads of bytes.
             pub fn lanes(self) -> usize {
                 match self {
                     $(Self::$isa(_) => <$token>::LANES,)*
@@ -56,7 +57,7 @@ macro_rules! instruction_sets {
                 }
             }
 
-            /// Vectors of inputs that each row of a tile of floats keeps in registers.
+            /// Vectors of inputs that each row of a tile of f32 keeps in registers.
             pub(crate) fn row_registers(self) -> usize {
                 match self {
                     $(Self::$isa(_) => <$token>::ROW_REGISTERS,)*
@@ -71,28 +72,28 @@ macro_rules! instruction_sets {
             }
 
             /// Vectors of channels that int8 depthwise kernels make together.
-            pub(crate) fn together(self) -> usize {
+            pub(crate) fn interleave(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::TOGETHER,)*
+                    $(Self::$isa(_) => <$token>::INTERLEAVE,)*
                 }
             }
 
             /// What int8 inputs are counted from while they are multiplied.
-            pub(crate) fn origin(self) -> u8 {
+            pub(crate) fn input_offset(self) -> u8 {
                 match self {
-                    $(Self::$isa(_) => <$token>::ORIGIN,)*
+                    $(Self::$isa(_) => <$token>::INPUT_OFFSET,)*
                 }
             }
 
-            /// Runs a kernel of floats compiled for this instruction set.
+            /// Runs a f32 kernel compiled for this instruction set.
             #[inline]
-            pub fn run<O, K: FloatKernel<O>>(self, kernel: K) -> O {
+            pub fn run<O, K: F32Kernel<O>>(self, kernel: K) -> O {
                 match self {
                     $(Self::$isa(token) => token.plain().vectorize(kernel),)*
                 }
             }
 
-            /// Runs a kernel of bytes compiled for this instruction set.
+            /// Runs a int8 kernel compiled for this instruction set.
             #[inline]
             pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
                 match self {
@@ -106,34 +107,35 @@ macro_rules! instruction_sets {
 #[cfg(target_arch = "x86_64")]
 instruction_sets! {
     /// Plain Rust.
-    Scalar(Scalar) = "scalar", floats by Scalar;
+    Scalar(Scalar) = "scalar", f32 by Scalar;
     /// AVX2 with FMA.
-    Avx2(Avx2<Widen>) = "avx2", floats by Avx2<Widen>;
+    Avx2(Avx2<WideningMul>) = "avx2", f32 by Avx2<WideningMul>;
     /// AVX2 with FMA and AVX-VNNI.
-    Avx2Vnni(Avx2<Vnni>) = "avx2vnni", floats by Avx2<Widen>;
+    Avx2Vnni(Avx2<Vnni>) = "avx2vnni", f32 by Avx2<WideningMul>;
     /// AVX-512.
-    Avx512(Avx512<Widen>) = "avx512", floats by Avx512<Widen>;
+    Avx512(Avx512<WideningMul>) = "avx512", f32 by Avx512<WideningMul>;
     /// AVX-512 with VNNI and VBMI.
-    Avx512Vnni(Avx512<Vnni>) = "avx512vnni", floats by Avx512<Widen>;
+    Avx512Vnni(Avx512<Vnni>) = "avx512vnni", f32 by Avx512<WideningMul>;
 }
 
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 instruction_sets! {
     /// Plain Rust.
-    Scalar(Scalar) = "scalar", floats by Scalar;
+    Scalar(Scalar) = "scalar", f32 by Scalar;
     /// NEON.
-    Neon(Neon<Widen>) = "neon", floats by Neon<Widen>;
-    /// NEON with signed products of bytes.
-    NeonDot(Neon<Sdot>) = "neondot", floats by Neon<Widen>;
+    Neon(Neon<WideningMul>) = "neon", f32 by Neon<WideningMul>;
+    /// NEON with signed int8 products.
+    NeonDot(Neon<Sdot>) = "neondot", f32 by Neon<WideningMul>;
     /// NEON with products of unsigned and signed bytes.
-    NeonI8mm(Neon<Usdot>) = "neoni8mm", floats by Neon<Widen>;
+    NeonI8mm(Neon<Usdot>) = "neoni8mm", f32 by Neon<WideningMul>;
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 instruction_sets! {
-    // No plain Rust: a module with these instructions is refused whole where they are missing, and would be twice as large.
+    // No plain Rust: a module with these instructions is refused whole where they are missing, and would be twice as
+    // large.
     /// WebAssembly's vectors of 128 bits.
-    Wasm128(Wasm128) = "wasm128", floats by Wasm128;
+    Wasm128(Wasm128) = "wasm128", f32 by Wasm128;
 }
 
 #[cfg(not(any(
@@ -143,7 +145,7 @@ instruction_sets! {
 )))]
 instruction_sets! {
     /// Plain Rust.
-    Scalar(Scalar) = "scalar", floats by Scalar;
+    Scalar(Scalar) = "scalar", f32 by Scalar;
 }
 
 impl Isa {
@@ -152,21 +154,21 @@ impl Isa {
         Self::available().next_back().expect("every machine has the plainest")
     }
 
-    /// An instruction set of vectors half as wide, where kernels of floats can do with it what they do with this one: narrow layers fill
-    /// its vectors better.
-    pub fn narrower(self) -> Option<Self> {
+    /// An instruction set of vectors half as wide, where f32 kernels can do with it what they do with this one: narrow
+    /// layers fill its vectors better.
+    pub fn half_width_isa(self) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
-            return Avx2::<Widen>::detect().map(Self::Avx2);
+            return Avx2::<WideningMul>::detect().map(Self::Avx2);
         }
         None
     }
 
-    /// Whether this machine takes a vector of floats in two halves, so that a narrower one costs half as much.
-    pub(crate) fn halves(self) -> bool {
+    /// Whether this machine takes a vector of f32 in two halves, so that a narrower one costs half as much.
+    pub(crate) fn is_double_pumped(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
-            return avx512::halves();
+            return avx512::is_double_pumped();
         }
         false
     }

@@ -1,11 +1,11 @@
 //! Instruction sets as tokens: holding a token proves that the machine has the instructions.
 //!
-//! [`Simd`] is the small vocabulary that kernels of floats are written in, [`Int8`] what kernels of bytes need beside it. An
-//! instruction set is one folder here that implements them; nothing else changes. How bytes are multiplied is an axis of its
-//! own: `Avx2<Widen>` and `Avx2<Vnni>` share all but that.
+//! [`Simd`] is the small vocabulary that f32 kernels are written in, [`Int8`] what int8 kernels need beside it. An
+//! instruction set is one folder here that implements them; nothing else changes. How int8 is multiplied is an axis of
+//! its own: `Avx2<WideningMul>` and `Avx2<Vnni>` share all but that.
 //!
-//! A kernel is a value implementing [`Kernel`]; [`Isa::run`] and [`Isa::run_int8`] cross the `#[target_feature]` boundary once and
-//! everything below, being `#[inline(always)]`, is compiled with the wider instructions.
+//! A kernel is a value implementing [`Kernel`]; [`Isa::run`] and [`Isa::run_int8`] cross the `#[target_feature]`
+//! boundary once and everything below, being `#[inline(always)]`, is compiled with the wider instructions.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -31,7 +31,7 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use columns::Columns;
 pub use int8::Int8;
-pub use isa::{FloatKernel, Int8Kernel, Isa};
+pub use isa::{F32Kernel, Int8Kernel, Isa};
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
@@ -39,12 +39,12 @@ pub use strided::{strided, strided_mut};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
 
-/// Products of bytes by widening both to 16 bits: every machine can.
+/// int8 products by widening both to 16 bits: every machine can.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Widen;
+pub struct WideningMul;
 
-/// Products of bytes by the instruction for them, `vpdpbusd`.
+/// int8 products by the instruction for them, `vpdpbusd`.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vnni;
@@ -79,17 +79,18 @@ pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
 
 /// A token for an instruction set, and the vector operations it allows.
 ///
-/// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN, as x86
-/// does; other instruction sets match that. `mul_add` rounds once where the instruction set can, twice on [`Scalar`].
+/// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN,
+/// as x86 does; other instruction sets match that. `mul_add` rounds once where the instruction set can, twice on
+/// [`Scalar`].
 pub trait Simd: Copy + Send + Sync + 'static {
-    /// A vector of [`LANES`](Self::LANES) floats.
+    /// A vector of [`LANES`](Self::LANES) f32 values.
     type F32: Copy + Send + Sync;
-    /// Floats in a vector.
+    /// f32 values in a vector.
     const LANES: usize;
     /// Vectors that fit in registers.
     const REGISTERS: usize;
-    /// Vectors of inputs that each row of a tile keeps in registers: one where products take their input from a lane, none where they
-    /// take it from memory or a copy in all lanes.
+    /// Vectors of inputs that each row of a tile keeps in registers: one where products take their input from a lane,
+    /// none where they take it from memory or a copy in all lanes.
     const ROW_REGISTERS: usize = 0;
 
     /// Runs `kernel` with this token's instructions enabled.
@@ -97,13 +98,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::F32;
-    /// The first [`LANES`](Self::LANES) floats of `from`. Panics when it is shorter.
+    /// The first [`LANES`](Self::LANES) f32 values of `from`. Panics when it is shorter.
     fn load(self, from: &[f32]) -> Self::F32;
-    /// All of `from` up to [`LANES`](Self::LANES) floats, then zeros.
+    /// All of `from` up to [`LANES`](Self::LANES) f32 values, then zeros.
     fn load_part(self, from: &[f32]) -> Self::F32;
-    /// Writes the first [`LANES`](Self::LANES) floats of `to`. Panics when it is shorter.
+    /// Writes the first [`LANES`](Self::LANES) f32 values of `to`. Panics when it is shorter.
     fn store(self, x: Self::F32, to: &mut [f32]);
-    /// Writes all of `to` up to [`LANES`](Self::LANES) floats.
+    /// Writes all of `to` up to [`LANES`](Self::LANES) f32 values.
     fn store_part(self, x: Self::F32, to: &mut [f32]);
 
     /// `a + b`
@@ -116,9 +117,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a · b + c`
     fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
-    /// `x`, computed by here: compilers move nothing that it depends on, and no load, from one side of this to the other.
+    /// `x`, computed by here: compilers move nothing that it depends on, and no load, from one side of this to the
+    /// other.
     #[inline(always)]
-    fn pin(self, x: Self::F32) -> Self::F32 {
+    fn optimization_barrier(self, x: Self::F32) -> Self::F32 {
         x
     }
     /// The smaller; `b` when either is NaN.
@@ -133,8 +135,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sum(self, x: Self::F32) -> f32;
 }
 
-/// A piece of work that is compiled once per token: for every `S: Simd` if it is about floats, for every `S: Int8` if it is about
-/// bytes.
+/// A piece of work that is compiled once per token: for every `S: Simd` if it is about f32 values, for every `S: Int8`
+/// if it is about bytes.
 ///
 /// Mark `run` `#[inline(always)]`, and every function it calls with a token, or the work is compiled without the
 /// instructions.

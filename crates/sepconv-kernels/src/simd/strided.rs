@@ -1,15 +1,15 @@
 use core::array;
 
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
-/// Runs of `length` numbers each, of which run `i` starts at `i·step`: the inputs of `N` neighbouring pixels. Panics when `data` is
-/// too short for the last.
+/// Runs of `length` numbers each, of which run `i` starts at `i·step`: the inputs of `N` neighboring pixels. Panics
+/// when `data` is too short for the last.
 #[inline(always)]
 pub fn strided<T, const N: usize>(data: &[T], step: usize, length: usize) -> [&[T]; N] {
     let end = const { N - 1 }.checked_mul(step).and_then(|last| last.checked_add(length));
     assert!(end.is_some_and(|end| end <= data.len()), "runs beyond their row");
     // SAFETY: the last run lies in `data`, and the others lie before it.
-    each(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
+    unrolled_array(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
 }
 
 /// As [`strided`], to be written to. Panics also when runs overlap.

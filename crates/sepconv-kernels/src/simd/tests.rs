@@ -46,8 +46,8 @@ fn names_are_unique_and_floats_run_with_the_plain_token() {
     assert!(names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)), "{names:?}");
     assert!(Isa::available().all(|isa| Isa::named(isa.name()) == Some(isa)));
     // Each float width once, among them the widest.
-    assert_eq!(Isa::floats().map(Isa::lanes).max(), Some(Isa::best().lanes()));
-    assert!(Isa::floats().all(|isa| !isa.name().ends_with("vnni")));
+    assert_eq!(Isa::available_f32().map(Isa::lanes).max(), Some(Isa::best().lanes()));
+    assert!(Isa::available_f32().all(|isa| !isa.name().ends_with("vnni")));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn quads_are_multiplied_without_saturation() {
                 for (j, w) in weights.iter().enumerate() {
                     for v in weights {
                         let (sum, x, w) = (sums[(i + j) % 4], [*x, y, *x, y], [*w, *w, v, v]);
-                        let product = |(&x, w)| (i32::from(x) - i32::from(S::ORIGIN)) * i32::from(w);
+                        let product = |(&x, w)| (i32::from(x) - i32::from(S::INPUT_OFFSET)) * i32::from(w);
                         let products: i32 = x.iter().zip(w).map(product).sum();
                         let panel: Vec<i8> = (0..4 * S::LANES).map(|i| w[i % 4]).collect();
                         let got = simd.dot(simd.splat_i32(sum), simd.splat_quad(x), simd.load_quads(&panel));
@@ -163,7 +163,8 @@ fn each_lane_multiplies_its_own_quads() {
         let rows: [Vec<u8>; 4] = std::array::from_fn(|r| (0..S::LANES).map(|i| ((4 * i + r) * 91) as u8).collect());
         let x = simd.interleave_part(rows.each_ref().map(|row| &row[..]));
         let got = simd.dot(simd.splat_i32(0), x, simd.load_quads(&w));
-        let product = |i: usize, r: usize| (i32::from(rows[r][i]) - i32::from(S::ORIGIN)) * i32::from(w[4 * i + r]);
+        let product =
+            |i: usize, r: usize| (i32::from(rows[r][i]) - i32::from(S::INPUT_OFFSET)) * i32::from(w[4 * i + r]);
         let want: Vec<i32> = (0..S::LANES).map(|i| (0..4).map(|r| product(i, r)).sum()).collect();
         assert_eq!(integers(simd, got), want, "{isa}");
     });
@@ -186,7 +187,7 @@ fn sums_wrap() {
 #[test]
 fn integers_become_the_nearest_float() {
     with_each_token!(|simd, isa| {
-        // Around every power of two, where floats grow sparse, on both sides of zero.
+        // Around every power of two, where f32 values grow sparse, on both sides of zero.
         let near = (0..31).flat_map(|bit| (-3..=3).map(move |d| (1i32 << bit).saturating_add(d << (bit / 8))));
         let numbers = near.flat_map(|x| [x, x.wrapping_neg()]).chain([i32::MAX, i32::MIN]);
         vectors(simd, numbers, |x| {
@@ -276,8 +277,8 @@ fn four_rows_become_quads_of_one_channel_each() {
     with_each_token!(|simd, isa| {
         let count = 4 * S::LANES;
         let rows: [Vec<u8>; 4] = std::array::from_fn(|r| (0..=count).map(|i| (i * 4 + r) as u8).collect());
-        let quad = |channel: usize| i32::from_ne_bytes(std::array::from_fn(|r| rows[r][channel] ^ S::ORIGIN));
-        let absent = i32::from_ne_bytes([S::ORIGIN; 4]);
+        let quad = |channel: usize| i32::from_ne_bytes(std::array::from_fn(|r| rows[r][channel] ^ S::INPUT_OFFSET));
+        let absent = i32::from_ne_bytes([S::INPUT_OFFSET; 4]);
         let mut channels: Vec<_> = (0..count).map(S::channel).collect();
         let got = simd.interleave(std::array::from_fn(|r| &rows[r][..])).map(|x| integers(simd, x)).concat();
         assert_eq!(got, channels.iter().map(|&channel| quad(channel)).collect::<Vec<_>>(), "{isa}");
@@ -307,7 +308,7 @@ fn four_vectors_become_bytes_in_the_order_of_channels_or_of_lanes() {
                 let bytes = simd.narrow(std::array::from_fn(|v| simd.load_i32(&x[v])), zero_point, bounds);
                 let (mut channels, mut lanes) = (vec![0; count], vec![77; count + 1]);
                 simd.store_quads(bytes, &mut channels);
-                simd.store_quads(simd.in_order(bytes), &mut lanes);
+                simd.store_quads(simd.deinterleave(bytes), &mut lanes);
                 assert_eq!(lanes, (0..count).map(byte).chain([77]).collect::<Vec<u8>>(), "{isa} {shift} {bounds:?}");
                 let got: Vec<u8> = (0..count).map(|i| channels[S::channel(i)]).collect();
                 assert_eq!(got, lanes[..count], "{isa} {shift} {bounds:?}");

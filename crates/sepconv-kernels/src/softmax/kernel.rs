@@ -2,7 +2,7 @@ use crate::activation::exp;
 use crate::simd::{Columns, Kernel, Simd};
 
 /// The arguments of [`softmax`](super::softmax), checked.
-pub(super) struct Run<'a> {
+pub(super) struct Softmax<'a> {
     pub(super) n: usize,
     pub(super) inner: usize,
     pub(super) log: bool,
@@ -13,7 +13,7 @@ pub(super) struct Run<'a> {
 /// Vectors whose sum is formed before it joins the total, so that the error of long sums stays small.
 const BLOCK: usize = 32;
 
-impl<S: Simd> Kernel<S> for Run<'_> {
+impl<S: Simd> Kernel<S> for Softmax<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
@@ -33,7 +33,8 @@ impl<S: Simd> Kernel<S> for Run<'_> {
 fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
     let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let shift = simd.splat(greatest);
-    // The greatest adds 1 to the total. What is beside whole numbers is kept apart: beside 1 it may be too small to see.
+    // The greatest adds 1 to the total. What is beside whole numbers is kept apart: beside 1 it may be too small to
+    // see.
     let (mut ones, mut rest) = (-1.0, 0.0);
     for (x, out) in x.chunks(BLOCK * S::LANES).zip(out.chunks_mut(BLOCK * S::LANES)) {
         let (mut whole, mut parts) = (simd.splat(0.0), simd.splat(0.0));
@@ -57,7 +58,7 @@ fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
     }
 }
 
-/// The axis is strided: neighbouring places fill the lanes.
+/// The axis is strided: neighboring places fill the lanes.
 #[inline(always)]
 fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
     let inner = x.len() / n;

@@ -2,9 +2,9 @@
 //!
 //! **Cost.** Per value two exponentials' worth of arithmetic at most, and three reads: greatest, sum, result.
 //!
-//! **Numerics.** The greatest is subtracted first, so nothing overflows. Results are within a relative `1e-6 + d·2⁻²⁴` of the
-//! definition, `d` being the distance of the value from the greatest, wherever they are not denormal; logarithms within 1e-6 times
-//! the greatest magnitude involved. An axis holding a NaN or `+∞` gives NaN.
+//! **Numerics.** The greatest is subtracted first, so nothing overflows. Results are within a relative `1e-6 + d·2⁻²⁴`
+//! of the definition, `d` being the distance of the value from the greatest, wherever they are not denormal; logarithms
+//! within 1e-6 times the greatest magnitude involved. An axis holding a NaN or `+∞` gives NaN.
 mod kernel;
 mod reference;
 #[cfg(test)]
@@ -18,11 +18,11 @@ use crate::Isa;
 pub fn softmax(isa: Isa, [outer, n, inner]: [usize; 3], log: bool, x: &[f32], out: &mut [f32]) {
     check([outer, n, inner], x, out);
     if !x.is_empty() {
-        isa.run(kernel::Run { n, inner, log, x, out });
+        isa.run(kernel::Softmax { n, inner, log, x, out });
     }
 }
 
 fn check([outer, n, inner]: [usize; 3], x: &[f32], out: &[f32]) {
-    assert_eq!(x.len(), outer * n * inner, "floats of softmax input");
-    assert_eq!(out.len(), x.len(), "floats of softmax output");
+    assert_eq!(x.len(), outer * n * inner, "f32 values of softmax input");
+    assert_eq!(out.len(), x.len(), "f32 values of softmax output");
 }

@@ -1,10 +1,10 @@
 use crate::rows::Rows;
-use crate::scheme::{Multiply, Scheme, Target};
+use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd, strided};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taps {
+pub(crate) struct AxisTaps {
     /// The first tap, and from one to the next.
     pub(crate) first: usize,
     pub(crate) step: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Taps {
     pub(crate) stride: isize,
 }
 
-impl Taps {
+impl AxisTaps {
     /// The only tap, which reads from `at` on.
     pub(crate) fn one(at: usize) -> Self {
         Self { first: 0, step: 1, count: 1, at, stride: 0 }
@@ -22,7 +22,7 @@ impl Taps {
 }
 
 /// Each tap, and where it reads.
-impl Iterator for Taps {
+impl Iterator for AxisTaps {
     type Item = (usize, usize);
 
     #[inline(always)]
@@ -40,9 +40,9 @@ impl Iterator for Taps {
 pub(crate) struct Patch<'a, T> {
     pub(crate) rows: Rows<'a, T>,
     /// The rows, counted in rows.
-    pub(crate) vertical: Taps,
+    pub(crate) vertical: AxisTaps,
     /// The runs in each row, counted in numbers, for the first pixel.
-    pub(crate) horizontal: Taps,
+    pub(crate) horizontal: AxisTaps,
     /// Runs that a row of the weights has.
     pub(crate) runs: usize,
     /// Numbers from one pixel to the next.
@@ -66,49 +66,49 @@ impl<'a, T> Patch<'a, T> {
 }
 
 /// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
-pub(crate) struct Job<'a, C: Scheme> {
-    pub(crate) scheme: &'a mut C,
+pub(crate) struct TileTask<'a, M: GemmDtype> {
+    pub(crate) micro_kernel: &'a mut M,
     /// The inputs of the first block.
-    pub(crate) patch: Patch<'a, C::Element>,
+    pub(crate) patch: Patch<'a, M::Element>,
     pub(crate) blocks: usize,
     /// Whole panels of `panel` weights each.
-    pub(crate) panels: &'a [C::Weight],
+    pub(crate) panels: &'a [M::Weight],
     pub(crate) panel: usize,
-    pub(crate) target: Target,
+    pub(crate) output: OutputTile,
 }
 
 /// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
 ///
-/// If `ONE`, each pixel's inputs are a single run, as those of a pointwise layer are: of short ones many tiles are made, and little else is
-/// to be done for each.
-struct Block<'a, C: Scheme, const MR: usize, const NV: usize, const ONE: bool>(Job<'a, C>);
+/// If `ONE`, each pixel's inputs are a single run, as those of a pointwise layer are: of short ones many tiles are
+/// made, and little else is to be done for each.
+struct TileKernel<'a, M: GemmDtype, const MR: usize, const NV: usize, const ONE: bool>(TileTask<'a, M>);
 
-impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize, const ONE: bool> Kernel<S>
-    for Block<'_, C, MR, NV, ONE>
+impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bool> Kernel<S>
+    for TileKernel<'_, M, MR, NV, ONE>
 {
     type Output = ();
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Job { scheme, mut patch, blocks, panels, panel, target } = self.0;
+        let TileTask { micro_kernel, mut patch, blocks, panels, panel, output } = self.0;
         let columns = NV * S::LANES;
-        let depth = patch.length.next_multiple_of(C::STEP) * columns;
+        let depth = patch.length.next_multiple_of(M::K_GROUP) * columns;
         for block in 0..blocks {
-            let mut pixels = [C::Pixel::default(); MR];
-            scheme.survey(simd, &patch, &mut pixels);
+            let mut pixels = [M::RowSum::default(); MR];
+            micro_kernel.row_sums(simd, &patch, &mut pixels);
             let only = if ONE { patch.only_run() } else { &[] };
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
-                let (header, weights) = panel.split_at(C::HEADER * columns);
-                let mut sums = scheme.start::<MR, NV>(simd, header, pixels);
+                let (header, weights) = panel.split_at(M::HEADER * columns);
+                let mut sums = micro_kernel.init_accumulators::<MR, NV>(simd, header, pixels);
                 if ONE {
                     let x = strided(only, patch.step, patch.length);
-                    scheme.accumulate(simd, &mut sums, x, &weights[..depth]);
+                    micro_kernel.accumulate(simd, &mut sums, x, &weights[..depth]);
                 } else {
                     for (tap, y) in patch.vertical {
                         let row = patch.rows.row(y);
                         for (run, start) in patch.horizontal {
                             let x = strided(&row[start..], patch.step, patch.length);
-                            scheme.accumulate(
+                            micro_kernel.accumulate(
                                 simd,
                                 &mut sums,
                                 x,
@@ -118,18 +118,18 @@ impl<S: Simd, C: Multiply<S>, const MR: usize, const NV: usize, const ONE: bool>
                     }
                 }
                 let first = index * columns;
-                let width = columns.min(target.columns - first);
-                scheme.finish(simd, sums, header, target.part(block * MR * target.stride + first, width));
+                let width = columns.min(output.columns - first);
+                micro_kernel.store_tile(simd, sums, header, output.subtile(block * MR * output.stride + first, width));
             }
-            let width = target.columns.min(panels.len() / panel * columns);
-            scheme.complete(simd, MR, target.part(block * MR * target.stride, width));
+            let width = output.columns.min(panels.len() / panel * columns);
+            micro_kernel.post_rows(simd, MR, output.subtile(block * MR * output.stride, width));
             patch.horizontal.at += MR * patch.step;
         }
     }
 }
 
-/// Spreads `pixels` evenly over blocks of at most `most`: `(first pixel, rows of a block, blocks)`, for the larger and for the
-/// smaller of them.
+/// Spreads `pixels` evenly over blocks of at most `most`: `(first pixel, rows of a block, blocks)`, for the larger and
+/// for the smaller of them.
 pub(crate) fn split(pixels: usize, most: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let blocks = pixels.div_ceil(most).max(1);
     let (rows, larger) = (pixels / blocks, pixels % blocks);
@@ -143,12 +143,12 @@ macro_rules! widths {
         /// The widths of tiles, in vectors.
         pub(super) const WIDTHS: &[usize] = &[$($vectors),*];
 
-        impl<C: Scheme> Job<'_, C> {
+        impl<M: GemmDtype> TileTask<'_, M> {
             /// Runs the job on `rows` pixels with a tile `vectors` wide.
             #[inline(always)]
             pub(crate) fn run<S: Simd>(self, simd: S, rows: usize, vectors: usize)
             where
-                C: Multiply<S>,
+                M: MicroKernel<S>,
             {
                 match vectors {
                     $($vectors => self.run_rows::<S, $vectors>(simd, rows),)*
@@ -160,8 +160,8 @@ macro_rules! widths {
 }
 widths!(1, 2, 3, 4);
 
-/// The most rows and vectors of a tile. Each size is a function of its own: a module that is downloaded has those only that registers of
-/// 128 bits suit best.
+/// The most rows and vectors of a tile. Each size is a function of its own: a module that is downloaded has those only
+/// that registers of 128 bits suit best.
 const LARGEST: [usize; 2] = if cfg!(target_family = "wasm") { [4, 2] } else { [8, 4] };
 
 /// What limits the rows of a tile.
@@ -172,20 +172,20 @@ pub(crate) struct Limits {
     /// Registers that each row of inputs takes while it is multiplied.
     pub(crate) row_registers: usize,
     /// The most rows of any tile.
-    pub(crate) rows: usize,
+    pub(crate) mr: usize,
     /// The most vectors in a row of any tile.
-    pub(crate) vectors: usize,
+    pub(crate) nr: usize,
 }
 
 impl Limits {
-    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in the registers; none
-    /// where there is no such tile.
-    pub(super) const fn rows(self, registers: usize, vectors: usize) -> usize {
-        if vectors > self.vectors || vectors > LARGEST[1] {
+    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in
+    /// the registers; none where there is no such tile.
+    pub(super) const fn mr(self, registers: usize, nr: usize) -> usize {
+        if nr > self.nr || nr > LARGEST[1] {
             return 0;
         }
-        let most = if self.rows < LARGEST[0] { self.rows } else { LARGEST[0] };
-        match registers.saturating_sub(2 + self.weight_registers * vectors) / (vectors + self.row_registers) {
+        let most = if self.mr < LARGEST[0] { self.mr } else { LARGEST[0] };
+        match registers.saturating_sub(2 + self.weight_registers * nr) / (nr + self.row_registers) {
             0 => 1,
             rows if rows > most => most,
             rows => rows,
@@ -196,20 +196,20 @@ impl Limits {
 /// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
-        impl<C: Scheme> Job<'_, C> {
+        impl<M: GemmDtype> TileTask<'_, M> {
             #[inline(always)]
             fn run_rows<S: Simd, const NV: usize>(self, simd: S, rows: usize)
             where
-                C: Multiply<S>,
+                M: MicroKernel<S>,
             {
                 // Bytes are multiplied so fast that code for both would cost more than it gains.
-                let one = C::STEP == 1 && self.patch.is_one_run();
+                let one = M::K_GROUP == 1 && self.patch.is_one_run();
                 match rows {
-                    $($rows if const { C::STEP == 1 && $rows <= C::LIMITS.rows(S::REGISTERS, NV) } && one => {
-                        simd.vectorize(Block::<C, $rows, NV, true>(self))
+                    $($rows if const { M::K_GROUP == 1 && $rows <= M::LIMITS.mr(S::REGISTERS, NV) } && one => {
+                        simd.vectorize(TileKernel::<M, $rows, NV, true>(self))
                     }
-                    $rows if const { $rows <= C::LIMITS.rows(S::REGISTERS, NV) } => {
-                        simd.vectorize(Block::<C, $rows, NV, false>(self))
+                    $rows if const { $rows <= M::LIMITS.mr(S::REGISTERS, NV) } => {
+                        simd.vectorize(TileKernel::<M, $rows, NV, false>(self))
                     })*
                     _ => unreachable!("no kernel has {rows} rows of {NV} vectors"),
                 }

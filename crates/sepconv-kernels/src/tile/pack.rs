@@ -2,14 +2,15 @@ use super::Tile;
 use crate::layout::copy_strided;
 use crate::simd::{Isa, Kernel, Simd};
 
-/// The floats that [`pack`] writes for `n` output channels of `k` products: `(k + 1)·n`, with `n` rounded up to whole tiles.
+/// The length of the output of [`pack`] for `n` output channels of `k` products: `(k + 1)·n`, with `n` rounded up to
+/// whole tiles.
 pub fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize {
     n.next_multiple_of(tile.columns(isa)) * (k + 1)
 }
 
 /// Re-orders `weights` `[n, k]` and `bias` `[n]` into panels as wide as the tile, each `[columns]` of bias and then
-/// `[k, columns]` of weights; the last is padded with zeros. A panel is read from start to end, once per block of pixels; `packed` and activations
-/// that start on a cache line save up to a tenth of the time.
+/// `[k, columns]` of weights; the last is padded with zeros. A panel is read from start to end, once per block of
+/// pixels; `packed` and activations that start on a cache line save up to a tenth of the time.
 pub fn pack(isa: Isa, tile: Tile, k: usize, weights: &[f32], bias: &[f32], packed: &mut [f32]) {
     let (n, columns) = (bias.len(), tile.columns(isa));
     assert_eq!(weights.len(), k * n, "weights are [n, k]");
@@ -26,8 +27,8 @@ pub fn pack(isa: Isa, tile: Tile, k: usize, weights: &[f32], bias: &[f32], packe
     }
 }
 
-/// Multiplies the weights of input `i` by `gate[i]`, for all `k` inputs: a layer with weights `packed` for `tile`, given `x · gate`, is a
-/// layer with weights `gated`, given `x`, but for rounding.
+/// Multiplies the weights of input `i` by `gate[i]`, for all `k` inputs: a layer with weights `packed` for `tile`,
+/// given `x · gate`, is a layer with weights `gated`, given `x`, but for rounding.
 ///
 /// Cost: `k·n` multiplications and `8·k·n` bytes, however many pixels the layer has.
 pub fn gate_inputs(isa: Isa, tile: Tile, gate: &[f32], packed: &[f32], gated: &mut [f32]) {
@@ -64,7 +65,7 @@ impl<S: Simd> Kernel<S> for Gate<'_> {
     }
 }
 
-/// The floats that [`pack_groups`] writes.
+/// The length of the output of [`pack_groups`].
 pub(crate) fn packed_groups_len(isa: Isa, tile: Tile, groups: usize, k: usize, n: usize) -> usize {
     groups * packed_len(isa, tile, k, n)
 }

@@ -167,8 +167,8 @@ impl Peaks {
             (bytes * threads) as f64 / seconds * 1e-9
         };
         Self {
-            floats: operations(peak::floats),
-            bytes: operations(peak::bytes),
+            floats: operations(peak::f32),
+            bytes: operations(peak::int8),
             near: copied(NEAR),
             middle: copied(MIDDLE),
             far: copied(FAR / threads.max(1)),

@@ -1,5 +1,5 @@
 use super::{FusedClamps, QuantizedValue, U8Params, kernel_scale};
-use crate::op::{BinaryFunction, Dequantize, QBinary, QuantParams, Term};
+use crate::op::{BinaryFunction, Dequantize, QBinary, QuantParams, RequantOperand};
 use crate::passes::i8_to_u8::u8_constant;
 use crate::{Node, Op, Result, Rewriter, ValueId};
 
@@ -43,8 +43,8 @@ pub(super) fn quantized(
     let [Some(scale_a), Some(scale_b)] = scales else { return Ok(None) };
     let op = QBinary {
         function,
-        a: Term { zero_point: a.params.zero_point, scale: scale_a },
-        b: Term { zero_point: b.params.zero_point, scale: scale_b },
+        a: RequantOperand { zero_point: a.params.zero_point, scale: scale_a },
+        b: RequantOperand { zero_point: b.params.zero_point, scale: scale_b },
         output: clamps.requantize(params),
     };
     rewriter.builder.node(&node.name, op, &[a.id, b.id]).map(Some)

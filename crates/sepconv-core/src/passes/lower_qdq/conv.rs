@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use sepconv_kernels::Filters;
+use sepconv_kernels::QuantizedConvParams;
 
 use super::{FusedClamps, QuantizedValue, U8Params, kernel_scale};
 use crate::op::{Activation, Binary, BinaryFunction, Dense, Dequantize, QConv2d, QConvOutput, Window};
@@ -112,7 +112,7 @@ impl QuantizedLinear {
         let &weight_zero_point = params.zero_point.first()?;
         let same_zero = params.zero_point.iter().all(|&zero| zero == weight_zero_point);
         let taps = shape[1..].iter().product();
-        if !constant.dtype().is_int8() || !per_filter || !same_zero || taps > Filters::MOST_PRODUCTS {
+        if !constant.dtype().is_int8() || !per_filter || !same_zero || taps > QuantizedConvParams::MAX_PRODUCTS {
             return None;
         }
         let w_scale = |o: usize| f64::from(params.scale[o % params.scale.len()]);

@@ -242,7 +242,7 @@ impl Float {
     /// See [`Work::unit`](super::Work::unit).
     pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
-            Self::Pointwise(matrix) | Self::Gated { matrix, .. } => matrix.tile.rows * matrix.n,
+            Self::Pointwise(matrix) | Self::Gated { matrix, .. } => matrix.tile.mr * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Conv2d { .. }
             | Self::Depthwise(_)
@@ -265,7 +265,7 @@ impl Float {
     /// See [`Work::scratch_bytes`](super::Work::scratch_bytes).
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
-            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv) * size_of::<f32>(),
+            Self::Conv2d { tile, conv, .. } => conv2d::scratch_len(*tile, conv) * size_of::<f32>(),
             Self::Chain(chain) => chain.scratch_bytes(),
             Self::Gated { matrix, .. } => matrix.packed.len(),
             _ => 0,

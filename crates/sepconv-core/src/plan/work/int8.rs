@@ -30,7 +30,7 @@ pub(crate) enum Int8 {
         mean: Option<pool::Mean>,
     },
     Binary {
-        pair: quantized::Pair,
+        pair: quantized::QuantizedBinary,
         pairing: Pairing,
     },
 }
@@ -86,7 +86,7 @@ impl Int8 {
     ) {
         match self {
             Self::Pointwise(matrix) => {
-                let rows = units.start * matrix.tile.rows;
+                let rows = units.start * matrix.tile.mr;
                 let count = out.len() / (matrix.n * matrix.filters.size());
                 let bytes = &x.operand(0)[rows * matrix.k..][..count * matrix.k];
                 let residual = residual(x.operand(1), units.start * unit, out.len());
@@ -153,7 +153,7 @@ impl Int8 {
     /// See [`Work::unit`](super::Work::unit).
     pub(super) fn unit(&self, isa: Isa, len: usize) -> usize {
         match self {
-            Self::Pointwise(matrix) => matrix.tile.rows * matrix.n,
+            Self::Pointwise(matrix) => matrix.tile.mr * matrix.n,
             Self::Vector(matrix) => matrix.tile.columns(isa),
             Self::Binary { pairing, .. } => pairing.unit(len),
             Self::Conv2d { .. } | Self::Depthwise(_) | Self::Chain(_) | Self::Pool { .. } => {
@@ -166,7 +166,7 @@ impl Int8 {
     /// See [`Work::scratch_bytes`](super::Work::scratch_bytes).
     pub(super) fn scratch_bytes(&self) -> usize {
         match self {
-            Self::Conv2d { tile, conv, .. } => conv2d::edge_len(*tile, conv),
+            Self::Conv2d { tile, conv, .. } => conv2d::scratch_len(*tile, conv),
             Self::Chain(chain) => chain.scratch_bytes(),
             _ => 0,
         }
@@ -184,8 +184,8 @@ impl Filters {
         match &self.output {
             QConvOutput::F32 => None,
             QConvOutput::U8 { requantize, lut, residual } => {
-                let table = lut.as_ref().map(|lookup| &*lookup.table);
-                Some(Epilogue { output: *requantize, table, residual: *residual })
+                let lut = lut.as_ref().map(|lookup| &*lookup.table);
+                Some(Epilogue { output: *requantize, lut, residual: *residual })
             }
         }
     }

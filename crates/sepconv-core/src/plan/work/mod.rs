@@ -164,7 +164,7 @@ impl Work {
             }
             Self::Lut(lookup) => {
                 out.copy_from_slice(&x.operand(0)[first..][..out.len()]);
-                quantized::lookup_in_place(isa, &lookup.table, out);
+                quantized::lut_in_place(isa, &lookup.table, out);
             }
             Self::Move { dtype, fill, moves } => match dtype {
                 DType::F32 => carry_out(moves, *fill, x, cast_slice_mut::<_, f32>(out)),

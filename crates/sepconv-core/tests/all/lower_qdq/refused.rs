@@ -8,7 +8,7 @@ use sepconv_core::{
     op::{Conv2d, Pool, QuantParams},
     passes::optimize,
 };
-use sepconv_kernels::{Activation, Filters, Window, pool::PoolKind};
+use sepconv_kernels::{Activation, QuantizedConvParams, Window, pool::PoolKind};
 
 use super::check_exact;
 use super::quantized::{INT8, Quantized, Reals, Style, UINT8};
@@ -87,7 +87,7 @@ fn sums_beyond_32_bits() {
     assert_eq!(wide(64, 1 << 31), ["qconv2d", "binary"]);
     assert_eq!(wide(64, i64::MIN), ["qconv2d", "binary"]);
     // The last that fits runs as bytes, the first that does not in real numbers.
-    let most = Filters::MOST_PRODUCTS;
+    let most = QuantizedConvParams::MAX_PRODUCTS;
     for (inputs, names) in [(most, &[][..]), (most + 1, &["dense"])] {
         assert_eq!(wide(inputs, 0), names);
         let graph = network(inputs, 0);

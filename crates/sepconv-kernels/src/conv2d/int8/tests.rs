@@ -3,19 +3,19 @@ use std::vec::Vec;
 
 use super::super::tests::{conv, windows};
 use super::*;
-use crate::testing::{Case8, Lcg, epilogues, table};
+use crate::testing::{Lcg, QuantizedCase, epilogues, lut};
 use crate::window::Window;
 
 struct Case {
     conv: Conv2d,
-    layer: Case8,
+    layer: QuantizedCase,
     x: Vec<u8>,
     residual: Vec<u8>,
 }
 
 impl Case {
     fn new(lcg: &mut Lcg, conv: Conv2d, kind: usize) -> Self {
-        let layer = Case8::new(lcg, conv.depth(), conv.output[2], kind);
+        let layer = QuantizedCase::new(lcg, conv.depth(), conv.output[2], kind);
         let [x, residual] = [conv.input, conv.output].map(|dims| lcg.bytes(dims.iter().product()));
         Self { conv, layer, x, residual }
     }
@@ -26,27 +26,27 @@ impl Case {
 
     fn want(&self, epilogue: &Epilogue<'_>) -> Vec<u8> {
         let mut out = vec![0; self.residual.len()];
-        reference_int8(&self.conv, &self.x, &self.layer.filters(), self.residual(epilogue), epilogue, &mut out);
+        reference_int8(&self.conv, &self.x, &self.layer.params(), self.residual(epilogue), epilogue, &mut out);
         out
     }
 
     fn packed(&self, isa: Isa, tile: Tile) -> Vec<i8> {
         let mut packed = vec![77; packed_len_int8(isa, tile, &self.conv)];
-        pack_int8(isa, tile, &self.conv, &self.layer.filters(), &mut packed);
+        pack_int8(isa, tile, &self.conv, &self.layer.params(), &mut packed);
         packed
     }
 
     /// The output, made `step` rows at a time from `x`.
     fn got(&self, isa: Isa, tile: Tile, epilogue: &Epilogue<'_>, step: usize) -> Vec<u8> {
-        let (packed, zero_points) = (self.packed(isa, tile), self.layer.filters().zero_points());
+        let (packed, zero_points) = (self.packed(isa, tile), self.layer.params().zero_points());
         let (conv, row) = (&self.conv, self.conv.output[1] * self.conv.output[2]);
-        let mut edge = vec![77; edge_len(tile, conv)];
+        let mut scratch = vec![77; scratch_len(tile, conv)];
         let mut out = vec![0; self.residual.len()];
         for (i, out) in out.chunks_mut(step * row).enumerate() {
             let rows = i * step..i * step + out.len() / row;
             let residual = self.residual(epilogue).map(|residual| &residual[rows.start * row..][..out.len()]);
             let x = Rows::new(&self.x, conv.input[1] * conv.input[2]);
-            conv2d_int8(isa, tile, conv, zero_points, x, &packed, residual, epilogue, rows, out, &mut edge);
+            conv2d_int8(isa, tile, conv, zero_points, x, &packed, residual, epilogue, rows, out, &mut scratch);
         }
         out
     }
@@ -58,18 +58,19 @@ fn variants() -> impl Iterator<Item = (Isa, Tile)> {
 
 #[test]
 fn equals_the_reference_for_every_window() {
-    let (mut lcg, table) = (Lcg(1), table());
-    let mut epilogues = epilogues(&table).into_iter().cycle();
+    let (mut lcg, lut) = (Lcg(1), lut());
+    let mut epilogues = epilogues(&lut).into_iter().cycle();
     for (i, window) in windows().into_iter().enumerate() {
         for (j, (c, o, groups)) in
             [(3, 9, 1), (8, 33, 1), (6, 4, 2), (12, 60, 3), (5, 5, 5), (2, 6, 2)].into_iter().enumerate()
         {
             let conv = conv(window, [7, 15 + i % 3, c], o, groups);
-            let (case, epilogue) = (Case::new(&mut lcg, conv, (i + j) % Case8::KINDS), epilogues.next().unwrap());
+            let (case, epilogue) =
+                (Case::new(&mut lcg, conv, (i + j) % QuantizedCase::KINDS), epilogues.next().unwrap());
             let want = case.want(&epilogue);
             for (isa, tile) in variants() {
                 let got = case.got(isa, tile, &epilogue, if i % 2 == 0 { 4 } else { 100 });
-                assert!(got == want, "{isa} {tile:?} {conv:?} {:?}", case.layer.filters());
+                assert!(got == want, "{isa} {tile:?} {conv:?} {:?}", case.layer.params());
             }
         }
     }
@@ -77,11 +78,11 @@ fn equals_the_reference_for_every_window() {
 
 #[test]
 fn panels_used_one_at_a_time_give_the_same() {
-    let (mut lcg, table) = (Lcg(2), table());
+    let (mut lcg, lut) = (Lcg(2), lut());
     let window = Window { before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
     for (kind, groups) in [(0, 1), (3, 1), (2, 2)] {
         let case = Case::new(&mut lcg, conv(window, [3, 4, 240], 500, groups), kind);
-        for epilogue in epilogues(&table).into_iter().take(1 + kind) {
+        for epilogue in epilogues(&lut).into_iter().take(1 + kind) {
             let want = case.want(&epilogue);
             for (isa, tile) in variants() {
                 assert!(case.got(isa, tile, &epilogue, 2) == want, "{isa} {tile:?} {groups}");
@@ -92,14 +93,14 @@ fn panels_used_one_at_a_time_give_the_same() {
 
 #[test]
 fn a_ring_of_rows_equals_the_whole_plane() {
-    let (mut lcg, table) = (Lcg(3), table());
+    let (mut lcg, lut) = (Lcg(3), lut());
     let window = Window { stride: [1, 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
-    for (kind, epilogue) in [0, 3, 6].into_iter().zip(epilogues(&table)) {
+    for (kind, epilogue) in [0, 3, 6].into_iter().zip(epilogues(&lut)) {
         let case = Case::new(&mut lcg, conv(window, [10, 17, 4], 19, 1), kind);
         let (want, Conv2d { input: [h, w, c], output: [_, ow, o], .. }) = (case.want(&epilogue), case.conv);
-        let zero_points = case.layer.filters().zero_points();
+        let zero_points = case.layer.params().zero_points();
         for (isa, tile) in variants() {
-            let (packed, mut edge) = (case.packed(isa, tile), vec![77; edge_len(tile, &case.conv)]);
+            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
             let (mut ring, mut out) = (vec![77; 4 * w * c], vec![0; want.len()]);
             let mut held = 0;
             for (oy, out) in out.chunks_exact_mut(ow * o).enumerate() {
@@ -108,7 +109,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
                     held += 1;
                 }
                 let (x, rows) = (Rows::new(&ring, w * c), oy..oy + 1);
-                conv2d_int8(isa, tile, &case.conv, zero_points, x, &packed, None, &epilogue, rows, out, &mut edge);
+                conv2d_int8(isa, tile, &case.conv, zero_points, x, &packed, None, &epilogue, rows, out, &mut scratch);
             }
             assert!(out == want, "{isa} {tile:?}");
         }
@@ -119,17 +120,17 @@ fn a_ring_of_rows_equals_the_whole_plane() {
 fn floats_are_sums_times_their_scale() {
     let mut lcg = Lcg(4);
     let window = Window { stride: [2; 2], before: [0, 1], after: [1, 1], ..Window::new(3, 3) };
-    for kind in 0..Case8::KINDS {
+    for kind in 0..QuantizedCase::KINDS {
         let case = Case::new(&mut lcg, conv(window, [9, 14, 3], 21, 1), kind);
-        let (Conv2d { input: [_, w, c], output, .. }, filters) = (case.conv, case.layer.filters());
+        let (Conv2d { input: [_, w, c], output, .. }, params) = (case.conv, case.layer.params());
         let want = (0..output.iter().product())
-            .map(|i| reference::sum(&case.conv, &case.x, &filters, i) as f32 * filters.scale[i % output[2]]);
+            .map(|i| reference::sum(&case.conv, &case.x, &params, i) as f32 * params.scale[i % output[2]]);
         for (isa, tile) in variants() {
-            let (packed, mut edge) = (case.packed(isa, tile), vec![77; edge_len(tile, &case.conv)]);
+            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
             let mut got = vec![f32::NAN; output.iter().product()];
-            let (x, zero_points) = (Rows::new(&case.x, w * c), filters.zero_points());
-            conv2d_int8_to_f32(isa, tile, &case.conv, zero_points, x, &packed, 0..output[0], &mut got, &mut edge);
-            assert!(want.clone().eq(got), "{isa} {tile:?} {filters:?}");
+            let (x, zero_points) = (Rows::new(&case.x, w * c), params.zero_points());
+            conv2d_int8_to_f32(isa, tile, &case.conv, zero_points, x, &packed, 0..output[0], &mut got, &mut scratch);
+            assert!(want.clone().eq(got), "{isa} {tile:?} {params:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
 use core::mem::take;
 use core::ops::Range;
 
-use super::kernel::Run;
+use super::kernel::DepthwiseInt8;
 use super::pack::{Sections, Vectors, group_len, groups};
 use crate::simd::{self, Int8};
 
-impl Run<'_> {
+impl DepthwiseInt8<'_> {
     /// Any window and multiplier: one vector of channels of one pixel at a time, four taps together.
     #[inline(always)]
     pub(in super::super) fn general<S: Int8>(mut self, simd: S) {
@@ -16,9 +16,9 @@ impl Run<'_> {
         let vector = 4 * S::LANES;
         for (y, out) in self.rows.clone().zip(take(&mut self.out).chunks_exact_mut(ow * channels)) {
             let (rows, mut rest) = (window.taps(0, y, h), sections.groups);
-            for (group, &parts) in groups(self.variant, vectors, channels).zip(sections.parts) {
+            for (group, &summands) in groups(self.variant, vectors, channels).zip(sections.summands) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, parts as usize));
+                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, summands as usize));
                 let (bias, scale) = (simd.load_quads(packed), simd.reinterpret(simd.load_quads(&packed[vector..])));
                 let part = self.dw.taps().div_ceil(4) * vector;
                 for (x, out) in out.chunks_exact_mut(channels).enumerate() {
@@ -47,8 +47,8 @@ impl Run<'_> {
                     simd.store_u8_part(result, &mut out[group.channels.clone()]);
                 }
             }
-            if let Some(table) = self.epilogue.table {
-                simd.lookup_all(table, out);
+            if let Some(lut) = self.epilogue.lut {
+                simd.lookup_all(lut, out);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::requantize::Epilogue;
 use crate::simd::{self, Int8, Kernel};
 
 /// The arguments of [`depthwise_int8`](super::depthwise_int8), checked but for the packed weights.
-pub(in super::super) struct Run<'a> {
+pub(in super::super) struct DepthwiseInt8<'a> {
     pub(in super::super) variant: Variant,
     pub(super) dw: &'a Depthwise,
     pub(super) x: Rows<'a, u8>,
@@ -18,7 +18,7 @@ pub(in super::super) struct Run<'a> {
     pub(super) out: &'a mut [u8],
 }
 
-impl<S: Int8> Kernel<S> for Run<'_> {
+impl<S: Int8> Kernel<S> for DepthwiseInt8<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
@@ -26,7 +26,7 @@ impl<S: Int8> Kernel<S> for Run<'_> {
     }
 }
 
-impl Run<'_> {
+impl DepthwiseInt8<'_> {
     /// Kernel and stride fixed, and so how many windows a column is in: `N`. A few rows at a time, group by group.
     #[inline(always)]
     pub(in super::super) fn fixed<S: Int8, const K: usize, const STRIDE: usize, const N: usize>(self, simd: S) {
@@ -43,18 +43,18 @@ impl Run<'_> {
                 }
             }
             let mut rest = sections.groups;
-            for (group, &parts) in groups(self.variant, vectors, c).zip(sections.parts) {
+            for (group, &summands) in groups(self.variant, vectors, c).zip(sections.summands) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, parts as usize));
+                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, summands as usize));
                 let output = self.epilogue.output;
                 let strip = Strip { dw: self.dw, lines: &lines, padding, group: &group, packed, output };
                 match group.vectors {
-                    4 if const { S::TOGETHER == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
+                    4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
                     _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
                 }
             }
-            if let Some(table) = self.epilogue.table {
-                simd.lookup_all(table, out);
+            if let Some(lut) = self.epilogue.lut {
+                simd.lookup_all(lut, out);
             }
         }
     }

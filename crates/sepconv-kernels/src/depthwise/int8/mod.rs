@@ -1,17 +1,19 @@
-//! Depthwise convolution of bytes.
+//! int8 depthwise convolution.
 //!
 //! `out[y, x, o] = epilogue(Σ (weights[o, ky, kx] - w_zero) · (in[…] - x_zero) + bias[o])` with the places of the
-//! [float kernel](super); taps outside the plane contribute nothing. What follows the sum is said in [`requantize`](crate::requantize).
+//! [f32 kernel](super); taps outside the feature map contribute nothing. What follows the sum is said in
+//! [`requantize`](crate::requantize).
 //!
-//! **Cost.** A *quad*, four bytes of one channel at neighbouring taps, is multiplied with four weights by one instruction where the
-//! machine has it. The kernels with a fixed window step along a row: the bytes of a column are interleaved into quads once, for four
-//! vectors of channels, and each quad is multiplied into the sums of all the windows that the column is in, which stay in registers.
-//! A column of three rows is one quad with a weight of zero; of five rows it is one quad, and the bytes of the fifth row in four
-//! neighbouring columns make another, so that 7 quads hold the 25 taps. A filter whose weights do not fit `i8` once its zero point
-//! is taken off is the sum of two or three that do, for its group of channels only.
+//! **Cost.** A *quad*, four bytes of one channel at neighboring taps, is multiplied with four weights by one
+//! instruction where the machine has it. The kernels with a fixed window step along a row: the bytes of a column are
+//! interleaved into quads once, for four vectors of channels, and each quad is multiplied into the sums of all the
+//! windows that the column is in, which stay in registers. A column of three rows is one quad with a weight of zero; of
+//! five rows it is one quad, and the bytes of the fifth row in four neighboring columns make another, so that 7 quads
+//! hold the 25 taps. A filter whose weights do not fit `i8` once its zero point is taken off is the sum of two or three
+//! that do, for its group of channels only.
 //!
-//! **Numerics.** Sums are exact, and wrap at 32 bits, which no window of less than 33 000 taps reaches: all instruction sets, all
-//! variants and all ranges of rows give the same bytes.
+//! **Numerics.** Sums are exact, and wrap at 32 bits, which no window of less than 33 000 taps reaches: all instruction
+//! sets, all variants and all ranges of rows give the same bits.
 mod general;
 mod kernel;
 mod pack;
@@ -23,15 +25,15 @@ mod tests;
 
 use core::ops::Range;
 
-pub(super) use kernel::Run;
-pub use pack::{pack_int8, packed_int8_len};
+pub(super) use kernel::DepthwiseInt8;
+pub use pack::{pack_int8, packed_len_int8};
 pub use reference::reference_int8;
 
 use super::{Depthwise, Variant};
 use crate::requantize::Epilogue;
-use crate::{Filters, Isa, Rows};
+use crate::{Isa, QuantizedConvParams, Rows};
 
-impl Filters<'_> {
+impl QuantizedConvParams<'_> {
     /// Weight `i` without its zero point: -255..=255.
     fn weight(&self, i: usize) -> i32 {
         i32::from(self.weights.get(i)) - i32::from(self.weights.zero_point())
@@ -47,9 +49,9 @@ impl Filters<'_> {
 
 /// Computes the output rows `rows` into `out`, which holds exactly these (`[rows, ow, c·multiplier]`).
 ///
-/// `x` has rows of `w·c` bytes and must hold those that the windows of `rows` meet. `packed` comes from [`pack_int8`] for the same
-/// `isa`, `variant` and `dw`. Vectors of weights are read fastest where `packed` begins on a cache line. Panics where sizes
-/// contradict each other, `variant` does not [fit](Variant::fits), or the epilogue has a residual.
+/// `x` has rows of `w·c` bytes and must hold those that the windows of `rows` meet. `packed` comes from [`pack_int8`]
+/// for the same `isa`, `variant` and `dw`. Vectors of weights are read fastest where `packed` begins on a cache line.
+/// Panics where sizes contradict each other, `variant` does not [fit](Variant::fits), or the epilogue has a residual.
 #[expect(clippy::too_many_arguments, reason = "as many as the operation has operands")]
 pub fn depthwise_int8(
     isa: Isa,
@@ -64,8 +66,8 @@ pub fn depthwise_int8(
     dw.check();
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert!(rows.start <= rows.end && rows.end <= dw.output[0], "depthwise rows {rows:?} of {}", dw.output[0]);
-    assert_eq!(x.length(), dw.input[1] * dw.input[2], "bytes in a row of depthwise input");
-    assert_eq!(out.len(), rows.len() * dw.output[1] * dw.output[2], "bytes of depthwise output");
+    assert_eq!(x.length(), dw.input[1] * dw.input[2], "u8 values in a row of depthwise input");
+    assert_eq!(out.len(), rows.len() * dw.output[1] * dw.output[2], "u8 values of depthwise output");
     epilogue.check(false);
-    isa.run_int8(Run { variant, dw, x, packed, epilogue, rows, out });
+    isa.run_int8(DepthwiseInt8 { variant, dw, x, packed, epilogue, rows, out });
 }

@@ -1,9 +1,9 @@
 use super::super::Depthwise;
 use super::pack::Group;
-use super::quads::{lies, meets, quads, reach, slot, slots, source};
+use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
 use crate::requantize::Requantize;
 use crate::simd::{Columns, Int8, Kernel};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
 /// Output rows that are made of one group of channels before the next, so that its weights are in the nearest cache.
 pub(super) const ROWS: usize = 8;
@@ -22,7 +22,8 @@ pub(super) struct Strip<'a> {
     pub(super) output: Requantize,
 }
 
-/// The kernel of a strip in `G` vectors of sums: a function of its own, or the registers of all of them would be allotted together.
+/// The kernel of a strip in `G` vectors of sums: a function of its own, or the registers of all of them would be
+/// allotted together.
 pub(super) struct Fixed<'a, const K: usize, const STRIDE: usize, const N: usize, const G: usize> {
     pub(super) strip: Strip<'a>,
     pub(super) out: &'a mut [u8],
@@ -56,7 +57,7 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
         };
         for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
             let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
-            let row = Row::<S, K, G> { group: &group, lines: each(|t| &lines[t][..w * c]) };
+            let row = Row::<S, K, G> { group: &group, lines: unrolled_array(|t| &lines[t][..w * c]) };
             row.run::<STRIDE, N>(simd, out);
         }
     }
@@ -86,8 +87,9 @@ struct Row<'a, S: Int8, const K: usize, const G: usize> {
 }
 
 impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
-    /// Steps along the row, one output further each time: `sums[i]` are of the window `N - 1 - i` before that which begins. A window
-    /// is stored by the step after that which completes it. Windows beyond either end are begun, but not stored.
+    /// Steps along the row, one output further each time: `sums[i]` are of the window `N - 1 - i` before that which
+    /// begins. A window is stored by the step after that which completes it. Windows beyond either end are begun, but
+    /// not stored.
     #[inline(always)]
     fn run<const STRIDE: usize, const N: usize>(&self, simd: S, out: &mut [u8]) {
         let [w, ow] = self.group.width;
@@ -96,7 +98,7 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
             self.step::<STRIDE, N, true>(simd, x, &mut sums, None);
         }
         // Where all columns that a step reads are inside.
-        let inside = (w + self.group.left).saturating_sub(reach(K, STRIDE)).div_ceil(STRIDE).clamp(N, ow + N - 1);
+        let inside = (w + self.group.left).saturating_sub(lookahead(K, STRIDE)).div_ceil(STRIDE).clamp(N, ow + N - 1);
         for x in N..inside {
             self.step::<STRIDE, N, false>(simd, x, &mut sums, Some(self.group.outputs.of_mut(out, x - N)));
         }
@@ -106,8 +108,9 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
         self.store(simd, sums[0], self.group.outputs.of_mut(out, ow - 1));
     }
 
-    /// Begins window `x`, and adds to it and the `N - 1` before it what they have of the columns up to the next. In between it
-    /// stores the window that the last step completed, for then the processor has something to do while results are awaited.
+    /// Begins window `x`, and adds to it and the `N - 1` before it what they have of the columns up to the next. In
+    /// between it stores the window that the last step completed, for then the processor has something to do while
+    /// results are awaited.
     #[inline(always)]
     fn step<const STRIDE: usize, const N: usize, const EDGE: bool>(
         &self,
@@ -141,11 +144,11 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
         quad: Option<[S::I32; G]>,
         sums: &mut [[S::I32; G]; N],
     ) {
-        if s >= STRIDE || q >= quads(K) || s > 0 && lies(K, q) {
+        if s >= STRIDE || q >= quads(K) || s > 0 && is_horizontal(K, q) {
             return;
         }
         let quad = quad.unwrap_or_else(|| self.quad::<EDGE>(simd, q, x * STRIDE + s));
-        let (weights, more) = self.group.weights.split_at(slots(K) * G * 4 * S::LANES);
+        let (weights, more) = self.group.weights.split_at(weight_vectors(K) * G * 4 * S::LANES);
         add::<S, K, STRIDE, N, G>(simd, weights, quad, [s, q], sums);
         for weights in more.chunks_exact(weights.len()) {
             add::<S, K, STRIDE, N, G>(simd, weights, quad, [s, q], sums);
@@ -157,10 +160,10 @@ impl<S: Int8, const K: usize, const G: usize> Row<'_, S, K, G> {
     fn quad<const EDGE: bool>(&self, simd: S, q: usize, j: usize) -> [S::I32; G] {
         let j = j.wrapping_sub(self.group.left);
         let mut rows = [self.group.padding; 4];
-        if !lies(K, q) {
+        if !is_horizontal(K, q) {
             if !EDGE || j < self.group.width[0] {
                 for (b, row) in rows.iter_mut().enumerate() {
-                    *row = self.group.inputs.of(self.lines[source(K, q, b)], j);
+                    *row = self.group.inputs.of(self.lines[row_of_byte(K, q, b)], j);
                 }
             }
         } else if !EDGE || j < self.group.width[0] && j + 3 < self.group.width[0] {
@@ -207,8 +210,8 @@ fn add<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: us
 ) {
     unroll!(i in 0..N, {
         let kx = (N - 1 - i) * STRIDE + s;
-        if meets(K, STRIDE, q, kx) {
-            let weights = &weights[slot(K, STRIDE, q, kx) * G * 4 * S::LANES..];
+        if contributes_to(K, STRIDE, q, kx) {
+            let weights = &weights[weight_index(K, STRIDE, q, kx) * G * 4 * S::LANES..];
             unroll!(g in 0..G, {
                 sums[i][g] = simd.dot(sums[i][g], quad[g], simd.load_quads(&weights[g * 4 * S::LANES..]));
             });

@@ -5,10 +5,10 @@ use super::super::VARIANTS;
 use super::*;
 use crate::requantize::Requantize;
 use crate::testing::Lcg;
-use crate::{Weights8, Window};
+use crate::{QuantizedWeights, Window};
 
 const OUTPUT: Requantize = Requantize { zero_point: 120, low: 5, high: 250 };
-const PLAIN: Epilogue<'static> = Epilogue { output: OUTPUT, table: None, residual: None };
+const PLAIN: Epilogue<'static> = Epilogue { output: OUTPUT, lut: None, residual: None };
 
 /// A shape with whatever output its window gives.
 fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<Depthwise> {
@@ -85,14 +85,11 @@ impl Operands {
     }
 
     /// With weights of either type and zero points at the ends and within.
-    fn filters(&self) -> [Filters<'_>; 6] {
-        let unsigned = |zero| Weights8::U8(&self.unsigned, zero);
-        let signed = |zero| Weights8::I8(&self.signed, zero);
-        [signed(0), unsigned(128), unsigned(0), unsigned(255), signed(-128), unsigned(151)].map(|weights| Filters {
-            weights,
-            x_zero_point: self.x_zero,
-            bias: &self.bias,
-            scale: &self.scale,
+    fn params(&self) -> [QuantizedConvParams<'_>; 6] {
+        let unsigned = |zero| QuantizedWeights::U8(&self.unsigned, zero);
+        let signed = |zero| QuantizedWeights::I8(&self.signed, zero);
+        [signed(0), unsigned(128), unsigned(0), unsigned(255), signed(-128), unsigned(151)].map(|weights| {
+            QuantizedConvParams { weights, x_zero_point: self.x_zero, bias: &self.bias, scale: &self.scale }
         })
     }
 
@@ -101,20 +98,20 @@ impl Operands {
         isa: Isa,
         variant: Variant,
         dw: &Depthwise,
-        filters: &Filters<'_>,
+        params: &QuantizedConvParams<'_>,
         epilogue: &Epilogue<'_>,
     ) -> Vec<u8> {
         let mut out = vec![7; dw.output.iter().product()];
         let x = Rows::new(&self.x[..], dw.input[1] * dw.input[2]);
-        let packed = packed(isa, variant, dw, filters);
+        let packed = packed(isa, variant, dw, params);
         depthwise_int8(isa, variant, dw, x, &packed, epilogue, 0..dw.output[0], &mut out);
         out
     }
 }
 
-fn packed(isa: Isa, variant: Variant, dw: &Depthwise, filters: &Filters<'_>) -> Vec<i8> {
-    let mut packed = vec![77; packed_int8_len(isa, variant, dw, filters)];
-    pack_int8(isa, variant, dw, filters, &mut packed);
+fn packed(isa: Isa, variant: Variant, dw: &Depthwise, params: &QuantizedConvParams<'_>) -> Vec<i8> {
+    let mut packed = vec![77; packed_len_int8(isa, variant, dw, params)];
+    pack_int8(isa, variant, dw, params, &mut packed);
     packed
 }
 
@@ -140,14 +137,14 @@ fn every_byte_is_that_of_the_definition() {
     let (mut met, mut inner) = (Vec::new(), 0);
     for (i, dw) in shapes.iter().enumerate() {
         let operands = Operands::new(dw, &mut lcg);
-        let filters = &operands.filters()[i % 6];
+        let params = &operands.params()[i % 6];
         let mut expected = vec![7; dw.output.iter().product()];
-        reference_int8(dw, &operands.x, filters, &PLAIN, &mut expected);
+        reference_int8(dw, &operands.x, params, &PLAIN, &mut expected);
         inner += expected.iter().filter(|&&y| OUTPUT.low < y && y < OUTPUT.high).count() * 2 / expected.len();
         everywhere(dw, |isa, variant| {
             met.push(variant);
-            let got = operands.run(isa, variant, dw, filters, &PLAIN);
-            assert!(got == expected, "{isa} {} {dw:?} {}", variant.name(), filters.weights.zero_point());
+            let got = operands.run(isa, variant, dw, params, &PLAIN);
+            assert!(got == expected, "{isa} {} {dw:?} {}", variant.name(), params.weights.zero_point());
         });
     }
     assert!(VARIANTS.iter().all(|variant| met.contains(variant)), "a variant that no shape tests");
@@ -156,19 +153,20 @@ fn every_byte_is_that_of_the_definition() {
 
 #[test]
 fn weights_of_every_size() {
-    // All weights that a byte and a zero point can make, 255 and -255 among them, in a group with and without room for them.
+    // All weights that a byte and a zero point can make, 255 and -255 among them, in a group with and without room for
+    // them.
     let dw = shape(same(3, 1), [3, 5, 70], 1).expect("a window that fits");
     let mut operands = Operands::new(&dw, &mut Lcg(2));
     for (extreme, w_zero) in [(255, 0), (255, 1), (0, 255), (0, 254), (0, 127), (255, 128)] {
         for channel in [0, 20, 69] {
             operands.unsigned.fill(w_zero);
             operands.unsigned[channel * 9..][..9].fill(extreme);
-            let weights = Weights8::U8(&operands.unsigned, w_zero);
-            let filters = Filters { weights, ..operands.filters()[0] };
+            let weights = QuantizedWeights::U8(&operands.unsigned, w_zero);
+            let params = QuantizedConvParams { weights, ..operands.params()[0] };
             let mut expected = vec![7; dw.output.iter().product()];
-            reference_int8(&dw, &operands.x, &filters, &PLAIN, &mut expected);
+            reference_int8(&dw, &operands.x, &params, &PLAIN, &mut expected);
             everywhere(&dw, |isa, variant| {
-                let got = operands.run(isa, variant, &dw, &filters, &PLAIN);
+                let got = operands.run(isa, variant, &dw, &params, &PLAIN);
                 assert!(got == expected, "{isa} {} {extreme} - {w_zero} in {channel}", variant.name());
             });
         }
@@ -179,11 +177,12 @@ fn weights_of_every_size() {
 fn weights_of_one_byte_are_packed_once() {
     let dw = shape(same(5, 1), [7, 7, 960], 1).expect("a window that fits");
     let operands = Operands::new(&dw, &mut Lcg(3));
-    let len = |isa, filters: &Filters<'_>| packed_int8_len(isa, Variant::K5S1, &dw, filters);
+    let len = |isa, params: &QuantizedConvParams<'_>| packed_len_int8(isa, Variant::K5S1, &dw, params);
     for isa in Isa::available() {
-        let [signed, centred, unsigned, ..] = operands.filters();
-        assert_eq!(len(isa, &signed), len(isa, &centred), "{isa}");
-        // 7 slots of 4 bytes, a bias and a scale; the row of padding; a byte for each vector, where they are made one by one.
+        let [signed, centered, unsigned, ..] = operands.params();
+        assert_eq!(len(isa, &signed), len(isa, &centered), "{isa}");
+        // 7 slots of 4 bytes, a bias and a scale; the row of padding; a byte for each vector, where they are made one
+        // by one.
         assert!(len(isa, &signed) <= 960 * (7 * 4 + 8) + 7 * 960 + 960 / 4 + 2 * 64, "{isa}");
         assert!(len(isa, &unsigned) > len(isa, &signed), "{isa}");
     }
@@ -195,27 +194,27 @@ fn sums_wrap_as_defined() {
     let mut operands = Operands::new(&dw, &mut Lcg(4));
     operands.bias = (0..20).map(|o| if o % 2 == 0 { i32::MAX - o } else { i32::MIN + o }).collect();
     operands.scale.fill(1.0 / 16_777_216.0);
-    for filters in operands.filters() {
+    for params in operands.params() {
         let mut expected = vec![7; dw.output.iter().product()];
-        reference_int8(&dw, &operands.x, &filters, &PLAIN, &mut expected);
+        reference_int8(&dw, &operands.x, &params, &PLAIN, &mut expected);
         everywhere(&dw, |isa, variant| {
-            assert!(operands.run(isa, variant, &dw, &filters, &PLAIN) == expected, "{isa} {}", variant.name());
+            assert!(operands.run(isa, variant, &dw, &params, &PLAIN) == expected, "{isa} {}", variant.name());
         });
     }
 }
 
 #[test]
 fn a_table_follows_the_sums() {
-    let table = core::array::from_fn(|i| (i * 91 + 5) as u8);
-    let epilogue = Epilogue { table: Some(&table), ..PLAIN };
+    let lut = core::array::from_fn(|i| (i * 91 + 5) as u8);
+    let epilogue = Epilogue { lut: Some(&lut), ..PLAIN };
     for kernel in [3, 4] {
         let dw = shape(same(kernel, 1), [5, 9, 83], 1).expect("a window that fits");
         let operands = Operands::new(&dw, &mut Lcg(5));
-        let filters = &operands.filters()[0];
+        let params = &operands.params()[0];
         let mut expected = vec![7; dw.output.iter().product()];
-        reference_int8(&dw, &operands.x, filters, &epilogue, &mut expected);
+        reference_int8(&dw, &operands.x, params, &epilogue, &mut expected);
         everywhere(&dw, |isa, variant| {
-            assert!(operands.run(isa, variant, &dw, filters, &epilogue) == expected, "{isa} {}", variant.name());
+            assert!(operands.run(isa, variant, &dw, params, &epilogue) == expected, "{isa} {}", variant.name());
         });
     }
 }
@@ -227,11 +226,11 @@ fn a_ring_of_rows_gives_the_same_bytes_as_the_plane() {
         let window = Window { stride: [stride; 2], before: [1, 2], after: [2, 1], ..Window::new(kernel, kernel) };
         let dw = shape(window, [13, 12, 85], 1).expect("a window that fits");
         let operands = Operands::new(&dw, &mut lcg);
-        let filters = &operands.filters()[1];
+        let params = &operands.params()[1];
         let ([h, w, c], [oh, ow, _]) = (dw.input, dw.output);
         everywhere(&dw, |isa, variant| {
-            let expected = operands.run(isa, variant, &dw, filters, &PLAIN);
-            let packed = packed(isa, variant, &dw, filters);
+            let expected = operands.run(isa, variant, &dw, params, &PLAIN);
+            let packed = packed(isa, variant, &dw, params);
             for step in [1, 2, 3] {
                 // Room for the rows that `step` output rows meet; all others hold rows long past.
                 let capacity = (step - 1) * stride + kernel;
@@ -266,12 +265,12 @@ fn scales_and_sums_of_any_size() {
         operands.scale.fill(0.01);
         operands.scale[69] = scale;
         operands.scale[20] = scale;
-        for filters in &operands.filters()[..3] {
+        for params in &operands.params()[..3] {
             let mut expected = vec![7; dw.output.iter().product()];
-            reference_int8(&dw, &operands.x, filters, &PLAIN, &mut expected);
+            reference_int8(&dw, &operands.x, params, &PLAIN, &mut expected);
             everywhere(&dw, |isa, variant| {
                 assert!(
-                    operands.run(isa, variant, &dw, filters, &PLAIN) == expected,
+                    operands.run(isa, variant, &dw, params, &PLAIN) == expected,
                     "{isa} {} {scale}",
                     variant.name()
                 );

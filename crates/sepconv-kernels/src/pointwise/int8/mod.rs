@@ -1,5 +1,5 @@
-//! The same on bytes: sums `bias[n] + Σ (x[m][k] - x_zero_point)·(w[n][k] - w_zero_point)` are exact, and become bytes as
-//! [`requantize`](crate::requantize) says, or floats.
+//! The same on int8: sums `bias[n] + Σ (x[m][k] - x_zero_point)·(w[n][k] - w_zero_point)` are exact, and become u8 as
+//! [`requantize`](crate::requantize) says, or f32.
 
 mod reference;
 #[cfg(test)]
@@ -8,19 +8,20 @@ mod tests;
 pub use reference::reference_int8;
 
 use super::kernel;
-use crate::filters::ZeroPoints;
+use crate::quantized_params::ZeroPoints;
 use crate::requantize::Epilogue;
-use crate::scheme::{Int8Result, Quantized};
+use crate::scheme::{Int8MicroKernel, Int8Output};
 use crate::simd::Isa;
 use crate::tile::{Tile, packed_len_int8};
 
-/// Multiplies every pixel of `x` `[m, k]` by filters that [`pack_int8`](super::pack_int8) re-ordered for `isa` and `tile`, and makes
-/// bytes of the sums, into `out` `[m, n]`; `residual` `[m, n]` is there exactly if the epilogue adds one.
+/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack_int8`](super::pack_int8) re-ordered for `isa` and
+/// `tile`, and makes bytes of the sums, into `out` `[m, n]`; `residual` `[m, n]` is there exactly if the epilogue adds
+/// one.
 ///
 /// All instruction sets and tiles give the same bits.
 ///
-/// Cost: `m·k·n` multiply-adds, `k` rounded up to a multiple of four; reads `m·k + k·n` bytes, writes `m·n`. Panics when lengths
-/// contradict each other.
+/// Cost: `m·k·n` multiply-adds, `k` rounded up to a multiple of four; reads `m·k + k·n` bytes, writes `m·n`. Panics
+/// when lengths contradict each other.
 #[allow(clippy::too_many_arguments)]
 pub fn pointwise_int8(
     isa: Isa,
@@ -37,10 +38,10 @@ pub fn pointwise_int8(
     assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
     epilogue.check(residual.is_some());
     let length = out.len();
-    run(isa, tile, k, n, zero_points, x, packed, length, Int8Result::Bytes { epilogue, residual, out });
+    run(isa, tile, k, n, zero_points, x, packed, length, Int8Output::U8 { epilogue, residual, out });
 }
 
-/// As [`pointwise_int8`], but makes floats of the sums: `out[m][n] = sum·scale[n]`.
+/// As [`pointwise_int8`], but dequantizes the sums to f32: `out[m][n] = sum·scale[n]`.
 #[allow(clippy::too_many_arguments)]
 pub fn pointwise_int8_to_f32(
     isa: Isa,
@@ -52,7 +53,7 @@ pub fn pointwise_int8_to_f32(
     packed: &[i8],
     out: &mut [f32],
 ) {
-    run(isa, tile, k, n, zero_points, x, packed, out.len(), Int8Result::Floats(out));
+    run(isa, tile, k, n, zero_points, x, packed, out.len(), Int8Output::F32(out));
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -65,14 +66,14 @@ fn run(
     x: &[u8],
     packed: &[i8],
     length: usize,
-    result: Int8Result<'_>,
+    result: Int8Output<'_>,
 ) {
     assert!(k > 0 && n > 0, "a pixel has channels");
     assert!(length.is_multiple_of(n), "out is [m, n]");
     let m = length / n;
     assert_eq!(x.len(), m * k, "x is [m, k]");
-    assert_eq!(packed.len(), packed_len_int8(isa, tile, k, n), "filters packed for this tile");
+    assert_eq!(packed.len(), packed_len_int8(isa, tile, k, n), "params packed for this tile");
     tile.check_int8(isa);
-    let scheme = Quantized { zero_points, result };
-    isa.run_int8(kernel::Pointwise { scheme, tile, shape: [m, k, n], x, packed });
+    let micro_kernel = Int8MicroKernel { zero_points, result };
+    isa.run_int8(kernel::Pointwise { micro_kernel, tile, shape: [m, k, n], x, packed });
 }

@@ -3,20 +3,20 @@ use std::vec::Vec;
 
 use super::super::pack_int8;
 use super::*;
-use crate::testing::{Case8, Lcg, epilogues};
+use crate::testing::{Lcg, QuantizedCase, epilogues};
 
 /// A layer with `m` pixels of data.
 struct Case {
     m: usize,
     k: usize,
-    layer: Case8,
+    layer: QuantizedCase,
     x: Vec<u8>,
     residual: Vec<u8>,
 }
 
 impl Case {
     fn new(lcg: &mut Lcg, [m, k, n]: [usize; 3], kind: usize) -> Self {
-        let layer = Case8::new(lcg, k, n, kind);
+        let layer = QuantizedCase::new(lcg, k, n, kind);
         Self { m, k, layer, x: lcg.bytes(m * k), residual: lcg.bytes(m * n) }
     }
 
@@ -30,18 +30,18 @@ impl Case {
 
     fn want(&self, epilogue: &Epilogue<'_>) -> Vec<u8> {
         let mut out = vec![0; self.m * self.n()];
-        reference_int8(self.k, &self.x, &self.layer.filters(), self.residual(epilogue), epilogue, &mut out);
+        reference_int8(self.k, &self.x, &self.layer.params(), self.residual(epilogue), epilogue, &mut out);
         out
     }
 
     fn packed(&self, isa: Isa, tile: Tile) -> Vec<i8> {
         let mut packed = vec![77; packed_len_int8(isa, tile, self.k, self.n())];
-        pack_int8(isa, tile, self.k, &self.layer.filters(), &mut packed);
+        pack_int8(isa, tile, self.k, &self.layer.params(), &mut packed);
         packed
     }
 
     fn got(&self, isa: Isa, tile: Tile, epilogue: &Epilogue<'_>) -> Vec<u8> {
-        let (packed, zero_points) = (self.packed(isa, tile), self.layer.filters().zero_points());
+        let (packed, zero_points) = (self.packed(isa, tile), self.layer.params().zero_points());
         let mut out = vec![0; self.m * self.n()];
         let residual = self.residual(epilogue);
         pointwise_int8(isa, tile, self.k, self.n(), zero_points, &self.x, &packed, residual, epilogue, &mut out);
@@ -55,17 +55,17 @@ fn variants() -> impl Iterator<Item = (Isa, Tile)> {
 
 #[test]
 fn equals_the_reference_around_every_edge() {
-    let (mut lcg, table) = (Lcg(1), crate::testing::table());
-    let mut epilogues = epilogues(&table).into_iter().cycle();
+    let (mut lcg, lut) = (Lcg(1), crate::testing::lut());
+    let mut epilogues = epilogues(&lut).into_iter().cycle();
     for (isa, tile) in variants() {
         let columns = tile.columns(isa);
         for n in [1, isa.lanes() - 1, isa.lanes() + 1, columns, columns + 1, 2 * columns + 3] {
             for k in [1, 2, 3, 4, 5, 15, 17, 33] {
-                for m in [1, tile.rows, tile.rows + 1] {
-                    let kind = (m + k + n) % Case8::KINDS;
+                for m in [1, tile.mr, tile.mr + 1] {
+                    let kind = (m + k + n) % QuantizedCase::KINDS;
                     let (case, epilogue) = (Case::new(&mut lcg, [m, k, n], kind), epilogues.next().unwrap());
                     let same = case.got(isa, tile, &epilogue) == case.want(&epilogue);
-                    assert!(same, "{isa} {} at {m}x{k}x{n}, {:?}", tile.name(isa), case.layer.filters());
+                    assert!(same, "{isa} {} at {m}x{k}x{n}, {:?}", tile.name(isa), case.layer.params());
                 }
             }
         }
@@ -74,11 +74,11 @@ fn equals_the_reference_around_every_edge() {
 
 #[test]
 fn equals_the_reference_for_every_number_of_rows() {
-    let (mut lcg, table) = (Lcg(2), crate::testing::table());
+    let (mut lcg, lut) = (Lcg(2), crate::testing::lut());
     for (isa, tile) in variants() {
-        for m in 0..=2 * tile.rows {
-            let case = Case::new(&mut lcg, [m, 7, tile.columns(isa) + 1], m % Case8::KINDS);
-            for epilogue in epilogues(&table) {
+        for m in 0..=2 * tile.mr {
+            let case = Case::new(&mut lcg, [m, 7, tile.columns(isa) + 1], m % QuantizedCase::KINDS);
+            for epilogue in epilogues(&lut) {
                 assert!(case.got(isa, tile, &epilogue) == case.want(&epilogue), "{isa} {tile:?} {m} {epilogue:?}");
             }
         }
@@ -87,26 +87,26 @@ fn equals_the_reference_for_every_number_of_rows() {
 
 #[test]
 fn the_greatest_sums_are_exact() {
-    let k = crate::Filters::MOST_PRODUCTS;
+    let k = crate::QuantizedConvParams::MAX_PRODUCTS;
     let scale = [1.0 / 8_388_608.0; 3];
     let bias = [16_000_000, -16_000_000, 0];
     // Every product is 255², the next channel's -255², the last's are of changing sign.
     for (x_zero_point, x, signs) in [(0, 255, [1, -1, 0]), (255, 0, [-1, 1, 0])] {
         for u8_zero_point in [0, 255] {
             let weights: Vec<u8> = (0..3 * k).map(|i| if u8_zero_point == 0 { 255 } else { (i % 2) as u8 }).collect();
-            let weights = crate::Weights8::U8(&weights, u8_zero_point);
-            let filters = crate::Filters { weights, x_zero_point, bias: &bias, scale: &scale };
+            let weights = crate::QuantizedWeights::U8(&weights, u8_zero_point);
+            let params = crate::QuantizedConvParams { weights, x_zero_point, bias: &bias, scale: &scale };
             let x = vec![x; k];
             let output = crate::Requantize { zero_point: 128, low: 0, high: 255 };
-            let epilogue = Epilogue { output, table: None, residual: None };
+            let epilogue = Epilogue { output, lut: None, residual: None };
             let mut want = [0; 3];
-            reference_int8(k, &x, &filters, None, &epilogue, &mut want);
+            reference_int8(k, &x, &params, None, &epilogue, &mut want);
             assert!(u8_zero_point == 255 || (want[0] == 255) == (signs[0] > 0), "{want:?}");
             for (isa, tile) in variants() {
                 let mut packed = vec![0; packed_len_int8(isa, tile, k, 3)];
-                pack_int8(isa, tile, k, &filters, &mut packed);
+                pack_int8(isa, tile, k, &params, &mut packed);
                 let mut got = [0; 3];
-                let zero_points = filters.zero_points();
+                let zero_points = params.zero_points();
                 pointwise_int8(isa, tile, k, 3, zero_points, &x, &packed, None, &epilogue, &mut got);
                 assert_eq!(got, want, "{isa} {tile:?} {x_zero_point} {u8_zero_point}");
             }
@@ -118,12 +118,12 @@ fn the_greatest_sums_are_exact() {
 fn floats_are_sums_times_their_scale() {
     let mut lcg = Lcg(4);
     for (isa, tile) in variants() {
-        for (kind, [m, k, n]) in [[1, 19, 40], [tile.rows + 1, 6, 17], [3, 64, 5]].into_iter().enumerate() {
+        for (kind, [m, k, n]) in [[1, 19, 40], [tile.mr + 1, 6, 17], [3, 64, 5]].into_iter().enumerate() {
             let case = Case::new(&mut lcg, [m, k, n], kind);
-            let (packed, filters) = (case.packed(isa, tile), case.layer.filters());
+            let (packed, params) = (case.packed(isa, tile), case.layer.params());
             let mut got = vec![f32::NAN; m * n];
-            pointwise_int8_to_f32(isa, tile, k, n, filters.zero_points(), &case.x, &packed, &mut got);
-            let want = (0..m * n).map(|i| reference::sum(k, &case.x, &filters, i) as f32 * filters.scale[i % n]);
+            pointwise_int8_to_f32(isa, tile, k, n, params.zero_points(), &case.x, &packed, &mut got);
+            let want = (0..m * n).map(|i| reference::sum(k, &case.x, &params, i) as f32 * params.scale[i % n]);
             assert!(want.eq(got), "{isa} {tile:?} {m}x{k}x{n}");
         }
     }

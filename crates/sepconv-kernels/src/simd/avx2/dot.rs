@@ -1,9 +1,9 @@
 use core::arch::x86_64::*;
 
-use super::{Avx2, Vnni, Widen};
+use super::{Avx2, Vnni, WideningMul};
 use crate::simd::Kernel;
 
-/// How an AVX2 machine multiplies bytes.
+/// How an AVX2 machine multiplies int8.
 pub trait Dot: Copy + Send + Sync + 'static {
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
@@ -11,18 +11,18 @@ pub trait Dot: Copy + Send + Sync + 'static {
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
     fn dot(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i;
-    /// The same, except that the sum of two neighbouring products may saturate at 16 bits.
+    /// The same, except that the sum of two neighboring products may saturate at 16 bits.
     fn dot_saturating(token: Avx2<Self>, sum: __m256i, x: __m256i, w: __m256i) -> __m256i;
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
-impl Dot for Widen {
+impl Dot for WideningMul {
     const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma")]
-        fn enabled<K: Kernel<Avx2<Widen>>>(token: Avx2<Widen>, kernel: K) -> K::Output {
+        fn enabled<K: Kernel<Avx2<WideningMul>>>(token: Avx2<WideningMul>, kernel: K) -> K::Output {
             kernel.run(token)
         }
         // SAFETY: see above.

@@ -2,7 +2,7 @@ use core::arch::x86_64::*;
 
 use super::{Avx2, Dot, LANES};
 use crate::simd::{Int8, Simd, part};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
 /// The low half of `x`, as bytes: two vectors of 32 bits are two of 16, are one of 8, each within 128 bits.
 #[inline(always)]
@@ -80,9 +80,9 @@ impl<D: Dot> Int8 for Avx2<D> {
         D::dot_saturating(self, sum, x, w)
     }
     #[inline(always)]
-    fn pin_i32(self, x: __m256i) -> __m256i {
+    fn optimization_barrier_i32(self, x: __m256i) -> __m256i {
         // SAFETY: see above.
-        unsafe { _mm256_castps_si256(self.pin(_mm256_castsi256_ps(x))) }
+        unsafe { _mm256_castps_si256(self.optimization_barrier(_mm256_castsi256_ps(x))) }
     }
     #[inline(always)]
     fn to_f32(self, x: __m256i) -> __m256 {
@@ -100,18 +100,18 @@ impl<D: Dot> Int8 for Avx2<D> {
         unsafe { _mm256_castsi256_ps(x) }
     }
     #[inline(always)]
-    fn lookup(self, table: &[u8; 256], x: __m256i) -> __m256i {
+    fn lookup(self, lut: &[u8; 256], x: __m256i) -> __m256i {
         let mut lanes = [0; LANES];
         self.store_i32(x, &mut lanes);
-        self.load_i32(&lanes.map(|x| i32::from(table[usize::from(x as u8)])))
+        self.load_i32(&lanes.map(|x| i32::from(lut[usize::from(x as u8)])))
     }
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m256i; 4] {
-        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
+        let rows: [&[u8]; 4] = unrolled_array(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| _mm256_loadu_si256(rows[i].as_ptr().cast()));
+            let [a, b, c, d] = unrolled_array(|i| _mm256_loadu_si256(rows[i].as_ptr().cast()));
             let (ab, cd) = (_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
             let (first, second) = (_mm256_unpacklo_epi16(ab, cd), _mm256_unpackhi_epi16(ab, cd));
             let (ab, cd) = (_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d));
@@ -122,7 +122,7 @@ impl<D: Dot> Int8 for Avx2<D> {
     fn interleave_part(self, rows: [&[u8]; 4]) -> __m256i {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| _mm_cvtsi64_si128(part::read(rows[i]) as i64));
+            let [a, b, c, d] = unrolled_array(|i| _mm_cvtsi64_si128(part::read(rows[i]) as i64));
             let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
             _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd))
         }
@@ -139,7 +139,7 @@ impl<D: Dot> Int8 for Avx2<D> {
         }
     }
     #[inline(always)]
-    fn in_order(self, x: __m256i) -> __m256i {
+    fn deinterleave(self, x: __m256i) -> __m256i {
         // SAFETY: see above.
         unsafe { _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)) }
     }

@@ -1,20 +1,20 @@
 use core::arch::{asm, x86_64::*};
 
-use super::{Kernel, Simd, Vnni, Widen};
+use super::{Kernel, Simd, Vnni, WideningMul};
 
 mod dot;
 mod int8;
 
 use dot::Dot;
 
-/// AVX2 with FMA: eight floats. Every x86 server and laptop since 2013–2015; with AVX-VNNI since 2021–2024.
+/// AVX2 with FMA: eight f32 lanes. Every x86 server and laptop since 2013–2015; with AVX-VNNI since 2021–2024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2<D>(D);
 
-impl Avx2<Widen> {
+impl Avx2<WideningMul> {
     /// The token, where the machine has AVX2 and FMA.
     pub fn detect() -> Option<Self> {
-        super::detected!("avx2", "fma").then_some(Self(Widen))
+        super::detected!("avx2", "fma").then_some(Self(WideningMul))
     }
 }
 
@@ -26,9 +26,9 @@ impl Avx2<Vnni> {
 }
 
 impl<D> Avx2<D> {
-    /// The token that computes on floats.
-    pub fn plain(self) -> Avx2<Widen> {
-        Avx2(Widen)
+    /// The token that computes on f32.
+    pub fn plain(self) -> Avx2<WideningMul> {
+        Avx2(WideningMul)
     }
 }
 
@@ -61,7 +61,8 @@ impl<D: Dot> Simd for Avx2<D> {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when programs are linked.
+        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when
+        // programs are linked.
         #[inline(never)]
         fn apart<D: Dot, K: Kernel<Avx2<D>>>(token: Avx2<D>, kernel: K) -> K::Output {
             D::vectorize(token, kernel)
@@ -130,7 +131,7 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    fn pin(self, x: __m256) -> __m256 {
+    fn optimization_barrier(self, x: __m256) -> __m256 {
         // SAFETY: see above.
         unsafe { pinned(x) }
     }

@@ -1,9 +1,9 @@
 use core::arch::x86_64::*;
 
-use super::{Avx512, Vnni, Widen};
+use super::{Avx512, Vnni, WideningMul};
 use crate::simd::Kernel;
 
-/// How an AVX-512 machine multiplies bytes, and looks them up.
+/// How an AVX-512 machine multiplies int8, and looks them up.
 pub trait Dot: Copy + Send + Sync + 'static {
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
@@ -11,23 +11,23 @@ pub trait Dot: Copy + Send + Sync + 'static {
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
     fn dot(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
-    /// The same, except that the sum of two neighbouring products may saturate at 16 bits.
+    /// The same, except that the sum of two neighboring products may saturate at 16 bits.
     fn dot_saturating(token: Avx512<Self>, sum: __m512i, x: __m512i, w: __m512i) -> __m512i;
-    /// `table[x]` for `x` in 0..=255.
-    fn lookup(token: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i;
-    /// `x = table[x]` for every byte.
-    fn lookup_all(token: Avx512<Self>, table: &[u8; 256], x: &mut [u8]);
+    /// `lut[x]` for `x` in 0..=255.
+    fn lookup(token: Avx512<Self>, lut: &[u8; 256], x: __m512i) -> __m512i;
+    /// `x = lut[x]` for every byte.
+    fn lookup_all(token: Avx512<Self>, lut: &[u8; 256], x: &mut [u8]);
 }
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
 // through arrays of the size read or written.
-impl Dot for Widen {
+impl Dot for WideningMul {
     const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-        fn enabled<K: Kernel<Avx512<Widen>>>(token: Avx512<Widen>, kernel: K) -> K::Output {
+        fn enabled<K: Kernel<Avx512<WideningMul>>>(token: Avx512<WideningMul>, kernel: K) -> K::Output {
             kernel.run(token)
         }
         // SAFETY: see above.
@@ -57,29 +57,30 @@ impl Dot for Widen {
     }
 
     #[inline(always)]
-    fn lookup(_: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i {
+    fn lookup(_: Avx512<Self>, lut: &[u8; 256], x: __m512i) -> __m512i {
         let mut lanes = [0i32; 16];
         // SAFETY: see above.
         unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), x) };
-        let found = lanes.map(|x| i32::from(table[usize::from(x as u8)]));
+        let found = lanes.map(|x| i32::from(lut[usize::from(x as u8)]));
         // SAFETY: see above.
         unsafe { _mm512_loadu_si512(found.as_ptr().cast()) }
     }
 
     #[inline(always)]
-    fn lookup_all(_: Avx512<Self>, table: &[u8; 256], x: &mut [u8]) {
+    fn lookup_all(_: Avx512<Self>, lut: &[u8; 256], x: &mut [u8]) {
         for x in x {
-            *x = table[usize::from(*x)];
+            *x = lut[usize::from(*x)];
         }
     }
 }
 
-/// `table[x]` for each of 64 bytes: four registers hold the table; a permutation picks from two of them, by the lowest seven bits.
+/// `lut[x]` for each of 64 bytes: four registers hold the lut; a permutation picks from two of them, by the lowest
+/// seven bits.
 #[inline(always)]
-fn find(table: &[u8; 256], x: __m512i) -> __m512i {
+fn find(lut: &[u8; 256], x: __m512i) -> __m512i {
     // SAFETY: called with a token of VBMI only; memory is reached only through an array of the size read.
     unsafe {
-        let part = |i: usize| _mm512_loadu_si512(table[64 * i..64 * (i + 1)].as_ptr().cast());
+        let part = |i: usize| _mm512_loadu_si512(lut[64 * i..64 * (i + 1)].as_ptr().cast());
         let low = _mm512_permutex2var_epi8(part(0), x, part(1));
         let high = _mm512_permutex2var_epi8(part(2), x, part(3));
         _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high)
@@ -113,18 +114,18 @@ impl Dot for Vnni {
 
     /// Of each lane only the lowest byte is an index.
     #[inline(always)]
-    fn lookup(_: Avx512<Self>, table: &[u8; 256], x: __m512i) -> __m512i {
+    fn lookup(_: Avx512<Self>, lut: &[u8; 256], x: __m512i) -> __m512i {
         // SAFETY: see above.
-        unsafe { _mm512_and_si512(find(table, x), _mm512_set1_epi32(0xff)) }
+        unsafe { _mm512_and_si512(find(lut, x), _mm512_set1_epi32(0xff)) }
     }
 
     #[inline(always)]
-    fn lookup_all(_: Avx512<Self>, table: &[u8; 256], x: &mut [u8]) {
+    fn lookup_all(_: Avx512<Self>, lut: &[u8; 256], x: &mut [u8]) {
         for x in x.chunks_mut(64) {
             let mask = u64::MAX >> (64 - x.len());
             // SAFETY: see above; the mask covers no more than the slice.
             unsafe {
-                let found = find(table, _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()));
+                let found = find(lut, _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()));
                 _mm512_mask_storeu_epi8(x.as_mut_ptr().cast(), mask, found);
             }
         }

@@ -2,7 +2,7 @@ use core::arch::x86_64::*;
 
 use super::{Avx512, Dot, LANES, mask};
 use crate::simd::{Int8, Simd};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
 /// The lowest byte of each number.
 #[inline(always)]
@@ -89,9 +89,9 @@ impl<D: Dot> Int8 for Avx512<D> {
         D::dot_saturating(self, sum, x, w)
     }
     #[inline(always)]
-    fn pin_i32(self, x: __m512i) -> __m512i {
+    fn optimization_barrier_i32(self, x: __m512i) -> __m512i {
         // SAFETY: see above.
-        unsafe { _mm512_castps_si512(self.pin(_mm512_castsi512_ps(x))) }
+        unsafe { _mm512_castps_si512(self.optimization_barrier(_mm512_castsi512_ps(x))) }
     }
     #[inline(always)]
     fn to_f32(self, x: __m512i) -> __m512 {
@@ -109,20 +109,20 @@ impl<D: Dot> Int8 for Avx512<D> {
         unsafe { _mm512_castsi512_ps(x) }
     }
     #[inline(always)]
-    fn lookup(self, table: &[u8; 256], x: __m512i) -> __m512i {
-        D::lookup(self, table, x)
+    fn lookup(self, lut: &[u8; 256], x: __m512i) -> __m512i {
+        D::lookup(self, lut, x)
     }
     #[inline(always)]
-    fn lookup_all(self, table: &[u8; 256], x: &mut [u8]) {
-        D::lookup_all(self, table, x);
+    fn lookup_all(self, lut: &[u8; 256], x: &mut [u8]) {
+        D::lookup_all(self, lut, x);
     }
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [__m512i; 4] {
-        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
+        let rows: [&[u8]; 4] = unrolled_array(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
+            let [a, b, c, d] = unrolled_array(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
             let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
             let (first, second) = (_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd));
             let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
@@ -133,7 +133,7 @@ impl<D: Dot> Int8 for Avx512<D> {
     fn interleave_part(self, rows: [&[u8]; 4]) -> __m512i {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| bytes(rows[i]));
+            let [a, b, c, d] = unrolled_array(|i| bytes(rows[i]));
             let (ab, cd) = (_mm_unpacklo_epi8(a, b), _mm_unpacklo_epi8(c, d));
             let low = _mm256_set_m128i(_mm_unpackhi_epi16(ab, cd), _mm_unpacklo_epi16(ab, cd));
             let (ab, cd) = (_mm_unpackhi_epi8(a, b), _mm_unpackhi_epi8(c, d));
@@ -153,7 +153,7 @@ impl<D: Dot> Int8 for Avx512<D> {
         }
     }
     #[inline(always)]
-    fn in_order(self, x: __m512i) -> __m512i {
+    fn deinterleave(self, x: __m512i) -> __m512i {
         // SAFETY: see above.
         unsafe {
             let places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -1,42 +1,42 @@
 use core::arch::{asm, x86_64::*};
 
-use super::{Kernel, Simd, Vnni, Widen};
+use super::{Kernel, Simd, Vnni, WideningMul};
 
 mod dot;
 mod int8;
 
 use dot::Dot;
 
-/// AVX-512 (F, BW, DQ, VL): sixteen floats and masked tails. Server cores since Skylake-X, Zen 4 and later; with VNNI and VBMI since
-/// Ice Lake.
+/// AVX-512 (F, BW, DQ, VL): sixteen f32 lanes and masked tails. Server cores since Skylake-X, Zen 4 and later; with
+/// VNNI and VBMI since Ice Lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512<D>(D);
 
-impl Avx512<Widen> {
+impl Avx512<WideningMul> {
     /// The token, where the machine has the four subsets.
     pub fn detect() -> Option<Self> {
-        super::detected!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma").then_some(Self(Widen))
+        super::detected!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma").then_some(Self(WideningMul))
     }
 }
 
 impl Avx512<Vnni> {
     /// The token, where the machine has VNNI and VBMI beside the four subsets.
     pub fn detect() -> Option<Self> {
-        let plain = Avx512::<Widen>::detect().is_some();
+        let plain = Avx512::<WideningMul>::detect().is_some();
         (plain && super::detected!("avx512vnni", "avx512vbmi")).then_some(Self(Vnni))
     }
 }
 
 impl<D> Avx512<D> {
-    /// The token that computes on floats.
-    pub fn plain(self) -> Avx512<Widen> {
-        Avx512(Widen)
+    /// The token that computes on f32.
+    pub fn plain(self) -> Avx512<WideningMul> {
+        Avx512(WideningMul)
     }
 }
 
-/// Whether the machine is Zen 4, AMD's family 19h, which takes 512 bits in two halves (AMD, "Software Optimization Guide for the AMD Zen4
-/// Microarchitecture", 57647).
-pub(super) fn halves() -> bool {
+/// Whether the machine is Zen 4, AMD's family 19h, which takes 512 bits in two halves (AMD, "Software Optimization
+/// Guide for the AMD Zen4 Microarchitecture", 57647).
+pub(super) fn is_double_pumped() -> bool {
     let [maker, version] = [0, 1].map(__cpuid);
     let family = (version.eax >> 8 & 0xf) + (version.eax >> 20 & 0xff);
     [maker.ebx, maker.edx, maker.ecx] == [*b"Auth", *b"enti", *b"cAMD"].map(u32::from_le_bytes) && family == 0x19
@@ -68,7 +68,8 @@ impl<D: Dot> Simd for Avx512<D> {
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
-        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when programs are linked.
+        // Never inlined, unlike a function with `#[target_feature]`, of which `#[inline(never)]` is forgotten when
+        // programs are linked.
         #[inline(never)]
         fn apart<D: Dot, K: Kernel<Avx512<D>>>(token: Avx512<D>, kernel: K) -> K::Output {
             D::vectorize(token, kernel)
@@ -130,7 +131,7 @@ impl<D: Dot> Simd for Avx512<D> {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    fn pin(self, x: __m512) -> __m512 {
+    fn optimization_barrier(self, x: __m512) -> __m512 {
         // SAFETY: see above.
         unsafe { pinned(x) }
     }

@@ -1,39 +1,39 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{Neon, Widen};
+use super::{Neon, WideningMul};
 use crate::simd::Kernel;
 
-/// How an Arm machine multiplies bytes.
+/// How an Arm machine multiplies int8.
 pub trait Dot: Copy + Send + Sync + 'static {
     /// What inputs are counted from.
-    const ORIGIN: u8;
+    const INPUT_OFFSET: u8;
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
-    /// Runs `kernel` with the instructions of the token enabled, in a function of its own: a kernel made of kernels would grow past
-    /// compiling.
+    /// Runs `kernel` with the instructions of the token enabled, in a function of its own: a kernel made of kernels
+    /// would grow past compiling.
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output;
-    /// `sum` and the four products of each pair of quads, inputs counted from the origin.
+    /// `sum` and the four products of each pair of quads, inputs less the input offset.
     fn dot(token: Neon<Self>, sum: int32x4_t, x: int32x4_t, w: int32x4_t) -> int32x4_t;
 }
 
-/// Products of bytes by the instruction for signed ones, `sdot`.
+/// int8 products by the instruction for signed ones, `sdot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sdot;
 
-/// Products of bytes by the instruction for unsigned and signed ones, `usdot`.
+/// int8 products by the instruction for unsigned and signed ones, `usdot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usdot;
 
 // SAFETY (all methods): this module is compiled for targets that have NEON only.
-impl Dot for Widen {
-    const ORIGIN: u8 = 0;
+impl Dot for WideningMul {
+    const INPUT_OFFSET: u8 = 0;
     const WEIGHT_REGISTERS: usize = 2;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Neon<Self>>>(token: Neon<Self>, kernel: K) -> K::Output {
         #[inline(never)]
-        fn enabled<K: Kernel<Neon<Widen>>>(token: Neon<Widen>, kernel: K) -> K::Output {
+        fn enabled<K: Kernel<Neon<WideningMul>>>(token: Neon<WideningMul>, kernel: K) -> K::Output {
             kernel.run(token)
         }
         enabled(token, kernel)
@@ -55,7 +55,7 @@ impl Dot for Widen {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for Sdot {
-    const ORIGIN: u8 = 128;
+    const INPUT_OFFSET: u8 = 128;
     const WEIGHT_REGISTERS: usize = 1;
 
     #[inline(always)]
@@ -83,7 +83,7 @@ impl Dot for Sdot {
 
 // SAFETY (all methods): as above.
 impl Dot for Usdot {
-    const ORIGIN: u8 = 0;
+    const INPUT_OFFSET: u8 = 0;
     const WEIGHT_REGISTERS: usize = 1;
 
     #[inline(always)]

@@ -2,7 +2,7 @@ use core::arch::aarch64::*;
 
 use super::{Dot, LANES, Neon};
 use crate::simd::{Int8, part};
-use crate::unroll::each;
+use crate::unroll::unrolled_array;
 
 /// The lanes of `x` as bytes, in the low half; numbers beyond 0..=255 as the nearer end.
 #[inline(always)]
@@ -14,16 +14,17 @@ fn narrow(x: int32x4_t) -> u64 {
     }
 }
 
-/// A quad that turns bytes into what they are counted from the origin: `x - 128` has the bits of `x`, the highest inverted.
-const fn origin<D: Dot>() -> i32 {
-    i32::from_ne_bytes([D::ORIGIN; 4])
+/// A quad that turns bytes into what they are less the input offset: `x - 128` has the bits of `x`, the highest
+/// inverted.
+const fn input_offset<D: Dot>() -> i32 {
+    i32::from_ne_bytes([D::INPUT_OFFSET; 4])
 }
 
-// SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices whose
-// length was checked.
+// SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices
+// whose length was checked.
 impl<D: Dot> Int8 for Neon<D> {
     type I32 = int32x4_t;
-    const ORIGIN: u8 = D::ORIGIN;
+    const INPUT_OFFSET: u8 = D::INPUT_OFFSET;
     const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
 
     #[inline(always)]
@@ -33,7 +34,7 @@ impl<D: Dot> Int8 for Neon<D> {
     }
     #[inline(always)]
     fn splat_quad(self, x: [u8; 4]) -> int32x4_t {
-        self.splat_i32(i32::from_ne_bytes(x) ^ origin::<D>())
+        self.splat_i32(i32::from_ne_bytes(x) ^ input_offset::<D>())
     }
     #[inline(always)]
     fn load_i32(self, from: &[i32]) -> int32x4_t {
@@ -105,32 +106,32 @@ impl<D: Dot> Int8 for Neon<D> {
         unsafe { vreinterpretq_f32_s32(x) }
     }
     #[inline(always)]
-    fn lookup(self, table: &[u8; 256], x: int32x4_t) -> int32x4_t {
+    fn lookup(self, lut: &[u8; 256], x: int32x4_t) -> int32x4_t {
         let mut lanes = [0; LANES];
         self.store_i32(x, &mut lanes);
-        self.load_i32(&lanes.map(|x| i32::from(table[usize::from(x as u8)])))
+        self.load_i32(&lanes.map(|x| i32::from(lut[usize::from(x as u8)])))
     }
 
     #[inline(always)]
     fn interleave(self, rows: [&[u8]; 4]) -> [int32x4_t; 4] {
-        let rows: [&[u8]; 4] = each(|i| &rows[i][..4 * LANES]);
+        let rows: [&[u8]; 4] = unrolled_array(|i| &rows[i][..4 * LANES]);
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| vld1q_u8(rows[i].as_ptr()));
+            let [a, b, c, d] = unrolled_array(|i| vld1q_u8(rows[i].as_ptr()));
             let pairs = |a, b| [vreinterpretq_u16_u8(vzip1q_u8(a, b)), vreinterpretq_u16_u8(vzip2q_u8(a, b))];
             let ([ab, above], [cd, beyond]) = (pairs(a, b), pairs(c, d));
             let quads = [vzip1q_u16(ab, cd), vzip2q_u16(ab, cd), vzip1q_u16(above, beyond), vzip2q_u16(above, beyond)];
-            each(|i| veorq_s32(vreinterpretq_s32_u16(quads[i]), vdupq_n_s32(origin::<D>())))
+            unrolled_array(|i| veorq_s32(vreinterpretq_s32_u16(quads[i]), vdupq_n_s32(input_offset::<D>())))
         }
     }
     #[inline(always)]
     fn interleave_part(self, rows: [&[u8]; 4]) -> int32x4_t {
         // SAFETY: see above.
         unsafe {
-            let [a, b, c, d] = each(|i| vcreate_u8(part::read(rows[i])));
+            let [a, b, c, d] = unrolled_array(|i| vcreate_u8(part::read(rows[i])));
             let (ab, cd) = (vreinterpret_u16_u8(vzip1_u8(a, b)), vreinterpret_u16_u8(vzip1_u8(c, d)));
             let quads = vreinterpretq_s32_u16(vcombine_u16(vzip1_u16(ab, cd), vzip2_u16(ab, cd)));
-            veorq_s32(quads, vdupq_n_s32(origin::<D>()))
+            veorq_s32(quads, vdupq_n_s32(input_offset::<D>()))
         }
     }
     #[inline(always)]
@@ -145,7 +146,7 @@ impl<D: Dot> Int8 for Neon<D> {
         }
     }
     #[inline(always)]
-    fn in_order(self, x: int32x4_t) -> int32x4_t {
+    fn deinterleave(self, x: int32x4_t) -> int32x4_t {
         x
     }
     #[inline(always)]

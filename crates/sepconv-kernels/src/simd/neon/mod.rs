@@ -1,6 +1,6 @@
 use core::arch::aarch64::*;
 
-use super::{Kernel, Scalar, Simd, Widen};
+use super::{Kernel, Scalar, Simd, WideningMul};
 
 mod dot;
 mod int8;
@@ -8,15 +8,15 @@ mod int8;
 use dot::Dot;
 pub use dot::{Sdot, Usdot};
 
-/// NEON: four floats, with fused multiply-add. Every 64-bit Arm processor that runs applications; with signed products of bytes
-/// (`sdot`) since 2017–2018, with products of unsigned and signed ones (`usdot`) since 2021–2022.
+/// NEON: four f32 lanes, with fused multiply-add. Every 64-bit Arm processor that runs applications; with signed int8
+/// products (`sdot`) since 2017–2018, with products of unsigned and signed ones (`usdot`) since 2021–2022.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neon<D>(D);
 
-impl Neon<Widen> {
+impl Neon<WideningMul> {
     /// The token. Where this is compiled at all, the target has NEON.
     pub fn detect() -> Option<Self> {
-        Some(Self(Widen))
+        Some(Self(WideningMul))
     }
 }
 
@@ -35,16 +35,16 @@ impl Neon<Usdot> {
 }
 
 impl<D> Neon<D> {
-    /// The token that computes on floats.
-    pub fn plain(self) -> Neon<Widen> {
-        Neon(Widen)
+    /// The token that computes on f32.
+    pub fn plain(self) -> Neon<WideningMul> {
+        Neon(WideningMul)
     }
 }
 
 const LANES: usize = 4;
 
-// SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices whose
-// length was checked.
+// SAFETY (all methods): this module is compiled for targets that have NEON only; memory is reached only through slices
+// whose length was checked.
 impl<D: Dot> Simd for Neon<D> {
     type F32 = float32x4_t;
     const LANES: usize = LANES;

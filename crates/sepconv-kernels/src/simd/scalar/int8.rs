@@ -8,7 +8,7 @@ type I32 = [i32; 4];
 impl Int8 for Scalar {
     type I32 = I32;
     const WEIGHT_REGISTERS: usize = 2;
-    const TOGETHER: usize = 1;
+    const INTERLEAVE: usize = 1;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> I32 {
@@ -78,8 +78,8 @@ impl Int8 for Scalar {
         x.map(|x| f32::from_bits(x as u32))
     }
     #[inline(always)]
-    fn lookup(self, table: &[u8; 256], x: I32) -> I32 {
-        x.map(|x| i32::from(table[usize::from(x as u8)]))
+    fn lookup(self, lut: &[u8; 256], x: I32) -> I32 {
+        x.map(|x| i32::from(lut[usize::from(x as u8)]))
     }
 
     #[inline(always)]
@@ -97,7 +97,7 @@ impl Int8 for Scalar {
         x.map(|x| i32::from_ne_bytes(x.map(byte)))
     }
     #[inline(always)]
-    fn in_order(self, x: I32) -> I32 {
+    fn deinterleave(self, x: I32) -> I32 {
         x
     }
     #[inline(always)]

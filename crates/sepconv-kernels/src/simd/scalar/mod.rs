@@ -12,7 +12,7 @@ impl Scalar {
         Some(Self)
     }
 
-    /// The token that computes on floats.
+    /// The token that computes on f32.
     pub fn plain(self) -> Self {
         self
     }

@@ -82,10 +82,10 @@ impl Int8 for Wasm128 {
         x
     }
     #[inline(always)]
-    fn lookup(self, table: &[u8; 256], x: v128) -> v128 {
+    fn lookup(self, lut: &[u8; 256], x: v128) -> v128 {
         let mut lanes = [0; LANES];
         self.store_i32(x, &mut lanes);
-        self.load_i32(&lanes.map(|x| i32::from(table[usize::from(x as u8)])))
+        self.load_i32(&lanes.map(|x| i32::from(lut[usize::from(x as u8)])))
     }
 
     #[inline(always)]
@@ -118,7 +118,7 @@ impl Int8 for Wasm128 {
         u8x16_min(u8x16_max(u8x16_narrow_i16x8(first, last), u8x16_splat(low)), u8x16_splat(high))
     }
     #[inline(always)]
-    fn in_order(self, x: v128) -> v128 {
+    fn deinterleave(self, x: v128) -> v128 {
         x
     }
     #[inline(always)]

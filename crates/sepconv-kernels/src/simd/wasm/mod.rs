@@ -4,7 +4,7 @@ use super::{Kernel, Scalar, Simd};
 
 mod int8;
 
-/// WebAssembly's vectors of 128 bits: four floats, without fused multiply-add. Every browser since 2021–2023.
+/// WebAssembly's vectors of 128 bits: four f32 lanes, without fused multiply-add. Every browser since 2021–2023.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wasm128(());
 
@@ -14,7 +14,7 @@ impl Wasm128 {
         Some(Self(()))
     }
 
-    /// The token that computes on floats.
+    /// The token that computes on f32.
     pub fn plain(self) -> Self {
         self
     }
@@ -26,8 +26,8 @@ const LANES: usize = 4;
 impl Simd for Wasm128 {
     type F32 = v128;
     const LANES: usize = LANES;
-    // The specification names no registers. Engines have 16 on x86-64, the fewest of the machines that matter, but V8 stores sums to
-    // memory where tiles need more than these.
+    // The specification names no registers. Engines have 16 on x86-64, the fewest of the machines that matter, but V8
+    // stores sums to memory where tiles need more than these.
     const REGISTERS: usize = 12;
 
     #[inline(always)]

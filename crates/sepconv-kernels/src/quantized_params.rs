@@ -3,20 +3,22 @@
 pub struct ZeroPoints {
     /// Of the input.
     pub x: u8,
-    /// Of the weights taken as `i8`, which [`Weights8::zero_point`] gives. Zero is fastest: otherwise each pixel's inputs are summed too.
+    /// Of the weights taken as `i8`, which [`QuantizedWeights::zero_point`] gives. Zero is fastest: otherwise each
+    /// pixel's inputs are summed too.
     pub w: i8,
 }
 
-/// Weights of one byte, and their zero point.
+/// int8 weights and their zero point.
 #[derive(Clone, Copy, Debug)]
-pub enum Weights8<'a> {
+pub enum QuantizedWeights<'a> {
     /// Signed, as most files have them; the zero point is 0 in these.
     I8(&'a [i8], i8),
-    /// Unsigned, as early TensorFlow Lite files have them. They are taken as `i8` by subtracting 128, as is their zero point.
+    /// Unsigned, as early TensorFlow Lite files have them. They are taken as `i8` by subtracting 128, as is their zero
+    /// point.
     U8(&'a [u8], u8),
 }
 
-impl Weights8<'_> {
+impl QuantizedWeights<'_> {
     /// How many weights there are.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
@@ -50,12 +52,13 @@ fn signed(x: u8) -> i8 {
 
 /// The parameters of an int8 layer: sums are `bias[o] + Σ (x - x_zero_point)·(w - w_zero_point)`.
 ///
-/// A product is at most 255² in magnitude, so that any 2¹⁵ of them fit in 32 bits; sums with the bias wrap where they do not.
+/// A product is at most 255² in magnitude, so that any 2¹⁵ of them fit in 32 bits; sums with the bias wrap where they
+/// do not.
 #[derive(Clone, Copy, Debug)]
-pub struct Filters<'a> {
+pub struct QuantizedConvParams<'a> {
     /// Output channel after output channel.
-    pub weights: Weights8<'a>,
-    /// The byte of the input that stands for zero.
+    pub weights: QuantizedWeights<'a>,
+    /// The zero point of the input.
     pub x_zero_point: u8,
     /// One for each output channel, in units of the product of both scales.
     pub bias: &'a [i32],
@@ -63,9 +66,9 @@ pub struct Filters<'a> {
     pub scale: &'a [f32],
 }
 
-impl Filters<'_> {
+impl QuantizedConvParams<'_> {
     /// The most products in a sum.
-    pub const MOST_PRODUCTS: usize = 1 << 15;
+    pub const MAX_PRODUCTS: usize = 1 << 15;
 
     /// What a kernel has to know of the zero points.
     pub fn zero_points(&self) -> ZeroPoints {
