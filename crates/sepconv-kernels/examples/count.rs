@@ -5,9 +5,12 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use sepconv_kernels::depthwise::{self, Depthwise, Variant, depthwise, depthwise_int8, packed_len_int8};
+use sepconv_kernels::depthwise::{self, Variant, depthwise, depthwise_int8, packed_len_int8};
 use sepconv_kernels::pointwise::{self, Tile, packed_len, pointwise, pointwise_int8};
-use sepconv_kernels::{Activation, Epilogue, Isa, QuantizedConvParams, QuantizedWeights, Requantize, Rows, Window};
+use sepconv_kernels::{
+    Activation, ConvGeometry, ConvOperands, Epilogue, F32Output, Int8Output, Isa, QuantizedConvParams,
+    QuantizedWeights, Requantize, Rows, Window,
+};
 
 /// Runs a layer so many times and gives the multiply-adds of one.
 type Count = fn(Isa, usize) -> usize;
@@ -44,15 +47,15 @@ fn main() -> ExitCode {
 }
 
 /// A depthwise convolution of square feature maps, padded as TensorFlow's SAME.
-fn window(size: usize, channels: usize, kernel: usize, stride: usize) -> Depthwise {
+fn window(size: usize, channels: usize, kernel: usize, stride: usize) -> ConvGeometry {
     let output = size.div_ceil(stride);
     let padding = (output - 1) * stride + kernel - size;
     let (before, after) = ([padding / 2; 2], [padding.div_ceil(2); 2]);
     let window = Window { stride: [stride; 2], before, after, ..Window::new(kernel, kernel) };
-    Depthwise { window, input: [size, size, channels], output: [output, output, channels] }
+    ConvGeometry::depthwise(window, [size, size, channels], [output, output, channels])
 }
 
-fn depthwise_f32(isa: Isa, calls: usize, dw: &Depthwise) -> usize {
+fn depthwise_f32(isa: Isa, calls: usize, dw: &ConvGeometry) -> usize {
     let (variant, channels) = (Variant::choose(dw), dw.output[2]);
     let (x, weights) = (vec![1.0; dw.input.iter().product()], vec![0.5; dw.macs() / dw.output[0] / dw.output[1]]);
     let mut packed = vec![0.0; depthwise::packed_len(isa, dw)];
@@ -60,12 +63,19 @@ fn depthwise_f32(isa: Isa, calls: usize, dw: &Depthwise) -> usize {
     let mut out = vec![0.0; dw.output.iter().product()];
     for _ in 0..calls {
         let x = Rows::new(black_box(&x), dw.input[1] * dw.input[2]);
-        depthwise(isa, variant, dw, x, &packed, Activation::RELU6, 0..dw.output[0], black_box(&mut out));
+        depthwise(
+            isa,
+            variant,
+            dw,
+            ConvOperands { x, packed: &packed, rows: 0..dw.output[0] },
+            Activation::RELU6,
+            black_box(&mut out),
+        );
     }
     dw.macs()
 }
 
-fn depthwise_u8(isa: Isa, calls: usize, dw: &Depthwise) -> usize {
+fn depthwise_u8(isa: Isa, calls: usize, dw: &ConvGeometry) -> usize {
     let (variant, channels) = (Variant::choose(dw), dw.output[2]);
     let (x, weights) = (vec![9; dw.input.iter().product()], vec![1; dw.macs() / dw.output[0] / dw.output[1]]);
     let (bias, scale) = (vec![1; channels], vec![0.5; channels]);
@@ -76,7 +86,14 @@ fn depthwise_u8(isa: Isa, calls: usize, dw: &Depthwise) -> usize {
     let mut out = vec![0; dw.output.iter().product()];
     for _ in 0..calls {
         let x = Rows::new(black_box(&x[..]), dw.input[1] * dw.input[2]);
-        depthwise_int8(isa, variant, dw, x, &packed, &EPILOGUE, 0..dw.output[0], black_box(&mut out));
+        depthwise_int8(
+            isa,
+            variant,
+            dw,
+            ConvOperands { x, packed: &packed, rows: 0..dw.output[0] },
+            &EPILOGUE,
+            black_box(&mut out),
+        );
     }
     dw.macs()
 }
@@ -87,7 +104,14 @@ fn pointwise_f32(isa: Isa, calls: usize, [m, k, n]: [usize; 3]) -> usize {
     let mut packed = vec![0.0; packed_len(isa, tile, k, n)];
     pointwise::pack(isa, tile, k, &vec![0.5; n * k], &vec![0.1; n], &mut packed);
     for _ in 0..calls {
-        pointwise(isa, tile, k, n, black_box(&x), &packed, None, Activation::RELU6, black_box(&mut out));
+        pointwise(
+            isa,
+            tile,
+            [k, n],
+            black_box(&x),
+            &packed,
+            F32Output { residual: None, activation: Activation::RELU6, out: black_box(&mut out) },
+        );
     }
     m * k * n
 }
@@ -103,7 +127,15 @@ fn pointwise_u8(isa: Isa, calls: usize, [m, k, n]: [usize; 3]) -> usize {
     let zero_points = params.zero_points();
     for _ in 0..calls {
         let (x, out) = (black_box(&x), black_box(&mut out));
-        pointwise_int8(isa, tile, k, n, zero_points, x, &packed, None, &EPILOGUE, out);
+        pointwise_int8(
+            isa,
+            tile,
+            [k, n],
+            zero_points,
+            x,
+            &packed,
+            Int8Output::U8 { epilogue: &EPILOGUE, residual: None, out },
+        );
     }
     m * k * n
 }

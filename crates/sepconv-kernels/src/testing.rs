@@ -2,8 +2,9 @@
 use std::vec;
 use std::vec::Vec;
 
+use crate::epilogue::Epilogue;
 use crate::quantized_params::{QuantizedConvParams, QuantizedWeights};
-use crate::requantize::{AddResidual, Epilogue, RequantOperand, Requantize};
+use crate::requantize::{AddResidual, RequantOperand, Requantize};
 
 /// A linear congruential generator (Knuth's MMIX constants): the same numbers on every machine.
 pub(crate) struct Lcg(pub(crate) u64);

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use sepconv_kernels::{Activation, Window, conv2d};
+use sepconv_kernels::{Activation, ConvGeometry, Window, conv2d};
 
 use super::check::{
     check_groups, expect_f32, expect_shape, f32_elements, f32_tensor, image, nhwc, no_output, ohwi, padded,
@@ -98,8 +98,8 @@ impl Conv2d {
     }
 
     /// The kernel's view of this operator on one image.
-    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> conv2d::Conv2d {
-        conv2d::Conv2d { window: self.window, input: image(x), output: image(output), groups: self.groups }
+    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> ConvGeometry {
+        ConvGeometry { window: self.window, input: image(x), output: image(output), groups: self.groups }
     }
 }
 

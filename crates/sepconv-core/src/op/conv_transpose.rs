@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use sepconv_kernels::{Activation, Window, conv_transpose};
+use sepconv_kernels::{Activation, ConvGeometry, Window, conv_transpose};
 
 use super::check::{
     self, check_groups, expect_f32, expect_shape, f32_elements, f32_tensor, image, nhwc, no_output, ohwi,
@@ -109,12 +109,7 @@ impl ConvTranspose {
     }
 
     /// The kernel's view of this operator on one image.
-    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> conv_transpose::ConvTranspose {
-        conv_transpose::ConvTranspose {
-            window: self.window,
-            input: image(x),
-            output: image(output),
-            groups: self.groups,
-        }
+    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> ConvGeometry {
+        ConvGeometry { window: self.window, input: image(x), output: image(output), groups: self.groups }
     }
 }

@@ -3,8 +3,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use sepconv_kernels::Window;
 use sepconv_kernels::pool::{self, PoolKind};
+use sepconv_kernels::{ConvGeometry, Window};
 
 use super::check::{self, expect_dtype, expect_f32, f32_elements, image, nhwc, no_output, padded};
 use super::names::WindowName;
@@ -112,8 +112,8 @@ impl Pool {
     }
 
     /// The kernel's view of this operator on one image.
-    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> pool::Pool {
-        pool::Pool { window: self.window, input: image(x), output: image(output), kind: self.kind }
+    pub(crate) fn geometry(&self, x: &Shape, output: &Shape) -> ConvGeometry {
+        ConvGeometry::depthwise(self.window, image(x), image(output))
     }
 
     fn reference(&self, x: &[f32], shape: &Shape, output: &Shape) -> Result<Vec<f32>> {
@@ -122,7 +122,7 @@ impl Pool {
         if !result.is_empty() {
             let images =
                 x.chunks_exact(x.len() / output[0]).zip(result.chunks_exact_mut(output.elements() / output[0]));
-            images.for_each(|(image, result)| pool::reference(&geometry, image, result));
+            images.for_each(|(image, result)| pool::reference(self.kind, &geometry, image, result));
         }
         Ok(result)
     }

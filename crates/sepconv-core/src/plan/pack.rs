@@ -1,7 +1,7 @@
 use core::ops::Range;
 
 use bytemuck::cast_slice_mut;
-use sepconv_kernels::{Isa, Tile, conv_transpose, conv2d, depthwise, pointwise};
+use sepconv_kernels::{ConvGeometry, Isa, Tile, conv_transpose, conv2d, depthwise, pointwise};
 
 use super::aligned::Aligned;
 #[cfg(feature = "int8")]
@@ -22,9 +22,9 @@ pub(super) enum Pack {
 /// Whose weights they are.
 pub(super) enum Weights {
     Matrix(Tile, usize),
-    Conv2d(Tile, conv2d::Conv2d),
-    Depthwise(depthwise::Depthwise),
-    ConvTranspose(Tile, conv_transpose::ConvTranspose),
+    Conv2d(Tile, ConvGeometry),
+    Depthwise(ConvGeometry),
+    ConvTranspose(Tile, ConvGeometry),
 }
 
 /// Writes everything that was reserved.

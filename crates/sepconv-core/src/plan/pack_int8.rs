@@ -1,7 +1,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Isa, QuantizedConvParams, QuantizedWeights, Tile, conv2d, depthwise, pointwise};
+use sepconv_kernels::{ConvGeometry, Isa, QuantizedConvParams, QuantizedWeights, Tile, conv2d, depthwise, pointwise};
 
 use crate::{Data, Error, Graph, Node, Result, Tensor, op::QConv2d};
 
@@ -18,8 +18,8 @@ pub(super) struct Constants {
 #[derive(Clone, Copy)]
 pub(super) enum Layout {
     Matrix(Tile, usize),
-    Conv2d(Tile, conv2d::Conv2d),
-    Depthwise(depthwise::Variant, depthwise::Depthwise),
+    Conv2d(Tile, ConvGeometry),
+    Depthwise(depthwise::Variant, ConvGeometry),
 }
 
 impl Constants {

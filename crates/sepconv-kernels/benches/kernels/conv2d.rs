@@ -1,7 +1,7 @@
 use std::hint::black_box;
 
-use sepconv_kernels::conv2d::{Conv2d, conv2d, conv2d_int8, pack, pack_int8, packed_len, packed_len_int8, scratch_len};
-use sepconv_kernels::{Activation, Rows, Tile, Window};
+use sepconv_kernels::conv2d::{conv2d, conv2d_int8, pack, pack_int8, packed_len, packed_len_int8, scratch_len};
+use sepconv_kernels::{Activation, ConvGeometry, ConvOperands, F32Output, Int8Output, Rows, Tile, Window};
 
 use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
@@ -11,17 +11,17 @@ use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 const LAYERS: [[usize; 4]; 5] =
     [[224, 3, 32, 2], [224, 3, 16, 2], [224, 3, 8, 2], [56, 128, 128, 1], [14, 512, 512, 1]];
 
-fn layers() -> impl Iterator<Item = (String, Conv2d)> {
+fn layers() -> impl Iterator<Item = (String, ConvGeometry)> {
     LAYERS.into_iter().map(|[size, channels, outputs, stride]| {
         let output = size.div_ceil(stride);
         let window = Window { stride: [stride; 2], before: [2 - stride; 2], after: [1; 2], ..Window::new(3, 3) };
         let (input, output) = ([size, size, channels], [output, output, outputs]);
-        (format!("conv2d {size}x{channels}x{outputs} k3s{stride}"), Conv2d { window, input, output, groups: 1 })
+        (format!("conv2d {size}x{channels}x{outputs} k3s{stride}"), ConvGeometry { window, input, output, groups: 1 })
     })
 }
 
 /// Products in an output number, and in all.
-fn products(conv: &Conv2d) -> [usize; 2] {
+fn products(conv: &ConvGeometry) -> [usize; 2] {
     let depth = 9 * conv.input[2];
     [depth, depth * conv.output.iter().product::<usize>()]
 }
@@ -38,7 +38,14 @@ pub(crate) fn f32(bench: &Bench<'_>) {
             rate(macs, || {
                 let (x, out) = (Rows::new(black_box(x.get()), conv.input[1] * conv.input[2]), black_box(out.get()));
                 let (packed, scratch) = (packed.get(), scratch.get());
-                conv2d(bench.isa, tile, &conv, x, packed, None, Activation::RELU6, 0..oh, out, scratch);
+                conv2d(
+                    bench.isa,
+                    tile,
+                    &conv,
+                    ConvOperands { x, packed, rows: 0..oh },
+                    F32Output { residual: None, activation: Activation::RELU6, out },
+                    scratch,
+                );
             })
         });
     }
@@ -59,7 +66,15 @@ pub(crate) fn int8(bench: &Bench<'_>) {
             rate(macs, || {
                 let (x, out) = (Rows::new(black_box(x.get()), conv.input[1] * conv.input[2]), black_box(out.get()));
                 let (packed, scratch) = (packed.get(), scratch.get());
-                conv2d_int8(bench.isa, tile, &conv, zeros, x, packed, None, &EPILOGUE, 0..oh, out, scratch);
+                conv2d_int8(
+                    bench.isa,
+                    tile,
+                    &conv,
+                    zeros,
+                    ConvOperands { x, packed, rows: 0..oh },
+                    Int8Output::U8 { epilogue: &EPILOGUE, residual: None, out },
+                    scratch,
+                );
             })
         });
     }

@@ -1,8 +1,8 @@
 use std::hint::black_box;
 
-use sepconv_kernels::depthwise::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len};
+use sepconv_kernels::depthwise::{VARIANTS, Variant, depthwise, pack, packed_len};
 use sepconv_kernels::depthwise::{depthwise_int8, pack_int8, packed_len_int8};
-use sepconv_kernels::{Activation, Rows, Window};
+use sepconv_kernels::{Activation, ConvGeometry, ConvOperands, Rows, Window};
 
 use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
@@ -18,7 +18,7 @@ const LAYERS: &str = "
     7 1: 28x192 14x16
     7 2: 56x96";
 
-fn layers() -> impl Iterator<Item = (String, Depthwise)> {
+fn layers() -> impl Iterator<Item = (String, ConvGeometry)> {
     let pair = |text: &str, by| -> [usize; 2] {
         let (a, b) = text.trim().split_once(by).expect("two numbers");
         [a, b].map(|number| number.parse().expect("a number"))
@@ -35,16 +35,16 @@ fn layers() -> impl Iterator<Item = (String, Depthwise)> {
 }
 
 /// A layer padded as TensorFlow's SAME.
-fn layer(size: usize, channels: usize, kernel: usize, stride: usize) -> Depthwise {
+fn layer(size: usize, channels: usize, kernel: usize, stride: usize) -> ConvGeometry {
     let output = size.div_ceil(stride);
     let padding = (output - 1) * stride + kernel - size;
     let (before, after) = ([padding / 2; 2], [padding.div_ceil(2); 2]);
     let window = Window { stride: [stride; 2], before, after, ..Window::new(kernel, kernel) };
-    Depthwise { window, input: [size, size, channels], output: [output, output, channels] }
+    ConvGeometry::depthwise(window, [size, size, channels], [output, output, channels])
 }
 
 /// Prints what `measure` says of every variant that fits a layer.
-fn report(bench: &Bench<'_>, measure: impl Fn(Variant, &Depthwise) -> f64) {
+fn report(bench: &Bench<'_>, measure: impl Fn(Variant, &ConvGeometry) -> f64) {
     for (shape, dw) in layers() {
         let variants = VARIANTS.iter().copied().filter(|variant| variant.fits(&dw));
         let name = |variant: &Variant| variant.name().to_owned();
@@ -60,7 +60,14 @@ pub(crate) fn f32(bench: &Bench<'_>) {
         pack(bench.isa, dw, &vec![0.5; dw.macs() / (dw.output[0] * dw.output[1])], None, packed.get());
         rate(dw.macs(), || {
             let (x, out) = (Rows::new(black_box(x.get()), dw.input[1] * dw.input[2]), black_box(out.get()));
-            depthwise(bench.isa, variant, dw, x, packed.get(), Activation::RELU6, 0..dw.output[0], out);
+            depthwise(
+                bench.isa,
+                variant,
+                dw,
+                ConvOperands { x, packed: packed.get(), rows: 0..dw.output[0] },
+                Activation::RELU6,
+                out,
+            );
         })
     });
 }
@@ -76,7 +83,14 @@ pub(crate) fn int8(bench: &Bench<'_>) {
         });
         rate(dw.macs(), || {
             let (x, out) = (Rows::new(&*black_box(x.get()), dw.input[1] * dw.input[2]), black_box(out.get()));
-            depthwise_int8(bench.isa, variant, dw, x, packed.get(), &EPILOGUE, 0..dw.output[0], out);
+            depthwise_int8(
+                bench.isa,
+                variant,
+                dw,
+                ConvOperands { x, packed: packed.get(), rows: 0..dw.output[0] },
+                &EPILOGUE,
+                out,
+            );
         })
     });
 }

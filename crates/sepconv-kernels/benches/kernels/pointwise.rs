@@ -1,7 +1,7 @@
 use std::hint::black_box;
 
-use sepconv_kernels::Activation;
 use sepconv_kernels::pointwise::{Tile, pack, pack_int8, packed_len, packed_len_int8, pointwise, pointwise_int8};
+use sepconv_kernels::{Activation, F32Output, Int8Output};
 
 use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
@@ -43,7 +43,14 @@ pub(crate) fn f32(bench: &Bench<'_>) {
             pack(bench.isa, tile, k, weights.get(), bias.get(), packed.get());
             rate(m * k * n, || {
                 let (x, out) = (black_box(x.get()), black_box(out.get()));
-                pointwise(bench.isa, tile, k, n, x, packed.get(), None, Activation::RELU6, out);
+                pointwise(
+                    bench.isa,
+                    tile,
+                    [k, n],
+                    x,
+                    packed.get(),
+                    F32Output { residual: None, activation: Activation::RELU6, out },
+                );
             })
         });
     }
@@ -61,7 +68,15 @@ pub(crate) fn int8(bench: &Bench<'_>) {
             });
             rate(m * k * n, || {
                 let (x, out) = (black_box(x.get()), black_box(out.get()));
-                pointwise_int8(bench.isa, tile, k, n, zero_points, x, packed.get(), None, &EPILOGUE, out);
+                pointwise_int8(
+                    bench.isa,
+                    tile,
+                    [k, n],
+                    zero_points,
+                    x,
+                    packed.get(),
+                    Int8Output::U8 { epilogue: &EPILOGUE, residual: None, out },
+                );
             })
         });
     }

@@ -1,8 +1,8 @@
-use super::{Conv2d, kernel::copy_padded};
+use super::{ConvGeometry, kernel::copy_padded};
+use crate::gemm::{AxisTaps, Patch, Runs};
 use crate::rows::Rows;
-use crate::tile::{AxisTaps, Patch, Runs};
 
-impl Conv2d {
+impl ConvGeometry {
     /// Copies the window of each pixel of output row `oy` into `to`, one after the other, with `padding` where they are
     /// beyond the feature map. For convolutions of one group.
     #[inline(always)]

@@ -1,18 +1,16 @@
 use core::ops::Range;
 
-use super::Conv2d;
+use crate::gemm::microkernel::{GemmDtype, MicroKernel, OutputTile};
+use crate::gemm::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Runs, Tile, TileTask, split};
+use crate::geometry::{ConvGeometry, ConvOperands};
 use crate::rows::Rows;
-use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Runs, Tile, TileTask, split};
 
 pub(super) struct Convolution<'a, M: GemmDtype> {
     pub(super) micro_kernel: M,
     pub(super) tile: Tile,
-    pub(super) conv: Conv2d,
-    pub(super) x: Rows<'a, M::Element>,
-    pub(super) packed: &'a [M::Weight],
-    pub(super) rows: Range<usize>,
+    pub(super) conv: ConvGeometry,
+    pub(super) operands: ConvOperands<'a, M::Element, M::Weight>,
     pub(super) scratch: &'a mut [M::Element],
 }
 
@@ -21,9 +19,10 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { mut micro_kernel, tile, conv, x, packed, rows, scratch } = self;
+        let Self { mut micro_kernel, tile, conv, operands, scratch } = self;
+        let ConvOperands { x, packed, rows } = operands;
         let ([_, ow, o], padding) = (conv.output, micro_kernel.padding());
-        let [group_in, group_out] = conv.channels();
+        let [group_in, group_out] = conv.group_channels();
         let columns = tile.nr * S::LANES;
         let panels = group_out.div_ceil(columns);
         let panel = packed.len() / (conv.groups * panels);
@@ -31,7 +30,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
         let at_once = if size_of_val(packed) <= L2_WEIGHT_BUDGET { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
-                let taps = if micro_kernel.padding_is_nothing() { conv.met(oy) } else { 0..conv.window.kernel[0] };
+                let taps = if micro_kernel.padding_is_zero() { conv.met(oy) } else { 0..conv.window.kernel[0] };
                 let gathers = conv.gathers();
                 if gathers {
                     conv.gather(oy, x, padding, scratch);
@@ -70,7 +69,7 @@ fn groups(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize,
     })
 }
 
-impl Conv2d {
+impl ConvGeometry {
     /// The rows of the window that overlap the feature map at output row `oy`.
     pub(super) fn met(&self, oy: usize) -> Range<usize> {
         self.window.taps(0, oy, self.input[0])

@@ -1,10 +1,10 @@
-use super::Conv2d;
+use super::ConvGeometry;
 use crate::activation::Activation;
 
 /// The definition, for any number of groups (depthwise convolution is `groups == c`): `x` `[h, w, c]`, `weights`
 /// `[o, kh, kw, c / groups]`, `bias` `[o]`, `residual` and `out` `[oh, ow, o]`; summed in double precision.
 pub fn reference(
-    conv: &Conv2d,
+    conv: &ConvGeometry,
     x: &[f32],
     weights: &[f32],
     bias: &[f32],
@@ -12,7 +12,7 @@ pub fn reference(
     activation: Activation,
     out: &mut [f32],
 ) {
-    let Conv2d { window, input: [h, w, c], output: [_, ow, o], groups } = *conv;
+    let ConvGeometry { window, input: [h, w, c], output: [_, ow, o], groups } = *conv;
     let [kh, kw] = window.kernel;
     let (group_in, group_out) = (c / groups, o / groups);
     for (i, out) in out.iter_mut().enumerate() {

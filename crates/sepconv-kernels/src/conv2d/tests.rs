@@ -2,12 +2,15 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::Activation;
+use crate::Rows;
+use crate::Window;
 use crate::testing::{Lcg, absolute, assert_within_bound};
 
 /// A convolution whose output follows from the rest.
-pub(super) fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> Conv2d {
+pub(super) fn conv(window: Window, input: [usize; 3], o: usize, groups: usize) -> ConvGeometry {
     let [oh, ow] = window.output([input[0], input[1]]).expect("the window fits");
-    Conv2d { window, input, output: [oh, ow, o], groups }
+    ConvGeometry { window, input, output: [oh, ow, o], groups }
 }
 
 /// Windows of every kind: kernels 1 to 7, strides, dilation, asymmetric padding, windows wholly in the padding.
@@ -29,7 +32,7 @@ pub(super) fn windows() -> Vec<Window> {
 }
 
 struct Case {
-    conv: Conv2d,
+    conv: ConvGeometry,
     x: Vec<f32>,
     weights: Vec<f32>,
     bias: Vec<f32>,
@@ -37,7 +40,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(conv: Conv2d, residual: bool, mut data: impl FnMut(usize) -> Vec<f32>) -> Self {
+    fn new(conv: ConvGeometry, residual: bool, mut data: impl FnMut(usize) -> Vec<f32>) -> Self {
         let [[h, w, c], [oh, ow, o]] = [conv.input, conv.output];
         let weights = data(o * conv.depth());
         Self { conv, x: data(h * w * c), weights, bias: data(o), residual: residual.then(|| data(oh * ow * o)) }
@@ -52,7 +55,7 @@ impl Case {
 
     /// The output, made `step` rows at a time from `x`.
     fn got(&self, isa: Isa, tile: Tile, activation: Activation, step: usize) -> Vec<f32> {
-        let Conv2d { input: [_, w, c], output: [oh, ow, o], .. } = self.conv;
+        let ConvGeometry { input: [_, w, c], output: [oh, ow, o], .. } = self.conv;
         let mut packed = vec![f32::NAN; packed_len(isa, tile, &self.conv)];
         pack(isa, tile, &self.conv, &self.weights, &self.bias, &mut packed);
         let mut scratch = vec![f32::NAN; scratch_len(tile, &self.conv)];
@@ -61,7 +64,14 @@ impl Case {
             let rows = i * step..i * step + out.len() / (ow * o);
             let residual = self.residual.as_ref().map(|residual| &residual[rows.start * ow * o..][..out.len()]);
             let x = Rows::new(&self.x, w * c);
-            conv2d(isa, tile, &self.conv, x, &packed, residual, activation, rows, out, &mut scratch);
+            conv2d(
+                isa,
+                tile,
+                &self.conv,
+                ConvOperands { x, packed: &packed, rows },
+                F32Output { residual, activation, out },
+                &mut scratch,
+            );
         }
         out
     }
@@ -121,7 +131,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
     let mut lcg = Lcg(4);
     let window = Window { stride: [1, 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
     let case = Case::new(conv(window, [10, 17, 4], 19, 1), false, |length| lcg.integers(length));
-    let Conv2d { input: [h, w, c], output: [oh, ow, o], .. } = case.conv;
+    let ConvGeometry { input: [h, w, c], output: [oh, ow, o], .. } = case.conv;
     for (isa, tile) in variants() {
         let want = case.got(isa, tile, Activation::Silu, oh);
         let mut packed = vec![0.0; packed_len(isa, tile, &case.conv)];
@@ -135,7 +145,14 @@ fn a_ring_of_rows_equals_the_whole_plane() {
                 held += 1;
             }
             let x = Rows::new(&ring, w * c);
-            conv2d(isa, tile, &case.conv, x, &packed, None, Activation::Silu, oy..oy + 1, out, &mut scratch);
+            conv2d(
+                isa,
+                tile,
+                &case.conv,
+                ConvOperands { x, packed: &packed, rows: oy..oy + 1 },
+                F32Output { residual: None, activation: Activation::Silu, out },
+                &mut scratch,
+            );
         }
         assert!(out == want, "{isa} {tile:?}");
     }

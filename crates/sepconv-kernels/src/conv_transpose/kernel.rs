@@ -1,18 +1,14 @@
-use core::ops::Range;
-
-use super::ConvTranspose;
+use crate::gemm::microkernel::{GemmDtype, MicroKernel, OutputTile};
+use crate::gemm::{AxisTaps, Patch, Tile, TileTask, split};
+use crate::geometry::{ConvGeometry, ConvOperands};
 use crate::rows::Rows;
-use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{AxisTaps, Patch, Tile, TileTask, split};
 
 pub(super) struct Transposed<'a, M: GemmDtype> {
     pub(super) micro_kernel: M,
     pub(super) tile: Tile,
-    pub(super) conv: ConvTranspose,
-    pub(super) x: Rows<'a, M::Element>,
-    pub(super) packed: &'a [M::Weight],
-    pub(super) rows: Range<usize>,
+    pub(super) conv: ConvGeometry,
+    pub(super) operands: ConvOperands<'a, M::Element, M::Weight>,
 }
 
 impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
@@ -20,19 +16,20 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { mut micro_kernel, tile, conv, x, packed, rows } = self;
+        let Self { mut micro_kernel, tile, conv, operands } = self;
+        let ConvOperands { x, packed, rows } = operands;
         let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
-        let [group_in, group_out] = conv.channels();
+        let [group_in, group_out] = conv.group_channels();
         let weights = packed.len() / conv.groups;
         let panel = weights / group_out.div_ceil(tile.nr * S::LANES);
         // Pixels a stride apart meet the same taps, one input pixel further on: they make a tile, short of the borders.
         let output = OutputTile { start: 0, stride: stride * o, columns: o };
         for (index, oy) in rows.enumerate() {
-            let vertical = conv.taps(0, oy);
+            let vertical = conv.transposed_taps(0, oy);
             for phase in 0..stride.min(ow) {
-                for (pixel, rows, blocks) in conv.blocks(phase, tile) {
+                for (pixel, rows, blocks) in conv.transposed_blocks(phase, tile) {
                     let ox = phase + pixel * stride;
-                    let patch = conv.patch(x, vertical, conv.taps(1, ox));
+                    let patch = conv.transposed_patch(x, vertical, conv.transposed_taps(1, ox));
                     for (group, panels) in packed.chunks_exact(weights).enumerate() {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
@@ -46,14 +43,14 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
     }
 }
 
-impl ConvTranspose {
+impl ConvGeometry {
     /// Divides the pixels `phase`, `phase + stride`, … of a row into blocks that meet the same taps: `(first, rows,
     /// blocks)`, counted in strides.
-    fn blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
+    fn transposed_blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
         let stride = self.window.stride[1];
         let pixels = (self.output[1] - phase).div_ceil(stride);
         let met = move |pixel: usize| {
-            let taps = self.taps(1, phase + pixel * stride);
+            let taps = self.transposed_taps(1, phase + pixel * stride);
             (taps.first, taps.count)
         };
         let mut pixel = 0;
@@ -71,8 +68,9 @@ impl ConvTranspose {
     }
 
     /// The taps along `axis` that meet output position `out`, each reading further back by the same distance.
-    fn taps(&self, axis: usize, out: usize) -> AxisTaps {
-        let mut taps = (0..self.window.kernel[axis]).filter_map(|tap| Some((tap, self.source(axis, out, tap)?)));
+    fn transposed_taps(&self, axis: usize, out: usize) -> AxisTaps {
+        let mut taps =
+            (0..self.window.kernel[axis]).filter_map(|tap| Some((tap, self.transposed_source(axis, out, tap)?)));
         let Some((first, at)) = taps.next() else { return AxisTaps { count: 0, ..AxisTaps::one(0) } };
         match taps.next() {
             None => AxisTaps { first, ..AxisTaps::one(at) },
@@ -83,9 +81,9 @@ impl ConvTranspose {
         }
     }
 
-    fn patch<'a, T>(&self, rows: Rows<'a, T>, vertical: AxisTaps, horizontal: AxisTaps) -> Patch<'a, T> {
+    fn transposed_patch<'a, T>(&self, rows: Rows<'a, T>, vertical: AxisTaps, horizontal: AxisTaps) -> Patch<'a, T> {
         let c = self.input[2];
         let horizontal = AxisTaps { at: horizontal.at * c, stride: horizontal.stride * c as isize, ..horizontal };
-        Patch { rows, vertical, horizontal, runs: self.window.kernel[1], step: c, length: self.channels()[0] }
+        Patch { rows, vertical, horizontal, runs: self.window.kernel[1], step: c, length: self.group_channels()[0] }
     }
 }

@@ -2,17 +2,19 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::Rows;
+use crate::Window;
 use crate::testing::{Lcg, absolute, assert_within_bound};
 
 struct Case {
-    conv: ConvTranspose,
+    conv: ConvGeometry,
     x: Vec<f32>,
     weights: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Case {
-    fn new(conv: ConvTranspose, mut data: impl FnMut(usize) -> Vec<f32>) -> Self {
+    fn new(conv: ConvGeometry, mut data: impl FnMut(usize) -> Vec<f32>) -> Self {
         let weights = data(conv.output[2] * conv.depth());
         Self { conv, x: data(conv.input.iter().product()), weights, bias: data(conv.output[2]) }
     }
@@ -25,13 +27,20 @@ impl Case {
 
     /// The output, made `step` rows at a time.
     fn got(&self, isa: Isa, tile: Tile, activation: Activation, step: usize) -> Vec<f32> {
-        let ConvTranspose { input: [_, w, c], output: [oh, ow, o], .. } = self.conv;
+        let ConvGeometry { input: [_, w, c], output: [oh, ow, o], .. } = self.conv;
         let mut packed = vec![f32::NAN; packed_len(isa, tile, &self.conv)];
         pack(isa, tile, &self.conv, &self.weights, &self.bias, &mut packed);
         let mut out = vec![f32::NAN; oh * ow * o];
         for (i, out) in out.chunks_mut(step * ow * o).enumerate() {
             let rows = i * step..i * step + out.len() / (ow * o);
-            conv_transpose(isa, tile, &self.conv, Rows::new(&self.x, w * c), &packed, activation, rows, out);
+            conv_transpose(
+                isa,
+                tile,
+                &self.conv,
+                ConvOperands { x: Rows::new(&self.x, w * c), packed: &packed, rows },
+                activation,
+                out,
+            );
         }
         out
     }
@@ -63,7 +72,7 @@ fn equals_the_reference_for_every_window() {
         for (c, o, groups) in [(1, 1, 1), (5, 37, 1), (6, 4, 2), (9, 60, 3)] {
             // Less, as much, and more than the input spreads to.
             for output in [[1, 2], [7, 25], [40, 90]] {
-                let conv = ConvTranspose { window, input: [4, 19, c], output: [output[0], output[1], o], groups };
+                let conv = ConvGeometry { window, input: [4, 19, c], output: [output[0], output[1], o], groups };
                 let case = Case::new(conv, |length| lcg.integers(length));
                 let want = case.want(Activation::Relu);
                 for (isa, tile) in variants() {
@@ -82,8 +91,8 @@ fn is_the_gradient_of_the_convolution() {
     for window in windows().map(|window| Window { after: [3, 5], ..window }) {
         let ([h, w, c], o) = ([11, 26, 3], 5);
         let [oh, ow] = window.output([h, w]).expect("the window fits");
-        let forward = crate::conv2d::Conv2d { window, input: [h, w, c], output: [oh, ow, o], groups: 1 };
-        let backward = ConvTranspose { window, input: [oh, ow, o], output: [h, w, c], groups: 1 };
+        let forward = ConvGeometry { window, input: [h, w, c], output: [oh, ow, o], groups: 1 };
+        let backward = ConvGeometry { window, input: [oh, ow, o], output: [h, w, c], groups: 1 };
         let taps = window.kernel[0] * window.kernel[1];
         let (a, b, weights) = (lcg.integers(h * w * c), lcg.integers(oh * ow * o), lcg.integers(o * taps * c));
         let exchanged = (0..c * taps * o).map(|i| weights[(i % o * taps + i / o % taps) * c + i / (o * taps)]);
@@ -92,7 +101,7 @@ fn is_the_gradient_of_the_convolution() {
         crate::conv2d::reference(&forward, &a, &weights, &[0.0; 5], None, Activation::Identity, &mut conv_a);
         let case = Case { conv: backward, x: b.clone(), weights: exchanged.collect(), bias: vec![0.0; c] };
         let isa = Isa::best();
-        let spread = case.got(isa, backward.tile(isa), Activation::Identity, h);
+        let spread = case.got(isa, backward.transposed_tile(isa), Activation::Identity, h);
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
         assert_eq!(dot(&conv_a, &b), dot(&a, &spread), "{window:?}");
     }
@@ -102,7 +111,7 @@ fn is_the_gradient_of_the_convolution() {
 fn stays_within_the_bound_on_real_numbers() {
     let mut lcg = Lcg(3);
     let window = Window { stride: [2; 2], before: [1; 2], ..Window::new(4, 4) };
-    let conv = ConvTranspose { window, input: [9, 17, 24], output: [18, 34, 21], groups: 1 };
+    let conv = ConvGeometry { window, input: [9, 17, 24], output: [18, 34, 21], groups: 1 };
     let mut case = Case::new(conv, |length| lcg.reals(length));
     let want = case.want(Activation::Identity);
     let got: Vec<_> = variants().map(|(isa, tile)| case.got(isa, tile, Activation::Identity, 5)).collect();

@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use super::{Depthwise, Variant};
+use super::{ConvGeometry, Variant};
 use crate::activation::ApplyRows;
 use crate::simd::{Columns, Kernel, Simd};
 use crate::unroll::unrolled_array;
@@ -9,7 +9,7 @@ use crate::{Activation, Rows};
 /// The arguments of [`depthwise`](super::depthwise), checked.
 pub(super) struct DepthwiseF32<'a> {
     pub(super) variant: Variant,
-    pub(super) dw: &'a Depthwise,
+    pub(super) dw: &'a ConvGeometry,
     pub(super) x: Rows<'a>,
     pub(super) packed: &'a [f32],
     pub(super) activation: Activation,
@@ -65,7 +65,7 @@ fn inside(start: usize, before: usize, size: usize, count: usize) -> Range<usize
 
 /// A few output rows.
 struct Strip<'a> {
-    dw: &'a Depthwise,
+    dw: &'a ConvGeometry,
     /// Line `t` is the input row that tap `t` of the first output row meets; only `taps` of them exist.
     lines: &'a [&'a [f32]; MOST_LINES],
     taps: Range<usize>,
@@ -106,7 +106,7 @@ impl Strip<'_> {
         x: usize,
         out: &mut [f32],
     ) -> bool {
-        let Depthwise { input: [_, w, c], output: [_, ow, _], window } = self.dw;
+        let ConvGeometry { input: [_, w, c], output: [_, ow, _], window, .. } = self.dw;
         let (count, before) = ((P - 1) * STRIDE + K, window.before[1]);
         let inside = inside(x * STRIDE, before, *w, count);
         if inside.start > edge(K, P) || inside.end < count - edge(K, P) {

@@ -24,69 +24,35 @@ mod reference;
 mod tests;
 mod variant;
 
-use core::ops::Range;
-
 pub use int8::{depthwise_int8, pack_int8, packed_len_int8, reference_int8};
 pub use pack::{pack, packed_len};
 pub use reference::reference;
 pub use variant::{VARIANTS, Variant};
 
-use crate::{Activation, Isa, Rows, Window};
+use crate::{Activation, ConvGeometry, ConvOperands, Isa};
 
-/// The shape of a depthwise convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Depthwise {
-    /// Kernel, stride, dilation and padding.
-    pub window: Window,
-    /// The input's rows, columns and channels, `[h, w, c]`.
-    pub input: [usize; 3],
-    /// The output's rows, columns and channels, `[oh, ow, c·multiplier]`. Windows may reach beyond the stated padding.
-    pub output: [usize; 3],
-}
-
-impl Depthwise {
-    /// QuantizedConvParams per input channel.
-    pub fn multiplier(&self) -> usize {
-        self.output[2] / self.input[2]
-    }
-
-    /// Multiply-adds, padding counted as if it were data.
-    pub fn macs(&self) -> usize {
-        self.output.iter().product::<usize>() * self.taps()
-    }
-
-    /// Taps of the window.
-    fn taps(&self) -> usize {
-        self.window.kernel[0] * self.window.kernel[1]
-    }
-
-    fn check(&self) {
+impl ConvGeometry {
+    fn check_depthwise(&self) {
         let (c, o) = (self.input[2], self.output[2]);
         assert!(self.window.extent().is_some(), "depthwise window {:?}", self.window);
         assert!(c > 0 && o > 0 && o.is_multiple_of(c), "{o} depthwise outputs of {c} channels");
     }
 }
 
-/// Computes the output rows `rows` into `out`, which holds exactly these (`[rows, ow, c·multiplier]`).
+/// Computes output rows `[rows, ow, c·multiplier]`; `operands.packed` comes from [`pack`] for the same `isa`.
 ///
-/// `x` has rows of `w·c` f32 values and must hold those that the windows of `rows` meet. `packed` comes from [`pack`]
-/// for the same `isa`. Panics where sizes contradict each other or `variant` does not [fit](Variant::fits).
-#[expect(clippy::too_many_arguments, reason = "as many as the operation has operands")]
+/// Panics where sizes contradict each other or `variant` does not [fit](Variant::fits).
 pub fn depthwise(
     isa: Isa,
     variant: Variant,
-    dw: &Depthwise,
-    x: Rows<'_>,
-    packed: &[f32],
+    dw: &ConvGeometry,
+    operands: ConvOperands<'_, f32, f32>,
     activation: Activation,
-    rows: Range<usize>,
     out: &mut [f32],
 ) {
-    dw.check();
+    dw.check_depthwise();
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
-    assert!(rows.start <= rows.end && rows.end <= dw.output[0], "depthwise rows {rows:?} of {}", dw.output[0]);
-    assert_eq!(x.length(), dw.input[1] * dw.input[2], "f32 values in a row of depthwise input");
-    assert_eq!(packed.len(), packed_len(isa, dw), "f32 values of packed depthwise weights");
-    assert_eq!(out.len(), rows.len() * dw.output[1] * dw.output[2], "f32 values of depthwise output");
+    operands.check(dw, packed_len(isa, dw), out.len());
+    let ConvOperands { x, packed, rows } = operands;
     isa.run(kernel::DepthwiseF32 { variant, dw, x, packed, activation, rows, out });
 }

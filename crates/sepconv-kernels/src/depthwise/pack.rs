@@ -1,8 +1,8 @@
-use super::Depthwise;
+use super::ConvGeometry;
 use crate::Isa;
 
 /// f32 values of packed weights: per vector of output channels one vector of biases and one per tap.
-pub fn packed_len(isa: Isa, dw: &Depthwise) -> usize {
+pub fn packed_len(isa: Isa, dw: &ConvGeometry) -> usize {
     dw.output[2].next_multiple_of(isa.lanes()) * (dw.taps() + 1)
 }
 
@@ -11,8 +11,8 @@ pub fn packed_len(isa: Isa, dw: &Depthwise) -> usize {
 ///
 /// Per vector of output channels: their biases, then for each tap, row by row, their weights. Channels beyond the last
 /// are zeros, so that every load is a whole vector.
-pub fn pack(isa: Isa, dw: &Depthwise, weights: &[f32], bias: Option<&[f32]>, packed: &mut [f32]) {
-    dw.check();
+pub fn pack(isa: Isa, dw: &ConvGeometry, weights: &[f32], bias: Option<&[f32]>, packed: &mut [f32]) {
+    dw.check_depthwise();
     let (lanes, taps, channels) = (isa.lanes(), dw.taps(), dw.output[2]);
     assert_eq!(weights.len(), channels * taps, "depthwise weights");
     assert!(bias.is_none_or(|bias| bias.len() == channels), "depthwise biases");

@@ -1,17 +1,17 @@
-use super::Depthwise;
+use super::ConvGeometry;
 use crate::Activation;
 
 /// The definition: a whole feature map `x` of `[h, w, c]`, weights `[c·multiplier, kh, kw, 1]`, biases (absent: zeros),
 /// sums in double precision.
 pub fn reference(
-    dw: &Depthwise,
+    dw: &ConvGeometry,
     x: &[f32],
     weights: &[f32],
     bias: Option<&[f32]>,
     activation: Activation,
     out: &mut [f32],
 ) {
-    dw.check();
+    dw.check_depthwise();
     let ([h, w, c], [oh, ow, channels], window) = (dw.input, dw.output, &dw.window);
     let [kh, kw] = window.kernel;
     for y in 0..oh {

@@ -1,18 +1,18 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Depthwise, VARIANTS, Variant, depthwise, pack, packed_len, reference};
+use super::{VARIANTS, Variant, depthwise, pack, packed_len, reference};
 use crate::testing::Lcg;
-use crate::{Activation, Isa, Rows, Window};
+use crate::{Activation, ConvGeometry, ConvOperands, Isa, Rows, Window};
 
 /// A shape with whatever output its window gives.
-fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<Depthwise> {
+fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<ConvGeometry> {
     let [oh, ow] = window.output([input[0], input[1]])?;
-    Some(Depthwise { window, input, output: [oh, ow, input[2] * multiplier] })
+    Some(ConvGeometry::depthwise(window, input, [oh, ow, input[2] * multiplier]))
 }
 
 /// Windows of every variant and of the general kernel, on planes from a single pixel to several tiles.
-fn shapes() -> Vec<Depthwise> {
+fn shapes() -> Vec<ConvGeometry> {
     let mut shapes = Vec::new();
     let planes = [[1, 1], [2, 3], [5, 4], [7, 7], [8, 15], [3, 33]];
     for kernel in 1..=7 {
@@ -62,7 +62,7 @@ struct Operands {
 }
 
 impl Operands {
-    fn new(dw: &Depthwise, mut make: impl FnMut(usize) -> Vec<f32>) -> Self {
+    fn new(dw: &ConvGeometry, mut make: impl FnMut(usize) -> Vec<f32>) -> Self {
         let channels = dw.output[2];
         let x = make(dw.input.iter().product());
         let weights = make(channels * dw.taps());
@@ -70,20 +70,27 @@ impl Operands {
         Self { x, weights, bias }
     }
 
-    fn packed(&self, isa: Isa, dw: &Depthwise) -> Vec<f32> {
+    fn packed(&self, isa: Isa, dw: &ConvGeometry) -> Vec<f32> {
         let mut packed = vec![f32::NAN; packed_len(isa, dw)];
         pack(isa, dw, &self.weights, self.bias.as_deref(), &mut packed);
         packed
     }
 
-    fn run(&self, isa: Isa, variant: Variant, dw: &Depthwise, activation: Activation) -> Vec<f32> {
+    fn run(&self, isa: Isa, variant: Variant, dw: &ConvGeometry, activation: Activation) -> Vec<f32> {
         let mut out = vec![f32::NAN; dw.output.iter().product()];
         let x = Rows::new(&self.x, dw.input[1] * dw.input[2]);
-        depthwise(isa, variant, dw, x, &self.packed(isa, dw), activation, 0..dw.output[0], &mut out);
+        depthwise(
+            isa,
+            variant,
+            dw,
+            ConvOperands { x, packed: &self.packed(isa, dw), rows: 0..dw.output[0] },
+            activation,
+            &mut out,
+        );
         out
     }
 
-    fn expected(&self, dw: &Depthwise, activation: Activation) -> Vec<f32> {
+    fn expected(&self, dw: &ConvGeometry, activation: Activation) -> Vec<f32> {
         let mut out = vec![f32::NAN; dw.output.iter().product()];
         reference(dw, &self.x, &self.weights, self.bias.as_deref(), activation, &mut out);
         out
@@ -91,7 +98,7 @@ impl Operands {
 }
 
 /// Runs `check` on every shape, every instruction set and every variant that fits.
-fn everywhere(shapes: &[Depthwise], mut check: impl FnMut(&Depthwise, Isa, Variant)) {
+fn everywhere(shapes: &[ConvGeometry], mut check: impl FnMut(&ConvGeometry, Isa, Variant)) {
     for dw in shapes {
         for isa in Isa::available_f32() {
             for &variant in VARIANTS.iter().filter(|variant| variant.fits(dw)) {
@@ -199,7 +206,14 @@ fn a_ring_of_rows_gives_the_same_bits_as_the_plane() {
                     filled = filled.max(end);
                     let mut out = vec![f32::NAN; rows.len() * ow * c];
                     let x = Rows::new(&ring, w * c);
-                    depthwise(isa, variant, dw, x, &packed, Activation::Silu, rows.clone(), &mut out);
+                    depthwise(
+                        isa,
+                        variant,
+                        dw,
+                        ConvOperands { x, packed: &packed, rows: rows.clone() },
+                        Activation::Silu,
+                        &mut out,
+                    );
                     let expected = &expected[rows.start * ow * c..rows.end * ow * c];
                     assert_eq!(out, expected, "{isa} {} rows {rows:?}", variant.name());
                 }
@@ -230,8 +244,8 @@ fn the_fixed_kernels_are_chosen() {
     let window = Window { stride: [2; 2], after: [1; 2], ..Window::new(3, 3) };
     let dw = shape(window, [112, 112, 64], 1).expect("a window that fits");
     assert_eq!(Variant::choose(&dw), Variant::K3S2);
-    let dilated = Depthwise { window: Window { dilation: [2; 2], ..window }, ..dw };
+    let dilated = ConvGeometry { window: Window { dilation: [2; 2], ..window }, ..dw };
     assert_eq!(Variant::choose(&dilated), Variant::General);
-    let multiplied = Depthwise { output: [56, 56, 128], ..dw };
+    let multiplied = ConvGeometry { output: [56, 56, 128], ..dw };
     assert_eq!(Variant::choose(&multiplied), Variant::General);
 }

@@ -1,4 +1,4 @@
-use super::Depthwise;
+use super::ConvGeometry;
 
 /// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
 /// benches go by. A line here makes a kernel.
@@ -72,12 +72,12 @@ variants! {
 
 impl Variant {
     /// The fastest kernel for a shape.
-    pub fn choose(dw: &Depthwise) -> Self {
+    pub fn choose(dw: &ConvGeometry) -> Self {
         VARIANTS.iter().copied().find(|variant| variant.fits(dw)).unwrap_or(Self::General)
     }
 
     /// Whether this kernel computes that shape.
-    pub fn fits(self, dw: &Depthwise) -> bool {
+    pub fn fits(self, dw: &ConvGeometry) -> bool {
         let window = &dw.window;
         self.fixed().is_none_or(|(kernel, stride)| {
             window.kernel == [kernel; 2]

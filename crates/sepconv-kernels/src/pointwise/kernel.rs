@@ -1,7 +1,7 @@
+use crate::gemm::microkernel::{GemmDtype, MicroKernel, OutputTile};
+use crate::gemm::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Tile, TileTask, split};
 use crate::rows::Rows;
-use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd};
-use crate::tile::{AxisTaps, L2_WEIGHT_BUDGET, Patch, Tile, TileTask, split};
 
 /// `m` pixels of `k` numbers, each by weights for `n` channels.
 pub(super) struct Pointwise<'a, M: GemmDtype> {

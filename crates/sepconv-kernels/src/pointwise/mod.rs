@@ -7,13 +7,13 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use int8::{pointwise_int8, pointwise_int8_to_f32, reference_int8};
+pub use int8::{pointwise_int8, reference_int8};
 pub use reference::reference;
 
-use crate::activation::Activation;
-use crate::scheme::F32MicroKernel;
+use crate::epilogue::F32Output;
+use crate::gemm::microkernel::F32MicroKernel;
+pub use crate::gemm::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len_int8};
 use crate::simd::Isa;
-pub use crate::tile::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len_int8};
 
 /// Multiplies every pixel of `x` `[m, k]` by weights that [`pack`] re-ordered for `isa` and `tile`, into `out` `[m,
 /// n]`.
@@ -23,24 +23,13 @@ pub use crate::tile::{Tile, gate_inputs, pack, pack_int8, packed_len, packed_len
 /// are divided among calls does not change a bit of the result.
 ///
 /// Cost: `m·k·n` multiply-adds; reads `4·(m·k + k·n)` bytes, writes `4·m·n`. Panics when lengths contradict each other.
-#[allow(clippy::too_many_arguments)]
-pub fn pointwise(
-    isa: Isa,
-    tile: Tile,
-    k: usize,
-    n: usize,
-    x: &[f32],
-    packed: &[f32],
-    residual: Option<&[f32]>,
-    activation: Activation,
-    out: &mut [f32],
-) {
+pub fn pointwise(isa: Isa, tile: Tile, [k, n]: [usize; 2], x: &[f32], packed: &[f32], output: F32Output<'_>) {
     assert!(k > 0 && n > 0, "a pixel has channels");
-    assert!(out.len().is_multiple_of(n), "out is [m, n]");
-    assert_eq!(x.len(), out.len() / n * k, "x is [m, k]");
+    assert!(output.out.len().is_multiple_of(n), "out is [m, n]");
+    assert_eq!(x.len(), output.out.len() / n * k, "x is [m, k]");
     assert_eq!(packed.len(), packed_len(isa, tile, k, n), "weights packed for this tile");
-    assert!(residual.is_none_or(|residual| residual.len() == out.len()), "the residual is [m, n]");
+    output.check();
     tile.check(isa);
-    let (m, micro_kernel) = (out.len() / n, F32MicroKernel { isa, residual, activation, out });
+    let (m, micro_kernel) = (output.out.len() / n, F32MicroKernel { isa, output });
     tile.isa(isa).run(kernel::Pointwise { micro_kernel, tile, shape: [m, k, n], x, packed });
 }

@@ -2,6 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::Activation;
 use crate::testing::{Lcg, absolute, assert_within_bound};
 
 struct Case {
@@ -46,7 +47,7 @@ impl Case {
         pack(isa, tile, self.k, &self.weights, &self.bias, &mut packed);
         let mut out = self.out();
         let residual = self.residual.as_deref();
-        pointwise(isa, tile, self.k, self.n, &self.x, &packed, residual, activation, &mut out);
+        pointwise(isa, tile, [self.k, self.n], &self.x, &packed, F32Output { residual, activation, out: &mut out });
         out
     }
 }

@@ -1,10 +1,9 @@
 use core::ops::Range;
 
-use super::{Pool, PoolKind};
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
 use crate::unroll::unrolled_array;
-use crate::{Isa, Rows};
+use crate::{ConvGeometry, Isa, Rows};
 
 /// How a mean becomes a u8: `output(Σ (x - zero_point) · (scale / count))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,10 +28,16 @@ impl Mean {
 /// `mean` of those inside the feature map, which must be given for an average and for nothing else. A row of `x` is
 /// `[w,c]`, `out` is `[rows,ow,c]`. Sums are exact for windows of up to 2²³ taps.
 ///
-/// Panics when sizes contradict each other or the mean the kind of pooling.
-pub fn pool_int8(isa: Isa, pool: &Pool, mean: Option<&Mean>, x: Rows<'_, u8>, rows: Range<usize>, out: &mut [u8]) {
-    pool.check();
-    assert_eq!(mean.is_some(), pool.kind != PoolKind::Max, "an int8 average needs a mean");
+/// Panics when sizes contradict each other.
+pub fn pool_int8(
+    isa: Isa,
+    pool: &ConvGeometry,
+    mean: Option<&Mean>,
+    x: Rows<'_, u8>,
+    rows: Range<usize>,
+    out: &mut [u8],
+) {
+    pool.check_pool();
     assert!(rows.start <= rows.end && rows.end <= pool.output[0], "pooled rows {rows:?} of {}", pool.output[0]);
     assert_eq!(x.length(), pool.input[1] * pool.input[2], "u8 values in a row of pooling input");
     assert_eq!(out.len(), rows.len() * pool.output[1] * pool.output[2], "u8 values of pooling output");
@@ -41,7 +46,7 @@ pub fn pool_int8(isa: Isa, pool: &Pool, mean: Option<&Mean>, x: Rows<'_, u8>, ro
 
 /// The arguments of [`pool_int8`], checked.
 struct PoolInt8<'a> {
-    pool: &'a Pool,
+    pool: &'a ConvGeometry,
     mean: Option<&'a Mean>,
     x: Rows<'a, u8>,
     rows: Range<usize>,
@@ -73,7 +78,7 @@ impl<S: Int8> Kernel<S> for PoolInt8<'_> {
 /// are.
 #[inline(always)]
 fn each_tap<'a>(
-    pool: &Pool,
+    pool: &ConvGeometry,
     x: &Rows<'a, u8>,
     [y, column]: [usize; 2],
     channels: Range<usize>,
@@ -100,7 +105,7 @@ fn part<S: Int8>(bytes: &[u8], v: usize) -> &[u8] {
 #[inline(always)]
 fn average<S: Int8>(
     simd: S,
-    pool: &Pool,
+    pool: &ConvGeometry,
     mean: &Mean,
     x: &Rows<'_, u8>,
     place: [usize; 2],
@@ -119,7 +124,7 @@ fn average<S: Int8>(
 }
 
 #[inline(always)]
-fn greatest<S: Int8>(simd: S, pool: &Pool, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
+fn greatest<S: Int8>(simd: S, pool: &ConvGeometry, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
     // f32 values hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
     each_tap(pool, x, place, first..first + out.len(), |bytes| {

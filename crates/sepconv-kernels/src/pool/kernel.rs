@@ -1,12 +1,14 @@
 use core::ops::Range;
 
-use super::{Pool, PoolKind};
+use super::PoolKind;
+use crate::ConvGeometry;
 use crate::Rows;
 use crate::simd::{Kernel, Simd};
 
 /// The arguments of [`pool`](super::pool), checked.
 pub(super) struct PoolF32<'a> {
-    pub(super) pool: &'a Pool,
+    pub(super) kind: PoolKind,
+    pub(super) pool: &'a ConvGeometry,
     pub(super) x: Rows<'a>,
     pub(super) rows: Range<usize>,
     pub(super) out: &'a mut [f32],
@@ -16,14 +18,14 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        let (pool, x) = (self.pool, &self.x);
+        let (kind, pool, x) = (self.kind, self.pool, &self.x);
         let [_, ow, c] = pool.output;
         let places = self.rows.flat_map(|y| (0..ow).map(move |x| [y, x]));
         for (out, place) in self.out.chunks_exact_mut(c).zip(places) {
-            let divisor = simd.splat(pool.divisor(place));
+            let divisor = simd.splat(pool.pool_divisor(kind, place));
             for (v, out) in out.chunks_mut(S::LANES).enumerate() {
                 let channels = v * S::LANES..v * S::LANES + out.len();
-                let result = match pool.kind {
+                let result = match kind {
                     PoolKind::Max => fold::<S, true>(simd, pool, x, place, channels),
                     PoolKind::Average { .. } => simd.div(fold::<S, false>(simd, pool, x, place, channels), divisor),
                 };
@@ -37,7 +39,7 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
 #[inline(always)]
 fn fold<S: Simd, const MAX: bool>(
     simd: S,
-    pool: &Pool,
+    pool: &ConvGeometry,
     x: &Rows<'_>,
     [y, column]: [usize; 2],
     channels: Range<usize>,

@@ -16,7 +16,7 @@ use core::ops::Range;
 pub use int8::{Mean, pool_int8};
 pub use reference::{global_average_reference, reference};
 
-use crate::{Isa, Rows, Window};
+use crate::{ConvGeometry, Isa, Rows};
 
 /// What is taken of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,25 +32,12 @@ pub enum PoolKind {
     },
 }
 
-/// The shape of a pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pool {
-    /// Kernel, stride, dilation and padding.
-    pub window: Window,
-    /// The input's rows, columns and channels, `[h, w, c]`.
-    pub input: [usize; 3],
-    /// The output's rows, columns and channels, `[oh, ow, c]`. Windows may reach beyond the stated padding.
-    pub output: [usize; 3],
-    /// What is taken of each window.
-    pub kind: PoolKind,
-}
-
-impl Pool {
+impl ConvGeometry {
     /// What the sum of a window at `[y, x]` is divided by.
-    fn divisor(&self, place: [usize; 2]) -> f32 {
+    fn pool_divisor(&self, kind: PoolKind, place: [usize; 2]) -> f32 {
         let count = |axis: usize| {
             let (window, size, at) = (&self.window, self.input[axis], place[axis]);
-            if self.kind == (PoolKind::Average { count_padding: true }) {
+            if kind == (PoolKind::Average { count_padding: true }) {
                 let end = size + window.before[axis] + window.after[axis];
                 let left = end.saturating_sub(at * window.stride[axis]);
                 left.div_ceil(window.dilation[axis]).min(window.kernel[axis])
@@ -62,7 +49,7 @@ impl Pool {
         (count(0) * count(1)).max(1) as f32
     }
 
-    fn check(&self) {
+    fn check_pool(&self) {
         assert!(self.window.extent().is_some(), "pooling window {:?}", self.window);
         assert!(self.input[2] > 0 && self.input[2] == self.output[2], "pooled channels {self:?}");
     }
@@ -71,12 +58,12 @@ impl Pool {
 /// Computes the output rows `rows` into `out`, which holds exactly these (`[rows, ow, c]`).
 ///
 /// `x` has rows of `w·c` f32 values and must hold those that the windows of `rows` meet.
-pub fn pool(isa: Isa, pool: &Pool, x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
-    pool.check();
+pub fn pool(isa: Isa, kind: PoolKind, pool: &ConvGeometry, x: Rows<'_>, rows: Range<usize>, out: &mut [f32]) {
+    pool.check_pool();
     assert!(rows.start <= rows.end && rows.end <= pool.output[0], "pooled rows {rows:?} of {}", pool.output[0]);
     assert_eq!(x.length(), pool.input[1] * pool.input[2], "f32 values in a row of pooling input");
     assert_eq!(out.len(), rows.len() * pool.output[1] * pool.output[2], "f32 values of pooling output");
-    isa.run(kernel::PoolF32 { pool, x, rows, out });
+    isa.run(kernel::PoolF32 { kind, pool, x, rows, out });
 }
 
 /// The mean over all pixels of `x`, `[pixels, c]`, into `out`, `[c]`. No pixels give NaN.

@@ -1,8 +1,9 @@
-use super::{Pool, PoolKind};
+use super::PoolKind;
+use crate::ConvGeometry;
 
 /// The definition, of a whole feature map `x` of `[h, w, c]`; sums in double precision.
-pub fn reference(pool: &Pool, x: &[f32], out: &mut [f32]) {
-    pool.check();
+pub fn reference(kind: PoolKind, pool: &ConvGeometry, x: &[f32], out: &mut [f32]) {
+    pool.check_pool();
     let ([h, w, c], [oh, ow, _], window) = (pool.input, pool.output, &pool.window);
     for y in 0..oh {
         for column in 0..ow {
@@ -17,9 +18,9 @@ pub fn reference(pool: &Pool, x: &[f32], out: &mut [f32]) {
                         sum += f64::from(x);
                     }
                 }
-                out[(y * ow + column) * c + channel] = match pool.kind {
+                out[(y * ow + column) * c + channel] = match kind {
                     PoolKind::Max => greatest,
-                    PoolKind::Average { .. } => (sum / f64::from(pool.divisor([y, column]))) as f32,
+                    PoolKind::Average { .. } => (sum / f64::from(pool.pool_divisor(kind, [y, column]))) as f32,
                 };
             }
         }

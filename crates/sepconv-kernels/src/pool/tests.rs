@@ -1,15 +1,15 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Mean, Pool, PoolKind, global_average, global_average_reference, pool, pool_int8, reference};
+use super::{Mean, PoolKind, global_average, global_average_reference, pool, pool_int8, reference};
 use crate::requantize::Requantize;
 use crate::testing::Lcg;
-use crate::{Isa, Rows, Window};
+use crate::{ConvGeometry, Isa, Rows, Window};
 
 const KINDS: [PoolKind; 3] =
     [PoolKind::Max, PoolKind::Average { count_padding: false }, PoolKind::Average { count_padding: true }];
 
-fn shapes() -> Vec<Pool> {
+fn shapes() -> Vec<(PoolKind, ConvGeometry)> {
     let mut shapes = Vec::new();
     for (i, kernel) in [[2, 2], [3, 3], [3, 2], [1, 4]].into_iter().enumerate() {
         for stride in 1..=3 {
@@ -20,7 +20,9 @@ fn shapes() -> Vec<Pool> {
                     // The output as it is, and with one more row and column, as `ceil_mode` may ask.
                     for extra in 0..=1 {
                         let output = window.output([7, 9]).map(|[h, w]| [h + extra, w + extra, channels]);
-                        let make = |output| KINDS.map(|kind| Pool { window, input: [7, 9, channels], output, kind });
+                        let make = |output| {
+                            KINDS.map(|kind| (kind, ConvGeometry::depthwise(window, [7, 9, channels], output)))
+                        };
                         shapes.extend(output.into_iter().flat_map(make));
                     }
                 }
@@ -30,21 +32,21 @@ fn shapes() -> Vec<Pool> {
     shapes
 }
 
-fn run(isa: Isa, shape: &Pool, x: &[f32]) -> Vec<f32> {
+fn run(isa: Isa, kind: PoolKind, shape: &ConvGeometry, x: &[f32]) -> Vec<f32> {
     let mut out = vec![f32::NAN; shape.output.iter().product()];
-    pool(isa, shape, Rows::new(x, shape.input[1] * shape.input[2]), 0..shape.output[0], &mut out);
+    pool(isa, kind, shape, Rows::new(x, shape.input[1] * shape.input[2]), 0..shape.output[0], &mut out);
     out
 }
 
 #[test]
 fn whole_numbers_are_exact() {
     let mut lcg = Lcg(1);
-    for shape in shapes() {
+    for (kind, shape) in shapes() {
         let x = lcg.integers(shape.input.iter().product());
         let mut expected = vec![f32::NAN; shape.output.iter().product()];
-        reference(&shape, &x, &mut expected);
+        reference(kind, &shape, &x, &mut expected);
         for isa in Isa::available_f32() {
-            assert_eq!(run(isa, &shape, &x), expected, "{isa} {shape:?}");
+            assert_eq!(run(isa, kind, &shape, &x), expected, "{isa} {kind:?} {shape:?}");
         }
     }
 }
@@ -52,16 +54,16 @@ fn whole_numbers_are_exact() {
 #[test]
 fn padding_counts_only_when_asked_and_never_beyond_the_pads() {
     let window = Window { stride: [2; 2], before: [1; 2], after: [0; 2], ..Window::new(2, 2) };
-    let shape =
-        |count_padding| Pool { window, input: [4, 4, 1], output: [3, 3, 1], kind: PoolKind::Average { count_padding } };
+    let shape = ConvGeometry::depthwise(window, [4, 4, 1], [3, 3, 1]);
+    let kind = |count_padding| PoolKind::Average { count_padding };
     let x = [4.0; 16];
     let inside = [4.0; 9];
     // Corners at the top left hold 1 cell and 3 of padding; those at the other end hang over the feature map, where
     // nothing counts.
     let padded = [1.0, 2.0, 2.0, 2.0, 4.0, 4.0, 2.0, 4.0, 4.0];
     for isa in Isa::available_f32() {
-        assert_eq!(run(isa, &shape(false), &x), inside, "{isa}");
-        assert_eq!(run(isa, &shape(true), &x), padded, "{isa}");
+        assert_eq!(run(isa, kind(false), &shape, &x), inside, "{isa}");
+        assert_eq!(run(isa, kind(true), &shape, &x), padded, "{isa}");
     }
 }
 
@@ -69,18 +71,18 @@ fn padding_counts_only_when_asked_and_never_beyond_the_pads() {
 fn a_ring_of_rows_serves_as_well() {
     let mut lcg = Lcg(2);
     let window = Window { stride: [2, 1], before: [1, 1], after: [1, 1], ..Window::new(3, 3) };
-    let shape = Pool { window, input: [9, 5, 19], output: [5, 5, 19], kind: PoolKind::Max };
+    let shape = ConvGeometry::depthwise(window, [9, 5, 19], [5, 5, 19]);
     let row = 5 * 19;
     let x = lcg.reals(9 * row);
     for isa in Isa::available_f32() {
-        let expected = run(isa, &shape, &x);
+        let expected = run(isa, PoolKind::Max, &shape, &x);
         for y in 0..5usize {
             let mut ring = vec![f32::NAN; 3 * row];
             for from in (2 * y).saturating_sub(1)..(2 * y + 2).min(9) {
                 ring[from % 3 * row..][..row].copy_from_slice(&x[from * row..][..row]);
             }
             let mut out = vec![f32::NAN; row];
-            pool(isa, &shape, Rows::new(&ring, row), y..y + 1, &mut out);
+            pool(isa, PoolKind::Max, &shape, Rows::new(&ring, row), y..y + 1, &mut out);
             assert_eq!(out, expected[y * row..][..row], "{isa} row {y}");
         }
     }
@@ -113,10 +115,10 @@ fn bytes_are_those_of_the_definition() {
     let mut lcg = Lcg(5);
     let output = Requantize { zero_point: 12, low: 3, high: 240 };
     let mean = Mean { zero_point: 100, scale: 1.7, output };
-    for shape in shapes() {
+    for (kind, shape) in shapes() {
         let x = lcg.bytes(shape.input.iter().product());
         let [h, w, c] = shape.input;
-        let average = (shape.kind != PoolKind::Max).then_some(&mean);
+        let average = (kind != PoolKind::Max).then_some(&mean);
         let expected = (0..shape.output.iter().product()).map(|i| {
             let [_, ow, _] = shape.output;
             let (y, column, channel) = (i / (ow * c), i / c % ow, i % c);

@@ -1,4 +1,5 @@
-use super::{AddResidual, Epilogue, RequantOperand, Requantize};
+use super::{AddResidual, RequantOperand, Requantize};
+use crate::epilogue::Epilogue;
 use crate::simd::Int8;
 
 impl Requantize {

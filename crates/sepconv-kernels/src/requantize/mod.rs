@@ -7,7 +7,7 @@
 //! 1. `y = clamp(round(acc·scale[o]) + zero_point, low, high)`, where `scale[o]` is the product of the operands' scales
 //!    divided by the
 //!    result's, and `low..=high` is all that is left of an activation that clips ([`Requantize`]);
-//! 2. `y = lut[y]`, any other function between two quantizations ([`Epilogue::lut`]);
+//! 2. `y = lut[y]`, any other function between two quantizations ([`Epilogue::lut`](crate::Epilogue::lut));
 //! 3. `y = clamp(round(a·(y - za) + b·(r - zb)) + zero_point, low, high)` with the byte `r` of a residual
 //!    ([`AddResidual`]).
 //!
@@ -77,41 +77,5 @@ impl AddResidual {
     /// The definition, of one byte of each.
     pub fn apply(self, q: u8, residual: u8) -> u8 {
         self.output.round(self.sum.apply(q) + self.residual.apply(residual))
-    }
-}
-
-/// All that follows the sums of an int8 kernel.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Epilogue<'a> {
-    /// What sums become.
-    pub output: Requantize,
-    /// A function of the u8 result.
-    pub lut: Option<&'a [u8; 256]>,
-    /// How the kernel's residual is added; a kernel has a residual exactly if this is there.
-    pub residual: Option<AddResidual>,
-}
-
-impl Epilogue<'_> {
-    /// The definition, of one sum. Panics when one of the epilogue and the arguments has a residual, and the other
-    /// none.
-    pub fn apply(&self, acc: i32, scale: f32, residual: Option<u8>) -> u8 {
-        let y = self.output.apply(acc, scale);
-        let y = self.lut.map_or(y, |lut| lut[usize::from(y)]);
-        match (self.residual, residual) {
-            (Some(add), Some(residual)) => add.apply(y, residual),
-            (None, None) => y,
-            _ => panic!("a residual and how to add it belong together"),
-        }
-    }
-
-    /// Panics where the bounds of a clip are in the wrong order, or a residual is there without being wanted or the
-    /// reverse.
-    pub(crate) fn check(&self, residual: bool) {
-        assert_eq!(self.residual.is_some(), residual, "a residual and how to add it belong together");
-        for Requantize { low, high, .. } in
-            [Some(self.output), self.residual.map(|add| add.output)].into_iter().flatten()
-        {
-            assert!(low <= high, "bytes between {low} and {high}");
-        }
     }
 }

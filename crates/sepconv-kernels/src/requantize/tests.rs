@@ -2,6 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::Epilogue;
 use crate::simd::{Int8, Isa, Kernel};
 
 const OUTPUTS: [Requantize; 6] = [

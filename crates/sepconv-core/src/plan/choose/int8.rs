@@ -1,7 +1,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use sepconv_kernels::{Tile, conv2d, depthwise};
+use sepconv_kernels::{ConvGeometry, Tile, depthwise};
 
 use super::{Choice, Planner, in_vain};
 use crate::{
@@ -56,7 +56,7 @@ impl Planner<'_> {
             }
             // Depthwise kernels take no residual and make bytes.
             ConvKind::Depthwise if matches!(qconv.output, QConvOutput::U8 { residual: None, .. }) => {
-                let conv = depthwise::Depthwise { window: qconv.window, input: image(&x), output: image(&out) };
+                let conv = ConvGeometry::depthwise(qconv.window, image(&x), image(&out));
                 let variant = depthwise::Variant::choose(&conv);
                 let filters = self.filters(qconv, Layout::Depthwise(variant, conv))?;
                 let why = format!("{} channels, windows share the bytes of a column", conv.output[2]);
@@ -68,7 +68,7 @@ impl Planner<'_> {
             }
             kind => {
                 let [input, output] = [image(&x), image(&out)];
-                let conv = conv2d::Conv2d { window: qconv.window, input, output, groups: qconv.groups };
+                let conv = ConvGeometry { window: qconv.window, input, output, groups: qconv.groups };
                 let per_group = conv.output[2] / conv.groups;
                 let tile = conv.tile_int8(self.isa);
                 let filters = self.filters(qconv, Layout::Conv2d(tile, conv))?;

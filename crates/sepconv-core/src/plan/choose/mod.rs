@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use sepconv_kernels::{Activation, Tile, conv_transpose, conv2d, depthwise, pointwise};
+use sepconv_kernels::{Activation, ConvGeometry, Tile, conv_transpose, conv2d, depthwise, pointwise};
 
 use super::{
     Planner,
@@ -45,7 +45,9 @@ impl Planner<'_> {
                 return Err(Error::unsupported("a maximum of signed bytes has no kernel")
                     .help("the passes make all bytes unsigned: run them first"));
             }
-            Op::Pool(pool) => self.plain(Float::Pool(pool.geometry(x, shape)), "pool", "vectors of channels"),
+            Op::Pool(pool) => {
+                self.plain(Float::Pool(pool.kind, pool.geometry(x, shape)), "pool", "vectors of channels")
+            }
             op if is_global_mean(op) && x.len() == 4 && x.elements() > 0 => match self.rows_means {
                 Some(_) => {
                     let work = Float::GlobalAverage { channels: x[3], pixels: x[1] };
@@ -146,7 +148,7 @@ impl Planner<'_> {
             ConvKind::Pointwise => self.matrix(activation),
             // Depthwise kernels take no residual.
             ConvKind::Depthwise if self.node.inputs.len() == 3 => {
-                let conv = depthwise::Depthwise { window: conv.window, input: image(&x), output: image(&out) };
+                let conv = ConvGeometry::depthwise(conv.window, image(&x), image(&out));
                 let variant = depthwise::Variant::choose(&conv);
                 let packed = self.packed(depthwise::packed_len(self.isa, &conv), Weights::Depthwise(conv))?;
                 let work = Float::Depthwise(Depthwise { variant, conv, packed, activation }).into();
@@ -170,7 +172,7 @@ impl Planner<'_> {
     fn conv_transpose(&mut self, conv: &ConvTranspose) -> Result<Choice> {
         let (x, out) = (self.shape(self.node.inputs[0]), self.shape(self.node.output));
         let (activation, conv) = (conv.activation, conv.geometry(x, out));
-        let tile = conv.tile(self.isa);
+        let tile = conv.transposed_tile(self.isa);
         let packed =
             self.packed(conv_transpose::packed_len(self.isa, tile, &conv), Weights::ConvTranspose(tile, conv))?;
         let work = Float::ConvTranspose { tile, conv, packed, activation }.into();

@@ -5,9 +5,11 @@ use core::ops::Range;
 use crate::op::UnaryFunction;
 use bytemuck::cast_slice;
 use sepconv_kernels::{
-    Activation, Isa, Rows, Tile, conv_transpose, conv2d, depthwise,
+    Activation, ConvGeometry, ConvOperands, F32Output, Isa, Rows, Tile, conv_transpose, conv2d, depthwise,
     elementwise::{self, Binary, Unary},
-    matmul, pointwise, pool, reduce, resize, softmax,
+    matmul, pointwise,
+    pool::{self, PoolKind},
+    reduce, resize, softmax,
 };
 
 use super::pairing::Pairing;
@@ -22,7 +24,7 @@ pub(crate) enum Float {
     Vector(Matrix),
     Conv2d {
         tile: Tile,
-        conv: conv2d::Conv2d,
+        conv: ConvGeometry,
         packed: Range<usize>,
         activation: Activation,
     },
@@ -35,11 +37,11 @@ pub(crate) enum Float {
     },
     ConvTranspose {
         tile: Tile,
-        conv: conv_transpose::ConvTranspose,
+        conv: ConvGeometry,
         packed: Range<usize>,
         activation: Activation,
     },
-    Pool(pool::Pool),
+    Pool(PoolKind, ConvGeometry),
     GlobalAverage {
         channels: usize,
         pixels: usize,
@@ -89,7 +91,7 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 pub(crate) struct Depthwise {
     pub(crate) variant: depthwise::Variant,
-    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) conv: ConvGeometry,
     pub(crate) packed: Range<usize>,
     pub(crate) activation: Activation,
 }
@@ -132,7 +134,7 @@ impl Float {
                 let a = &a[first / matrix.n * matrix.k..][..out.len() / matrix.n * matrix.k];
                 let residual = residual(x.operand(2), first, out.len());
                 let Matrix { tile, k, n, activation, .. } = *matrix;
-                pointwise::pointwise(isa, tile, k, n, a, gated, residual, activation, out);
+                pointwise::pointwise(isa, tile, [k, n], a, gated, F32Output { residual, activation, out });
             }
             Self::Vector(matrix) => {
                 let Matrix { tile, k, activation, .. } = *matrix;
@@ -140,7 +142,7 @@ impl Float {
                 let packed = &matrix.packed(x.weights)[units.start * panel..];
                 let packed = &packed[..pointwise::packed_len(isa, tile, k, out.len())];
                 let residual = residual(b, first, out.len());
-                pointwise::pointwise(isa, tile, k, out.len(), a, packed, residual, activation, out);
+                pointwise::pointwise(isa, tile, [k, out.len()], a, packed, F32Output { residual, activation, out });
             }
             Self::UnaryInPlace(function) => elementwise::unary_in_place(isa, *function, out),
             Self::Unary(function) => elementwise::unary(isa, *function, &a[first..][..out.len()], out),
@@ -176,7 +178,7 @@ impl Float {
             | Self::Depthwise(_)
             | Self::Chain(_)
             | Self::ConvTranspose { .. }
-            | Self::Pool(_)
+            | Self::Pool(..)
             | Self::Resize { .. } => {
                 self.run_planes(isa, x, units, unit, out, means, scratch);
             }
@@ -206,7 +208,14 @@ impl Float {
             match self {
                 Self::Conv2d { tile, conv, packed, activation } => {
                     let packed = weights(packed);
-                    conv2d::conv2d(isa, *tile, conv, source, packed, residual, *activation, rows, here, scratch);
+                    conv2d::conv2d(
+                        isa,
+                        *tile,
+                        conv,
+                        ConvOperands { x: source, packed, rows },
+                        F32Output { residual, activation: *activation, out: here },
+                        scratch,
+                    );
                 }
                 Self::Depthwise(depthwise) => depthwise.run(isa, x.weights, source, rows, here, means),
                 Self::Chain(chain) => {
@@ -215,9 +224,16 @@ impl Float {
                 }
                 Self::ConvTranspose { tile, conv, packed, activation } => {
                     let packed = weights(packed);
-                    conv_transpose::conv_transpose(isa, *tile, conv, source, packed, *activation, rows, here);
+                    conv_transpose::conv_transpose(
+                        isa,
+                        *tile,
+                        conv,
+                        ConvOperands { x: source, packed, rows },
+                        *activation,
+                        here,
+                    );
                 }
-                Self::Pool(pool) => pool::pool(isa, pool, source, rows, here),
+                Self::Pool(kind, pool) => pool::pool(isa, *kind, pool, source, rows, here),
                 Self::Resize { input, output, rows: row_taps, columns } => {
                     resize::resize(isa, *input, *output, row_taps, columns, source, rows, here);
                 }
@@ -233,7 +249,7 @@ impl Float {
             Self::Depthwise(Depthwise { conv, .. }) => (conv.input, conv.output),
             Self::Chain(chain) => chain.planes(),
             Self::ConvTranspose { conv, .. } => (conv.input, conv.output),
-            Self::Pool(pool) => (pool.input, pool.output),
+            Self::Pool(_, pool) => (pool.input, pool.output),
             Self::Resize { input, output, .. } => (*input, *output),
             _ => unreachable!("only kernels that slide over planes have planes"),
         }
@@ -248,7 +264,7 @@ impl Float {
             | Self::Depthwise(_)
             | Self::Chain(_)
             | Self::ConvTranspose { .. }
-            | Self::Pool(_)
+            | Self::Pool(..)
             | Self::Resize { .. } => {
                 let (_, [_, ow, o]) = self.planes();
                 ow * o
@@ -281,7 +297,14 @@ impl Matrix {
     /// Makes pixels of pixels.
     fn run(&self, isa: Isa, weights: &[u8], x: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
         let packed = self.packed(weights);
-        pointwise::pointwise(isa, self.tile, self.k, self.n, x, packed, residual, self.activation, out);
+        pointwise::pointwise(
+            isa,
+            self.tile,
+            [self.k, self.n],
+            x,
+            packed,
+            F32Output { residual, activation: self.activation, out },
+        );
     }
 }
 
@@ -290,7 +313,7 @@ impl Depthwise {
     fn run(&self, isa: Isa, weights: &[u8], x: Rows<'_>, rows: Range<usize>, out: &mut [f32], means: &mut [f32]) {
         let packed = cast_slice(&weights[self.packed.clone()]);
         let run = |rows, out: &mut [f32]| {
-            depthwise::depthwise(isa, self.variant, &self.conv, x, packed, self.activation, rows, out);
+            depthwise::depthwise(isa, self.variant, &self.conv, ConvOperands { x, packed, rows }, self.activation, out);
         };
         if means.is_empty() {
             return run(rows, out);
@@ -328,7 +351,14 @@ impl RowLayer for Float {
             Self::Depthwise(depthwise) => depthwise.run(isa, weights, x, rows, out, &mut []),
             Self::Conv2d { tile, conv, packed, activation } => {
                 let packed = cast_slice(&weights[packed.clone()]);
-                conv2d::conv2d(isa, *tile, conv, x, packed, residual, *activation, rows, out, scratch);
+                conv2d::conv2d(
+                    isa,
+                    *tile,
+                    conv,
+                    ConvOperands { x, packed, rows },
+                    F32Output { residual, activation: *activation, out },
+                    scratch,
+                );
             }
             _ => unreachable!("a chain is of convolutions"),
         }

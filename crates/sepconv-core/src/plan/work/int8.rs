@@ -3,7 +3,10 @@ use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use sepconv_kernels::{Epilogue, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool, quantized};
+use sepconv_kernels::{
+    ConvGeometry, ConvOperands, Epilogue, Int8Output, Isa, Rows, Tile, ZeroPoints, conv2d, depthwise, pointwise, pool,
+    quantized,
+};
 
 use super::{Operands, Work, images, pairing::Pairing, residual};
 use crate::{
@@ -19,13 +22,13 @@ pub(crate) enum Int8 {
     Vector(Matrix),
     Conv2d {
         tile: Tile,
-        conv: conv2d::Conv2d,
+        conv: ConvGeometry,
         filters: Filters,
     },
     Depthwise(Depthwise),
     Chain(Box<Chain<Self>>),
     Pool {
-        pool: pool::Pool,
+        pool: ConvGeometry,
         /// How a mean becomes a byte, where it is one.
         mean: Option<pool::Mean>,
     },
@@ -48,7 +51,7 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 pub(crate) struct Depthwise {
     pub(crate) variant: depthwise::Variant,
-    pub(crate) conv: depthwise::Depthwise,
+    pub(crate) conv: ConvGeometry,
     pub(crate) filters: Filters,
 }
 
@@ -209,9 +212,25 @@ impl Filters {
         let zero_points = self.zero_points;
         match &self.epilogue() {
             Some(epilogue) => {
-                pointwise::pointwise_int8(isa, tile, k, n, zero_points, x, packed, residual, epilogue, out);
+                pointwise::pointwise_int8(
+                    isa,
+                    tile,
+                    [k, n],
+                    zero_points,
+                    x,
+                    packed,
+                    Int8Output::U8 { epilogue, residual, out },
+                );
             }
-            None => pointwise::pointwise_int8_to_f32(isa, tile, k, n, zero_points, x, packed, cast_slice_mut(out)),
+            None => pointwise::pointwise_int8(
+                isa,
+                tile,
+                [k, n],
+                zero_points,
+                x,
+                packed,
+                Int8Output::F32(cast_slice_mut(out)),
+            ),
         }
     }
 }
@@ -238,17 +257,40 @@ impl RowLayer for Int8 {
             }
             Self::Depthwise(Depthwise { variant, conv, filters }) => {
                 let epilogue = filters.epilogue().expect("a depthwise kernel makes bytes");
-                depthwise::depthwise_int8(isa, *variant, conv, x, filters.packed(weights), &epilogue, rows, out);
+                depthwise::depthwise_int8(
+                    isa,
+                    *variant,
+                    conv,
+                    ConvOperands { x, packed: filters.packed(weights), rows },
+                    &epilogue,
+                    out,
+                );
             }
             Self::Conv2d { tile, conv, filters } => {
                 let (tile, zero, packed) = (*tile, filters.zero_points, filters.packed(weights));
                 match &filters.epilogue() {
                     Some(bytes) => {
-                        conv2d::conv2d_int8(isa, tile, conv, zero, x, packed, residual, bytes, rows, out, scratch);
+                        conv2d::conv2d_int8(
+                            isa,
+                            tile,
+                            conv,
+                            zero,
+                            ConvOperands { x, packed, rows },
+                            Int8Output::U8 { epilogue: bytes, residual, out },
+                            scratch,
+                        );
                     }
                     None => {
                         let out = cast_slice_mut(out);
-                        conv2d::conv2d_int8_to_f32(isa, tile, conv, zero, x, packed, rows, out, scratch);
+                        conv2d::conv2d_int8(
+                            isa,
+                            tile,
+                            conv,
+                            zero,
+                            ConvOperands { x, packed, rows },
+                            Int8Output::F32(out),
+                            scratch,
+                        );
                     }
                 }
             }

@@ -1,12 +1,12 @@
-use super::Conv2d;
+use super::ConvGeometry;
+use crate::epilogue::Epilogue;
 use crate::quantized_params::QuantizedConvParams;
-use crate::requantize::Epilogue;
 
 /// The definition, for any number of groups (depthwise convolution is `groups == c`): `x` `[h, w, c]`, weights
 /// `[o, kh, kw, c / groups]`, `residual` and `out` `[oh, ow, o]`. Taps beyond the feature map read what stands for
 /// zero.
 pub fn reference_int8(
-    conv: &Conv2d,
+    conv: &ConvGeometry,
     x: &[u8],
     params: &QuantizedConvParams<'_>,
     residual: Option<&[u8]>,
@@ -20,8 +20,8 @@ pub fn reference_int8(
 }
 
 /// The sum that number `i` of the output is made of.
-pub(super) fn sum(conv: &Conv2d, x: &[u8], params: &QuantizedConvParams<'_>, i: usize) -> i32 {
-    let Conv2d { window, input: [h, w, c], output: [_, ow, o], groups } = *conv;
+pub(super) fn sum(conv: &ConvGeometry, x: &[u8], params: &QuantizedConvParams<'_>, i: usize) -> i32 {
+    let ConvGeometry { window, input: [h, w, c], output: [_, ow, o], groups } = *conv;
     let [kh, kw] = window.kernel;
     let (group_in, group_out) = (c / groups, o / groups);
     let (oy, ox, channel) = (i / (ow * o), i / o % ow, i % o);

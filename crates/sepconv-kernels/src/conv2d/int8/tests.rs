@@ -3,18 +3,20 @@ use std::vec::Vec;
 
 use super::super::tests::{conv, windows};
 use super::*;
+use crate::Epilogue;
+use crate::Rows;
 use crate::testing::{Lcg, QuantizedCase, epilogues, lut};
 use crate::window::Window;
 
 struct Case {
-    conv: Conv2d,
+    conv: ConvGeometry,
     layer: QuantizedCase,
     x: Vec<u8>,
     residual: Vec<u8>,
 }
 
 impl Case {
-    fn new(lcg: &mut Lcg, conv: Conv2d, kind: usize) -> Self {
+    fn new(lcg: &mut Lcg, conv: ConvGeometry, kind: usize) -> Self {
         let layer = QuantizedCase::new(lcg, conv.depth(), conv.output[2], kind);
         let [x, residual] = [conv.input, conv.output].map(|dims| lcg.bytes(dims.iter().product()));
         Self { conv, layer, x, residual }
@@ -46,7 +48,15 @@ impl Case {
             let rows = i * step..i * step + out.len() / row;
             let residual = self.residual(epilogue).map(|residual| &residual[rows.start * row..][..out.len()]);
             let x = Rows::new(&self.x, conv.input[1] * conv.input[2]);
-            conv2d_int8(isa, tile, conv, zero_points, x, &packed, residual, epilogue, rows, out, &mut scratch);
+            conv2d_int8(
+                isa,
+                tile,
+                conv,
+                zero_points,
+                ConvOperands { x, packed: &packed, rows },
+                Int8Output::U8 { epilogue, residual, out },
+                &mut scratch,
+            );
         }
         out
     }
@@ -97,7 +107,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
     let window = Window { stride: [1, 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
     for (kind, epilogue) in [0, 3, 6].into_iter().zip(epilogues(&lut)) {
         let case = Case::new(&mut lcg, conv(window, [10, 17, 4], 19, 1), kind);
-        let (want, Conv2d { input: [h, w, c], output: [_, ow, o], .. }) = (case.want(&epilogue), case.conv);
+        let (want, ConvGeometry { input: [h, w, c], output: [_, ow, o], .. }) = (case.want(&epilogue), case.conv);
         let zero_points = case.layer.params().zero_points();
         for (isa, tile) in variants() {
             let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
@@ -109,7 +119,15 @@ fn a_ring_of_rows_equals_the_whole_plane() {
                     held += 1;
                 }
                 let (x, rows) = (Rows::new(&ring, w * c), oy..oy + 1);
-                conv2d_int8(isa, tile, &case.conv, zero_points, x, &packed, None, &epilogue, rows, out, &mut scratch);
+                conv2d_int8(
+                    isa,
+                    tile,
+                    &case.conv,
+                    zero_points,
+                    ConvOperands { x, packed: &packed, rows },
+                    Int8Output::U8 { epilogue: &epilogue, residual: None, out },
+                    &mut scratch,
+                );
             }
             assert!(out == want, "{isa} {tile:?}");
         }
@@ -122,14 +140,22 @@ fn floats_are_sums_times_their_scale() {
     let window = Window { stride: [2; 2], before: [0, 1], after: [1, 1], ..Window::new(3, 3) };
     for kind in 0..QuantizedCase::KINDS {
         let case = Case::new(&mut lcg, conv(window, [9, 14, 3], 21, 1), kind);
-        let (Conv2d { input: [_, w, c], output, .. }, params) = (case.conv, case.layer.params());
+        let (ConvGeometry { input: [_, w, c], output, .. }, params) = (case.conv, case.layer.params());
         let want = (0..output.iter().product())
             .map(|i| reference::sum(&case.conv, &case.x, &params, i) as f32 * params.scale[i % output[2]]);
         for (isa, tile) in variants() {
             let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
             let mut got = vec![f32::NAN; output.iter().product()];
             let (x, zero_points) = (Rows::new(&case.x, w * c), params.zero_points());
-            conv2d_int8_to_f32(isa, tile, &case.conv, zero_points, x, &packed, 0..output[0], &mut got, &mut scratch);
+            conv2d_int8(
+                isa,
+                tile,
+                &case.conv,
+                zero_points,
+                ConvOperands { x, packed: &packed, rows: 0..output[0] },
+                Int8Output::F32(&mut got),
+                &mut scratch,
+            );
             assert!(want.clone().eq(got), "{isa} {tile:?} {params:?}");
         }
     }

@@ -1,16 +1,16 @@
 use core::ops::Range;
 
-use super::super::{Depthwise, Variant};
+use super::super::{ConvGeometry, Variant};
 use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::Rows;
-use crate::requantize::Epilogue;
+use crate::epilogue::Epilogue;
 use crate::simd::{self, Int8, Kernel};
 
 /// The arguments of [`depthwise_int8`](super::depthwise_int8), checked but for the packed weights.
 pub(in super::super) struct DepthwiseInt8<'a> {
     pub(in super::super) variant: Variant,
-    pub(super) dw: &'a Depthwise,
+    pub(super) dw: &'a ConvGeometry,
     pub(super) x: Rows<'a, u8>,
     pub(super) packed: &'a [i8],
     pub(super) epilogue: &'a Epilogue<'a>,

@@ -23,15 +23,13 @@ mod strip;
 #[cfg(test)]
 mod tests;
 
-use core::ops::Range;
-
 pub(super) use kernel::DepthwiseInt8;
 pub use pack::{pack_int8, packed_len_int8};
 pub use reference::reference_int8;
 
-use super::{Depthwise, Variant};
-use crate::requantize::Epilogue;
-use crate::{Isa, QuantizedConvParams, Rows};
+use super::{ConvGeometry, Variant};
+use crate::epilogue::Epilogue;
+use crate::{ConvOperands, Isa, QuantizedConvParams};
 
 impl QuantizedConvParams<'_> {
     /// Weight `i` without its zero point: -255..=255.
@@ -39,35 +37,31 @@ impl QuantizedConvParams<'_> {
         i32::from(self.weights.get(i)) - i32::from(self.weights.zero_point())
     }
 
-    fn check(&self, dw: &Depthwise) {
-        dw.check();
+    fn check(&self, dw: &ConvGeometry) {
+        dw.check_depthwise();
         let channels = dw.output[2];
         assert_eq!(self.weights.len(), channels * dw.taps(), "depthwise weights");
         assert_eq!((self.bias.len(), self.scale.len()), (channels, channels), "depthwise biases and scales");
     }
 }
 
-/// Computes the output rows `rows` into `out`, which holds exactly these (`[rows, ow, c·multiplier]`).
+/// Computes output rows `[rows, ow, c·multiplier]`; `operands.packed` comes from [`pack_int8`] for the same `isa`, `variant` and
+/// `dw`, and is read fastest where it begins on a cache line.
 ///
-/// `x` has rows of `w·c` bytes and must hold those that the windows of `rows` meet. `packed` comes from [`pack_int8`]
-/// for the same `isa`, `variant` and `dw`. Vectors of weights are read fastest where `packed` begins on a cache line.
 /// Panics where sizes contradict each other, `variant` does not [fit](Variant::fits), or the epilogue has a residual.
-#[expect(clippy::too_many_arguments, reason = "as many as the operation has operands")]
 pub fn depthwise_int8(
     isa: Isa,
     variant: Variant,
-    dw: &Depthwise,
-    x: Rows<'_, u8>,
-    packed: &[i8],
+    dw: &ConvGeometry,
+    operands: ConvOperands<'_, u8, i8>,
     epilogue: &Epilogue<'_>,
-    rows: Range<usize>,
     out: &mut [u8],
 ) {
-    dw.check();
+    dw.check_depthwise();
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
-    assert!(rows.start <= rows.end && rows.end <= dw.output[0], "depthwise rows {rows:?} of {}", dw.output[0]);
-    assert_eq!(x.length(), dw.input[1] * dw.input[2], "u8 values in a row of depthwise input");
-    assert_eq!(out.len(), rows.len() * dw.output[1] * dw.output[2], "u8 values of depthwise output");
+    // The kernel checks the packed weights, whose length depends on their values.
+    operands.check(dw, operands.packed.len(), out.len());
     epilogue.check(false);
+    let ConvOperands { x, packed, rows } = operands;
     isa.run_int8(DepthwiseInt8 { variant, dw, x, packed, epilogue, rows, out });
 }

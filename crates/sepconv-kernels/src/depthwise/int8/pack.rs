@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use super::super::{Depthwise, Variant};
+use super::super::{ConvGeometry, Variant};
 use super::quads;
 use crate::simd::{Int8, Kernel};
 use crate::{Isa, QuantizedConvParams};
@@ -50,12 +50,12 @@ pub(super) fn groups(variant: Variant, vectors: Vectors, channels: usize) -> imp
 }
 
 /// Weight vectors: one for each quad that is multiplied for each output.
-fn weight_vectors(variant: Variant, dw: &Depthwise) -> usize {
+fn weight_vectors(variant: Variant, dw: &ConvGeometry) -> usize {
     variant.fixed().map_or(dw.taps().div_ceil(4), |(kernel, _)| quads::weight_vectors(kernel))
 }
 
 /// The tap that byte `b` of a weight vector is for, in row-major order.
-fn tap(variant: Variant, dw: &Depthwise, weight_index: usize, b: usize) -> Option<usize> {
+fn tap(variant: Variant, dw: &ConvGeometry, weight_index: usize, b: usize) -> Option<usize> {
     let Some((kernel, stride)) = variant.fixed() else {
         return Some(4 * weight_index + b).filter(|&tap| tap < dw.taps());
     };
@@ -67,7 +67,7 @@ fn tap(variant: Variant, dw: &Depthwise, weight_index: usize, b: usize) -> Optio
 }
 
 /// How many numbers of 8 bits add up to any of the weights of some channels: 127 + 127 + 1 = 255.
-fn summands(dw: &Depthwise, params: &QuantizedConvParams<'_>, channels: Range<usize>) -> usize {
+fn summands(dw: &ConvGeometry, params: &QuantizedConvParams<'_>, channels: Range<usize>) -> usize {
     let taps = dw.taps();
     let part = |weight: i32| {
         if weight < 0 { weight.unsigned_abs().div_ceil(128) } else { weight.unsigned_abs().div_ceil(127) }
@@ -83,7 +83,7 @@ pub(super) struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    pub(super) fn of(variant: Variant, vectors: Vectors, dw: &Depthwise, packed: &'a [i8]) -> Self {
+    pub(super) fn of(variant: Variant, vectors: Vectors, dw: &ConvGeometry, packed: &'a [i8]) -> Self {
         let (summands, row) = (groups(variant, vectors, dw.output[2]).count(), dw.input[1] * dw.input[2]);
         let (head, rest) = packed.split_at(summands.next_multiple_of(ALIGN));
         let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
@@ -92,12 +92,18 @@ impl<'a> Sections<'a> {
 }
 
 /// Bytes of a group: a vector of biases, one of scales and those of weights, for each vector of sums.
-pub(super) fn group_len(variant: Variant, vectors: Vectors, dw: &Depthwise, group: &Group, summands: usize) -> usize {
+pub(super) fn group_len(
+    variant: Variant,
+    vectors: Vectors,
+    dw: &ConvGeometry,
+    group: &Group,
+    summands: usize,
+) -> usize {
     (2 + weight_vectors(variant, dw) * summands) * group.vectors * 4 * vectors.lanes
 }
 
 /// Bytes of packed weights. Panics as [`pack_int8`].
-pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &Depthwise, params: &QuantizedConvParams<'_>) -> usize {
+pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>) -> usize {
     params.check(dw);
     let (vectors, row) = (Vectors::on(isa), dw.input[1] * dw.input[2]);
     let groups = || groups(variant, vectors, dw.output[2]);
@@ -114,7 +120,7 @@ pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &Depthwise, params: &Quan
 /// adds to every sum; their scales; and vector by vector their weights. Before them stand the number of summands that
 /// each group's weights are cut into, and a row of inputs that stand for zero, which windows read above and below the
 /// feature map.
-pub fn pack_int8(isa: Isa, variant: Variant, dw: &Depthwise, params: &QuantizedConvParams<'_>, packed: &mut [i8]) {
+pub fn pack_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_len_int8(isa, variant, dw, params), "u8 values of packed depthwise weights");
     isa.run_int8(Pack { variant, dw, params, packed });
@@ -122,7 +128,7 @@ pub fn pack_int8(isa: Isa, variant: Variant, dw: &Depthwise, params: &QuantizedC
 
 struct Pack<'a> {
     variant: Variant,
-    dw: &'a Depthwise,
+    dw: &'a ConvGeometry,
     params: &'a QuantizedConvParams<'a>,
     packed: &'a mut [i8],
 }
@@ -153,7 +159,7 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
 #[inline(always)]
 fn group<S: Int8>(
     variant: Variant,
-    dw: &Depthwise,
+    dw: &ConvGeometry,
     params: &QuantizedConvParams<'_>,
     group: &Group,
     packed: &mut [i8],

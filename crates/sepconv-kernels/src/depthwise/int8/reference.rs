@@ -1,10 +1,10 @@
-use super::Depthwise;
+use super::ConvGeometry;
 use crate::QuantizedConvParams;
-use crate::requantize::Epilogue;
+use crate::epilogue::Epilogue;
 
 /// The definition, of a whole feature map `x` of `[h, w, c]`.
 pub fn reference_int8(
-    dw: &Depthwise,
+    dw: &ConvGeometry,
     x: &[u8],
     params: &QuantizedConvParams<'_>,
     epilogue: &Epilogue<'_>,

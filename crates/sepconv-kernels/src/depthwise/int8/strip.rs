@@ -1,4 +1,4 @@
-use super::super::Depthwise;
+use super::super::ConvGeometry;
 use super::pack::Group;
 use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
 use crate::requantize::Requantize;
@@ -13,7 +13,7 @@ pub(super) const LINES: usize = (ROWS - 1) * 2 + 7;
 
 /// One group of channels of a few output rows.
 pub(super) struct Strip<'a> {
-    pub(super) dw: &'a Depthwise,
+    pub(super) dw: &'a ConvGeometry,
     /// The input rows that the windows meet, or the padding.
     pub(super) lines: &'a [&'a [u8]; LINES],
     pub(super) padding: &'a [u8],

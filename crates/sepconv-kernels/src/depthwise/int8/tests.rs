@@ -5,15 +5,15 @@ use super::super::VARIANTS;
 use super::*;
 use crate::requantize::Requantize;
 use crate::testing::Lcg;
-use crate::{QuantizedWeights, Window};
+use crate::{QuantizedWeights, Rows, Window};
 
 const OUTPUT: Requantize = Requantize { zero_point: 120, low: 5, high: 250 };
 const PLAIN: Epilogue<'static> = Epilogue { output: OUTPUT, lut: None, residual: None };
 
 /// A shape with whatever output its window gives.
-fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<Depthwise> {
+fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<ConvGeometry> {
     let [oh, ow] = window.output([input[0], input[1]])?;
-    Some(Depthwise { window, input, output: [oh, ow, input[2] * multiplier] })
+    Some(ConvGeometry::depthwise(window, input, [oh, ow, input[2] * multiplier]))
 }
 
 /// Padding of half a kernel on all sides.
@@ -22,7 +22,7 @@ fn same(kernel: usize, stride: usize) -> Window {
 }
 
 /// Windows of every variant and of the general kernel, on planes from a single pixel to several tiles.
-fn shapes() -> Vec<Depthwise> {
+fn shapes() -> Vec<ConvGeometry> {
     let mut shapes = Vec::new();
     let planes = [[1, 1, 1], [2, 3, 3], [5, 4, 19], [7, 7, 70], [8, 15, 8], [3, 33, 33]];
     for kernel in 1..=7 {
@@ -66,7 +66,7 @@ struct Operands {
 }
 
 impl Operands {
-    fn new(dw: &Depthwise, lcg: &mut Lcg) -> Self {
+    fn new(dw: &ConvGeometry, lcg: &mut Lcg) -> Self {
         let (channels, taps) = (dw.output[2], dw.taps());
         let unsigned = lcg.bytes(channels * taps);
         Self {
@@ -97,26 +97,33 @@ impl Operands {
         &self,
         isa: Isa,
         variant: Variant,
-        dw: &Depthwise,
+        dw: &ConvGeometry,
         params: &QuantizedConvParams<'_>,
         epilogue: &Epilogue<'_>,
     ) -> Vec<u8> {
         let mut out = vec![7; dw.output.iter().product()];
         let x = Rows::new(&self.x[..], dw.input[1] * dw.input[2]);
         let packed = packed(isa, variant, dw, params);
-        depthwise_int8(isa, variant, dw, x, &packed, epilogue, 0..dw.output[0], &mut out);
+        depthwise_int8(
+            isa,
+            variant,
+            dw,
+            ConvOperands { x, packed: &packed, rows: 0..dw.output[0] },
+            epilogue,
+            &mut out,
+        );
         out
     }
 }
 
-fn packed(isa: Isa, variant: Variant, dw: &Depthwise, params: &QuantizedConvParams<'_>) -> Vec<i8> {
+fn packed(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>) -> Vec<i8> {
     let mut packed = vec![77; packed_len_int8(isa, variant, dw, params)];
     pack_int8(isa, variant, dw, params, &mut packed);
     packed
 }
 
 /// Runs `check` on every instruction set and every variant that fits.
-fn everywhere(dw: &Depthwise, mut check: impl FnMut(Isa, Variant)) {
+fn everywhere(dw: &ConvGeometry, mut check: impl FnMut(Isa, Variant)) {
     for isa in Isa::available() {
         for &variant in VARIANTS.iter().filter(|variant| variant.fits(dw)) {
             check(isa, variant);
@@ -245,7 +252,14 @@ fn a_ring_of_rows_gives_the_same_bytes_as_the_plane() {
                     filled = filled.max(end);
                     let mut out = vec![7; rows.len() * ow * c];
                     let x = Rows::new(&ring[..], w * c);
-                    depthwise_int8(isa, variant, &dw, x, &packed, &PLAIN, rows.clone(), &mut out);
+                    depthwise_int8(
+                        isa,
+                        variant,
+                        &dw,
+                        ConvOperands { x, packed: &packed, rows: rows.clone() },
+                        &PLAIN,
+                        &mut out,
+                    );
                     assert!(
                         out == expected[rows.start * ow * c..rows.end * ow * c],
                         "{isa} {} {rows:?}",

@@ -1,5 +1,5 @@
+use crate::epilogue::Epilogue;
 use crate::quantized_params::QuantizedConvParams;
-use crate::requantize::Epilogue;
 
 /// The definition: `x` `[m, k]`, weights `[n, k]`, `residual` and `out` `[m, n]`.
 pub fn reference_int8(

@@ -3,6 +3,7 @@ use std::vec::Vec;
 
 use super::super::pack_int8;
 use super::*;
+use crate::Epilogue;
 use crate::testing::{Lcg, QuantizedCase, epilogues};
 
 /// A layer with `m` pixels of data.
@@ -44,7 +45,15 @@ impl Case {
         let (packed, zero_points) = (self.packed(isa, tile), self.layer.params().zero_points());
         let mut out = vec![0; self.m * self.n()];
         let residual = self.residual(epilogue);
-        pointwise_int8(isa, tile, self.k, self.n(), zero_points, &self.x, &packed, residual, epilogue, &mut out);
+        pointwise_int8(
+            isa,
+            tile,
+            [self.k, self.n()],
+            zero_points,
+            &self.x,
+            &packed,
+            Int8Output::U8 { epilogue, residual, out: &mut out },
+        );
         out
     }
 }
@@ -107,7 +116,15 @@ fn the_greatest_sums_are_exact() {
                 pack_int8(isa, tile, k, &params, &mut packed);
                 let mut got = [0; 3];
                 let zero_points = params.zero_points();
-                pointwise_int8(isa, tile, k, 3, zero_points, &x, &packed, None, &epilogue, &mut got);
+                pointwise_int8(
+                    isa,
+                    tile,
+                    [k, 3],
+                    zero_points,
+                    &x,
+                    &packed,
+                    Int8Output::U8 { epilogue: &epilogue, residual: None, out: &mut got },
+                );
                 assert_eq!(got, want, "{isa} {tile:?} {x_zero_point} {u8_zero_point}");
             }
         }
@@ -122,7 +139,7 @@ fn floats_are_sums_times_their_scale() {
             let case = Case::new(&mut lcg, [m, k, n], kind);
             let (packed, params) = (case.packed(isa, tile), case.layer.params());
             let mut got = vec![f32::NAN; m * n];
-            pointwise_int8_to_f32(isa, tile, k, n, params.zero_points(), &case.x, &packed, &mut got);
+            pointwise_int8(isa, tile, [k, n], params.zero_points(), &case.x, &packed, Int8Output::F32(&mut got));
             let want = (0..m * n).map(|i| reference::sum(k, &case.x, &params, i) as f32 * params.scale[i % n]);
             assert!(want.eq(got), "{isa} {tile:?} {m}x{k}x{n}");
         }

@@ -1,7 +1,9 @@
 use super::{GemmDtype, MicroKernel, OutputTile};
-use crate::activation::{Activation, ApplyRows};
+use crate::activation::ApplyRows;
+use crate::epilogue::F32Output;
+use crate::gemm::Patch;
+use crate::gemm::kernel::Limits;
 use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
-use crate::tile::{Limits, Patch};
 use crate::unroll::unrolled_array;
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
@@ -9,10 +11,7 @@ use crate::unroll::unrolled_array;
 pub(crate) struct F32MicroKernel<'a> {
     /// What runs activations that are no clip: a narrow tile does not.
     pub(crate) isa: Isa,
-    /// What to add before the activation, laid out as `out`.
-    pub(crate) residual: Option<&'a [f32]>,
-    pub(crate) activation: Activation,
-    pub(crate) out: &'a mut [f32],
+    pub(crate) output: F32Output<'a>,
 }
 
 impl F32MicroKernel<'_> {
@@ -40,7 +39,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     const LIMITS: Limits = F32MicroKernel::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
-    fn padding_is_nothing(&self) -> bool {
+    fn padding_is_zero(&self) -> bool {
         true
     }
 
@@ -61,7 +60,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     fn accumulate<const MR: usize, const NV: usize>(
         &self,
         simd: S,
-        sums: &mut [[S::F32; NV]; MR],
+        acc: &mut [[S::F32; NV]; MR],
         x: [&[f32]; MR],
         weights: &[f32],
     ) {
@@ -73,13 +72,13 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
         let tails: [&[f32]; MR] = unrolled_array(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
         for (k, weights) in (0..heads[0].len()).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, sums, |r| heads[r][k][0], weights);
-            step(simd, sums, |r| heads[r][k][1], &weights[columns..]);
-            step(simd, sums, |r| heads[r][k][2], &weights[2 * columns..]);
-            step(simd, sums, |r| heads[r][k][3], &weights[3 * columns..]);
+            step(simd, acc, |r| heads[r][k][0], weights);
+            step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         for (k, weights) in rest.chunks_exact(columns).enumerate() {
-            step(simd, sums, |r| tails[r][k], weights);
+            step(simd, acc, |r| tails[r][k], weights);
         }
     }
 
@@ -87,38 +86,31 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     fn store_tile<const MR: usize, const NV: usize>(
         &mut self,
         simd: S,
-        mut sums: [[S::F32; NV]; MR],
+        mut acc: [[S::F32; NV]; MR],
         _: &[f32],
         output: OutputTile,
     ) {
         // Clips, the identity among them, cost two instructions in registers.
-        let (low, high) = self.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let (low, high) = self.output.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let OutputTile { start, stride, columns } = output;
-        let residual = self.residual.map(|residual| &residual[start..]);
-        let out = &mut self.out[start..];
+        let residual = self.output.residual.map(|residual| &residual[start..]);
+        let out = &mut self.output.out[start..];
         if columns < NV * S::LANES {
-            return simd.vectorize(StorePartialTile {
-                sums: &sums,
-                residual,
-                bounds: (low, high),
-                stride,
-                columns,
-                out,
-            });
+            return simd.vectorize(StorePartialTile { acc: &acc, residual, bounds: (low, high), stride, columns, out });
         }
-        // Of a whole tile the compiler knows where everything goes: the sums stay in registers.
+        // Of a whole tile the compiler knows where everything goes: the accumulators stay in registers.
         if let Some(residual) = residual {
             let rows: [_; MR] = strided(residual, stride, NV * S::LANES);
             unroll!(r in 0..MR, {
                 unroll!(v in 0..NV, {
-                    sums[r][v] = simd.add(sums[r][v], simd.load(&rows[r][v * S::LANES..]));
+                    acc[r][v] = simd.add(acc[r][v], simd.load(&rows[r][v * S::LANES..]));
                 });
             });
         }
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (sums, row) in sums.iter().zip(strided_mut::<_, MR>(out, stride, NV * S::LANES)) {
+        for (acc, row) in acc.iter().zip(strided_mut::<_, MR>(out, stride, NV * S::LANES)) {
             unroll!(v in 0..NV, {
-                simd.store(simd.min(high, simd.max(low, sums[v])), &mut row[v * S::LANES..]);
+                simd.store(simd.min(high, simd.max(low, acc[v])), &mut row[v * S::LANES..]);
             });
         }
     }
@@ -126,7 +118,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
     #[inline(always)]
     fn post_rows(&mut self, _: S, rows: usize, output: OutputTile) {
-        let Self { isa, activation, ref mut out, .. } = *self;
+        let Self { isa, output: F32Output { activation, ref mut out, .. } } = *self;
         if activation.bounds().is_none() {
             let OutputTile { start, stride, columns } = output;
             isa.run(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
@@ -136,7 +128,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
 
 /// The end of a tile that is wider than what is left of its rows. Tiles of all heights share this code.
 struct StorePartialTile<'a, S: Simd, const NV: usize> {
-    sums: &'a [[S::F32; NV]],
+    acc: &'a [[S::F32; NV]],
     residual: Option<&'a [f32]>,
     bounds: (f32, f32),
     stride: usize,
@@ -149,12 +141,12 @@ impl<S: Simd, const NV: usize> Kernel<S> for StorePartialTile<'_, S, NV> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { sums, residual, bounds: (low, high), stride, columns, out } = self;
+        let Self { acc, residual, bounds: (low, high), stride, columns, out } = self;
         let (low, high) = (simd.splat(low), simd.splat(high));
-        for (sums, start) in sums.iter().zip((0..).step_by(stride)) {
+        for (acc, start) in acc.iter().zip((0..).step_by(stride)) {
             let row = &mut out[start..][..columns];
             let residual = residual.map(|residual| &residual[start..][..columns]);
-            for (&sum, first) in sums.iter().zip((0..columns).step_by(S::LANES)) {
+            for (&sum, first) in acc.iter().zip((0..columns).step_by(S::LANES)) {
                 let sum = match residual {
                     Some(residual) => simd.add(sum, simd.load_part(&residual[first..])),
                     None => sum,
@@ -165,20 +157,20 @@ impl<S: Simd, const NV: usize> Kernel<S> for StorePartialTile<'_, S, NV> {
     }
 }
 
-/// Adds the products of one number of each row to the sums.
+/// Adds the products of one number of each row to the accumulators.
 #[inline(always)]
 fn step<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    sums: &mut [[S::F32; NV]; MR],
+    acc: &mut [[S::F32; NV]; MR],
     x: impl Fn(usize) -> f32,
     weights: &[f32],
 ) {
     let weights: [S::F32; NV] = unrolled_array(|v| simd.load(&weights[v * S::LANES..]));
-    // One input at a time, and every sum pinned: with more at hand, compilers put sums on the stack.
+    // One input at a time, and every sum pinned: with more at hand, compilers put accumulators on the stack.
     unroll!(r in 0..MR, {
         let x = simd.splat(x(r));
         unroll!(v in 0..NV, {
-            sums[r][v] = simd.optimization_barrier(simd.mul_add(x, weights[v], sums[r][v]));
+            acc[r][v] = simd.optimization_barrier(simd.mul_add(x, weights[v], acc[r][v]));
         });
     });
 }

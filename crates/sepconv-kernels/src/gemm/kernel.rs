@@ -1,5 +1,5 @@
+use crate::gemm::microkernel::{GemmDtype, MicroKernel, OutputTile};
 use crate::rows::Rows;
-use crate::scheme::{GemmDtype, MicroKernel, OutputTile};
 use crate::simd::{Kernel, Simd, strided};
 
 /// Evenly spaced taps of a window along one axis, and where each of them reads.
@@ -65,7 +65,7 @@ impl<'a, T> Patch<'a, T> {
     }
 }
 
-/// Some blocks of output pixels, one after the other in a row, by some panels of output channels.
+/// A GEMM subproblem: consecutive blocks of output pixels of one row, by panels of output channels.
 pub(crate) struct TileTask<'a, M: GemmDtype> {
     pub(crate) micro_kernel: &'a mut M,
     /// The inputs of the first block.
@@ -77,7 +77,7 @@ pub(crate) struct TileTask<'a, M: GemmDtype> {
     pub(crate) output: OutputTile,
 }
 
-/// A job whose blocks have `MR` pixels and are computed `NV` vectors at a time.
+/// A task whose blocks have `MR` pixels and are computed `NV` vectors at a time.
 ///
 /// If `ONE`, each pixel's inputs are a single run, as those of a pointwise layer are: of short ones many tiles are
 /// made, and little else is to be done for each.
@@ -94,15 +94,15 @@ impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bo
         let columns = NV * S::LANES;
         let depth = patch.length.next_multiple_of(M::K_GROUP) * columns;
         for block in 0..blocks {
-            let mut pixels = [M::RowSum::default(); MR];
-            micro_kernel.row_sums(simd, &patch, &mut pixels);
+            let mut row_sums = [M::RowSum::default(); MR];
+            micro_kernel.row_sums(simd, &patch, &mut row_sums);
             let only = if ONE { patch.only_run() } else { &[] };
             for (index, panel) in panels.chunks_exact(panel).enumerate() {
                 let (header, weights) = panel.split_at(M::HEADER * columns);
-                let mut sums = micro_kernel.init_accumulators::<MR, NV>(simd, header, pixels);
+                let mut acc = micro_kernel.init_accumulators::<MR, NV>(simd, header, row_sums);
                 if ONE {
                     let x = strided(only, patch.step, patch.length);
-                    micro_kernel.accumulate(simd, &mut sums, x, &weights[..depth]);
+                    micro_kernel.accumulate(simd, &mut acc, x, &weights[..depth]);
                 } else {
                     for (tap, y) in patch.vertical {
                         let row = patch.rows.row(y);
@@ -110,7 +110,7 @@ impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bo
                             let x = strided(&row[start..], patch.step, patch.length);
                             micro_kernel.accumulate(
                                 simd,
-                                &mut sums,
+                                &mut acc,
                                 x,
                                 &weights[(tap * patch.runs + run) * depth..][..depth],
                             );
@@ -119,7 +119,7 @@ impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bo
                 }
                 let first = index * columns;
                 let width = columns.min(output.columns - first);
-                micro_kernel.store_tile(simd, sums, header, output.subtile(block * MR * output.stride + first, width));
+                micro_kernel.store_tile(simd, acc, header, output.subtile(block * MR * output.stride + first, width));
             }
             let width = output.columns.min(panels.len() / panel * columns);
             micro_kernel.post_rows(simd, MR, output.subtile(block * MR * output.stride, width));
@@ -144,7 +144,7 @@ macro_rules! widths {
         pub(super) const WIDTHS: &[usize] = &[$($vectors),*];
 
         impl<M: GemmDtype> TileTask<'_, M> {
-            /// Runs the job on `rows` pixels with a tile `vectors` wide.
+            /// Runs the task on `rows` pixels with a tile `vectors` wide.
             #[inline(always)]
             pub(crate) fn run<S: Simd>(self, simd: S, rows: usize, vectors: usize)
             where
@@ -178,8 +178,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The most rows of a tile whose sums, with one row of weights, two inputs and what each row keeps of them, fit in
-    /// the registers; none where there is no such tile.
+    /// The most rows of a tile whose accumulators, with one row of weights, two inputs and what each row keeps of them,
+    /// fit in the registers; none where there is no such tile.
     pub(super) const fn mr(self, registers: usize, nr: usize) -> usize {
         if nr > self.nr || nr > LARGEST[1] {
             return 0;

@@ -1,36 +1,23 @@
-//! The register tile that pointwise, standard and transposed convolution share: some output pixels by some vectors of
-//! output channels, summed in registers while the inputs are read in place and the weights from packed panels.
-
-mod kernel;
-mod pack;
-mod pack_int8;
-
-use kernel::WIDTHS;
-pub(crate) use kernel::{AxisTaps, Limits, Patch, TileTask, split};
-pub use pack::{gate_inputs, pack, packed_len};
-pub(crate) use pack::{pack_groups, packed_groups_len};
-pub(crate) use pack_int8::{HEADER, K_GROUP, Runs, pack_runs, packed_runs_len};
-pub use pack_int8::{pack_int8, packed_len_int8};
-
-use crate::scheme::{F32MicroKernel, Int8MicroKernel};
+use super::kernel::{Limits, WIDTHS};
+use super::microkernel::{F32MicroKernel, Int8MicroKernel};
 use crate::simd::Isa;
 
-/// A register tile: `rows` output pixels by `vectors` vectors of output channels.
+/// A register tile: `mr` output pixels by `nr` vectors of output channels.
 ///
-/// Where the pixels are no multiple of `rows` they are spread evenly over tiles of at most that many, so only channels
-/// are ever computed as padding waste: those that round up to whole tiles.
+/// Where the pixels are no multiple of `mr` they are spread evenly over tiles of at most that many, so only channels
+/// are padding waste: those that round up to whole tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
-    /// The most output pixels.
+    /// Output pixels, at most.
     pub mr: usize,
-    /// Vectors of output channels; the panels that weights are packed in are as wide.
+    /// Vectors of output channels (`4` is what XNNPACK writes as `4v`); panels of packed weights are as wide.
     pub nr: usize,
     /// Whether the vectors are those of [`Isa::half_width_isa`].
     pub half_width: bool,
 }
 
 impl Tile {
-    /// Every tile that has a f32 kernel on `isa`: for each width, the most rows; then those that are narrow.
+    /// Every tile that has a f32 kernel on `isa`: for each width, the most rows; then those of half width.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
         let of = |isa: Isa, half_width| {
             let tiles = Self::highest(isa, F32MicroKernel::limits(isa.row_registers()));
@@ -114,6 +101,3 @@ impl Tile {
         variants.any(|most| Self { mr: most.mr, ..self } == most && (1..=most.mr).contains(&self.mr))
     }
 }
-
-/// Bytes of packed weights that stay in the second-level cache while pixels pass by; of more, one panel at a time does.
-pub(crate) const L2_WEIGHT_BUDGET: usize = 512 << 10;

@@ -1,10 +1,12 @@
 use core::array;
 
 use super::{GemmDtype, MicroKernel, OutputTile};
+use crate::epilogue::{Epilogue, Int8Output};
+use crate::gemm::Patch;
+use crate::gemm::kernel::Limits;
+use crate::gemm::pack_int8::{HEADER, K_GROUP};
 use crate::quantized_params::ZeroPoints;
-use crate::requantize::Epilogue;
 use crate::simd::{Int8, Kernel};
-use crate::tile::{HEADER, K_GROUP, Limits, Patch};
 use crate::unroll::unrolled_array;
 
 /// Activations of `u8` by weights of `i8`, summed exactly, four products at a time.
@@ -13,16 +15,7 @@ use crate::unroll::unrolled_array;
 #[derive(Debug)]
 pub(crate) struct Int8MicroKernel<'a> {
     pub(crate) zero_points: ZeroPoints,
-    pub(crate) result: Int8Output<'a>,
-}
-
-/// Destination of the accumulators.
-#[derive(Debug)]
-pub(crate) enum Int8Output<'a> {
-    /// u8; the residual is laid out as `out`.
-    U8 { epilogue: &'a Epilogue<'a>, residual: Option<&'a [u8]>, out: &'a mut [u8] },
-    /// f32 values: the sum times its scale.
-    F32(&'a mut [f32]),
+    pub(crate) output: Int8Output<'a>,
 }
 
 impl Int8MicroKernel<'_> {
@@ -50,14 +43,14 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS);
 
     #[inline(always)]
-    fn padding_is_nothing(&self) -> bool {
+    fn padding_is_zero(&self) -> bool {
         self.padding() == 0 && S::INPUT_OFFSET == 0
     }
 
     #[inline(always)]
-    fn row_sums(&self, simd: S, patch: &Patch<'_, u8>, pixels: &mut [i32]) {
+    fn row_sums(&self, simd: S, patch: &Patch<'_, u8>, row_sums: &mut [i32]) {
         if self.zero_points.w != 0 {
-            simd.vectorize(RowSums { patch, w_zero_point: self.zero_points.w, pixels });
+            simd.vectorize(RowSums { patch, w_zero_point: self.zero_points.w, row_sums });
         }
     }
 
@@ -66,20 +59,20 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         &self,
         simd: S,
         header: &[i8],
-        pixels: [i32; MR],
+        row_sums: [i32; MR],
     ) -> [[S::I32; NV]; MR] {
         let bias: [_; NV] = unrolled_array(|v| simd.load_quads(&header[v * K_GROUP * S::LANES..]));
         if self.zero_points.w == 0 {
             return [bias; MR];
         }
-        unrolled_array(|r| unrolled_array(|v| simd.add_i32(bias[v], simd.splat_i32(pixels[r]))))
+        unrolled_array(|r| unrolled_array(|v| simd.add_i32(bias[v], simd.splat_i32(row_sums[r]))))
     }
 
     #[inline(always)]
     fn accumulate<const MR: usize, const NV: usize>(
         &self,
         simd: S,
-        sums: &mut [[S::I32; NV]; MR],
+        acc: &mut [[S::I32; NV]; MR],
         x: [&[u8]; MR],
         weights: &[i8],
     ) {
@@ -91,18 +84,18 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, sums, |r| heads[r][k][0], weights);
-            step(simd, sums, |r| heads[r][k][1], &weights[columns..]);
-            step(simd, sums, |r| heads[r][k][2], &weights[2 * columns..]);
-            step(simd, sums, |r| heads[r][k][3], &weights[3 * columns..]);
+            step(simd, acc, |r| heads[r][k][0], weights);
+            step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, sums, |r| tails[r][k], weights);
+            step(simd, acc, |r| tails[r][k], weights);
         }
         if let Some(weights) = rest.next() {
-            step(simd, sums, |r| last_quad(x[r]), weights);
+            step(simd, acc, |r| last_quad(x[r]), weights);
         }
     }
 
@@ -110,23 +103,23 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     fn store_tile<const MR: usize, const NV: usize>(
         &mut self,
         simd: S,
-        sums: [[S::I32; NV]; MR],
+        acc: [[S::I32; NV]; MR],
         header: &[i8],
         output: OutputTile,
     ) {
         let scales = &header[K_GROUP * NV * S::LANES..];
-        simd.vectorize(StoreTile { sums: &sums, scales, result: &mut self.result, output });
+        simd.vectorize(StoreTile { acc: &acc, scales, result: &mut self.output, tile: output });
     }
 
     #[inline(always)]
     fn post_rows(&mut self, _: S, _: usize, _: OutputTile) {}
 }
 
-/// Adds the products of a quad of each row to the sums.
+/// Adds the products of a quad of each row to the accumulators.
 #[inline(always)]
 fn step<S: Int8, const MR: usize, const NV: usize>(
     simd: S,
-    sums: &mut [[S::I32; NV]; MR],
+    acc: &mut [[S::I32; NV]; MR],
     x: impl Fn(usize) -> [u8; 4],
     weights: &[i8],
 ) {
@@ -134,7 +127,7 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     unroll!(r in 0..MR, {
         let x = simd.splat_quad(x(r));
         unroll!(v in 0..NV, {
-            sums[r][v] = simd.optimization_barrier_i32(simd.dot(sums[r][v], x, weights[v]));
+            acc[r][v] = simd.optimization_barrier_i32(simd.dot(acc[r][v], x, weights[v]));
         });
     });
 }
@@ -156,7 +149,7 @@ fn last_quad(run: &[u8]) -> [u8; 4] {
 struct RowSums<'a> {
     patch: &'a Patch<'a, u8>,
     w_zero_point: i8,
-    pixels: &'a mut [i32],
+    row_sums: &'a mut [i32],
 }
 
 impl<S: Int8> Kernel<S> for RowSums<'_> {
@@ -164,8 +157,8 @@ impl<S: Int8> Kernel<S> for RowSums<'_> {
 
     #[inline(always)]
     fn run(self, _: S) {
-        let Self { patch, w_zero_point, pixels } = self;
-        for (pixel, first) in pixels.iter_mut().zip((0..).step_by(patch.step)) {
+        let Self { patch, w_zero_point, row_sums } = self;
+        for (row_sum, first) in row_sums.iter_mut().zip((0..).step_by(patch.step)) {
             let mut sum = 0;
             for (_, y) in patch.vertical {
                 for (_, start) in patch.horizontal {
@@ -173,17 +166,18 @@ impl<S: Int8> Kernel<S> for RowSums<'_> {
                     sum += run.iter().map(|&x| i32::from(x)).sum::<i32>();
                 }
             }
-            *pixel = -i32::from(w_zero_point) * sum;
+            *row_sum = -i32::from(w_zero_point) * sum;
         }
     }
 }
 
-/// Makes results of the sums of a tile. Tiles of all heights share this code, so it is compiled once for each width.
+/// Makes results of the accumulators of a tile. Tiles of all heights share this code, so it is compiled once for each
+/// width.
 struct StoreTile<'a, 'b, S: Int8, const NV: usize> {
-    sums: &'a [[S::I32; NV]],
+    acc: &'a [[S::I32; NV]],
     scales: &'a [i8],
     result: &'a mut Int8Output<'b>,
-    output: OutputTile,
+    tile: OutputTile,
 }
 
 impl<S: Int8, const NV: usize> Kernel<S> for StoreTile<'_, '_, S, NV> {
@@ -191,19 +185,19 @@ impl<S: Int8, const NV: usize> Kernel<S> for StoreTile<'_, '_, S, NV> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { sums, scales, result, output: OutputTile { start, stride, columns } } = self;
+        let Self { acc, scales, result, tile: OutputTile { start, stride, columns } } = self;
         let scales: [S::F32; NV] =
             unrolled_array(|v| simd.reinterpret(simd.load_quads(&scales[v * K_GROUP * S::LANES..])));
         let part = |v: usize, count: usize| (v * S::LANES).min(columns)..((v + count) * S::LANES).min(columns);
-        let rows = sums.iter().zip((start..).step_by(stride));
+        let rows = acc.iter().zip((start..).step_by(stride));
         match result {
             Int8Output::U8 { epilogue: Epilogue { output, lut, residual: None }, out, .. } => {
                 // Copies, which writing to `out` cannot change.
                 let (output, lut) = (*output, *lut);
-                for (sums, start) in rows {
+                for (acc, start) in rows {
                     let out = &mut out[start..][..columns];
                     for v in (0..NV).step_by(4) {
-                        let mut bytes = simd.deinterleave(output.quads(simd, four(sums, v), four(&scales, v)));
+                        let mut bytes = simd.deinterleave(output.quads(simd, four(acc, v), four(&scales, v)));
                         if let Some(lut) = lut {
                             bytes = simd.lookup_quads(lut, bytes);
                         }
@@ -213,21 +207,21 @@ impl<S: Int8, const NV: usize> Kernel<S> for StoreTile<'_, '_, S, NV> {
             }
             Int8Output::U8 { epilogue, residual, out } => {
                 let epilogue = **epilogue;
-                for (sums, start) in rows {
+                for (acc, start) in rows {
                     let out = &mut out[start..][..columns];
                     let residual = residual.map_or(&[][..], |residual| &residual[start..][..columns]);
                     for v in 0..NV {
                         let residual = || simd.load_u8_part(&residual[part(v, 1)]);
-                        let bytes = epilogue.vector(simd, sums[v], scales[v], residual);
+                        let bytes = epilogue.vector(simd, acc[v], scales[v], residual);
                         simd.store_u8_part(bytes, &mut out[part(v, 1)]);
                     }
                 }
             }
             Int8Output::F32(out) => {
-                for (sums, start) in rows {
+                for (acc, start) in rows {
                     let out = &mut out[start..][..columns];
                     for v in 0..NV {
-                        simd.store_part(simd.mul(simd.to_f32(sums[v]), scales[v]), &mut out[part(v, 1)]);
+                        simd.store_part(simd.mul(simd.to_f32(acc[v]), scales[v]), &mut out[part(v, 1)]);
                     }
                 }
             }
