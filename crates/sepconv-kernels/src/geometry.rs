@@ -7,7 +7,8 @@ use crate::{Rows, Window};
 /// Weights are `[o, kh, kw, c / groups]`; group `g` of the output channels reads group `g` of the input channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
-    /// Kernel, stride, dilation and padding. Of a transposed convolution: those of the convolution whose gradient it is.
+    /// Kernel, stride, dilation and padding. Of a transposed convolution: those of the convolution whose gradient it
+    /// is.
     pub window: Window,
     /// `[h, w, c]`
     pub input: [usize; 3],
@@ -61,7 +62,8 @@ pub struct ConvOperands<'a, T, W> {
 }
 
 impl<T, W> ConvOperands<'_, T, W> {
-    /// Panics where the operands contradict the geometry or each other; `packed` and `out` are the lengths expected and given.
+    /// Panics where the operands contradict the geometry or each other; `packed` and `out` are the lengths expected and
+    /// given.
     pub(crate) fn check(&self, geometry: &ConvGeometry, packed: usize, out: usize) {
         let ([_, w, c], [oh, ow, o], rows) = (geometry.input, geometry.output, &self.rows);
         assert_eq!(self.x.length(), w * c, "input rows are [w, c]");

@@ -1,7 +1,7 @@
 //! Transposed convolution: ONNX's ConvTranspose and TFLite's TRANSPOSE_CONV, which decoders grow planes with.
 //!
-//! Input pixel `(iy, ix)` times tap `(ky, kx)` is added to output pixel `(iy·stride + ky·dilation - before, …)`, where that
-//! exists: the output's size is free, and `window.after` is not read. Weights are `[o, kh, kw, c / groups]`.
+//! Input pixel `(iy, ix)` times tap `(ky, kx)` is added to output pixel `(iy·stride + ky·dilation - before, …)`, where
+//! that exists: the output's size is free, and `window.after` is not read. Weights are `[o, kh, kw, c / groups]`.
 
 mod kernel;
 mod reference;
@@ -51,8 +51,8 @@ pub fn pack(isa: Isa, tile: Tile, conv: &ConvGeometry, weights: &[f32], bias: &[
 
 /// Computes output rows: `activation(bias + transposed convolution)`, vectorized over output channels.
 ///
-/// Cost: at most `h·w·c / groups·kh·kw·o` multiply-adds. Numerics as in [`conv2d`](crate::conv2d::conv2d). Panics when sizes
-/// contradict each other.
+/// Cost: at most `h·w·c / groups·kh·kw·o` multiply-adds. Numerics as in [`conv2d`](crate::conv2d::conv2d). Panics when
+/// sizes contradict each other.
 pub fn conv_transpose(
     isa: Isa,
     tile: Tile,

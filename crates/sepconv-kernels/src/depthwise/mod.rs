@@ -1,7 +1,7 @@
 //! Depthwise convolution: one filter per channel (MobileNet, arXiv 1704.04861, section 3.1).
 //!
 //! `out[y, x, o] = f(bias[o] + Σ weights[o, ky, kx] · in[y·sy + ky·dy - top, x·sx + kx·dx - left, o / multiplier])`,
-//! where `f` is an [`Activation`] and taps outside the feature map contribute nothing.
+//! where `f` is an [`Activation`](crate::Activation) and taps outside the feature map contribute nothing.
 //!
 //! **Cost.** `oh·ow·c·multiplier·kh·kw` multiply-adds; each input row is fetched about `kh/sy` times, from the nearest
 //! cache when few rows are computed per call. The kernels with a fixed window keep, for one vector of channels, the
@@ -15,21 +15,15 @@
 //! is `(taps + 1)·2⁻²⁴` times the sum of the absolute products. The order depends on nothing else, so a row is the same
 //! bits whether it is computed alone or within a feature map.
 
-mod general;
+mod f32;
 mod int8;
-mod kernel;
-mod pack;
-mod reference;
-#[cfg(test)]
-mod tests;
 mod variant;
 
+pub use f32::{depthwise, pack, packed_len, reference};
 pub use int8::{depthwise_int8, pack_int8, packed_len_int8, reference_int8};
-pub use pack::{pack, packed_len};
-pub use reference::reference;
 pub use variant::{VARIANTS, Variant};
 
-use crate::{Activation, ConvGeometry, ConvOperands, Isa};
+use crate::ConvGeometry;
 
 impl ConvGeometry {
     fn check_depthwise(&self) {
@@ -39,20 +33,14 @@ impl ConvGeometry {
     }
 }
 
-/// Computes output rows `[rows, ow, c·multiplier]`; `operands.packed` comes from [`pack`] for the same `isa`.
-///
-/// Panics where sizes contradict each other or `variant` does not [fit](Variant::fits).
-pub fn depthwise(
-    isa: Isa,
-    variant: Variant,
-    dw: &ConvGeometry,
-    operands: ConvOperands<'_, f32, f32>,
-    activation: Activation,
-    out: &mut [f32],
-) {
-    dw.check_depthwise();
-    assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
-    operands.check(dw, packed_len(isa, dw), out.len());
-    let ConvOperands { x, packed, rows } = operands;
-    isa.run(kernel::DepthwiseF32 { variant, dw, x, packed, activation, rows, out });
+/// A depthwise kernel of one dtype on the instruction set of token `S`.
+trait DepthwiseKernel<S>: Sized {
+    /// The variant that its weights are packed for.
+    fn variant(&self) -> Variant;
+
+    /// Runs the `K`×`K` window at stride `STRIDE`: `ROWS` output rows at once, each input column in `WINDOWS` windows.
+    fn fixed<const K: usize, const STRIDE: usize, const ROWS: usize, const WINDOWS: usize>(self, simd: S);
+
+    /// Runs any window and multiplier.
+    fn general(self, simd: S);
 }

@@ -1,4 +1,5 @@
-use super::ConvGeometry;
+use super::DepthwiseKernel;
+use crate::ConvGeometry;
 
 /// Names the kernels whose window is fixed when compiling, and runs them: the one list that selection, tests and
 /// benches go by. A line here makes a kernel.
@@ -34,25 +35,12 @@ macro_rules! variants {
             }
         }
 
-        impl super::kernel::DepthwiseF32<'_> {
-            /// Runs the kernel of `self.variant`.
-            #[inline(always)]
-            pub(super) fn dispatch<S: crate::simd::Simd>(self, simd: S) {
-                match self.variant {
-                    $($(#[$when])? Variant::$variant => self.fixed::<S, $kernel, $stride, $rows>(simd),)*
-                    Variant::General => self.general(simd),
-                }
-            }
-        }
-
-        impl super::int8::DepthwiseInt8<'_> {
-            /// Runs the kernel of `self.variant`.
-            #[inline(always)]
-            pub(super) fn dispatch<S: crate::simd::Int8>(self, simd: S) {
-                match self.variant {
-                    $($(#[$when])? Variant::$variant => self.fixed::<S, $kernel, $stride, $windows>(simd),)*
-                    Variant::General => self.general(simd),
-                }
+        /// Runs the variant that `kernel` is for.
+        #[inline(always)]
+        pub(super) fn dispatch<S, D: DepthwiseKernel<S>>(kernel: D, simd: S) {
+            match kernel.variant() {
+                $($(#[$when])? Variant::$variant => kernel.fixed::<$kernel, $stride, $rows, $windows>(simd),)*
+                Variant::General => kernel.general(simd),
             }
         }
     };

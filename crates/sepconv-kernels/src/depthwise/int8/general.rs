@@ -8,7 +8,7 @@ use crate::simd::{self, Int8};
 impl DepthwiseInt8<'_> {
     /// Any window and multiplier: one vector of channels of one pixel at a time, four taps together.
     #[inline(always)]
-    pub(in super::super) fn general<S: Int8>(mut self, simd: S) {
+    pub(super) fn any_window<S: Int8>(mut self, simd: S) {
         let ([h, w, c], [_, ow, channels], window) = (self.dw.input, self.dw.output, &self.dw.window);
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(self.variant, vectors, self.dw, self.packed);

@@ -1,15 +1,16 @@
 use core::ops::Range;
 
-use super::super::{ConvGeometry, Variant};
+use super::super::variant::dispatch;
+use super::super::{DepthwiseKernel, Variant};
 use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
-use crate::Rows;
 use crate::epilogue::Epilogue;
 use crate::simd::{self, Int8, Kernel};
+use crate::{ConvGeometry, Rows};
 
 /// The arguments of [`depthwise_int8`](super::depthwise_int8), checked but for the packed weights.
-pub(in super::super) struct DepthwiseInt8<'a> {
-    pub(in super::super) variant: Variant,
+pub(super) struct DepthwiseInt8<'a> {
+    pub(super) variant: Variant,
     pub(super) dw: &'a ConvGeometry,
     pub(super) x: Rows<'a, u8>,
     pub(super) packed: &'a [i8],
@@ -22,14 +23,19 @@ impl<S: Int8> Kernel<S> for DepthwiseInt8<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        self.dispatch(simd);
+        dispatch(self, simd);
     }
 }
 
-impl DepthwiseInt8<'_> {
-    /// Kernel and stride fixed, and so how many windows a column is in: `N`. A few rows at a time, group by group.
+impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
     #[inline(always)]
-    pub(in super::super) fn fixed<S: Int8, const K: usize, const STRIDE: usize, const N: usize>(self, simd: S) {
+    fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// A few rows at a time, group by group.
+    #[inline(always)]
+    fn fixed<const K: usize, const STRIDE: usize, const _ROWS: usize, const N: usize>(self, simd: S) {
         let ([h, w, c], [_, ow, _], top) = (self.dw.input, self.dw.output, self.dw.window.before[0]);
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(self.variant, vectors, self.dw, self.packed);
@@ -57,5 +63,9 @@ impl DepthwiseInt8<'_> {
                 simd.lookup_all(lut, out);
             }
         }
+    }
+    #[inline(always)]
+    fn general(self, simd: S) {
+        self.any_window(simd);
     }
 }

@@ -23,11 +23,12 @@ mod strip;
 #[cfg(test)]
 mod tests;
 
-pub(super) use kernel::DepthwiseInt8;
+use kernel::DepthwiseInt8;
 pub use pack::{pack_int8, packed_len_int8};
 pub use reference::reference_int8;
 
-use super::{ConvGeometry, Variant};
+use super::Variant;
+use crate::ConvGeometry;
 use crate::epilogue::Epilogue;
 use crate::{ConvOperands, Isa, QuantizedConvParams};
 
@@ -45,8 +46,8 @@ impl QuantizedConvParams<'_> {
     }
 }
 
-/// Computes output rows `[rows, ow, c·multiplier]`; `operands.packed` comes from [`pack_int8`] for the same `isa`, `variant` and
-/// `dw`, and is read fastest where it begins on a cache line.
+/// Computes output rows `[rows, ow, c·multiplier]`; `operands.packed` comes from [`pack_int8`] for the same `isa`,
+/// `variant` and `dw`, and is read fastest where it begins on a cache line.
 ///
 /// Panics where sizes contradict each other, `variant` does not [fit](Variant::fits), or the epilogue has a residual.
 pub fn depthwise_int8(

@@ -1,7 +1,8 @@
 use core::ops::Range;
 
-use super::super::{ConvGeometry, Variant};
+use super::super::Variant;
 use super::quads;
+use crate::ConvGeometry;
 use crate::simd::{Int8, Kernel};
 use crate::{Isa, QuantizedConvParams};
 

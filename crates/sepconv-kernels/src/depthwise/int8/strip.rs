@@ -1,6 +1,6 @@
-use super::super::ConvGeometry;
 use super::pack::Group;
 use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
+use crate::ConvGeometry;
 use crate::requantize::Requantize;
 use crate::simd::{Columns, Int8, Kernel};
 use crate::unroll::unrolled_array;

@@ -14,11 +14,11 @@ use crate::gemm::{Tile, packed_len_int8};
 use crate::quantized_params::ZeroPoints;
 use crate::simd::Isa;
 
-/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack_int8`](super::pack_int8) re-ordered for `isa` and `tile`,
-/// into `output` `[m, n]`. All instruction sets and tiles return the same bits.
+/// Multiplies every pixel of `x` `[m, k]` by weights that [`pack_int8`](super::pack_int8) re-ordered for `isa` and
+/// `tile`, into `output` `[m, n]`. All instruction sets and tiles return the same bits.
 ///
-/// Cost: `m·k·n` multiply-adds, `k` rounded up to a multiple of four; reads `m·k + k·n` bytes, writes `m·n`. Panics when
-/// lengths contradict each other.
+/// Cost: `m·k·n` multiply-adds, `k` rounded up to a multiple of four; reads `m·k + k·n` bytes, writes `m·n`. Panics
+/// when lengths contradict each other.
 pub fn pointwise_int8(
     isa: Isa,
     tile: Tile,

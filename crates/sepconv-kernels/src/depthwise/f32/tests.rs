@@ -1,7 +1,8 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{VARIANTS, Variant, depthwise, pack, packed_len, reference};
+use super::super::VARIANTS;
+use super::{Variant, depthwise, pack, packed_len, reference};
 use crate::testing::Lcg;
 use crate::{Activation, ConvGeometry, ConvOperands, Isa, Rows, Window};
 

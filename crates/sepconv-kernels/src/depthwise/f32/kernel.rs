@@ -1,10 +1,11 @@
 use core::ops::Range;
 
-use super::{ConvGeometry, Variant};
+use super::super::variant::dispatch;
+use super::super::{DepthwiseKernel, Variant};
 use crate::activation::ApplyRows;
 use crate::simd::{Columns, Kernel, Simd};
 use crate::unroll::unrolled_array;
-use crate::{Activation, Rows};
+use crate::{Activation, ConvGeometry, Rows};
 
 /// The arguments of [`depthwise`](super::depthwise), checked.
 pub(super) struct DepthwiseF32<'a> {
@@ -21,17 +22,22 @@ impl<S: Simd> Kernel<S> for DepthwiseF32<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        self.dispatch(simd);
+        dispatch(self, simd);
     }
 }
 
 /// Input rows that one strip of output rows can meet: a kernel of 7 at stride 2, two output rows at once.
 const MOST_LINES: usize = 9;
 
-impl DepthwiseF32<'_> {
-    /// Kernel and stride fixed: `ROWS` (1 or 2) output rows at a time, tile by tile.
+impl<S: Simd> DepthwiseKernel<S> for DepthwiseF32<'_> {
     #[inline(always)]
-    pub(super) fn fixed<S: Simd, const K: usize, const STRIDE: usize, const ROWS: usize>(self, simd: S) {
+    fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// `ROWS` (1 or 2) output rows at a time, tile by tile.
+    #[inline(always)]
+    fn fixed<const K: usize, const STRIDE: usize, const ROWS: usize, const WINDOWS: usize>(self, simd: S) {
         let ([h, _, _], [_, ow, c]) = (self.dw.input, self.dw.output);
         let mut out = self.out;
         let mut y = self.rows.start;
@@ -53,6 +59,10 @@ impl DepthwiseF32<'_> {
             }
             (out, y) = (later, y + at_once);
         }
+    }
+    #[inline(always)]
+    fn general(self, simd: S) {
+        self.any_window(simd);
     }
 }
 

@@ -8,7 +8,7 @@ const PIXELS: usize = 4;
 impl DepthwiseF32<'_> {
     /// Any window and multiplier: one channel vector of a few pixels at a time.
     #[inline(always)]
-    pub(super) fn general<S: Simd>(self, simd: S) {
+    pub(super) fn any_window<S: Simd>(self, simd: S) {
         let ([h, w, c], [_, ow, channels], window) = (self.dw.input, self.dw.output, &self.dw.window);
         let ([_, kw], [_, stride], [_, dilation], [_, left]) =
             (window.kernel, window.stride, window.dilation, window.before);

@@ -1,5 +1,4 @@
-use super::ConvGeometry;
-use crate::Isa;
+use crate::{ConvGeometry, Isa};
 
 /// f32 values of packed weights: per vector of output channels one vector of biases and one per tap.
 pub fn packed_len(isa: Isa, dw: &ConvGeometry) -> usize {

@@ -1,5 +1,4 @@
-use super::ConvGeometry;
-use crate::Activation;
+use crate::{Activation, ConvGeometry};
 
 /// The definition: a whole feature map `x` of `[h, w, c]`, weights `[c·multiplier, kh, kw, 1]`, biases (absent: zeros),
 /// sums in double precision.
