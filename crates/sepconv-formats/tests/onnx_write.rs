@@ -270,7 +270,7 @@ fn operators_on_bytes_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     let text = error.to_string();
     assert!(
-        text.contains("no ONNX form\n  --> node \"table\" (lookup)\n") && text.contains("before it is lowered"),
+        text.contains("no ONNX form\n  --> node \"table\" (lut)\n") && text.contains("before it is lowered"),
         "{text}"
     );
 }

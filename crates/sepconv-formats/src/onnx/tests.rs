@@ -127,7 +127,7 @@ fn what_is_not_understood_names_the_node() {
         (node("Relu", &["x", "w"], &["y"]), "node has more inputs than are supported\n  --> node \"y\" (Relu)"),
         (node("MaxPool", &["x"], &["z", "y"]).ints("kernel_shape", &[1, 1]), "output 1 of MaxPool is not supported"),
         (node("Einsum", &["x"], &["y"]), "operator is not supported: Einsum (1 node)\n  --> node \"y\" (Einsum)"),
-        (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not ONNX's own\n  --> node \"y\" (Conv)"),
+        (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not supported: com.example.Conv (1 node)"),
     ];
     for (node, what) in cases {
         let text = refused(ErrorKind::Unsupported, network(&[1, 1, 4, 4], vec![node], weights()));
@@ -153,7 +153,7 @@ fn mismatches_speak_of_the_files_axes() {
     assert!(text.contains("a divisor of 8 input and 8 output channels, got group=3"), "{text}");
     let text = refused(ErrorKind::Mismatch, network(&[1, 8, 2, 2], vec![conv(4)], weights()));
     assert!(
-        text.starts_with("window does not fit on the padded plane\n  --> node \"blocks.3.conv_dw\" (Conv)"),
+        text.starts_with("window does not fit on the padded feature map\n  --> node \"blocks.3.conv_dw\" (Conv)"),
         "{text}"
     );
 }

@@ -302,31 +302,31 @@ fn scales_and_zero_points_must_make_sense() {
         assert_eq!(
             error(quantized(&[scale], &[0]), plain(&[2, 3])),
             format!(
-                "scale of a quantization makes no sense\n  --> tensor \"t0\"\n   \
+                "scale of a quantization is not valid\n  --> tensor \"t0\"\n   \
                  = expected a finite number other than zero, got {text}"
             )
         );
     }
     assert_eq!(
         error(quantized(&[-0.5], &[0]), plain(&[2, 3])),
-        "scale of a quantization makes no sense\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
+        "scale of a quantization is not valid\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
         error(plain(&[2, 3]), quantized(&[-0.5], &[0])),
-        "scale of a quantization makes no sense\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
+        "scale of a quantization is not valid\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
         error(quantized(&[0.5], &[-129]), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   \
          = expected -128 to 127 (i8), got -129"
     );
     assert_eq!(
         error(Tensor::u8(&[2, 3], 0.5, 256), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
     );
     assert_eq!(
         error(quantized(&[0.5], &[1 << 40]), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   \
          = expected at most 32 bits, got 1099511627776"
     );
     assert_eq!(

@@ -64,7 +64,7 @@ fn tensors_must_exist_be_known_and_be_computed_once() {
     refused(with_node(|node| node.inputs = vec![0, -2]), Malformed, &["tensor index is negative"]);
     refused(with_node(|node| node.inputs = vec![0, 2]), Malformed, &["used before it is computed", "tensor 2 \"t2\""]);
     refused(with_node(|node| node.outputs = vec![0]), Malformed, &["computed twice", "tensor 0"]);
-    refused(with_node(|node| node.outputs = vec![]), Malformed, &["operator has no result"]);
+    refused(with_node(|node| node.outputs = vec![]), Malformed, &["wrong number of results", "expected 1, got 0"]);
     refused(with_node(|node| node.outputs = vec![2, 1]), Malformed, &["wrong number of results"]);
     refused(with_node(|node| node.inputs = vec![0]), Malformed, &["wrong number of operands", "node \"t2\" (ADD)"]);
     refused(with_node(|node| node.inputs = vec![0, -1]), Malformed, &["node lacks an input", "expected input 1"]);
@@ -120,7 +120,7 @@ fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
     refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
     refused(with_node(|node| node.code = 206), Unsupported, &["operator is not supported", "(STABLEHLO_COMPOSITE)"]);
-    refused(with_node(|node| node.code = 32), Unsupported, &["custom operator", "(CUSTOM)"]);
+    refused(with_node(|node| node.code = 32), Unsupported, &["operator is not supported: custom operator without a name"]);
     refused(with_node(|node| node.code = 5000), Unsupported, &["built-in operator is unknown", "got 5000"]);
 }
 

@@ -366,12 +366,12 @@ fn quantization_must_make_sense() {
     for (value, text) in [(0.0, "0"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
         assert_eq!(
             quantize(vec![X, scale(value)]),
-            format!("scale of a quantization makes no sense{place}a finite number other than zero, got {text}")
+            format!("scale of a quantization is not valid{place}a finite number other than zero, got {text}")
         );
     }
     assert_eq!(
         quantize(vec![X, scale(-0.5)]),
-        format!("scale of a quantization makes no sense{place}a positive number, got -0.5")
+        format!("scale of a quantization is not valid{place}a positive number, got -0.5")
     );
     assert_eq!(
         quantize(vec![X, floats(&[2], &[1.0; 2])]),

@@ -2,7 +2,7 @@
 //! stands for, and the whole network beside its standard [twin].
 //!
 //! ```no_run
-//! use sepconv::{Model, Options, compare::Comparison};
+//! use sepconv::{Model, Options, measure::compare::Comparison};
 //!
 //! let mut comparison = Comparison::new(&Model::open("mobilenet_v1.onnx")?, &Options::default())?;
 //! for _ in 0..20 {
