@@ -120,7 +120,11 @@ fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
     refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
     refused(with_node(|node| node.code = 206), Unsupported, &["operator is not supported", "(STABLEHLO_COMPOSITE)"]);
-    refused(with_node(|node| node.code = 32), Unsupported, &["operator is not supported: custom operator without a name"]);
+    refused(
+        with_node(|node| node.code = 32),
+        Unsupported,
+        &["operator is not supported: custom operator without a name"],
+    );
     refused(with_node(|node| node.code = 5000), Unsupported, &["built-in operator is unknown", "got 5000"]);
 }
 
