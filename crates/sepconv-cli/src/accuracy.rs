@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sepconv::{Classifier, Error, Result, Truth};
+use sepconv::{Classifier, Error, GroundTruth, Result};
 use serde::Serialize;
 
 use crate::decoding::decode;
@@ -18,7 +18,7 @@ pub(crate) struct Labeled {
     folder: PathBuf,
     /// What says the right answers: a file, or the folder itself.
     origin: PathBuf,
-    truth: Truth,
+    truth: GroundTruth,
 }
 
 /// What was counted so far.
@@ -45,7 +45,7 @@ impl Labeled {
     /// class is in `names`, or begins with its index: `3` or `3_cat`.
     pub(crate) fn open(folder: &Path, labels: Option<&Path>, names: &[String]) -> Result<Self> {
         let truth = match labels {
-            Some(labels) => Truth::open(labels)?,
+            Some(labels) => GroundTruth::open(labels)?,
             None => class_folders(folder, names).map_err(|error| error.in_file(&folder.display().to_string()))?,
         };
         Ok(Self { folder: folder.to_owned(), origin: labels.unwrap_or(folder).to_owned(), truth })
@@ -153,7 +153,7 @@ impl From<Tally> for AccuracyJson {
 }
 
 /// The pictures in the folders of a folder, each with the class that its folder is named after.
-fn class_folders(folder: &Path, names: &[String]) -> Result<Truth> {
+fn class_folders(folder: &Path, names: &[String]) -> Result<GroundTruth> {
     let mut pictures = Vec::new();
     for path in folders_in(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -3,7 +3,7 @@ use std::env;
 use std::thread::available_parallelism;
 
 use sepconv_core::{Error, Limits, Result};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_kernels::Isa;
 
 /// The environment variable that names an instruction set where [`Options::isa`] does not.
@@ -78,8 +78,8 @@ impl Options {
     }
 
     /// What the readers need of this.
-    pub(crate) fn binding(&self) -> Binding {
-        Binding { shapes: self.shapes.clone(), limits: self.limits, ..Binding::default() }
+    pub(crate) fn import_options(&self) -> ImportOptions {
+        ImportOptions { shapes: self.shapes.clone(), limits: self.limits, ..ImportOptions::default() }
     }
 
     /// The instruction set to compile for.

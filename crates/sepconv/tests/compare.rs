@@ -2,10 +2,10 @@
 
 mod common;
 
+use sepconv::Builder;
 use sepconv::measure::compare::{Comparison, Cost};
+use sepconv::op::Activation;
 use sepconv::{DType, ErrorKind, Limits, Model, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
-use sepconv_core::Builder;
-use sepconv_kernels::Activation;
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
 

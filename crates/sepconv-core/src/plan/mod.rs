@@ -20,7 +20,7 @@ use core::ops::Range;
 
 use sepconv_kernels::Isa;
 
-pub use run::{Runner, Stage};
+pub use run::{Session, Stage};
 
 use self::{
     aligned::{Aligned, Reserve},
@@ -38,7 +38,7 @@ use crate::{
     probe_memory,
 };
 
-/// A network made ready for an instruction set and a number of threads. Immutable: a [`Runner`] brings the memory it works in.
+/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`] brings the memory it works in.
 #[derive(Debug)]
 pub struct Plan {
     steps: Vec<Step>,
@@ -47,8 +47,8 @@ pub struct Plan {
     weights: Aligned,
     arena: usize,
     scratch: usize,
-    inputs: Vec<Entry>,
-    outputs: Vec<Exit>,
+    inputs: Vec<InputBinding>,
+    outputs: Vec<OutputBinding>,
     isa: Isa,
     threads: usize,
 }
@@ -90,7 +90,7 @@ pub struct Layer {
 #[derive(Debug)]
 struct Step {
     work: Work,
-    operands: Vec<Place>,
+    operands: Vec<BufferRef>,
     out: Range<usize>,
     /// Where the mean of each row of the result goes, if anybody asks for it.
     means: Option<Range<usize>>,
@@ -102,14 +102,14 @@ struct Step {
 
 /// Where an operand is found, in bytes.
 #[derive(Clone, Debug)]
-enum Place {
+enum BufferRef {
     Arena(Range<usize>),
     Weights(Range<usize>),
 }
 
 /// An input: the shape it has outside, and how it is brought in.
 #[derive(Debug)]
-struct Entry {
+struct InputBinding {
     name: String,
     dtype: DType,
     shape: Shape,
@@ -119,7 +119,7 @@ struct Entry {
 
 /// An output: the shape it has outside, and how it is brought there; or its value where that is known.
 #[derive(Debug)]
-enum Exit {
+enum OutputBinding {
     Computed { dtype: DType, shape: Shape, from: Range<usize>, copy: StridedCopy },
     Known(Tensor),
 }
@@ -166,8 +166,9 @@ impl Plan {
         // Two buffers begin at pages of their own.
         probe_memory(bytes.saturating_add(2 * Aligned::MARGIN))?;
         let weights = pack::pack(graph, isa, &packs, reserve.len());
-        let inputs = graph.inputs.iter().map(|port| Entry::new(graph, port, &arena)).collect::<Result<_>>()?;
-        let outputs = graph.outputs.iter().map(|port| Exit::new(graph, port, &arena)).collect::<Result<_>>()?;
+        let inputs = graph.inputs.iter().map(|port| InputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
+        let outputs =
+            graph.outputs.iter().map(|port| OutputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
         Ok(Self { steps, layers, blocks, weights, arena: arena.len, scratch, inputs, outputs, isa, threads })
     }
 
@@ -184,6 +185,15 @@ impl Plan {
     /// The patterns that the layers belong to.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// Bytes that each session allocates: its arena, scratch and outputs.
+    pub fn session_bytes(&self) -> usize {
+        let outputs = self.outputs.iter().map(|output| match output {
+            OutputBinding::Computed { dtype, shape, .. } => shape.elements() * dtype.size(),
+            OutputBinding::Known(tensor) => tensor.bytes().len(),
+        });
+        outputs.fold(self.arena_bytes(), usize::saturating_add)
     }
 
     /// Bytes of activations and scratch that a run needs.
@@ -245,7 +255,7 @@ impl fmt::Display for Plan {
     }
 }
 
-impl Entry {
+impl InputBinding {
     fn new(graph: &Graph, port: &Port, arena: &Arena) -> Result<Self> {
         let value = graph.value(port.value);
         if value.dtype == DType::I64 {
@@ -260,7 +270,7 @@ impl Entry {
     }
 }
 
-impl Exit {
+impl OutputBinding {
     fn new(graph: &Graph, port: &Port, arena: &Arena) -> Result<Self> {
         let value = graph.value(port.value);
         let order = inverse(&port.order);

@@ -6,7 +6,7 @@ use core::ops::Range;
 use sepconv_kernels::Isa;
 
 use super::groups::geometry;
-use super::{Layer, Place, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
+use super::{BufferRef, Layer, Step, aligned::Reserve, arena::Arena, choose::Choice, pack::Pack, work::Work};
 use crate::{DType, Error, Graph, Node, Op, Result, ValueId, op::LayerName};
 
 /// What is known while nodes become a step.
@@ -52,7 +52,7 @@ impl Planner<'_> {
             }
         }
         let operands = match &self.rows_means {
-            Some(means) => vec![Place::Arena(means.clone())],
+            Some(means) => vec![BufferRef::Arena(means.clone())],
             None => operands.iter().map(|&id| self.place(id)).collect(),
         };
         Ok((Step { work, operands, out, means: None, dtype, parts }, layers))
@@ -98,13 +98,13 @@ impl Planner<'_> {
     }
 
     /// Where an operand is found; a constant gets a place among the weights.
-    fn place(&mut self, id: ValueId) -> Place {
+    fn place(&mut self, id: ValueId) -> BufferRef {
         match self.arena.range(id) {
-            Some(range) => Place::Arena(range),
+            Some(range) => BufferRef::Arena(range),
             None => {
                 let range = self.reserve.take(self.graph.value(id).bytes());
                 self.packs.push(Pack::Copy { id, range: range.clone() });
-                Place::Weights(range)
+                BufferRef::Weights(range)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use prost::Message;
-use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, Runner, Serial, Tensor, interpret, passes};
+use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, Serial, Session, Tensor, interpret, passes};
 
 use sepconv_kernels::Isa;
 
@@ -64,7 +64,7 @@ fn load(graph: GraphProto, opset: i64) -> Result<Onnx> {
 }
 
 fn import(graph: GraphProto) -> Result<Graph> {
-    load(graph, 13)?.graph(&Binding::default())
+    load(graph, 13)?.graph(&ImportOptions::default())
 }
 
 /// The error of a network, as text.
@@ -166,7 +166,7 @@ fn weights_that_are_also_inputs_are_weights() {
     let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["x"]);
     let (name, element) = ("x".to_owned(), crate::ElementType::F32);
-    let expected = Signature { name, dtype: DType::F32, element, dims: vec![Some(2)], quantization: None };
+    let expected = TensorSpec { name, dtype: DType::F32, element, dims: vec![Some(2)], quantization: None };
     assert_eq!(onnx.inputs()[0], expected);
 }
 
@@ -270,12 +270,12 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
     ];
     let result = catch_unwind(|| {
         let graph = network(dims, vec![node], weights);
-        let graph = load(graph, 18)?.graph(&Binding { limits: SMALL, ..Binding::default() })?;
+        let graph = load(graph, 18)?.graph(&ImportOptions { limits: SMALL, ..ImportOptions::default() })?;
         let shape = graph.value(graph.inputs()[0].value).shape.clone();
         let input = Tensor::zeros(shape, DType::F32);
         let expected = interpret(&graph, std::slice::from_ref(&input))?;
-        let mut runner = Runner::new(Plan::new(&passes::optimize(graph)?, Isa::best(), 1, &SMALL)?);
-        let got = runner.run(&[&input], &Serial)?;
+        let mut session = Session::new(Plan::new(&passes::optimize(graph)?, Isa::best(), 1, &SMALL)?).unwrap();
+        let got = session.run(&[&input], &Serial)?;
         assert!(expected.iter().map(Tensor::shape).eq(got.iter().map(Tensor::shape)));
         Result::Ok(())
     });

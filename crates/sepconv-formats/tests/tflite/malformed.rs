@@ -3,12 +3,12 @@
 use crate::writer::Field::{self, Bool, Bytes, I8, I32, Ints, Tables};
 use crate::writer::{Node, Tensor, buffer, file};
 use sepconv_core::{ErrorKind, Limits};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 fn import(bytes: Vec<u8>) -> sepconv_core::Result<sepconv_core::Graph> {
     let limits = Limits { max_memory: 1 << 20, max_macs: 1 << 20, max_nodes: 100 };
-    Tflite::parse(bytes)?.graph(&Binding { limits, ..Binding::default() })
+    Tflite::parse(bytes)?.graph(&ImportOptions { limits, ..ImportOptions::default() })
 }
 
 /// Asserts that a file is refused for this reason; the text may name the place as well.
@@ -179,12 +179,12 @@ fn open_sizes_other_than_the_batch_must_be_bound() {
     let (mut tensors, node) = sum();
     tensors[0] = Tensor { more: vec![(7, Ints(vec![-1, -1]))], ..Tensor::open(&[1, 1]) };
     let file = Tflite::parse(file(&tensors, &[node], &[0], &[2])).unwrap();
-    let error = file.graph(&Binding::default()).unwrap_err();
+    let error = file.graph(&ImportOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert!(error.to_string().contains("got f32 [?,?]") && error.to_string().contains("input \"t0\""), "{error}");
-    let mut binding = Binding::default();
-    binding.shapes.insert("t0".into(), vec![3, 2]);
-    let graph = file.graph(&binding).unwrap();
+    let mut options = ImportOptions::default();
+    options.shapes.insert("t0".into(), vec![3, 2]);
+    let graph = file.graph(&options).unwrap();
     assert_eq!(graph.value(graph.outputs()[0].value).shape[..], [3, 2]);
 }
 
@@ -192,9 +192,9 @@ fn open_sizes_other_than_the_batch_must_be_bound() {
 fn an_input_may_be_a_constant_to_its_caller() {
     let file = Tflite::parse(with_node(|_| {})).unwrap();
     let bind = |tensor| {
-        let mut binding = Binding::default();
-        binding.constants.insert("t0".into(), tensor);
-        file.graph(&binding)
+        let mut options = ImportOptions::default();
+        options.constants.insert("t0".into(), tensor);
+        file.graph(&options)
     };
     let graph = bind(sepconv_core::Tensor::f32([2], [10.0, 20.0]).unwrap()).unwrap();
     let sum = graph.value(graph.outputs()[0].value).constant.as_ref().unwrap();

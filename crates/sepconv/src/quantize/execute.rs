@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sepconv_core::op::Transpose;
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Runner, Shape, Tensor, ValueId};
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Session, Shape, Tensor, ValueId};
 use sepconv_kernels::Isa;
 
 use crate::{Options, TensorInfo, threads::Threads};
@@ -44,21 +44,21 @@ impl Machine {
         let result = builder.node(&node.name, node.op.clone(), &operands)?;
         builder.output(&node.name, result);
         let plan = Plan::new(&builder.finish(), self.isa, self.count, &UNLIMITED)?;
-        Ok(Single { runner: Runner::new(plan), machine: self })
+        Ok(Single { session: Session::new(plan)?, machine: self })
     }
 }
 
 /// One node, ready to run.
 pub(super) struct Single<'m> {
-    runner: Runner,
+    session: Session,
     machine: &'m Machine,
 }
 
 impl Single<'_> {
     /// The result for the operands that are no constants.
     pub(super) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
-        let Self { runner, machine } = self;
-        let results = machine.threads.enter(|join| runner.run(operands, join))?;
+        let Self { session, machine } = self;
+        let results = machine.threads.enter(|join| session.run(operands, join))?;
         Ok(results[0].as_f32().unwrap_or_default())
     }
 }

@@ -107,11 +107,11 @@ fn synset(line: &str) -> Option<(usize, String)> {
 
 /// The true class of each picture: lines of `file index`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Truth {
+pub struct GroundTruth {
     classes: HashMap<String, usize>,
 }
 
-impl Truth {
+impl GroundTruth {
     /// Reads and [parses](Self::parse) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -160,7 +160,7 @@ impl Truth {
 }
 
 /// Names of files and classes, counted from 0 without a background class. Of a name that comes twice the last class counts.
-impl FromIterator<(String, usize)> for Truth {
+impl FromIterator<(String, usize)> for GroundTruth {
     fn from_iter<I: IntoIterator<Item = (String, usize)>>(pictures: I) -> Self {
         Self { classes: pictures.into_iter().collect() }
     }
@@ -212,11 +212,11 @@ mod tests {
 
     #[test]
     fn truth_takes_names_with_spaces_and_refuses_contradictions() {
-        let truth = Truth::parse("a b.jpg 7\n\nc.png\t0\n").unwrap();
+        let truth = GroundTruth::parse("a b.jpg 7\n\nc.png\t0\n").unwrap();
         assert_eq!((truth.class("a b.jpg"), truth.class("c.png"), truth.class("d")), (Some(7), Some(0), None));
         assert_eq!(truth.files(), ["a b.jpg", "c.png"]);
         for bad in ["", "a", "a b", "a -1", "a 1\na 2"] {
-            assert!(Truth::parse(bad).is_err(), "{bad:?}");
+            assert!(GroundTruth::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

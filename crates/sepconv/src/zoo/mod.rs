@@ -5,8 +5,8 @@
 //! use sepconv::{Options, Tensor, zoo};
 //!
 //! let network = zoo::named("mobilenet_v1@32x0.25")?.classes(10);
-//! let mut runner = network.build()?.compile(&Options::default())?;
-//! let logits = runner.run(&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32])?)?;
+//! let mut session = network.build()?.compile(&Options::default())?.session()?;
+//! let logits = &session.run(&[&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32])?])?[0];
 //! assert_eq!(logits.shape()[..], [1, 10]);
 //! # Ok::<(), sepconv::Error>(())
 //! ```

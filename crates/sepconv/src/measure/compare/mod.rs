@@ -26,7 +26,7 @@ use sepconv_core::passes::{canonicalize_without_folding, optimize, with_standard
 use sepconv_core::{Error, Graph, Node, Op, Result};
 use sepconv_kernels::{Activation, Isa};
 
-use crate::{Model, Options, model::blamed, quantize::quantized_node, threads::Threads};
+use crate::{Model, Options, model::with_file, quantize::quantized_node, threads::Threads};
 
 pub use self::side::{Cost, Side};
 
@@ -89,8 +89,8 @@ impl Comparison {
         let machine =
             Machine { isa: options.resolve_isa()?, threads: Threads::new(options.threads)?, count: options.threads };
         let graph =
-            canonicalize_without_folding(model.import(options)?).map_err(|error| blamed(error, model.name()))?;
-        Self::of(&graph, machine, options).map_err(|error| blamed(error, model.name()))
+            canonicalize_without_folding(model.import(options)?).map_err(|error| with_file(error, model.name()))?;
+        Self::of(&graph, machine, options).map_err(|error| with_file(error, model.name()))
     }
 
     fn of(graph: &Graph, machine: Machine, options: &Options) -> Result<Self> {

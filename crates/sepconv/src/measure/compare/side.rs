@@ -1,4 +1,4 @@
-use sepconv_core::{DType, Data, Graph, Limits, Plan, Result, Runner, Tensor};
+use sepconv_core::{DType, Data, Graph, Limits, Plan, Result, Session, Tensor};
 
 use super::Machine;
 use crate::{Times, threads::Threads};
@@ -19,7 +19,7 @@ pub struct Cost {
 /// One way of computing something: what it costs, and the times of its runs.
 #[derive(Debug)]
 pub struct Side {
-    runner: Runner,
+    session: Session,
     inputs: Vec<Tensor>,
     parameters: usize,
     times: Times,
@@ -27,18 +27,18 @@ pub struct Side {
 
 impl Side {
     pub(super) fn new(parameters: usize, graph: &Graph, machine: &Machine, limits: &Limits) -> Result<Self> {
-        let runner = Runner::new(Plan::new(graph, machine.isa, machine.count, limits)?);
-        let shapes = runner.inputs().zip(graph.inputs());
+        let session = Session::new(Plan::new(graph, machine.isa, machine.count, limits)?)?;
+        let shapes = session.inputs().zip(graph.inputs());
         let inputs = shapes.map(|((_, shape), port)| match graph.value(port.value).dtype {
             DType::F32 => Tensor::new(shape.clone(), Data::F32((0..shape.elements()).map(number).collect())),
             dtype => Ok(Tensor::zeros(shape.clone(), dtype)),
         });
-        Ok(Self { inputs: inputs.collect::<Result<_>>()?, runner, parameters, times: Times::default() })
+        Ok(Self { inputs: inputs.collect::<Result<_>>()?, session, parameters, times: Times::default() })
     }
 
     /// What it costs.
     pub fn cost(&self) -> Cost {
-        let plan = self.runner.plan();
+        let plan = self.session.plan();
         Cost {
             macs: plan.macs(),
             parameters: self.parameters,
@@ -54,16 +54,16 @@ impl Side {
 
     /// Bytes that it keeps.
     pub(super) fn memory(&self) -> usize {
-        self.runner.plan().weight_bytes().saturating_add(self.runner.plan().arena_bytes())
+        self.session.plan().weight_bytes().saturating_add(self.session.plan().arena_bytes())
     }
 
     /// Runs twice and times the second, which neither takes nor gives tensors: in the network a pair does not, either.
     pub(super) fn time(&mut self, threads: &Threads) -> Result<()> {
-        let Self { runner, inputs, times, .. } = self;
+        let Self { session, inputs, times, .. } = self;
         let inputs: Vec<&Tensor> = inputs.iter().collect();
         threads.enter(|join| {
-            runner.run(&inputs, join)?;
-            times.add(|| runner.rehearse(join));
+            session.run(&inputs, join)?;
+            times.add(|| session.run_without_io(join));
             Ok(())
         })
     }

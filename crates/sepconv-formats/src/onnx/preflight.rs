@@ -33,7 +33,7 @@ const MODEL: &[(u32, Field)] = &[(7, GRAPH), (8, Leaf), (14, Leaf)];
 
 /// What was counted so far.
 #[derive(Default)]
-struct Census {
+struct Preflight {
     /// Messages and strings.
     parts: usize,
     /// Bytes in memory that numbers take.
@@ -43,16 +43,16 @@ struct Census {
 /// Fails where the file holds more messages and strings than any sensible network, or more numbers than fit memory. What is damaged is
 /// left to the decoder, which stops at the same place.
 pub(super) fn check(file: &[u8]) -> Result<()> {
-    let mut census = Census::default();
-    let _ = census.take(file, MODEL);
-    if census.parts > MOST {
+    let mut preflight = Preflight::default();
+    let _ = preflight.take(file, MODEL);
+    if preflight.parts > MOST {
         return Err(Error::limit("file has too many parts")
             .expected(format_args!("at most {MOST} nodes, tensors, attributes and names"), "more"));
     }
-    probe_memory(census.numbers)
+    probe_memory(preflight.numbers)
 }
 
-impl Census {
+impl Preflight {
     /// Counts to the end of a message; `None` where it is damaged or there are too many parts.
     fn take(&mut self, mut message: &[u8], fields: &[(u32, Field)]) -> Option<()> {
         while message.has_remaining() {

@@ -1,115 +1,21 @@
+//! Values: a shape, a data type and elements, owned ([`Tensor`]) or borrowed ([`TensorView`], [`TensorViewMut`]).
+
+mod dtype;
+mod shape;
+mod view;
+
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
-use core::ops::Deref;
 
-use bytemuck::{cast_slice, cast_slice_mut};
+use bytemuck::cast_slice;
 
 use crate::{Error, Result};
 
-/// The size of a tensor along each axis, slowest first. At most [`Shape::MAX_RANK`] axes; their product fits in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Shape(Vec<usize>);
-
-impl Shape {
-    /// The largest number of axes.
-    pub const MAX_RANK: usize = 8;
-
-    /// Checks the rank and that the element count, as bytes of the widest type, fits in an `isize`.
-    pub fn new(dims: impl Into<Vec<usize>>) -> Result<Self> {
-        let dims = dims.into();
-        let shape = Self(dims);
-        if shape.len() > Self::MAX_RANK {
-            return Err(Error::unsupported("tensor has too many axes")
-                .expected(format_args!("at most {}", Self::MAX_RANK), shape.len()));
-        }
-        // A zero axis must not hide that the others overflow: everything computed from them would.
-        let product = shape.iter().filter(|&&d| d != 0).try_fold(8usize, |product, &d| product.checked_mul(d));
-        match product {
-            Some(bytes) if isize::try_from(bytes).is_ok() => Ok(shape),
-            _ => Err(Error::limit("tensor is larger than the address space")
-                .expected(format_args!("at most {} bytes", isize::MAX), format_args!("the shape {shape}"))),
-        }
-    }
-
-    /// The number of elements.
-    pub fn elements(&self) -> usize {
-        self.iter().product()
-    }
-
-    /// The distance in elements between neighbors along each axis, for data without gaps.
-    pub fn strides(&self) -> Vec<usize> {
-        let mut strides = vec![1; self.len()];
-        for axis in (1..self.len()).rev() {
-            strides[axis - 1] = strides[axis] * self[axis];
-        }
-        strides
-    }
-
-    /// The size of the last axis; 1 for a scalar.
-    pub fn last(&self) -> usize {
-        self.0.last().copied().unwrap_or(1)
-    }
-}
-
-impl Deref for Shape {
-    type Target = [usize];
-    fn deref(&self) -> &[usize] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (i, size) in self.iter().enumerate() {
-            write!(f, "{}{size}", if i == 0 { "" } else { "," })?;
-        }
-        f.write_str("]")
-    }
-}
-
-/// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DType {
-    /// What flows through a network of floats.
-    F32,
-    /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it. Also
-    /// the biases of integer layers.
-    I64,
-    /// Bytes that stand for real numbers; see [`QuantParams`](crate::op::QuantParams).
-    U8,
-    /// Signed bytes that stand for real numbers.
-    I8,
-}
-
-impl DType {
-    /// Bytes in an element.
-    pub fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::I64 => 8,
-            Self::U8 | Self::I8 => 1,
-        }
-    }
-
-    /// Whether elements are the bytes of a quantized tensor.
-    pub fn is_int8(self) -> bool {
-        matches!(self, Self::U8 | Self::I8)
-    }
-}
-
-impl fmt::Display for DType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::I64 => "i64",
-            Self::U8 => "u8",
-            Self::I8 => "i8",
-        })
-    }
-}
+pub use self::dtype::DType;
+pub use self::shape::Shape;
+pub(crate) use self::shape::ShapeText;
+pub use self::view::{TensorView, TensorViewMut};
 
 /// The elements of a tensor, last axis fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,29 +179,9 @@ impl Tensor {
         }
     }
 
-    /// Its elements for writing, as memory holds them.
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        match Arc::make_mut(&mut self.data) {
-            Data::F32(data) => cast_slice_mut(data),
-            Data::I64(data) => cast_slice_mut(data),
-            Data::U8(data) => data,
-            Data::I8(data) => cast_slice_mut(data),
-        }
-    }
-
-    /// Takes over the elements of a tensor of the same shape and type, without allocating.
-    ///
-    /// # Errors
-    /// When its shape or type is another.
-    pub fn copy_from(&mut self, other: &Self) -> Result<()> {
-        if (self.shape(), self.dtype()) != (other.shape(), other.dtype()) {
-            return Err(Error::argument("tensor to copy to has another shape or type").expected(
-                format_args!("{} {}", other.dtype(), other.shape()),
-                format_args!("{} {}", self.dtype(), self.shape()),
-            ));
-        }
-        self.bytes_mut().copy_from_slice(other.bytes());
-        Ok(())
+    /// Its shape, and its elements for writing.
+    fn shape_and_data_mut(&mut self) -> (&Shape, &mut Data) {
+        (&self.shape, Arc::make_mut(&mut self.data))
     }
 
     /// The same elements in another shape of equal size.

@@ -8,7 +8,7 @@ use crate::ElementType;
 
 /// An input or output as a file declares it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Signature {
+pub struct TensorSpec {
     /// Its name.
     pub name: String,
     /// The type of its elements.
@@ -34,7 +34,7 @@ pub(crate) fn check_ports(count: usize) -> Result<()> {
 
 /// What a caller fixes before a file becomes a graph.
 #[derive(Clone, Debug, Default)]
-pub struct Binding {
+pub struct ImportOptions {
     /// Shapes of inputs, in the file's own order, for inputs that leave sizes open (an open first axis alone is taken as a batch of one).
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// Inputs that are constants to this caller: shapes, axes, indices.
@@ -43,20 +43,20 @@ pub struct Binding {
     pub limits: Limits,
 }
 
-impl Binding {
+impl ImportOptions {
     /// Checks what is bound against inputs of known shapes.
     ///
     /// # Errors
     /// When something is bound that is no input, or a shape that differs from the input's.
-    pub fn check(&self, inputs: &[Signature]) -> Result<()> {
+    pub fn check(&self, inputs: &[TensorSpec]) -> Result<()> {
         self.check_names(inputs)?;
         let bound =
-            |input: &Signature| input.bound(self.shapes.get(&input.name)).map_err(|error| error.at(input.place()));
+            |input: &TensorSpec| input.bound(self.shapes.get(&input.name)).map_err(|error| error.at(input.place()));
         inputs.iter().try_for_each(|input| bound(input).map(|_| ()))
     }
 
     /// Every name that is bound must be that of an input.
-    pub(crate) fn check_names(&self, inputs: &[Signature]) -> Result<()> {
+    pub(crate) fn check_names(&self, inputs: &[TensorSpec]) -> Result<()> {
         let is_input = |name: &str| inputs.iter().any(|input| input.name == name);
         let Some(unknown) = self.shapes.keys().chain(self.constants.keys()).find(|name| !is_input(name)) else {
             return Ok(());
@@ -67,7 +67,7 @@ impl Binding {
     }
 
     /// Makes an input part of a graph: as the constant that it is bound to, or as an input of the shape that it is bound to.
-    pub(crate) fn declare(&self, input: &Signature, builder: &mut Builder) -> Result<ValueId> {
+    pub(crate) fn declare(&self, input: &TensorSpec, builder: &mut Builder) -> Result<ValueId> {
         let declared = match self.constants.get(&input.name) {
             Some(tensor) => input.accept(tensor).and_then(|()| builder.constant(&input.name, tensor.clone())),
             None => {
@@ -79,7 +79,7 @@ impl Binding {
     }
 }
 
-impl Signature {
+impl TensorSpec {
     /// Where it is, for errors.
     pub(crate) fn place(&self) -> String {
         format!("input {:?}", self.name)
@@ -126,7 +126,7 @@ impl Signature {
 }
 
 /// Type and sizes, open ones as `?`: `f32 [?,3,224,224]`.
-impl fmt::Display for Signature {
+impl fmt::Display for TensorSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dims = self.dims.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()));
         write!(f, "{} [{}]", self.dtype, dims.collect::<Vec<_>>().join(","))
