@@ -6,7 +6,7 @@ use sepconv::{Classifier, Error, GroundTruth, Result};
 use serde::Serialize;
 
 use crate::decoding::decode;
-use crate::failure::{Failure, tell};
+use crate::failure::{Failure, note, tell};
 use crate::files::{folders_in, images_in};
 use crate::progress::Progress;
 
@@ -103,7 +103,7 @@ impl Labeled {
         )?;
         drop(progress);
         if tally.failed > TOLD {
-            eprintln!("error: {} more pictures could not be read", tally.failed - TOLD);
+            note(format_args!("error: {} more pictures could not be read", tally.failed - TOLD));
         }
         if tally.images == 0 {
             return Err(Error::io("none of the labeled pictures could be evaluated")

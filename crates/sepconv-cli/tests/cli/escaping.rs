@@ -80,6 +80,17 @@ fn names_from_files_are_escaped() {
     assert!(Path::new(&folder).join("bad").join(format!("{BAD}copy.onnx")).exists());
 }
 
+/// Arguments too, on a terminal as elsewhere.
+#[test]
+fn arguments_are_escaped() {
+    for args in [&["bench", "x", "--runs", BAD][..], &[BAD], &["inspect", "--shape", BAD, "x"]] {
+        let outcome = sepconv(args);
+        assert_eq!(outcome.code, Some(2), "{args:?}");
+        assert!(outcome.err.contains("\\u{202e}b"), "{args:?}: {}", outcome.err);
+        assert_printable(&outcome, &format!("{args:?}"));
+    }
+}
+
 /// JSON holds the names as they are: programs compare them.
 #[test]
 fn json_keeps_names() {

@@ -104,7 +104,12 @@ impl<'a> Experiment<'a> {
         let Some(labeled) = &self.labeled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
         let tally = labeled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
-        if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(Some(tally)) }
+        if tally.failed > 0 {
+            return Err(Error::io("labeled images cannot be read: the accuracy would be that of the others")
+                .expected(format_args!("{} images", tally.images + tally.failed), tally.images)
+                .into());
+        }
+        Ok(Some(tally))
     }
 
     /// Runs both networks in turns on the first sample.
