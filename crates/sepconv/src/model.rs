@@ -2,7 +2,10 @@ use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "tflite"))]
 use crate::no_tflite::Tflite;
-use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimize};
+use sepconv_core::{
+    DType, Error, ErrorKind, Graph, Port, Result,
+    passes::{optimize, with_batch},
+};
 use sepconv_formats::onnx::{Metadata, Onnx};
 use sepconv_formats::recognize::mistaken;
 #[cfg(feature = "tflite")]
@@ -186,13 +189,14 @@ impl Model {
     /// # Errors
     /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
     pub fn import(&self, options: &Options) -> Result<Graph> {
-        let options = options.import_options();
+        let import = options.import_options();
         let imported = match &self.file {
-            ModelFile::Onnx(file) => file.graph(&options),
-            ModelFile::Tflite(file) => file.graph(&options),
-            ModelFile::Built(built) => built.graph(&options),
+            ModelFile::Onnx(file) => file.graph(&import),
+            ModelFile::Tflite(file) => file.graph(&import),
+            ModelFile::Built(built) => built.graph(&import),
         };
-        imported.map_err(|error| error.in_file(&self.name))
+        let graph = imported.map_err(|error| error.in_file(&self.name))?;
+        with_batch(graph, options.batch, &options.limits).map_err(|error| with_file(error, &self.name))
     }
 
     /// The network imported and simplified.

@@ -22,6 +22,7 @@ pub struct Options {
     isa: Option<String>,
     pub(crate) limits: Limits,
     shapes: BTreeMap<String, Vec<usize>>,
+    pub(crate) batch: usize,
 }
 
 impl Default for Options {
@@ -29,7 +30,7 @@ impl Default for Options {
     /// widest instruction set, and the [default limits](Limits::default).
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, |cores| cores.get());
-        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new() }
+        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new(), batch: 1 }
     }
 }
 
@@ -60,6 +61,13 @@ impl Options {
     /// The shape of the input called `name`, in the file's own order of axes, where the file leaves sizes open.
     pub fn shape(mut self, name: impl Into<String>, dims: impl Into<Vec<usize>>) -> Self {
         self.shapes.insert(name.into(), dims.into());
+        self
+    }
+
+    /// How many images are computed at a time (default: 1). Every input then has `batch` in place of the 1 of its first axis,
+    /// whether the file leaves it open or not.
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
         self
     }
 
