@@ -18,14 +18,14 @@ pub struct Cost {
 
 /// One way of computing something: what it costs, and the times of its runs.
 #[derive(Debug)]
-pub struct Side {
+pub struct Candidate {
     session: Session,
     inputs: Vec<Tensor>,
     parameters: usize,
     times: Times,
 }
 
-impl Side {
+impl Candidate {
     pub(super) fn new(parameters: usize, graph: &Graph, machine: &Machine, limits: &Limits) -> Result<Self> {
         let session = Session::new(Plan::new(graph, machine.isa, machine.count, limits)?)?;
         let shapes = session.inputs().zip(graph.inputs());
