@@ -76,18 +76,22 @@ fn is_hard_link(_: &Path, _: &Path) -> bool {
     false
 }
 
-/// The images in a folder, sorted by name, without those in subfolders.
+/// The images in a folder, sorted by name, without those in subfolders. Pipes, which can block, are none.
 pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_image = |path: &PathBuf| {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| IMAGES.contains(&extension.as_str()))
     };
-    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && !path.is_dir()).collect())
+    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && path.is_file()).collect())
 }
 
-/// The subfolders of a folder, sorted by name.
+/// The subfolders of a folder, sorted by name, without hidden ones such as `.git`.
 pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// The entries of a folder, sorted by name.

@@ -42,3 +42,18 @@ fn names_need_not_be_text() {
     paint(&folder.join("im/3_cat").join(OsStr::from_bytes(b"\xff\xfe.png")), [220, 30, 20]);
     assert_eq!(counts(&folder, None), [1, 0]);
 }
+
+/// Folders of images also hold what versions are kept in, and pipes.
+#[cfg(unix)]
+#[test]
+fn hidden_folders_and_pipes_are_no_images() {
+    let folder = folder("labels_hidden");
+    let images = folder.join("im");
+    fs::create_dir_all(images.join("3_cat")).unwrap();
+    fs::create_dir(images.join(".git")).unwrap();
+    paint(&images.join("3_cat/a.png"), [220, 30, 20]);
+    for pipe in ["pipe.png", "3_cat/pipe.png"] {
+        assert!(std::process::Command::new("mkfifo").arg(images.join(pipe)).status().unwrap().success());
+    }
+    assert_eq!(counts(&folder, None), [1, 0]);
+}
