@@ -99,3 +99,13 @@ fn json_keeps_names() {
     let json = sepconv(["inspect", folder.join("net.onnx").to_str().unwrap(), "--json"]).json();
     assert_eq!(json["inputs"][0]["name"], format!("input{BAD}"));
 }
+
+/// Where a name is in the middle of a sentence, too.
+#[test]
+fn names_of_operators_are_escaped() {
+    let folder = folder("escaping_operators");
+    fs::write(folder.join("net.onnx"), network("", "Non\n\u{1b}[31msense")).unwrap();
+    let outcome = sepconv(["bench", folder.join("net.onnx").to_str().unwrap()]);
+    let first = outcome.err.lines().next().unwrap();
+    assert_eq!(first, "error: operator is not supported: Non\\n\\u{1b}[31msense (1 node)");
+}

@@ -121,7 +121,7 @@ impl GroundTruth {
     /// Lines of a file's name and the index of its class, counted from 0 without a background class, separated by spaces or tabs.
     ///
     /// # Errors
-    /// When a line is something else or a file is named twice.
+    /// When a line is something else or a file has two classes.
     pub fn parse(text: &str) -> Result<Self> {
         let mut classes = HashMap::new();
         for (number, line) in text.lines().enumerate() {
@@ -137,10 +137,9 @@ impl GroundTruth {
                     at(Error::malformed("line is not a file and its class")
                         .expected("`file index`", format_args!("{line:?}")))
                 })?;
-            if classes.insert(name.to_owned(), class).is_some() {
-                return Err(at(
-                    Error::malformed("file has two classes").expected("each file once", format_args!("{name:?} again"))
-                ));
+            if let Some(other) = classes.insert(name.to_owned(), class).filter(|other| *other != class) {
+                return Err(at(Error::malformed("file has two classes")
+                    .expected(format_args!("{other} again for {name:?}"), class)));
             }
         }
         if classes.is_empty() { Err(Error::malformed("no file and class in the list")) } else { Ok(Self { classes }) }
@@ -215,6 +214,7 @@ mod tests {
         let truth = GroundTruth::parse("a b.jpg 7\n\nc.png\t0\n").unwrap();
         assert_eq!((truth.class("a b.jpg"), truth.class("c.png"), truth.class("d")), (Some(7), Some(0), None));
         assert_eq!(truth.files(), ["a b.jpg", "c.png"]);
+        assert_eq!(GroundTruth::parse("a 1\na 1\n").unwrap().files(), ["a"]);
         for bad in ["", "a", "a b", "a -1", "a 1\na 2"] {
             assert!(GroundTruth::parse(bad).is_err(), "{bad:?}");
         }

@@ -103,12 +103,13 @@ struct GroupJson {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let read = args.compile.files_read(&args.model, &model).and(args.input.file());
-    args.trace.iter().try_for_each(|trace| read.check_output(trace, &["json"]))?;
-    args.plot.iter().try_for_each(|plot| read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
+    let all_read = read.clone().and(calibration::path());
+    args.trace.iter().try_for_each(|trace| all_read.check_output(trace, &["json"]))?;
+    args.plot.iter().try_for_each(|plot| all_read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
     let given = args.input.read(&model)?;
     let options = given.options(args.compile.options()?, &model);
     let (name, mut session) = (model.name().to_owned(), model.into_compiled(&options)?.session()?);
-    let machine = calibration::known(&options, session.plan().threads(), session.plan().isa().name())?;
+    let machine = calibration::known(&options, session.plan().threads(), session.plan().isa().name(), &read)?;
     let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for _ in 0..args.warmup {

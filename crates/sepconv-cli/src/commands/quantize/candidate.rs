@@ -49,7 +49,8 @@ impl<'a> Experiment<'a> {
         let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
         let metadata = args.metadata.of(&model, &graph)?;
-        args.method.quantizer().check(&graph)?;
+        let in_file = |error: Error| error.in_file(&args.model.display().to_string());
+        args.method.quantizer().check(&graph).map_err(in_file)?;
         let open = |folder: &PathBuf| Labeled::open(folder, args.labels.as_deref(), &metadata.labels);
         let labeled = args.evaluate.as_ref().map(open).transpose()?;
         labeled.iter().try_for_each(|labeled| labeled.check_classes(classes(&graph)))?;
