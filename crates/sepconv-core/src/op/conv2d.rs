@@ -9,7 +9,7 @@ use super::check::{
 };
 use super::conv_kind::ConvKind;
 use super::names::{ConvName, Groups, Then, WindowName};
-use super::{Cost, Op, Operator};
+use super::{Convolution, Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
 /// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`, then the
@@ -83,6 +83,10 @@ impl Operator for Conv2d {
 
     fn conv_kind(&self, channels: usize) -> Option<ConvKind> {
         Some(self.kind(channels))
+    }
+
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        Some(Convolution::F32(self))
     }
 
     fn with_activation(&self, activation: Activation) -> Option<Op> {

@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use sepconv_kernels::Activation;
 
-use super::{ConvKind, Op};
+use super::{ConvKind, Convolution, Op};
 use crate::{DType, Result, Shape, Tensor, Value};
 
 /// What defines an operator; how it runs fast is decided by [`Plan`](crate::Plan).
@@ -59,6 +59,21 @@ pub(crate) trait Operator {
         None
     }
 
+    /// The operator as a convolution whose result has the dtype of its input.
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        None
+    }
+
+    /// Whether this is the mean over height and width of NHWC feature maps.
+    fn is_global_mean(&self) -> bool {
+        false
+    }
+
+    /// Whether the result may be stored where the first operand is.
+    fn aliasing(&self) -> Aliasing {
+        Aliasing::Never
+    }
+
     /// Whether the result equals the first operand.
     fn is_identity(&self, inputs: &[&Value]) -> bool {
         let _ = inputs;
@@ -78,6 +93,16 @@ pub(crate) trait Operator {
         let _ = activation;
         None
     }
+}
+
+/// Whether a result may be stored where its first operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aliasing {
+    Never,
+    /// Each element can replace the one that it is computed from.
+    InPlace,
+    /// The bytes are those of the operand: there is nothing to compute.
+    Always,
 }
 
 /// The cost of one evaluation.

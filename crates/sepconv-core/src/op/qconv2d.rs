@@ -8,6 +8,8 @@ use super::check::{expect_dtype, expect_shape, image, padded};
 use super::conv_kind::ConvKind;
 use super::conv2d::{macs_of_conv, output_shape};
 use super::names::{ConvName, Groups, WindowName};
+#[cfg(feature = "int8")]
+use super::{Convolution, QuantizedConv};
 use super::{Cost, Lut, Op, Operator};
 use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
@@ -131,12 +133,28 @@ impl Operator for QConv2d {
             QConvOutput::U8 { .. } => Some(self.kind(channels)),
         }
     }
+
+    #[cfg(feature = "int8")]
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        self.quantized().map(Convolution::Int8)
+    }
 }
 
 impl QConv2d {
     /// The kind of this convolution on `channels` input channels; see [`Conv2d::kind`](super::Conv2d::kind).
     pub fn kind(&self, channels: usize) -> ConvKind {
         ConvKind::new(&self.window, self.groups, channels)
+    }
+
+    /// This convolution with its u8 result; `None` where the result is f32.
+    #[cfg(feature = "int8")]
+    pub(crate) fn quantized(&self) -> Option<QuantizedConv<'_>> {
+        match &self.output {
+            QConvOutput::F32 => None,
+            QConvOutput::U8 { requantize, lut, residual } => {
+                Some(QuantizedConv { conv: self, requantize: *requantize, lut: lut.as_ref(), residual: *residual })
+            }
+        }
     }
 
     /// Checks that accumulators fit 32 bits and parameters their dtypes.

@@ -198,7 +198,7 @@ fn chains_of_blocks_equal_their_layers() {
         for threads in [1, 2, 3, 7] {
             let run = |graph: &Graph, steps: RangeInclusive<usize>| {
                 let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                assert!(steps.contains(&plan.steps()), "{plan}");
+                assert!(steps.contains(&plan.step_count()), "{plan}");
                 Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone()
             };
             // The more threads meet, the less pays.

@@ -88,22 +88,3 @@ impl DerefMut for Aligned {
         &mut self.memory[self.range.clone()]
     }
 }
-
-/// Hands out ranges of a buffer that does not exist yet, one after the other. What would not fit in the address space ends at
-/// its end, beyond any limit.
-#[derive(Debug, Default)]
-pub(crate) struct Reserve {
-    end: usize,
-}
-
-impl Reserve {
-    pub(crate) fn take(&mut self, len: usize) -> Range<usize> {
-        let start = self.end;
-        self.end = start.saturating_add(len.next_multiple_of(LINE));
-        start..start.saturating_add(len)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.end
-    }
-}
