@@ -7,8 +7,8 @@ pub(crate) const LINE: usize = 64;
 
 /// Bytes whose first one starts a cache line.
 ///
-/// Large ones ask for huge pages, where an operating system has them on request: streams of weights pass twice as fast where no
-/// prefetch ends with a page of 4 kB.
+/// Large ones ask for huge pages, where an operating system has them on request: streams of weights pass twice as fast
+/// where no prefetch ends with a page of 4 kB.
 #[derive(Debug)]
 pub(crate) struct Aligned {
     memory: Memory,

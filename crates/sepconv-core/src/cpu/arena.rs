@@ -6,9 +6,9 @@ use super::{aligned::LINE, schedule::Scheduled};
 use crate::op::{Aliasing, image};
 use crate::{Graph, Node, ValueId};
 
-/// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time share
-/// memory; a reshape shares its operand's, and so does a function in place of an operand that dies with it. An arena that would not fit
-/// in the address space ends at its end, beyond any limit.
+/// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time
+/// share memory; a reshape shares its operand's, and so does a function in place of an operand that dies with it. An
+/// arena that would not fit in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
     ranges: Vec<Option<Range<usize>>>,
     /// Where each step leaves the means of its rows, for those that do.
@@ -61,8 +61,8 @@ impl Arena {
     }
 }
 
-/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group `i` is step
-/// `i + 1`, and the step after the last copies the outputs out.
+/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group
+/// `i` is step `i + 1`, and the step after the last copies the outputs out.
 struct LiveRanges {
     buffer_of: Vec<Option<usize>>,
     /// The buffer that each group leaves means in.

@@ -80,8 +80,8 @@ fn kept_len(layers: &[Geometry], rows: usize) -> usize {
     kept_rows(layers, rows).iter().zip(layers).map(|(kept, layer)| kept * layer.row_len()).sum()
 }
 
-/// The row block: how many rows of the last layer to compute at a time, so that the rows between the layers, of elements of `size`
-/// bytes, stay in cache. `None` where those for a single row do not.
+/// The row block: how many rows of the last layer to compute at a time, so that the rows between the layers, of
+/// elements of `size` bytes, stay in cache. `None` where those for a single row do not.
 pub(super) fn row_block(layers: &[Geometry], size: usize) -> Option<usize> {
     let rows = layers[layers.len() - 1].output[0].min(MOST_ROWS);
     (1..=rows).rev().find(|&rows| kept_len(layers, rows).saturating_mul(size) <= CACHE)
@@ -89,9 +89,9 @@ pub(super) fn row_block(layers: &[Geometry], size: usize) -> Option<usize> {
 
 /// Convolutions that run together depth first, a block of rows at a time: the rows between them stay in cache.
 ///
-/// Each layer but the last keeps, in a ring, as many of its rows as the next one's window needs, and computes missing ones when that
-/// asks for them. The kernels are those that run the layers one by one, so every bit is the same. Where the rows of two threads are
-/// neighbors, the few rows that both need are computed twice.
+/// Each layer but the last keeps, in a ring, as many of its rows as the next one's window needs, and computes missing
+/// ones when that asks for them. The kernels are those that run the layers one by one, so every bit is the same. Where
+/// the rows of two threads are neighbors, the few rows that both need are computed twice.
 #[derive(Debug)]
 pub(crate) struct FusedChain<T: ConvElement> {
     layers: Vec<ConvLayer<T>>,

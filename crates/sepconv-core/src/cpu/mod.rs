@@ -1,5 +1,5 @@
-//! The CPU backend: a kernel for every node ([`lower`]), the nodes that run together ([`schedule`]), packed weights ([`weights`]),
-//! a place for every value ([`arena`]): together a [`Plan`]. A [`Session`] runs it.
+//! The CPU backend: a kernel for every node ([`lower`]), the nodes that run together ([`schedule`]), packed weights
+//! ([`weights`]), a place for every value ([`arena`]): together a [`Plan`]. A [`Session`] runs it.
 
 mod aligned;
 mod arena;

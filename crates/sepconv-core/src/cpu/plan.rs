@@ -17,7 +17,8 @@ use crate::interpret::inverse;
 use crate::op::{Aliasing, Operator, StridedCopy, Transpose};
 use crate::{DType, Error, Graph, Limits, Port, Result, Shape, Tensor, probe_memory};
 
-/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`] brings the memory it works in.
+/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`] brings the memory it
+/// works in.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,
@@ -120,8 +121,8 @@ impl Plan {
     /// Chooses a kernel for every node, packs the weights and lays out the arena.
     ///
     /// # Errors
-    /// When weights, activations and outputs would pass `limits.max_memory`, or a node needs what only constants may be (weights,
-    /// integers).
+    /// When weights, activations and outputs would pass `limits.max_memory`, or a node needs what only constants may be
+    /// (weights, integers).
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
         let blocks = blocks(graph);
@@ -210,8 +211,8 @@ impl Plan {
         self.arena + self.scratch
     }
 
-    /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together saves is the
-    /// difference to [`arena_bytes`](Self::arena_bytes).
+    /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together
+    /// saves is the difference to [`arena_bytes`](Self::arena_bytes).
     pub fn unfused_bytes(graph: &Graph) -> usize {
         Arena::new(graph, &unfused(graph)).len
     }

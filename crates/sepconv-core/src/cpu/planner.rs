@@ -170,8 +170,8 @@ impl<'g> Planner<'_, 'g> {
     }
 }
 
-/// How many threads share a step: no more than it has work items, and only where a share outweighs waking a thread, which takes about
-/// a microsecond or what a core multiplies in that time.
+/// How many threads share a step: no more than it has work items, and only where a share outweighs waking a thread,
+/// which takes about a microsecond or what a core multiplies in that time.
 fn useful_threads(layers: &[Layer], items: usize, threads: usize) -> usize {
     const SHARE: u64 = 50_000;
     // A core multiplies about four times as many u8.

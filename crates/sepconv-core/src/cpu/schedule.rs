@@ -70,7 +70,8 @@ impl Group<'_> {
 /// A result between two layers that is smaller stays in the second-level cache: the layers run one after the other.
 const SMALL: usize = 200 << 10;
 
-/// Weights that stay in the second-level cache beside the rows of a chain, so that reading them again for each row block costs little.
+/// Weights that stay in the second-level cache beside the rows of a chain, so that reading them again for each row
+/// block costs little.
 const L2_WEIGHT_BUDGET: usize = 96 << 10;
 
 /// Layers of a chain that slide over rows, at most: each adds to the rows that threads compute twice.
@@ -81,8 +82,8 @@ pub(super) fn unfused(graph: &Graph) -> Vec<Scheduled<'_>> {
     (0..graph.nodes.len()).map(|node| Scheduled { group: Group::Single(node), mean: None }).collect()
 }
 
-/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, convolutions that follow each
-/// other together where that saves traffic, a gate with the projection that it is for.
+/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, convolutions
+/// that follow each other together where that saves traffic, a gate with the projection that it is for.
 pub(super) fn schedule(graph: &Graph, threads: usize) -> Vec<Scheduled<'_>> {
     let uses = Uses::new(graph);
     let mut is_grouped = vec![false; graph.nodes.len()];
@@ -130,8 +131,8 @@ fn leaves_means(graph: &Graph, node: &Node) -> bool {
         && graph.value(node.output).shape.elements() > 0
 }
 
-/// The product with a gate for each channel and the projection that alone reads it, where scaling the projection's weights costs less
-/// than scaling its input.
+/// The product with a gate for each channel and the projection that alone reads it, where scaling the projection's
+/// weights costs less than scaling its input.
 fn gated<'g>(graph: &'g Graph, uses: &Uses, product: usize) -> Option<Gated<'g>> {
     let node = &graph.nodes[product];
     let Op::Binary(Binary { function: BinaryFunction::Mul, activation: Activation::Identity }) = node.op else {
@@ -196,8 +197,8 @@ fn chain<'g, T: ConvElement>(
     (convs.len() > 1).then_some(convs)
 }
 
-/// Bytes of weights that a chain reads from beyond the second-level cache: all of them for each row block, unless they stay there.
-/// `None` where not even single rows stay there.
+/// Bytes of weights that a chain reads from beyond the second-level cache: all of them for each row block, unless they
+/// stay there. `None` where not even single rows stay there.
 fn fused_traffic<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> Option<usize> {
     let weights = convs.iter().map(|conv| weight_bytes(graph, conv.index)).sum::<usize>();
     let geometries = geometries(convs);
@@ -206,8 +207,8 @@ fn fused_traffic<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> Op
     Some(if weights <= L2_WEIGHT_BUDGET { weights } else { weights.saturating_mul(blocks) })
 }
 
-/// Multiply-adds that are done twice wherever the rows of two threads are neighbors, as bytes that take as long: a core multiplies one f32
-/// or four u8 in the time that it takes to fetch a byte from beyond the second-level cache.
+/// Multiply-adds that are done twice wherever the rows of two threads are neighbors, as bytes that take as long: a core
+/// multiplies one f32 or four u8 in the time that it takes to fetch a byte from beyond the second-level cache.
 fn recomputed<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> usize {
     let shared = recomputed_rows(&geometries(convs));
     let macs = |(conv, &rows): (&ConvNode<'_, T>, &usize)| {
@@ -229,8 +230,8 @@ fn weight_bytes(graph: &Graph, node: usize) -> usize {
 }
 
 impl<'g, T: ConvElement> ConvNode<'g, T> {
-    /// A node that a chain may have: a convolution on elements `T` of more than a pixel, whose weights are constants; a depthwise one adds
-    /// no residual.
+    /// A node that a chain may have: a convolution on elements `T` of more than a pixel, whose weights are constants; a
+    /// depthwise one adds no residual.
     fn new(graph: &'g Graph, index: usize) -> Option<Self> {
         let node = &graph.nodes[index];
         let convolution = node.op.operator().as_convolution()?;

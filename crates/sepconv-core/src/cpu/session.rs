@@ -23,8 +23,8 @@ pub enum Stage {
     Outputs,
 }
 
-/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena of its own.
-/// A run allocates nothing and takes no lock.
+/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena of
+/// its own. A run allocates nothing and takes no lock.
 #[derive(Debug)]
 pub struct Session {
     plan: Arc<Plan>,
@@ -64,8 +64,8 @@ impl Session {
         &self.outputs
     }
 
-    /// Runs the network on one tensor per input, in the file's order of axes. The results are the same, bit for bit, for any number
-    /// of threads.
+    /// Runs the network on one tensor per input, in the file's order of axes. The results are the same, bit for bit,
+    /// for any number of threads.
     ///
     /// # Errors
     /// If the number, the dtype or the shape of the inputs is not the network's.
@@ -119,8 +119,8 @@ impl Session {
         Ok(())
     }
 
-    /// Runs all steps on the arena as it is, without inputs and outputs: to time layers that, in the network they are part of, take
-    /// nothing from a caller and return nothing to it.
+    /// Runs all steps on the arena as it is, without inputs and outputs: to time layers that, in the network they are
+    /// part of, take nothing from a caller and return nothing to it.
     pub fn run_without_io(&mut self, join: &dyn Join) {
         run_steps(&self.plan, &mut self.arena, join, &mut |_| ());
     }
@@ -215,7 +215,8 @@ fn take_out(arena: &mut [u8], ranges: [Range<usize>; 2]) -> ([&mut [u8]; 2], [Pi
     (taken, [(0, before), (a.end, between), (b.end, after)])
 }
 
-/// What a step writes to for some work items: their results, the means of their rows if a later step reads them, and scratch.
+/// What a step writes to for some work items: their results, the means of their rows if a later step reads them, and
+/// scratch.
 struct OutputSlices<'a> {
     /// Bytes of result and of means in a work item.
     item_bytes: [usize; 2],

@@ -7,8 +7,8 @@ use bytemuck::{Pod, cast_slice, cast_slice_mut};
 
 use super::aligned::{Aligned, LINE};
 
-/// Hands out ranges of the weights one after the other, each with a function that fills it once the size of all is known. Ranges
-/// that do not fit in the address space end at its end, beyond any limit.
+/// Hands out ranges of the weights one after the other, each with a function that fills it once the size of all is
+/// known. Ranges that do not fit in the address space end at its end, beyond any limit.
 #[derive(Default)]
 pub(crate) struct WeightLayout<'g> {
     len: usize,

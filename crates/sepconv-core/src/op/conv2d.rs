@@ -12,8 +12,8 @@ use super::names::{ConvName, Groups, Then, WindowName};
 use super::{Convolution, Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
-/// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`, then the
-/// activation. Depthwise (`groups == c`), pointwise and stem are kinds of it: see [`ConvKind`].
+/// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`,
+/// then the activation. Depthwise (`groups == c`), pointwise and stem are kinds of it: see [`ConvKind`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Taps, strides, dilation and padding.
@@ -95,8 +95,8 @@ impl Operator for Conv2d {
 }
 
 impl Conv2d {
-    /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard convolution
-    /// (or a stem), not a depthwise one.
+    /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard
+    /// convolution (or a stem), not a depthwise one.
     pub fn kind(&self, channels: usize) -> ConvKind {
         ConvKind::new(&self.window, self.groups, channels)
     }

@@ -13,9 +13,10 @@ use super::{Convolution, QuantizedConv};
 use super::{Cost, Lut, Op, Operator};
 use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
-/// Convolution of u8 `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of u8 or i8, `bias[o]` in units of the accumulators (i64), the
-/// units of the result in a unit of the accumulators as `scale[o]`, and optionally a u8 `residual[n,oh,ow,o]`: exact int32
-/// accumulators of `(x - input_zero_point)·(w - weight_zero_point)`, then [`Requantize`].
+/// Convolution of u8 `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of u8 or i8, `bias[o]` in units of the accumulators
+/// (i64), the units of the result in a unit of the accumulators as `scale[o]`, and optionally a u8
+/// `residual[n,oh,ow,o]`: exact int32 accumulators of `(x - input_zero_point)·(w - weight_zero_point)`, then
+/// [`Requantize`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct QConv2d {
     /// Taps, strides, dilation and padding.
@@ -190,8 +191,8 @@ impl QConv2d {
         }
     }
 
-    /// The loops that define the accumulators: `(image, y, x, filter)` in order, each by its index in the result. `weights` are
-    /// centered.
+    /// The loops that define the accumulators: `(image, y, x, filter)` in order, each by its index in the result.
+    /// `weights` are centered.
     fn accumulators<'a>(
         &'a self,
         shape: &Shape,

@@ -106,8 +106,8 @@ impl Broadcast {
     fn new(shapes: [&Shape; 2], out: &Shape) -> Self {
         let strides = shapes.map(|shape| broadcast_strides(shape, out));
         let dense = out.strides();
-        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a short operand
-        // repeats within each period.
+        // Leading axes that both operands walk along, then axes that only one does, then axes that both do again: a
+        // short operand repeats within each period.
         let runs_along = |operand: usize, axis: usize| out[axis] == 1 || strides[operand][axis] != 0;
         let both = |axis: &usize| runs_along(0, *axis) && runs_along(1, *axis);
         let shared = (0..out.len()).take_while(both).count();
@@ -154,8 +154,8 @@ impl Broadcast {
 }
 
 impl PeriodicBroadcast {
-    /// Calls `f` with each run of the result, the first of which begins at element `first`, and its operands: runs of the same length,
-    /// or shorter ones that repeat.
+    /// Calls `f` with each run of the result, the first of which begins at element `first`, and its operands: runs of
+    /// the same length, or shorter ones that repeat.
     fn for_each_run<T>(&self, x: [&[T]; 2], first: usize, mut out: &mut [T], mut f: impl FnMut(&[T], &[T], &mut [T])) {
         let Self { period, periods } = self;
         // Operands as long as the result run along with it; the others start again with each period.

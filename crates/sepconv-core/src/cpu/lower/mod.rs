@@ -1,7 +1,8 @@
-//! Lowering: each file of this folder has the kernels of one operator, f32 and int8: selecting one, packing its weights, running it.
+//! Lowering: each file of this folder has the kernels of one operator, f32 and int8: selecting one, packing its
+//! weights, running it.
 //!
-//! [`StepKernel`] joins the kernels, [`Lowering::select_kernel`] the operators. Each is one exhaustive match, so a kernel or an
-//! operator that is added there must be answered for.
+//! [`StepKernel`] joins the kernels, [`Lowering::select_kernel`] the operators. Each is one exhaustive match, so a
+//! kernel or an operator that is added there must be answered for.
 
 mod binary;
 mod conv2d;
@@ -47,8 +48,9 @@ const BLOCK: usize = 4096;
 
 /// A kernel with its parameters.
 ///
-/// Its work is cut into *items* of equal length in the result (a row of pixels, a few rows of a matrix, a panel of outputs). Any range
-/// of items can be computed independently, which is how threads share a step. The last item may be shorter.
+/// Its work is cut into *items* of equal length in the result (a row of pixels, a few rows of a matrix, a panel of
+/// outputs). Any range of items can be computed independently, which is how threads share a step. The last item may be
+/// shorter.
 pub(super) trait Kernel {
     /// Elements in a work item of a result of `len` elements.
     fn work_item_len(&self, isa: Isa, len: usize) -> usize;
@@ -275,7 +277,8 @@ impl<'g> Lowering<'_, 'g> {
         KernelChoice { kernel, operands: self.node.inputs.clone(), name: name.to_owned(), reason: reason.to_owned() }
     }
 
-    /// The operands of a layer that a kernel reads beside its packed weights: the first, and the residual where there is one.
+    /// The operands of a layer that a kernel reads beside its packed weights: the first, and the residual where there
+    /// is one.
     fn unpacked_operands(&self, residual: usize) -> Vec<ValueId> {
         [0, residual].iter().filter_map(|&i| self.node.inputs.get(i).copied()).collect()
     }

@@ -28,7 +28,8 @@ pub(crate) struct Pointwise<X: ConvArithmetic<Y>, Y = X> {
 #[derive(Debug)]
 pub(crate) struct PointwiseVector<X: ConvArithmetic<Y>, Y = X>(Pointwise<X, Y>);
 
-/// The product for pixels that a gate scales first: operand `gate` of the multiplication has an element for each channel.
+/// The product for pixels that a gate scales first: operand `gate` of the multiplication has an element for each
+/// channel.
 #[derive(Debug)]
 pub(crate) struct GatedPointwise {
     pointwise: Pointwise<f32>,

@@ -20,8 +20,9 @@ pub(crate) struct RowTask<'a, X, Y = X> {
     pub(crate) scratch: &'a mut [X],
 }
 
-/// Runs a task of a kernel that slides over feature maps of sizes `[h, w, c]`, image by image; `run` also gets the means of the
-/// rows to write, none where they are not needed. Work items are output rows, counted through all images of the batch.
+/// Runs a task of a kernel that slides over feature maps of sizes `[h, w, c]`, image by image; `run` also gets the
+/// means of the rows to write, none where they are not needed. Work items are output rows, counted through all images
+/// of the batch.
 pub(crate) fn for_each_image<X: Pod, Y: Pod>(
     task: Task<'_>,
     input: [usize; 3],
