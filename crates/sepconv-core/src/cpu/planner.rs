@@ -26,7 +26,6 @@ pub(super) struct Planner<'a, 'g> {
 }
 
 /// Where a step finds and leaves its data in the arena.
-#[derive(Clone)]
 pub(super) struct Place {
     pub(super) out: Range<usize>,
     /// The means of the operand's rows, where the step before leaves them.
