@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod analysis;
+mod cpu;
 mod error;
 mod graph;
 mod interpret;
@@ -16,16 +17,15 @@ mod join;
 mod memory;
 pub mod op;
 pub mod passes;
-mod plan;
 mod tensor;
 
+pub use cpu::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Session, Stage, Step};
 pub use error::{Error, ErrorKind, printable};
 pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, Uses, Value, ValueId, rewrite};
 pub use interpret::interpret;
 pub use join::{Join, Serial};
 pub use memory::probe_memory;
 pub use op::Op;
-pub use plan::{Layer, Plan, Session, Stage};
 pub use tensor::{DType, Data, Shape, Tensor, TensorView, TensorViewMut};
 
 /// What every fallible function here returns.

@@ -126,6 +126,6 @@ mod tests {
                 observed += 1;
             })
             .unwrap();
-        assert_eq!(observed, outer.plan().steps() + 2);
+        assert_eq!(observed, outer.plan().step_count() + 2);
     }
 }

@@ -6,7 +6,7 @@ use sepconv_core::op::{
     BinaryFunction, Broadcast, Concat, Dense, Dequantize, Gather, Pad, Reduce, Slice, UnaryFunction,
 };
 use sepconv_core::{
-    DType, ErrorKind, Graph, Limits, Op, Plan, Serial, Session, Shape, Tensor, ValueId, interpret,
+    BufferRef, DType, ErrorKind, Graph, Limits, Op, Plan, Serial, Session, Shape, Tensor, ValueId, interpret,
     op::{Conv2d, ConvTranspose, PadMode, Pool, QuantParams, Resize},
     passes::optimize,
 };
@@ -30,6 +30,7 @@ fn check(graph: Graph, inputs: &[Tensor]) {
         for isa in Isa::floats() {
             let run = |threads: usize| {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
+                check_places(&plan);
                 let mut session = Session::new(plan).unwrap();
                 session.run(&inputs, &Backwards(threads)).unwrap();
                 // A second run must not see what the first left behind.
@@ -43,6 +44,33 @@ fn check(graph: Graph, inputs: &[Tensor]) {
 }
 
 /// Small networks of random operators, all shapes odd.
+/// A plan says where each step reads and writes: no result overwrites an operand of its step, unless it takes exactly its place.
+fn check_places(plan: &Plan) {
+    let mut layers = 0;
+    for (i, step) in plan.steps().iter().enumerate() {
+        assert_eq!(step.layers().start, layers, "steps run the layers in order");
+        layers = step.layers().end;
+        assert!(plan.layers()[step.layers()].iter().all(|layer| layer.step == i && layer.threads == step.threads()));
+        assert!((1..=plan.threads()).contains(&step.threads()));
+        let out = step.output();
+        assert!(out.end <= plan.arena_bytes());
+        for operand in step.operands() {
+            match operand {
+                BufferRef::Arena(range) => {
+                    let apart = range.end <= out.start || out.end <= range.start;
+                    assert!(range.end <= plan.arena_bytes() && (apart || *range == out), "{range:?} {out:?}");
+                }
+                BufferRef::Weights(range) => assert!(range.end <= plan.weights().len()),
+            }
+        }
+    }
+    assert_eq!(layers, plan.layers().len());
+    for output in plan.outputs() {
+        let bytes = output.shape().elements() * output.dtype().size();
+        assert!(output.range().is_none_or(|range| range.len() == bytes && range.end <= plan.arena_bytes()));
+    }
+}
+
 #[test]
 fn random_networks() {
     for seed in 0..60 {
@@ -198,7 +226,7 @@ fn chains_of_blocks_equal_their_layers() {
         for threads in [1, 2, 3, 7] {
             let run = |graph: &Graph, steps: RangeInclusive<usize>| {
                 let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                assert!(steps.contains(&plan.steps()), "{plan}");
+                assert!(steps.contains(&plan.step_count()), "{plan}");
                 Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone()
             };
             // The more threads meet, the less pays.

@@ -88,7 +88,7 @@ impl Session {
     /// # Errors
     /// Those of [`run`](Self::run).
     pub fn profile(&mut self, inputs: &[&Tensor], runs: usize, mut before: impl FnMut(usize)) -> Result<Profile> {
-        let stages = self.plan().steps() + 2;
+        let stages = self.plan().step_count() + 2;
         let mut profile = Profile { runs: Vec::new() };
         for run in 0..runs.max(1) {
             before(run);
@@ -122,7 +122,7 @@ impl Profile {
 
     /// The steps of `plan`, which was profiled, beside what `machine` reaches.
     pub fn steps(&self, plan: &Plan, machine: &Machine) -> Vec<Step> {
-        let medians: Vec<f64> = (0..plan.steps()).map(|step| self.median(step + 1)).collect();
+        let medians: Vec<f64> = (0..plan.step_count()).map(|step| self.median(step + 1)).collect();
         let sum: f64 = medians.iter().sum();
         let mut first = 0;
         let step = |(number, &ms): (usize, &f64)| {
@@ -147,11 +147,11 @@ impl Step {
         let macs = made.iter().map(|layer| layer.macs).sum();
         let activation_bytes = made.iter().map(|layer| layer.bytes).sum();
         let weight_bytes =
-            made.iter().map(|layer| layer.parameters * if layer.takes.is_int8() { 1 } else { 4 }).sum::<usize>();
-        let threads = made.iter().map(|layer| layer.parts).max().unwrap_or(1);
+            made.iter().map(|layer| layer.parameters * if layer.input_dtype.is_int8() { 1 } else { 4 }).sum::<usize>();
+        let threads = made.iter().map(|layer| layer.threads).max().unwrap_or(1);
         let peaks = machine.peaks(threads);
         let arithmetic_ms = made.iter().map(|layer| {
-            let peak = if layer.takes.is_int8() { peaks.bytes } else { peaks.floats };
+            let peak = if layer.input_dtype.is_int8() { peaks.bytes } else { peaks.floats };
             2.0 * layer.macs as f64 / peak / 1e6
         });
         let arithmetic_ms: f64 = arithmetic_ms.sum();

@@ -107,17 +107,17 @@ impl<'a> LayerJson<'a> {
         let plan = || PlanJson {
             step: layer.step,
             kernel: &layer.kernel,
-            why: &layer.why,
+            why: &layer.reason,
             block: layer.block,
-            threads: layer.parts,
+            threads: layer.threads,
         };
         Self {
             name: &layer.name,
             op: &layer.op,
             inputs: layer.inputs.iter().map(|shape| &shape[..]).collect(),
-            input_dtype: layer.takes.to_string(),
+            input_dtype: layer.input_dtype.to_string(),
             output: &layer.output,
-            dtype: layer.gives.to_string(),
+            dtype: layer.output_dtype.to_string(),
             parameters: layer.parameters,
             macs: layer.macs,
             activation_bytes: layer.bytes,
@@ -289,9 +289,9 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
             let name = report::shorten(&layer.name, 32);
             let parameters = if layer.parameters == 0 { String::new() } else { count(layer.parameters as u64) };
             let macs = if layer.macs == 0 { String::new() } else { count(layer.macs) };
-            let dtype = match layer.takes == layer.gives {
-                true => layer.gives.to_string(),
-                false => format!("{} -> {}", layer.takes, layer.gives),
+            let dtype = match layer.input_dtype == layer.output_dtype {
+                true => layer.output_dtype.to_string(),
+                false => format!("{} -> {}", layer.input_dtype, layer.output_dtype),
             };
             let (number, output) = (number.to_string(), dims(&layer.output));
             [number, name, layer.op.clone(), dtype, output, parameters, macs, bytes(layer.bytes)]
@@ -326,9 +326,9 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
                 layer.step.to_string(),
                 layer.op.clone(),
                 layer.kernel.clone(),
-                layer.parts.to_string(),
+                layer.threads.to_string(),
                 block,
-                layer.why.clone(),
+                layer.reason.clone(),
             ]
         })
         .collect();

@@ -308,7 +308,7 @@ impl Report<'_> {
 
 impl<'a> LayerJson<'a> {
     fn new(layer: &'a Layer) -> Self {
-        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.why }
+        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.reason }
     }
 }
 

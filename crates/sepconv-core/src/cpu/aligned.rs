@@ -7,8 +7,8 @@ pub(crate) const LINE: usize = 64;
 
 /// Bytes whose first one starts a cache line.
 ///
-/// Large ones ask for huge pages, where an operating system has them on request: streams of weights pass twice as fast where no
-/// prefetch ends with a page of 4 kB.
+/// Large ones ask for huge pages, where an operating system has them on request: streams of weights pass twice as fast
+/// where no prefetch ends with a page of 4 kB.
 #[derive(Debug)]
 pub(crate) struct Aligned {
     memory: Memory,
@@ -86,24 +86,5 @@ impl Deref for Aligned {
 impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.range.clone()]
-    }
-}
-
-/// Hands out ranges of a buffer that does not exist yet, one after the other. What would not fit in the address space ends at
-/// its end, beyond any limit.
-#[derive(Debug, Default)]
-pub(crate) struct Reserve {
-    end: usize,
-}
-
-impl Reserve {
-    pub(crate) fn take(&mut self, len: usize) -> Range<usize> {
-        let start = self.end;
-        self.end = start.saturating_add(len.next_multiple_of(LINE));
-        start..start.saturating_add(len)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.end
     }
 }

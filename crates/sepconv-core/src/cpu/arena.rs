@@ -2,23 +2,23 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::{Range, RangeInclusive};
 
-use super::{aligned::LINE, groups::Group};
-use crate::{Graph, Node, Op, ValueId};
+use super::{aligned::LINE, schedule::Scheduled};
+use crate::op::{Aliasing, image};
+use crate::{Graph, Node, ValueId};
 
-/// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time share
-/// memory; a reshape shares its operand's, and so does a unary function of an operand that dies with it. An arena that would not fit
-/// in the address space ends at its end, beyond any limit.
+/// Where every value lives while a plan runs: a range of bytes in one arena. Values that are not alive at the same time
+/// share memory; a reshape shares its operand's, and so does a function in place of an operand that dies with it. An
+/// arena that would not fit in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
     ranges: Vec<Option<Range<usize>>>,
-    /// Where each group leaves the means of its rows, for those that do.
+    /// Where each step leaves the means of its rows, for those that do.
     means: Vec<Option<Range<usize>>>,
     pub(super) len: usize,
 }
 
 impl Arena {
-    /// `groups` are the nodes of each step, in the order in which steps run.
-    pub(super) fn new(graph: &Graph, groups: &[Group]) -> Self {
-        let lives = Lives::new(graph, groups);
+    pub(super) fn new(graph: &Graph, schedule: &[Scheduled<'_>]) -> Self {
+        let lives = LiveRanges::new(graph, schedule);
         let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
         let mut starts = vec![0usize; lives.buffers.len()];
         let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
@@ -50,7 +50,7 @@ impl Arena {
         Self { ranges, means: lives.means.iter().map(means).collect(), len }
     }
 
-    /// Where a group leaves the means of its rows.
+    /// Where a group of the schedule leaves the means of its rows.
     pub(super) fn means(&self, group: usize) -> Option<Range<usize>> {
         self.means[group].clone()
     }
@@ -61,31 +61,34 @@ impl Arena {
     }
 }
 
-/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group `i` is step
-/// `i + 1`, and the step after the last copies the outputs out.
-struct Lives {
+/// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group
+/// `i` is step `i + 1`, and the step after the last copies the outputs out.
+struct LiveRanges {
     buffer_of: Vec<Option<usize>>,
     /// The buffer that each group leaves means in.
     means: Vec<Option<usize>>,
     buffers: Vec<(usize, RangeInclusive<usize>)>,
 }
 
-impl Lives {
-    fn new(graph: &Graph, groups: &[Group]) -> Self {
+impl LiveRanges {
+    fn new(graph: &Graph, schedule: &[Scheduled<'_>]) -> Self {
         let mut last_use = vec![0; graph.values.len()];
-        for (i, group) in groups.iter().enumerate() {
-            let operands = group.nodes.iter().flat_map(|&node| &graph.nodes[node].inputs);
-            operands.for_each(|id| last_use[id.0] = i + 1);
+        let mut step_of = vec![0; graph.nodes.len()];
+        for (i, scheduled) in schedule.iter().enumerate() {
+            for node in scheduled.group.nodes() {
+                step_of[node] = i + 1;
+                graph.nodes[node].inputs.iter().for_each(|id| last_use[id.0] = i + 1);
+            }
         }
-        graph.outputs.iter().for_each(|port| last_use[port.value.0] = groups.len() + 1);
+        graph.outputs.iter().for_each(|port| last_use[port.value.0] = schedule.len() + 1);
 
         let mut lives = Self { buffer_of: vec![None; graph.values.len()], means: vec![], buffers: vec![] };
         for port in &graph.inputs {
             lives.allocate(graph, port.value, 0, &last_use);
         }
-        for (i, group) in groups.iter().enumerate() {
-            let node = &graph.nodes[group.last()];
-            match lives.shared(graph, node, i + 1) {
+        for (i, scheduled) in schedule.iter().enumerate() {
+            let node = &graph.nodes[scheduled.group.last()];
+            match lives.aliased(graph, node, i + 1) {
                 Some(buffer) => {
                     lives.buffer_of[node.output.0] = Some(buffer);
                     let life = &mut lives.buffers[buffer].1;
@@ -93,10 +96,10 @@ impl Lives {
                 }
                 None => lives.allocate(graph, node.output, i + 1, &last_use),
             }
-            let until = group.mean.and_then(|mean| groups.iter().position(|group| group.nodes.contains(&mean)));
-            let means = until.map(|until| {
-                let [images, rows, _, channels] = graph.value(node.output).shape[..] else { unreachable!("a plane") };
-                lives.buffers.push((images * rows * channels * size_of::<f32>(), i + 1..=until + 1));
+            let means = scheduled.mean.map(|mean| {
+                let shape = &graph.value(node.output).shape;
+                let [rows, _, channels] = image(shape);
+                lives.buffers.push((shape[0] * rows * channels * size_of::<f32>(), i + 1..=step_of[mean]));
                 lives.buffers.len() - 1
             });
             lives.means.push(means);
@@ -111,17 +114,17 @@ impl Lives {
     }
 
     /// The operand's buffer, where the result may have it.
-    fn shared(&self, graph: &Graph, node: &Node, step: usize) -> Option<usize> {
+    fn aliased(&self, graph: &Graph, node: &Node, step: usize) -> Option<usize> {
         let buffer = self.buffer_of[node.inputs[0].0]?;
-        match &node.op {
-            Op::Reshape(_) => Some(buffer),
-            Op::Unary(_) => {
+        match node.op.operator().aliasing() {
+            Aliasing::Always => Some(buffer),
+            Aliasing::InPlace => {
                 // The buffer outlives the operand where another value shares it.
                 let dies =
                     *self.buffers[buffer].1.end() == step && graph.outputs.iter().all(|p| p.value != node.inputs[0]);
                 dies.then_some(buffer)
             }
-            _ => None,
+            Aliasing::Never => None,
         }
     }
 }

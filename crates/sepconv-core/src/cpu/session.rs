@@ -6,10 +6,9 @@ use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use super::{
-    Aligned, BufferRef, OutputBinding, Plan, Step,
-    work::{Operands, Space},
-};
+use super::aligned::Aligned;
+use super::lower::{Operands, Task};
+use super::plan::{OutputBinding, OutputSource, Plan, Step};
 use crate::{DType, Error, Join, Result, Shape, Tensor, TensorView, TensorViewMut, op::StridedCopy, probe_memory};
 
 /// A part of a run, see [`Session::run_with_observer`].
@@ -18,14 +17,14 @@ use crate::{DType, Error, Join, Result, Shape, Tensor, TensorView, TensorViewMut
 pub enum Stage {
     /// The inputs are copied into the arena.
     Inputs,
-    /// A step, by its number: [`Layer::step`](super::Layer::step).
+    /// A step, by its number: an index into [`Plan::steps`].
     Step(usize),
     /// The outputs are copied out of the arena.
     Outputs,
 }
 
-/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena of its own.
-/// A run allocates nothing and takes no lock.
+/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena of
+/// its own. A run allocates nothing and takes no lock.
 #[derive(Debug)]
 pub struct Session {
     plan: Arc<Plan>,
@@ -42,9 +41,9 @@ impl Session {
         let plan = plan.into();
         probe_memory(plan.session_bytes().saturating_add(Aligned::MARGIN))?;
         let arena = Aligned::zeros(plan.arena + plan.scratch);
-        let output = |output: &OutputBinding| match output {
-            OutputBinding::Computed { shape, dtype, .. } => Tensor::zeros(shape.clone(), *dtype),
-            OutputBinding::Known(tensor) => tensor.clone(),
+        let output = |output: &OutputBinding| match &output.source {
+            OutputSource::Arena { .. } => Tensor::zeros(output.shape().clone(), output.dtype()),
+            OutputSource::Constant(tensor) => tensor.clone(),
         };
         let outputs = plan.outputs.iter().map(output).collect();
         Ok(Self { plan, arena, outputs })
@@ -57,7 +56,7 @@ impl Session {
 
     /// The names and shapes of the inputs, in the file's order of axes.
     pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, &Shape)> {
-        self.plan.inputs.iter().map(|input| (input.name.as_str(), &input.shape))
+        self.plan.inputs.iter().map(|input| (input.name(), input.shape()))
     }
 
     /// The results of the last run, in the file's order of axes; zeros before the first.
@@ -65,8 +64,8 @@ impl Session {
         &self.outputs
     }
 
-    /// Runs the network on one tensor per input, in the file's order of axes. The results are the same, bit for bit, for any number
-    /// of threads.
+    /// Runs the network on one tensor per input, in the file's order of axes. The results are the same, bit for bit,
+    /// for any number of threads.
     ///
     /// # Errors
     /// If the number, the dtype or the shape of the inputs is not the network's.
@@ -108,9 +107,9 @@ impl Session {
         let Self { plan, arena, .. } = self;
         check_count("output", plan.outputs.len(), outputs.len())?;
         for (i, (output, view)) in plan.outputs.iter().zip(outputs.iter()).enumerate() {
-            let (dtype, shape) = output.spec();
             let place = || format!("output {i}");
-            check_tensor("output has the wrong shape or type", place, (dtype, shape), (view.dtype(), view.shape()))?;
+            let expected = (output.dtype(), &output.shape()[..]);
+            check_tensor("output has the wrong shape or type", place, expected, (view.dtype(), view.shape()))?;
         }
         copy_inputs(plan, inputs, arena)?;
         run_steps(plan, arena, join, &mut |_| ());
@@ -120,8 +119,8 @@ impl Session {
         Ok(())
     }
 
-    /// Runs all steps on the arena as it is, without inputs and outputs: to time layers that, in the network they are part of, take
-    /// nothing from a caller and return nothing to it.
+    /// Runs all steps on the arena as it is, without inputs and outputs: to time layers that, in the network they are
+    /// part of, take nothing from a caller and return nothing to it.
     pub fn run_without_io(&mut self, join: &dyn Join) {
         run_steps(&self.plan, &mut self.arena, join, &mut |_| ());
     }
@@ -131,10 +130,10 @@ fn copy_inputs<'a, V: Into<TensorView<'a>> + Copy>(plan: &Plan, inputs: &[V], ar
     check_count("input", plan.inputs.len(), inputs.len())?;
     for (input, &tensor) in plan.inputs.iter().zip(inputs) {
         let tensor = tensor.into();
-        let place = || format!("input {:?}", input.name);
-        let expected = (input.dtype, &input.shape[..]);
+        let place = || format!("input {:?}", input.name());
+        let expected = (input.dtype(), &input.shape()[..]);
         check_tensor("input has the wrong shape or type", place, expected, (tensor.dtype(), tensor.shape()))?;
-        copy(&input.copy, input.dtype, tensor.bytes(), &mut arena[input.to.clone()]);
+        copy(&input.copy, input.dtype(), tensor.bytes(), &mut arena[input.range.clone()]);
     }
     Ok(())
 }
@@ -160,19 +159,13 @@ fn check_tensor(
 }
 
 impl OutputBinding {
-    /// The dtype and the shape outside.
-    fn spec(&self) -> (DType, &[usize]) {
-        match self {
-            Self::Computed { dtype, shape, .. } => (*dtype, shape),
-            Self::Known(tensor) => (tensor.dtype(), tensor.shape()),
-        }
-    }
-
     /// Writes the output to `view`, which has its dtype and shape.
     fn copy(&self, arena: &[u8], view: &mut TensorViewMut<'_>) {
-        match self {
-            Self::Computed { dtype, from, copy: m, .. } => copy(m, *dtype, &arena[from.clone()], view.bytes_mut()),
-            Self::Known(tensor) => view.bytes_mut().copy_from_slice(tensor.bytes()),
+        match &self.source {
+            OutputSource::Arena { range, copy: copied } => {
+                copy(copied, self.dtype(), &arena[range.clone()], view.bytes_mut());
+            }
+            OutputSource::Constant(tensor) => view.bytes_mut().copy_from_slice(tensor.bytes()),
         }
     }
 }
@@ -185,35 +178,25 @@ fn run_steps(plan: &Plan, arena: &mut [u8], join: &dyn Join, observe: &mut dyn F
     }
 }
 
-fn copy(m: &StridedCopy, dtype: DType, from: &[u8], to: &mut [u8]) {
+fn copy(copy: &StridedCopy, dtype: DType, from: &[u8], to: &mut [u8]) {
     match dtype {
-        DType::F32 => m.execute::<f32>(cast_slice(from), cast_slice_mut(to)),
-        DType::I64 => m.execute::<i64>(cast_slice(from), cast_slice_mut(to)),
-        DType::U8 | DType::I8 => m.execute(from, to),
+        DType::F32 => copy.execute::<f32>(cast_slice(from), cast_slice_mut(to)),
+        DType::I64 => copy.execute::<i64>(cast_slice(from), cast_slice_mut(to)),
+        DType::U8 | DType::I8 => copy.execute(from, to),
     }
 }
 
 fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join: &dyn Join) {
-    let ([out, means], others) = take_out(arena, [step.out.clone(), step.means()]);
-    let get = |i: usize| {
-        let found = match step.operands.get(i) {
-            Some(BufferRef::Weights(range)) => plan.weights.get(range.clone()),
-            Some(BufferRef::Arena(range)) => others
-                .iter()
-                .find_map(|(start, bytes)| bytes.get(range.start.checked_sub(*start)?..range.end.checked_sub(*start)?)),
-            None => None,
-        };
-        // The operand of a function in place is the result itself; a missing one is nothing (of any type, so aligned).
-        found.unwrap_or(&plan.weights[..0])
-    };
-    let operands = Operands { get: &get, weights: &plan.weights };
-    let unit = step.work.unit(plan.isa, out.len() / step.dtype.size());
-    let bytes = unit * step.dtype.size();
-    let count = out.len().div_ceil(bytes);
+    let ([out, means], rest) = take_out(arena, [step.out.clone(), step.means()]);
+    let operands = Operands { buffers: &step.operands, arena: rest, weights: &plan.weights };
+    let item_bytes = step.item_len * step.dtype.size();
+    let count = out.len().div_ceil(item_bytes);
     let scratch = &mut scratch[..step.scratch_bytes()];
-    let space = Space { unit: [bytes, means.len() / count], out, means, scratch };
-    fork(join, step.parts, 0..count, space, &|units, space| {
-        step.work.run(plan.isa, &operands, units, unit, space);
+    let slices = OutputSlices { item_bytes: [item_bytes, means.len() / count], out, means, scratch };
+    fork(join, step.threads, 0..count, slices, &|items, slices| {
+        let OutputSlices { out, means, scratch, .. } = slices;
+        let first = items.start * step.item_len;
+        step.kernel.kernel().run(Task { isa: plan.isa, operands, items, first, out, means, scratch });
     });
 }
 
@@ -232,18 +215,47 @@ fn take_out(arena: &mut [u8], ranges: [Range<usize>; 2]) -> ([&mut [u8]; 2], [Pi
     (taken, [(0, before), (a.end, between), (b.end, after)])
 }
 
-/// A part of a step: which units, and its space.
-type Part<'a> = &'a (dyn Fn(Range<usize>, Space<'_>) + Sync);
+/// What a step writes to for some work items: their results, the means of their rows if a later step reads them, and
+/// scratch.
+struct OutputSlices<'a> {
+    /// Bytes of result and of means in a work item.
+    item_bytes: [usize; 2],
+    out: &'a mut [u8],
+    means: &'a mut [u8],
+    scratch: &'a mut [u8],
+}
 
-/// Cuts `units` into `parts` of nearly equal size and runs each.
-fn fork(join: &dyn Join, parts: usize, units: Range<usize>, space: Space<'_>, part: Part<'_>) {
-    if parts <= 1 {
-        return part(units, space);
+impl OutputSlices<'_> {
+    /// The same slices, for a callee.
+    fn reborrow(&mut self) -> OutputSlices<'_> {
+        OutputSlices { item_bytes: self.item_bytes, out: self.out, means: self.means, scratch: self.scratch }
     }
-    let left = parts / 2;
-    let middle = units.start + units.len() * left / parts;
-    let [mut a, mut b] = space.split(middle - units.start, left, parts);
-    join.join(&mut || fork(join, left, units.start..middle, a.again(), part), &mut || {
-        fork(join, parts - left, middle..units.end, b.again(), part)
+
+    /// The slices of the first `items` with the scratch of `left` of `shards`, and those of the others.
+    fn split(self, items: usize, left: usize, shards: usize) -> [Self; 2] {
+        let Self { item_bytes, out, means, scratch } = self;
+        let (out_a, out_b) = out.split_at_mut(items * item_bytes[0]);
+        let (means_a, means_b) = means.split_at_mut(items * item_bytes[1]);
+        let (scratch_a, scratch_b) = scratch.split_at_mut(scratch.len() / shards * left);
+        [
+            Self { item_bytes, out: out_a, means: means_a, scratch: scratch_a },
+            Self { item_bytes, out: out_b, means: means_b, scratch: scratch_b },
+        ]
+    }
+}
+
+/// Runs the work items of one shard.
+type RunShard<'a> = &'a (dyn Fn(Range<usize>, OutputSlices<'_>) + Sync);
+
+/// Cuts `items` into `shards` of nearly equal size and runs each.
+fn fork(join: &dyn Join, shards: usize, items: Range<usize>, slices: OutputSlices<'_>, run: RunShard<'_>) {
+    if shards <= 1 {
+        return run(items, slices);
+    }
+    let left = shards / 2;
+    let middle = items.start + items.len() * left / shards;
+    let [mut a, mut b] = slices.split(middle - items.start, left, shards);
+    join.join(&mut || fork(join, left, items.start..middle, a.reborrow(), run), &mut || {
+        fork(join, shards - left, middle..items.end, b.reborrow(), run)
     });
 }
