@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exports networks of every family, with seeded weights, checks the files as the ONNX project does, and runs them.
 
-    exported.py SEPCONV DATA        # needs numpy, onnx and onnxruntime (and what agree.py imports)
+    exported.py SEPCONV [DATA]      # needs numpy, pillow, onnx and onnxruntime; with DATA its tables of networks, too
 
 onnxruntime's outputs for the file must be those of `sepconv run NAME`. Prints a line a network: the largest difference, relative to 1
 or to the value where that is larger. Exits with 1 when one exceeds 1e-4.
@@ -36,12 +36,12 @@ NAMES = [
     "mobilenet_v4_conv_medium",
     "ds_cnn",
 ]
-# Of the shared data.
+# Of DATA.
 TABLES = ["models/torch/mcunet_320kb_1mb_176.json"]
 
 
-def main(program, data):
-    failed, names = 0, NAMES + [os.path.join(data, table) for table in TABLES]
+def main(program, data=None):
+    failed, names = 0, NAMES + [os.path.join(data, table) for table in TABLES if data]
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             path, given, made = (os.path.join(folder, file) for file in ("net.onnx", "x.npy", "y.npy"))

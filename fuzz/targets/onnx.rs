@@ -6,6 +6,6 @@ use sepconv_formats::onnx::Onnx;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = Onnx::parse(bytes.to_vec()) else { return };
-    let binding = sepconv_fuzz::binding(file.inputs());
-    _ = file.graph(&binding).and_then(|graph| sepconv_fuzz::run(graph, &binding.limits));
+    let options = sepconv_fuzz::import_options(file.inputs());
+    _ = file.graph(&options).and_then(|graph| sepconv_fuzz::run(graph, &options.limits));
 });

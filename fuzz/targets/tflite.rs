@@ -7,6 +7,6 @@ use sepconv_formats::tflite::Tflite;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = Tflite::parse(bytes.to_vec()) else { return };
     file.metadata();
-    let binding = sepconv_fuzz::binding(file.inputs());
-    _ = file.graph(&binding).and_then(|graph| sepconv_fuzz::run(graph, &binding.limits));
+    let options = sepconv_fuzz::import_options(file.inputs());
+    _ = file.graph(&options).and_then(|graph| sepconv_fuzz::run(graph, &options.limits));
 });

@@ -1,12 +1,14 @@
 //! Right answers on labeled pictures.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use sepconv::{Classifier, Error, Result, Truth};
+use sepconv::{Classifier, Error, GroundTruth, Result};
 use serde::Serialize;
 
 use crate::decoding::decode;
-use crate::failure::{Failure, tell};
+use crate::failure::{Failure, note, tell};
 use crate::files::{folders_in, images_in};
 use crate::progress::Progress;
 
@@ -18,7 +20,8 @@ pub(crate) struct Labeled {
     folder: PathBuf,
     /// What says the right answers: a file, or the folder itself.
     origin: PathBuf,
-    truth: Truth,
+    /// The images and their classes, each image once.
+    classes: BTreeMap<PathBuf, usize>,
 }
 
 /// What was counted so far.
@@ -44,23 +47,22 @@ impl Labeled {
     /// The pictures that a file lists with their classes, or those in folders inside, one for each class. Such a folder is called as the
     /// class is in `names`, or begins with its index: `3` or `3_cat`.
     pub(crate) fn open(folder: &Path, labels: Option<&Path>, names: &[String]) -> Result<Self> {
-        let truth = match labels {
-            Some(labels) => Truth::open(labels)?,
+        let classes = match labels {
+            Some(labels) => listed(folder, labels).map_err(|error| error.in_file(&labels.display().to_string()))?,
             None => class_folders(folder, names).map_err(|error| error.in_file(&folder.display().to_string()))?,
         };
-        Ok(Self { folder: folder.to_owned(), origin: labels.unwrap_or(folder).to_owned(), truth })
+        Ok(Self { folder: folder.to_owned(), origin: labels.unwrap_or(folder).to_owned(), classes })
     }
 
     /// Pictures in the folder that have no label.
     pub(crate) fn unlabelled(&self) -> Result<usize> {
-        let named =
-            |path: &PathBuf| path.file_name().is_some_and(|name| self.truth.class(&name.to_string_lossy()).is_some());
-        Ok(images_in(&self.folder)?.iter().filter(|path| !named(path)).count())
+        let labeled: HashSet<PathBuf> = self.classes.keys().map(|path| identity(path)).collect();
+        Ok(images_in(&self.folder)?.iter().filter(|path| !labeled.contains(&identity(path))).count())
     }
 
     /// The images with a label.
-    pub(crate) fn images(&self) -> impl Iterator<Item = PathBuf> {
-        self.truth.files().into_iter().map(|file| self.folder.join(file))
+    pub(crate) fn images(&self) -> impl Iterator<Item = &PathBuf> {
+        self.classes.keys()
     }
 
     /// Counts right answers; `decoders` threads decode while this one runs the network. Pictures that cannot be read are told and
@@ -72,9 +74,9 @@ impl Labeled {
         what: &'static str,
         quiet: bool,
     ) -> std::result::Result<Tally, Failure> {
-        let files = self.truth.files();
-        let paths: Vec<_> = files.iter().map(|file| self.folder.join(file)).collect();
-        let (mut tally, mut progress) = (Tally::default(), Progress::new(what, files.len(), quiet));
+        let (paths, classes): (Vec<_>, Vec<_>) =
+            self.classes.iter().map(|(path, &class)| (path.clone(), class)).unzip();
+        let (mut tally, mut progress) = (Tally::default(), Progress::new(what, paths.len(), quiet));
         let (input, preprocess) = (classifier.input(), classifier.preprocess().clone());
         decode(
             &paths,
@@ -84,7 +86,7 @@ impl Labeled {
                 match image {
                     Ok(image) => {
                         let best = classifier.classify_exact(&image, 5)?;
-                        let class = self.truth.class(files[i]);
+                        let class = Some(classes[i]);
                         tally.images += 1;
                         tally.top1 += usize::from(best.first().is_some_and(|first| first.class == class));
                         tally.top5 += usize::from(best.iter().any(|prediction| prediction.class == class));
@@ -103,7 +105,7 @@ impl Labeled {
         )?;
         drop(progress);
         if tally.failed > TOLD {
-            eprintln!("error: {} more pictures could not be read", tally.failed - TOLD);
+            note(format_args!("error: {} more pictures could not be read", tally.failed - TOLD));
         }
         if tally.images == 0 {
             return Err(Error::io("none of the labeled pictures could be evaluated")
@@ -115,15 +117,13 @@ impl Labeled {
 
     /// Fails where a label is none of the classes of a network with so many outputs.
     pub(crate) fn check_classes(&self, outputs: usize) -> Result<()> {
-        let truth = &self.truth;
         let last = outputs.checked_sub(1).and_then(|last| sepconv::class_of(last, outputs));
-        let mut labeled = truth.files().into_iter().map(|file| (file, truth.class(file)));
-        match labeled.find(|(_, class)| *class > last) {
+        match self.classes.iter().find(|&(_, &class)| Some(class) > last) {
             None => Ok(()),
-            Some((file, class)) => Err(Error::mismatch("labels name a class that the network does not have")
+            Some((path, class)) => Err(Error::mismatch("labels name a class that the network does not have")
                 .in_file(&self.origin.display().to_string())
-                .at(format!("image {file:?}"))
-                .expected(format_args!("0 to {}", last.unwrap_or_default()), class.unwrap_or_default())
+                .at(format!("image {:?}", path.strip_prefix(&self.folder).unwrap_or(path)))
+                .expected(format_args!("0 to {}", last.unwrap_or_default()), class)
                 .help("classes count from 0, without a background class")),
         }
     }
@@ -152,9 +152,37 @@ impl From<Tally> for AccuracyJson {
     }
 }
 
+/// The pictures that a file lists with their classes. One that is listed by several paths counts once.
+fn listed(folder: &Path, labels: &Path) -> Result<BTreeMap<PathBuf, usize>> {
+    let truth = GroundTruth::open(labels)?;
+    let (mut classes, mut seen) = (BTreeMap::new(), HashMap::new());
+    for (file, class) in truth.files().into_iter().filter_map(|file| Some((file, truth.class(file)?))) {
+        let path = folder.join(file);
+        match seen.insert(identity(&path), class) {
+            None => _ = classes.insert(path, class),
+            Some(other) if other == class => {}
+            Some(other) => {
+                return Err(Error::malformed("file has two classes")
+                    .at(format!("image {file:?}"))
+                    .expected(format_args!("{other}, as under another path"), class));
+            }
+        }
+    }
+    Ok(classes)
+}
+
+/// An image by its place, however that is spelled. A link is an image of its own: copies may be kept so.
+fn identity(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// The pictures in the folders of a folder, each with the class that its folder is named after.
-fn class_folders(folder: &Path, names: &[String]) -> Result<Truth> {
-    let mut pictures = Vec::new();
+fn class_folders(folder: &Path, names: &[String]) -> Result<BTreeMap<PathBuf, usize>> {
+    let mut pictures = BTreeMap::new();
     for path in folders_in(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let class = class_of_folder(&name, names).ok_or_else(|| {
@@ -162,15 +190,14 @@ fn class_folders(folder: &Path, names: &[String]) -> Result<Truth> {
                 .expected("the name of a class, or its index first: 3 or 3_cat", format_args!("{name:?}"))
                 .help("--labels FILE lists pictures and their classes otherwise")
         })?;
-        let files = images_in(&path)?.into_iter().filter_map(|path| path.strip_prefix(folder).ok().map(PathBuf::from));
-        pictures.extend(files.map(|file| (file.to_string_lossy().into_owned(), class)));
+        pictures.extend(images_in(&path)?.into_iter().map(|image| (image, class)));
     }
     if pictures.is_empty() {
         return Err(Error::io("no labels found")
             .expected("one subfolder per class, or --labels", "neither")
             .help("--labels FILE holds a line `file index` for each image"));
     }
-    Ok(pictures.into_iter().collect())
+    Ok(pictures)
 }
 
 fn class_of_folder(folder: &str, names: &[String]) -> Option<usize> {

@@ -40,6 +40,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
     shape: Vec<(String, Vec<usize>)>,
 
+    /// How many images are computed at a time, in place of the 1 of each input's first axis [default: 1]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+
     /// The folder that an ONNX file may keep weights in as files of their own; without it none is read
     #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
@@ -113,7 +117,7 @@ impl LoadArgs {
             max_macs: self.max_macs.map_or(max_macs, |millions| millions.saturating_mul(1_000_000)),
             max_nodes,
         };
-        let options = Options::default().limits(limits);
+        let options = Options::default().limits(limits).batch(self.batch.unwrap_or(1));
         Ok(self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice())))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use sepconv::{Image, Result};
+use sepconv::{Error, Image, Result};
 
 /// Pictures that wait between decoding and what is done with them.
 const WAITING: usize = 8;
@@ -18,7 +18,10 @@ pub(crate) fn decoders(busy: Option<usize>) -> usize {
 
 /// Calls `each` with the places of files and what `prepare` made of their pictures, in the order in which they get ready, until it
 /// fails. `threads` others decode and prepare.
-pub(crate) fn decode<T: Send, E>(
+///
+/// # Errors
+/// Those of `each`, and when a thread cannot be started.
+pub(crate) fn decode<T: Send, E: From<Error>>(
     files: &[PathBuf],
     threads: usize,
     prepare: impl Fn(&Image) -> Result<T> + Sync,
@@ -37,14 +40,16 @@ pub(crate) fn decode<T: Send, E>(
         let (sender, receiver) = sync_channel(WAITING);
         for _ in 0..threads {
             let (sender, open, take) = (sender.clone(), &open, &take);
-            scope.spawn(move || {
+            let work = move || {
                 while let Some((i, file)) = take() {
                     // A closed channel means that the other side gave up.
                     if sender.send((i, open(file))).is_err() {
                         return;
                     }
                 }
-            });
+            };
+            let started = thread::Builder::new().spawn_scoped(scope, work);
+            started.map_err(|error| Error::io(format!("threads cannot be started: {error}")))?;
         }
         drop(sender);
         receiver.into_iter().try_for_each(|(i, prepared)| each(i, prepared))

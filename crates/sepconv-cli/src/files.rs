@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sepconv::{Error, Result};
+use sepconv::{Error, Result, file};
 
 /// Extensions of the image formats that are decoded; other files of a folder are ignored.
 const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
@@ -36,8 +36,7 @@ impl FilesRead {
             let names: Vec<_> = extensions.iter().map(|extension| format!(".{extension}")).collect();
             return Err(Error::argument(format!("output must end in {}", names.join(" or "))).in_file(&shown));
         }
-        let read = self.0.iter().find(|read| is_same_file(read, output));
-        if let Some(read) = read.filter(|_| !is_special) {
+        if let Some(read) = self.find(output).filter(|_| !is_special) {
             return Err(Error::argument("output would replace a file that this command reads")
                 .in_file(&shown)
                 .help(format!("{} is the same file; choose another output", read.display())));
@@ -48,36 +47,51 @@ impl FilesRead {
                 .in_file(&folder.display().to_string())
                 .help("create it first, or choose another output"));
         }
-        Ok(())
+        if is_special {
+            return Ok(());
+        }
+        let unresolved = |error| Error::io(format!("file cannot be written: {error}")).in_file(&shown);
+        file::resolve(output).map(drop).map_err(unresolved)
+    }
+
+    /// The file that is the same as another, whichever links lead to it.
+    pub(crate) fn find(&self, other: &Path) -> Option<&Path> {
+        let target = file::resolve(other).ok();
+        // Also where neither exists yet. Nothing is opened, for opening a pipe can block.
+        let leads_there = |path: &Path| target.is_some() && file::resolve(path).ok() == target;
+        self.0.iter().map(PathBuf::as_path).find(|path| is_hard_link(path, other) || leads_there(path))
     }
 }
 
-/// Whether both paths lead to one existing file. Neither is opened, for opening a pipe can block.
 #[cfg(unix)]
-fn is_same_file(a: &Path, b: &Path) -> bool {
+fn is_hard_link(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
     identity(a).is_some_and(|a| identity(b) == Some(a))
 }
 
-/// Whether both paths lead to one existing file, hard links aside.
+/// No identity of files is stable elsewhere.
 #[cfg(not(unix))]
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
+fn is_hard_link(_: &Path, _: &Path) -> bool {
+    false
 }
 
-/// The images in a folder, sorted by name, without those in subfolders.
+/// The images in a folder, sorted by name, without those in subfolders. Pipes, which can block, are none.
 pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_image = |path: &PathBuf| {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         extension.is_some_and(|extension| IMAGES.contains(&extension.as_str()))
     };
-    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && !path.is_dir()).collect())
+    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && path.is_file()).collect())
 }
 
-/// The subfolders of a folder, sorted by name.
+/// The subfolders of a folder, sorted by name, without hidden ones such as `.git`.
 pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// The entries of a folder, sorted by name.

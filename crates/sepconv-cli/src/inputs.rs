@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use sepconv::{DType, Data, Error, Limits, Model, Options, Result, Runner, Signature, Tensor, TensorInfo, file, npy};
+use sepconv::{DType, Data, Error, Limits, Model, Options, Result, Session, Tensor, TensorInfo, TensorSpec, file, npy};
 
 /// The tensors that a network is timed on.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,11 +56,11 @@ impl<'a> Given<'a> {
     }
 
     /// One tensor for each input of the compiled network.
-    pub(crate) fn tensors(&self, runner: &Runner) -> Result<Cow<'_, [Tensor]>> {
+    pub(crate) fn tensors(&self, session: &Session) -> Result<Cow<'_, [Tensor]>> {
         match (&self.tensors, self.path) {
             (Some(tensors), _) => Ok(Cow::Borrowed(tensors)),
-            (None, Some(path)) => bare(path, runner).map(Cow::Owned).map_err(|error| self.in_file(error)),
-            (None, None) => runner.inputs().iter().map(random).collect::<Result<_>>().map(Cow::Owned),
+            (None, Some(path)) => bare(path, session).map(Cow::Owned).map_err(|error| self.in_file(error)),
+            (None, None) => session.inputs().iter().map(random).collect::<Result<_>>().map(Cow::Owned),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Given<'a> {
 }
 
 /// Puts arrays in the order of the network's inputs: by name, or by position where they are named `0`, `1`, …. A single one needs no name.
-fn match_inputs(mut arrays: Vec<(String, Tensor)>, inputs: &[Signature]) -> Result<Vec<Tensor>> {
+fn match_inputs(mut arrays: Vec<(String, Tensor)>, inputs: &[TensorSpec]) -> Result<Vec<Tensor>> {
     if arrays.len() != 1 || inputs.len() != 1 {
         let position = |name: &str| arrays.iter().position(|(array, _)| array == name);
         let of_names: Option<Vec<usize>> = inputs.iter().map(|input| position(&input.name)).collect();
@@ -95,7 +95,7 @@ fn match_inputs(mut arrays: Vec<(String, Tensor)>, inputs: &[Signature]) -> Resu
     }
 }
 
-fn missing(arrays: &[(String, Tensor)], inputs: &[Signature]) -> Error {
+fn missing(arrays: &[(String, Tensor)], inputs: &[TensorSpec]) -> Error {
     let list = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let wanted = list(inputs.iter().map(|input| format!("{:?}", input.name)).collect());
     let found = list(arrays.iter().map(|(name, _)| format!("{name:?}")).collect());
@@ -105,8 +105,8 @@ fn missing(arrays: &[(String, Tensor)], inputs: &[Signature]) -> Error {
 }
 
 /// The bare elements of a network's only input.
-fn bare(path: &Path, runner: &Runner) -> Result<Vec<Tensor>> {
-    let [input] = runner.inputs() else {
+fn bare(path: &Path, session: &Session) -> Result<Vec<Tensor>> {
+    let [input] = session.inputs() else {
         return Err(Error::argument("bare numbers can be the input of one tensor only").help("give a .npz file"));
     };
     let bytes = file::read(path, (input.shape.elements() * input.dtype.size()) as u64)?;

@@ -10,10 +10,12 @@ mod drawing;
 mod failure;
 mod files;
 mod inputs;
+mod output;
 mod progress;
 mod report;
 
-use std::io::{self, BufWriter, Write};
+use std::env;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +23,7 @@ use serde_json::json;
 
 use crate::commands::{bench, classify, compare, evaluate, export, inspect, machine, models, profile, quantize, run};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::report::ErrorJson;
 
 /// Run, measure, explain and quantize phone-sized vision networks (.onnx, .tflite).
@@ -92,19 +95,37 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let json = command.is_json();
-    let mut out = BufWriter::new(io::stdout().lock());
-    let result = command.execute(&mut out).and_then(|()| Ok(out.flush()?));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut out = Output::new();
+    let mut json = args_ask_for_json();
+    let result = Cli::try_parse().map_err(Failure::from).and_then(|cli| {
+        json = cli.command.is_json();
+        cli.command.execute(&mut out)
+    });
+    ExitCode::from(end(result, json, out))
+}
+
+/// Whether a program reads the answer to arguments that cannot be parsed.
+fn args_ask_for_json() -> bool {
+    env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// Tells how a command ended and returns its exit code, which an output without readers does not change.
+fn end(result: Result<(), Failure>, json: bool, mut out: Output) -> u8 {
+    let code = match result {
+        Ok(()) => 0,
+        Err(Failure::Usage(help)) if !help.use_stderr() => {
+            help.print().map_or_else(|error| Failure::Output(error).report(), |()| 0)
+        }
         Err(failure) => {
-            if let (true, Failure::Error(error)) = (json, &failure) {
+            if let (true, Some(error)) = (json, failure.error()) {
                 // The failure itself is what to tell, whatever becomes of this.
-                let _ =
-                    report::json(&mut out, &json!({ "error": ErrorJson::from(error) })).and_then(|()| Ok(out.flush()?));
+                let _ = report::json(&mut out, &json!({ "error": ErrorJson::from(&error) }));
             }
             failure.report()
         }
+    };
+    match out.finish() {
+        Ok(()) => code,
+        Err(error) => code.max(Failure::Output(error).report()),
     }
 }

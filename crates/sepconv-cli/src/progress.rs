@@ -2,6 +2,8 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::failure::note;
+
 /// How far something is: a bar on a terminal, a line for each tenth elsewhere, nothing beside JSON.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -26,7 +28,7 @@ impl Progress {
     pub(crate) fn show(&mut self, done: usize, message: &str) {
         let tenths = |done: usize| done * 10 / self.total.max(1);
         if self.lines && tenths(done) != tenths(self.done) {
-            eprintln!("{}", format!("{}{done:>7}/{} {message}", self.what, self.total).trim_end());
+            note(format!("{}{done:>7}/{} {message}", self.what, self.total).trim_end());
         }
         self.done = done;
         // Each of these may draw: a message is never beside an older count.

@@ -66,7 +66,7 @@ fn scaled(number: f64, unit: &str) -> String {
 
 /// Multiply-accumulates of the layers that work on bytes.
 pub(crate) fn int8_macs(plan: &Plan) -> u64 {
-    plan.layers().iter().filter(|layer| layer.takes.is_int8()).map(|layer| layer.macs).sum()
+    plan.layers().iter().filter(|layer| layer.input_dtype.is_int8()).map(|layer| layer.macs).sum()
 }
 
 /// Names and paths, which may come from a file, as they are printed outside of tables.

@@ -7,7 +7,7 @@ use crate::{Error, Graph, Port, Result, Tensor, op::Op};
 /// The definition of a network's answer: every node's [`evaluate`](Op::evaluate), one after the other, everything kept.
 ///
 /// `inputs` and results are in the file's order of axes, one per port of the graph. Slow and obvious; what
-/// [`Runner`](crate::Runner) computes is compared with it.
+/// [`Session`](crate::Session) computes is compared with it.
 ///
 /// # Errors
 /// When the inputs are not what the graph takes, or a node cannot be evaluated.

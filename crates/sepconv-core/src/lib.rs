@@ -1,5 +1,5 @@
 //! The middle of sepconv: what a network means ([`Graph`]), how it is simplified ([`passes`]), how it will run on a machine
-//! ([`Plan`]) and the running itself ([`Runner`]).
+//! ([`Plan`]) and the running itself ([`Session`]).
 //!
 //! What is allowed here: allocation, but no `std` and no `unsafe`. [`interpret`] is the definition of a network's answer, slow and
 //! obvious; whatever the plan does is compared with it.
@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod analysis;
+mod cpu;
 mod error;
 mod graph;
 mod interpret;
@@ -16,17 +17,16 @@ mod join;
 mod memory;
 pub mod op;
 pub mod passes;
-mod plan;
 mod tensor;
 
+pub use cpu::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Session, Stage, Step};
 pub use error::{Error, ErrorKind, printable};
 pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, Uses, Value, ValueId, rewrite};
 pub use interpret::interpret;
 pub use join::{Join, Serial};
 pub use memory::probe_memory;
 pub use op::Op;
-pub use plan::{Layer, Plan, Runner, Stage};
-pub use tensor::{DType, Data, Shape, Tensor};
+pub use tensor::{DType, Data, Shape, Tensor, TensorView, TensorViewMut};
 
 /// What every fallible function here returns.
 pub type Result<T> = core::result::Result<T, Error>;

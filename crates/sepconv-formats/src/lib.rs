@@ -5,10 +5,10 @@
 //! formats of models become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
-mod binding;
 mod dims;
 mod element;
 pub mod file;
+mod import_options;
 pub mod npy;
 pub mod onnx;
 mod operators;
@@ -18,8 +18,8 @@ pub mod safetensors;
 pub mod tflite;
 mod zip;
 
-pub use binding::{Binding, Signature};
 pub use element::ElementType;
+pub use import_options::{ImportOptions, TensorSpec};
 pub use operators::OperatorCount;
 pub use padding::Padding;
 

@@ -141,6 +141,9 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     if bytes > limit {
         return Err(Error::limit("array takes too much memory").expected(format_args!("at most {limit} bytes"), bytes));
     }
+    if big {
+        probe_memory(data.len())?;
+    }
     let tensor = match big {
         true => element.tensor(&little_endian(data, element.size()), shape)?,
         false => element.tensor(data, shape)?,
@@ -148,6 +151,7 @@ fn tensor(bytes: &[u8], limit: usize) -> Result<Tensor> {
     if !fortran {
         return Ok(tensor);
     }
+    probe_memory(bytes)?;
     let shape = tensor.shape().clone();
     let reversed = Shape::new(shape.iter().rev().copied().collect::<Vec<_>>())?;
     Op::Transpose(Transpose { order: (0..shape.len()).rev().collect() }).evaluate(&[&tensor.reshape(reversed)?], &shape)
@@ -216,7 +220,9 @@ fn descr(element: ElementType) -> String {
 
 /// The bytes of each element in the other order.
 fn little_endian(data: &[u8], size: usize) -> Vec<u8> {
-    data.chunks(size).flat_map(|element| element.iter().rev()).copied().collect()
+    let mut bytes = data.to_vec();
+    bytes.chunks_mut(size).for_each(<[u8]>::reverse);
+    bytes
 }
 
 /// The bytes of a `.npy` file.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sepconv_core::{Error, Graph, Result};
+use sepconv_core::{Error, Graph, Result, printable};
 
 /// An operator of a model file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) fn count(operators: impl Iterator<Item = (String, bool)>) -> Vec<Oper
 pub(crate) fn check(operators: &[OperatorCount]) -> Result<()> {
     let unsupported: Vec<_> = operators.iter().filter(|operator| !operator.is_supported).collect();
     let nodes = |count| if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
-    let name = |operator: &&OperatorCount| format!("{} ({})", operator.name, nodes(operator.count));
+    let name = |operator: &&OperatorCount| format!("{} ({})", printable(&operator.name), nodes(operator.count));
     let names: Vec<_> = unsupported.iter().map(name).collect();
     let message = match unsupported.len() {
         0 => return Ok(()),

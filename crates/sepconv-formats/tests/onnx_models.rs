@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::folder;
 use sepconv_core::{ErrorKind, Graph, Limits, Node, Op, Result, Tensor, ValueId, interpret, passes};
 use sepconv_formats::onnx::Onnx;
-use sepconv_formats::{Binding, npy};
+use sepconv_formats::{ImportOptions, npy};
 
 fn read(data: &Path, name: &str) -> Bytes {
     std::fs::read(data.join("models/onnx").join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
@@ -16,7 +16,7 @@ fn read(data: &Path, name: &str) -> Bytes {
 
 fn graph(bytes: &Bytes, shapes: &[(&str, &[usize])]) -> Result<Graph> {
     let shapes = shapes.iter().map(|(name, dims)| (name.to_string(), dims.to_vec())).collect();
-    Onnx::parse(bytes.clone())?.graph(&Binding { shapes, ..Binding::default() })
+    Onnx::parse(bytes.clone())?.graph(&ImportOptions { shapes, ..ImportOptions::default() })
 }
 
 fn macs(graph: &Graph) -> u64 {
@@ -55,7 +55,7 @@ fn every_f32_network_becomes_a_graph() {
         let onnx = Onnx::parse(read(&data, name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(onnx.inputs().len(), 1, "{name}: weights are not inputs");
         let shapes = [(onnx.inputs()[0].name.clone(), input.to_vec())].into();
-        let graph = onnx.graph(&Binding { shapes, ..Binding::default() });
+        let graph = onnx.graph(&ImportOptions { shapes, ..ImportOptions::default() });
         let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
         let found: Vec<&[usize]> = graph.outputs().iter().map(|port| &graph.value(port.value).shape[..]).collect();
         assert_eq!(found, *outputs, "{name}");
@@ -172,8 +172,8 @@ fn damaged_files_are_errors_or_graphs() {
     let Some(data) = folder("SEPCONV_DATA") else { return };
     let bytes = read(&data, "person_detect_96_qdq.onnx");
     let limits = Limits { max_memory: 4 << 20, max_macs: 1 << 30, max_nodes: 1000 };
-    let binding = Binding { limits, ..Binding::default() };
-    let survives = |bytes: Vec<u8>| Onnx::parse(bytes).and_then(|onnx| onnx.graph(&binding)).is_ok();
+    let options = ImportOptions { limits, ..ImportOptions::default() };
+    let survives = |bytes: Vec<u8>| Onnx::parse(bytes).and_then(|onnx| onnx.graph(&options)).is_ok();
     assert!(survives(bytes.to_vec()));
     // Every few bytes one is wrong in turn: most are weights, which any value suits.
     let damaged = (0..bytes.len()).step_by(97).map(|place| {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 use sepconv_core::{
-    DType, Data, Error, ErrorKind, Graph, Limits, Plan, Result, Runner, Serial, Tensor, interpret, passes,
+    DType, Data, Error, ErrorKind, Graph, Limits, Plan, Result, Serial, Session, Tensor, interpret, passes,
 };
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::onnx::{self, Metadata, Onnx};
 use sepconv_kernels::Isa;
 
@@ -103,8 +103,8 @@ impl Case {
         };
         let (constants, inputs): (Vec<_>, Vec<_>) =
             self.inputs.iter().cloned().partition(|(name, tensor)| is_number(tensor) || is_fixed(name));
-        let binding = Binding { constants: constants.into_iter().collect(), ..Binding::default() };
-        let graph = self.onnx.graph(&binding)?;
+        let options = ImportOptions { constants: constants.into_iter().collect(), ..ImportOptions::default() };
+        let graph = self.onnx.graph(&options)?;
         Ok((graph, inputs.into_iter().map(|(_, tensor)| tensor).collect()))
     }
 
@@ -121,8 +121,8 @@ impl Case {
             self.compare("written after the passes", &interpret(&written(&optimized)?, &inputs)?)?;
         }
         for isa in Isa::available() {
-            let mut runner = Runner::new(Plan::new(&optimized, isa, 1, &Limits::default())?);
-            let outputs = runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial)?;
+            let mut session = Session::new(Plan::new(&optimized, isa, 1, &Limits::default())?).unwrap();
+            let outputs = session.run(&inputs.iter().collect::<Vec<_>>(), &Serial)?;
             self.compare(&format!("run with {}", isa.name()), outputs)?;
         }
         Ok(())
@@ -155,7 +155,7 @@ impl Case {
 
 /// The graph as its file says.
 fn written(graph: &Graph) -> Result<Graph> {
-    Onnx::parse(onnx::write(graph, &Metadata::default())?)?.graph(&Binding::default())
+    Onnx::parse(onnx::write(graph, &Metadata::default())?)?.graph(&ImportOptions::default())
 }
 
 /// Whether bytes flow through a network: what passes made of it is no longer what files say.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use prost::Message;
 use sepconv_core::op::{BinaryFunction, Conv2d, Dequantize, Lut, Pad, PadMode, QuantParams, Quantize};
-use sepconv_core::{Builder, DType, ErrorKind, Graph, Limits, Plan, Runner, Serial, Shape, Tensor, interpret, passes};
-use sepconv_formats::Binding;
+use sepconv_core::{Builder, DType, ErrorKind, Graph, Limits, Plan, Serial, Session, Shape, Tensor, interpret, passes};
+use sepconv_formats::ImportOptions;
 use sepconv_formats::onnx::{self, Metadata, Onnx};
 use sepconv_formats::tflite::Tflite;
 use sepconv_kernels::{Activation, Isa, Window};
@@ -74,7 +74,7 @@ fn written(graph: &Graph) -> (Vec<u8>, Nodes, i64) {
 }
 
 fn read_again(bytes: Vec<u8>) -> Graph {
-    Onnx::parse(bytes).and_then(|file| file.graph(&Binding::default())).expect("a file that can be read")
+    Onnx::parse(bytes).and_then(|file| file.graph(&ImportOptions::default())).expect("a file that can be read")
 }
 
 fn count(nodes: &Nodes, operator: &str) -> usize {
@@ -94,14 +94,14 @@ fn shape(dims: &[usize]) -> Shape {
 
 fn import(path: &Path) -> Graph {
     let name = path.display();
-    let mut binding = Binding::default();
+    let mut options = ImportOptions::default();
     if path.ends_with("ppocr_det_mobilenetv3_f32.onnx") {
-        binding.shapes.insert("image".into(), vec![1, 3, 64, 64]);
+        options.shapes.insert("image".into(), vec![1, 3, 64, 64]);
     }
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let graph = match path.extension().is_some_and(|extension| extension == "onnx") {
-        true => Onnx::parse(bytes).and_then(|file| file.graph(&binding)),
-        false => Tflite::parse(bytes).and_then(|file| file.graph(&binding)),
+        true => Onnx::parse(bytes).and_then(|file| file.graph(&options)),
+        false => Tflite::parse(bytes).and_then(|file| file.graph(&options)),
     };
     graph.unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -118,8 +118,8 @@ fn run(graph: &Graph) -> Vec<Tensor> {
         .collect();
     let optimized = passes::optimize(graph.clone()).expect("a graph that can be simplified");
     let plan = Plan::new(&optimized, Isa::best(), 1, &Limits::default()).expect("a graph that can be planned");
-    let mut runner = Runner::new(plan);
-    runner.run(&inputs.iter().collect::<Vec<_>>(), &Serial).expect("inputs of the network's shapes").to_vec()
+    let mut session = Session::new(plan).unwrap();
+    session.run(&inputs.iter().collect::<Vec<_>>(), &Serial).expect("inputs of the network's shapes").to_vec()
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn operators_on_bytes_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     let text = error.to_string();
     assert!(
-        text.contains("no ONNX form\n  --> node \"table\" (lookup)\n") && text.contains("before it is lowered"),
+        text.contains("no ONNX form\n  --> node \"table\" (lut)\n") && text.contains("before it is lowered"),
         "{text}"
     );
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use sepconv_core::analysis::{BlockKind, blocks};
 use sepconv_core::passes::optimize;
 use sepconv_core::{DType, Graph, Limits, Op, Plan, Port, ValueId};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::onnx::Onnx;
 use sepconv_formats::tflite::Tflite;
 use sepconv_kernels::Isa;
@@ -93,14 +93,14 @@ const QUANTIZED: &[(&str, Count)] = &[
 ];
 
 fn import(path: &Path) -> Graph {
-    let mut binding = Binding::default();
+    let mut options = ImportOptions::default();
     if path.ends_with("ppocr_det_mobilenetv3_f32.onnx") {
-        binding.shapes.insert("image".into(), vec![1, 3, 640, 640]);
+        options.shapes.insert("image".into(), vec![1, 3, 640, 640]);
     }
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let graph = match path.extension().is_some_and(|extension| extension == "onnx") {
-        true => Onnx::parse(bytes).and_then(|file| file.graph(&binding)),
-        false => Tflite::parse(bytes).and_then(|file| file.graph(&binding)),
+        true => Onnx::parse(bytes).and_then(|file| file.graph(&options)),
+        false => Tflite::parse(bytes).and_then(|file| file.graph(&options)),
     };
     graph.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

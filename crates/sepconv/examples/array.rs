@@ -16,9 +16,9 @@ fn main() {
 }
 
 fn run(model: &str, array: &str) -> Result<()> {
-    let mut runner = Model::open(model)?.compile(&Options::default())?;
+    let mut session = Model::open(model)?.compile(&Options::default())?.session()?;
     let (_, x) = npy::read(array.as_ref(), &Limits::default())?.swap_remove(0);
-    match runner.run(&x)?.data() {
+    match session.run(&[&x])?[0].data() {
         Data::F32(numbers) => print(numbers),
         Data::U8(numbers) => print(numbers),
         Data::I8(numbers) => print(numbers),

@@ -25,8 +25,8 @@ fn edges(picture: &Image, path: &str) -> Result<()> {
         .activation(Activation::Clip { low: 0.0, high: 255.0 });
     let shape = [1, picture.height(), picture.width(), 3];
     let pixels: Vec<f32> = picture.rgb().iter().map(|&px| px.into()).collect();
-    let mut runner = block.compile(shape, &Options::default())?;
-    let result = runner.run(&Tensor::f32(shape, pixels)?)?;
+    let mut session = block.compile(shape, &Options::default())?.session()?;
+    let result = &session.run(&[&Tensor::f32(shape, pixels)?])?[0];
 
     let rgb: Vec<u8> = result.as_f32().unwrap_or_default().iter().map(|&x| x as u8).collect();
     let edges = Image::from_rgb(picture.width(), picture.height(), rgb)?;

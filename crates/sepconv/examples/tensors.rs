@@ -14,15 +14,15 @@ fn main() {
 }
 
 fn run(model: &str) -> Result<()> {
-    let mut runner = Model::open(model)?.compile(&Options::default().threads(1))?;
+    let mut session = Model::open(model)?.compile(&Options::default().threads(1))?.session()?;
     let inputs: Vec<Tensor> =
-        runner.inputs().iter().map(|input| Tensor::zeros(input.shape.clone(), input.dtype)).collect();
-    for input in runner.inputs() {
+        session.inputs().iter().map(|input| Tensor::zeros(input.shape.clone(), input.dtype)).collect();
+    for input in session.inputs() {
         println!("input  {} {} {}", input.name, input.shape, input.dtype);
     }
 
-    let names: Vec<String> = runner.outputs().iter().map(|output| output.name.clone()).collect();
-    let outputs = runner.run_all(&inputs.iter().collect::<Vec<_>>())?;
+    let names: Vec<String> = session.outputs().iter().map(|output| output.name.clone()).collect();
+    let outputs = session.run(&inputs.iter().collect::<Vec<_>>())?;
     for (name, output) in names.iter().zip(outputs) {
         let numbers = output.as_f32().unwrap_or_default();
         let largest = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -11,36 +11,54 @@
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!
-//! Networks that do something else than name a class: [`Model::compile`] gives a [`Runner`] from tensors to tensors.
+//! Networks of any other kind run from tensors to tensors:
+//!
+//! ```no_run
+//! use sepconv::{Model, Options, TensorView};
+//!
+//! let model = Model::open("mobilenet_v2.onnx")?;
+//! let compiled = model.compile(&Options::default())?; // Send + Sync + Clone: shared by all threads
+//! let mut session = compiled.session()?; // the memory and threads of one worker
+//! let (shape, pixels) = ([1, 3, 224, 224], vec![0.0; 3 * 224 * 224]);
+//! let outputs = session.run(&[TensorView::f32(&shape, &pixels)?])?;
+//! println!("{}", outputs[0].shape());
+//! # Ok::<(), sepconv::Error>(())
+//! ```
 //!
 //! What is allowed here: files, threads, the environment and other people's crates. No `unsafe`.
 #![forbid(unsafe_code)]
 
+mod compiled;
 pub mod measure;
 mod model;
 #[cfg(not(feature = "tflite"))]
 mod no_tflite;
 mod options;
 pub mod quantize;
-mod runner;
 mod separable;
+mod session;
 #[cfg_attr(target_family = "wasm", path = "no_threads.rs")]
 mod threads;
 pub mod vision;
 pub mod zoo;
 
 pub use sepconv_core::{
-    Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Op, Plan, Result, Shape, Tensor, printable,
+    Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Node, Op, Plan, Port, Shape, Tensor, TensorView,
+    TensorViewMut, Value, ValueId, analysis, op, printable,
 };
-pub use sepconv_formats::{ElementType, OperatorCount, Signature, file, npy, onnx};
-pub use sepconv_kernels::Activation;
+pub use sepconv_formats::{ElementType, OperatorCount, TensorSpec, file, npy, onnx, safetensors};
+pub use sepconv_kernels::{Activation, Isa};
 
+pub use compiled::{CompiledModel, TensorInfo};
 pub use measure::{Times, machine::Machine};
 pub use model::{Format, Model};
 pub use options::{ISA_VARIABLE, Options};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
-pub use runner::{Runner, TensorInfo};
 pub use separable::SeparableConv2d;
+pub use session::Session;
+/// What fallible functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
 pub use vision::{
-    Classifier, Geometry, Image, ImageInput, Labels, Layout, Prediction, Preprocess, Source, Truth, class_of,
+    Classifier, Geometry, GroundTruth, Image, ImageInput, Labels, Layout, Prediction, Preprocess, Source, class_of,
 };

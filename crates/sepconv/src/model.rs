@@ -2,16 +2,19 @@ use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "tflite"))]
 use crate::no_tflite::Tflite;
-use sepconv_core::{DType, Error, ErrorKind, Graph, Port, Result, passes::optimize};
+use sepconv_core::{
+    DType, Error, ErrorKind, Graph, Port, Result,
+    passes::{optimize, with_batch},
+};
 use sepconv_formats::onnx::{Metadata, Onnx};
 use sepconv_formats::recognize::mistaken;
 #[cfg(feature = "tflite")]
 use sepconv_formats::tflite::Tflite;
-use sepconv_formats::{Binding, OperatorCount, Signature};
+use sepconv_formats::{ImportOptions, OperatorCount, TensorSpec};
 
-use crate::vision::Origin;
+use crate::vision::ModelInfo;
 use crate::{
-    Classifier, Geometry, ImageInput, Labels, Layout, Options, Preprocess, Runner, Source, TensorInfo, file, zoo,
+    Classifier, CompiledModel, Geometry, ImageInput, Labels, Layout, Options, Preprocess, Source, TensorInfo, file, zoo,
 };
 
 /// A network as its file holds it, or one [of a family](crate::zoo).
@@ -20,9 +23,9 @@ use crate::{
 /// use sepconv::{Model, Options, Tensor};
 ///
 /// let model = Model::open("mobilenet_v2.onnx")?;
-/// let mut runner = model.compile(&Options::default())?;
-/// let output = runner.run(&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?)?;
-/// println!("{}", output.shape());
+/// let mut session = model.compile(&Options::default())?.session()?;
+/// let outputs = session.run(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?])?;
+/// println!("{}", outputs[0].shape());
 /// # Ok::<(), sepconv::Error>(())
 /// ```
 #[derive(Debug)]
@@ -43,8 +46,8 @@ enum ModelFile {
 struct Built {
     graph: Graph,
     preprocess: Preprocess,
-    inputs: Vec<Signature>,
-    outputs: Vec<Signature>,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
 }
 
 /// Where a network comes from.
@@ -132,8 +135,8 @@ impl Model {
 
     /// A graph that was built in memory. Planes at its ports are taken to be NCHW.
     pub fn from_graph(name: impl Into<String>, graph: Graph, preprocess: Preprocess) -> Self {
-        let signatures = |ports: &[Port]| ports.iter().map(|port| signature(&graph, port)).collect();
-        let (inputs, outputs) = (signatures(graph.inputs()), signatures(graph.outputs()));
+        let tensor_specs = |ports: &[Port]| ports.iter().map(|port| tensor_spec(&graph, port)).collect();
+        let (inputs, outputs) = (tensor_specs(graph.inputs()), tensor_specs(graph.outputs()));
         Self { name: name.into(), file: ModelFile::Built(Built { graph, preprocess, inputs, outputs }) }
     }
 
@@ -152,7 +155,7 @@ impl Model {
     }
 
     /// What it takes, as the file declares it.
-    pub fn inputs(&self) -> &[Signature] {
+    pub fn inputs(&self) -> &[TensorSpec] {
         match &self.file {
             ModelFile::Onnx(file) => file.inputs(),
             ModelFile::Tflite(file) => file.inputs(),
@@ -161,7 +164,7 @@ impl Model {
     }
 
     /// What it gives, as the file declares it.
-    pub fn outputs(&self) -> &[Signature] {
+    pub fn outputs(&self) -> &[TensorSpec] {
         match &self.file {
             ModelFile::Onnx(file) => file.outputs(),
             ModelFile::Tflite(file) => file.outputs(),
@@ -186,13 +189,14 @@ impl Model {
     /// # Errors
     /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
     pub fn import(&self, options: &Options) -> Result<Graph> {
-        let binding = options.binding();
+        let import = options.import_options();
         let imported = match &self.file {
-            ModelFile::Onnx(file) => file.graph(&binding),
-            ModelFile::Tflite(file) => file.graph(&binding),
-            ModelFile::Built(built) => built.graph(&binding),
+            ModelFile::Onnx(file) => file.graph(&import),
+            ModelFile::Tflite(file) => file.graph(&import),
+            ModelFile::Built(built) => built.graph(&import),
         };
-        imported.map_err(|error| error.in_file(&self.name))
+        let graph = imported.map_err(|error| error.in_file(&self.name))?;
+        with_batch(graph, options.batch, &options.limits).map_err(|error| with_file(error, &self.name))
     }
 
     /// The network imported and simplified.
@@ -203,43 +207,43 @@ impl Model {
         self.import(options).and_then(optimize).map_err(|error| error.in_file(&self.name))
     }
 
-    /// The network made ready to run on this machine.
+    /// The network made ready for this machine: kernels chosen, weights packed.
     ///
     /// # Errors
-    /// Those of [`import`](Self::import) and of [`Runner::new`].
-    pub fn compile(&self, options: &Options) -> Result<Runner> {
-        Runner::new(self.import(options)?, options).map_err(|error| blamed(error, &self.name))
+    /// Those of [`import`](Self::import) and of [`CompiledModel::from_graph`].
+    pub fn compile(&self, options: &Options) -> Result<CompiledModel> {
+        CompiledModel::from_graph(self.import(options)?, options).map_err(|error| with_file(error, &self.name))
     }
 
-    /// As [`compile`](Self::compile), but lets go of the file before its weights are packed: the process takes less memory, by the size of
-    /// the file.
+    /// As [`compile`](Self::compile), but frees the file before its weights are packed: the process takes less memory, by the
+    /// size of the file.
     ///
     /// # Errors
     /// Those of [`compile`](Self::compile).
-    pub fn into_runner(self, options: &Options) -> Result<Runner> {
+    pub fn into_compiled(self, options: &Options) -> Result<CompiledModel> {
         let (graph, name) = (self.import(options)?, self.name.clone());
         drop(self);
-        Runner::new(graph, options).map_err(|error| blamed(error, &name))
+        CompiledModel::from_graph(graph, options).map_err(|error| with_file(error, &name))
     }
 
-    /// As [`Classifier::new`], but lets go of the file like [`into_runner`](Self::into_runner).
+    /// As [`Classifier::new`], but frees the file like [`into_compiled`](Self::into_compiled).
     ///
     /// # Errors
     /// Those of [`Classifier::new`].
     pub fn into_classifier(self, options: &Options) -> Result<Classifier> {
-        let (graph, origin) = (self.import(options)?, Origin::of(&self)?);
+        let (graph, origin) = (self.import(options)?, ModelInfo::of(&self)?);
         drop(self);
-        Classifier::around(graph, origin, options)
+        Classifier::from_graph(graph, origin, options)
     }
 
     /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as they are.
     ///
     /// # Errors
     /// When what it says is not usable.
-    pub fn stated_preprocess(&self) -> Result<Option<Preprocess>> {
-        if let Some(Signature { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
+    pub fn embedded_preprocess(&self) -> Result<Option<Preprocess>> {
+        if let Some(TensorSpec { dtype: dtype @ (DType::U8 | DType::I8), .. }) = self.inputs().first() {
             let raw = Preprocess::raw().into_type(*dtype).geometry_or(self.usual_geometry());
-            return Ok(Some(raw.said_by(Source::File)));
+            return Ok(Some(raw.with_source(Source::File)));
         }
         let stated = match &self.file {
             ModelFile::Onnx(file) => file.metadata().preprocess.as_deref().map(|text| {
@@ -253,14 +257,16 @@ impl Model {
                 .and_then(|metadata| metadata.normalization)
                 .map(|stated| Preprocess::custom(&stated.mean, &stated.std)),
             ModelFile::Built(built) => {
-                return Ok(Some(built.preprocess.clone().geometry_or(self.usual_geometry()).said_by(Source::Network)));
+                return Ok(Some(
+                    built.preprocess.clone().geometry_or(self.usual_geometry()).with_source(Source::Network),
+                ));
             }
         };
         let stated: Option<Preprocess> = stated.transpose().map_err(|error| error.in_file(&self.name))?;
-        Ok(stated.map(|found| found.geometry_or(self.usual_geometry()).said_by(Source::File)))
+        Ok(stated.map(|found| found.geometry_or(self.usual_geometry()).with_source(Source::File)))
     }
 
-    /// How pictures become the network's numbers: what the file [states](Self::stated_preprocess), else what is usual for its
+    /// How pictures become the network's numbers: what the file [states](Self::embedded_preprocess), else what is usual for its
     /// format, [`torch`](Preprocess::torch) for ONNX and [`tf`](Preprocess::tf) for TensorFlow Lite.
     ///
     /// # Errors
@@ -270,7 +276,7 @@ impl Model {
             Format::Onnx | Format::Built => Preprocess::torch(),
             Format::Tflite => Preprocess::tf(),
         };
-        Ok(self.stated_preprocess()?.unwrap_or(usual.said_by(Source::Default)))
+        Ok(self.embedded_preprocess()?.unwrap_or(usual.with_source(Source::Default)))
     }
 
     /// The names of the classes, where they are in the file.
@@ -294,11 +300,11 @@ impl Model {
     /// All that the file states about its use, for the file of a network that is made from this one.
     ///
     /// # Errors
-    /// Those of [`stated_preprocess`](Self::stated_preprocess).
+    /// Those of [`embedded_preprocess`](Self::embedded_preprocess).
     pub fn metadata(&self) -> Result<Metadata> {
         Ok(Metadata {
             description: self.description().unwrap_or_default().to_owned(),
-            preprocess: self.stated_preprocess()?.map(|preprocess| preprocess.text()),
+            preprocess: self.embedded_preprocess()?.map(|preprocess| preprocess.text()),
             labels: self.labels().map_or(vec![], |labels| labels.names().to_vec()),
         })
     }
@@ -334,9 +340,9 @@ impl Model {
 
 impl Built {
     /// The graph, within the limits of whoever asks for it.
-    fn graph(&self, binding: &Binding) -> Result<Graph> {
-        binding.check(&self.inputs)?;
-        let (macs, most) = (self.graph.macs(), binding.limits.max_macs);
+    fn graph(&self, options: &ImportOptions) -> Result<Graph> {
+        options.check(&self.inputs)?;
+        let (macs, most) = (self.graph.macs(), options.limits.max_macs);
         if macs > most {
             return Err(Error::limit("network costs too much arithmetic")
                 .expected(format_args!("at most {most} multiply-accumulates"), macs)
@@ -347,7 +353,7 @@ impl Built {
 }
 
 /// The error with the file's name, unless the caller or the machine is at fault.
-pub(crate) fn blamed(error: Error, name: &str) -> Error {
+pub(crate) fn with_file(error: Error, name: &str) -> Error {
     match error.kind() {
         ErrorKind::Argument | ErrorKind::Io => error,
         _ => error.in_file(name),
@@ -355,12 +361,12 @@ pub(crate) fn blamed(error: Error, name: &str) -> Error {
 }
 
 /// What a port of a graph takes or gives.
-fn signature(graph: &Graph, port: &Port) -> Signature {
+fn tensor_spec(graph: &Graph, port: &Port) -> TensorSpec {
     let value = graph.value(port.value);
     let mut dims = vec![None; value.shape.len()];
     port.order.iter().zip(value.shape.iter()).for_each(|(&axis, &size)| dims[axis] = Some(size));
     let (name, dtype) = (port.name.clone(), value.dtype);
-    Signature { name, dtype, element: dtype.into(), dims, quantization: None }
+    TensorSpec { name, dtype, element: dtype.into(), dims, quantization: None }
 }
 
 const READ_FROM: &str = "networks are read from .onnx and .tflite files";

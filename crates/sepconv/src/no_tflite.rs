@@ -1,7 +1,7 @@
 //! In place of the reader of TensorFlow Lite's files, in a build without it: no file is one.
 
 use sepconv_core::{Error, Graph, Result};
-use sepconv_formats::{Binding, OperatorCount, Signature, tflite::Metadata};
+use sepconv_formats::{ImportOptions, OperatorCount, TensorSpec, tflite::Metadata};
 
 #[derive(Debug)]
 pub(crate) enum Tflite {}
@@ -16,15 +16,15 @@ impl Tflite {
         match *self {}
     }
 
-    pub(crate) fn inputs(&self) -> &[Signature] {
+    pub(crate) fn inputs(&self) -> &[TensorSpec] {
         match *self {}
     }
 
-    pub(crate) fn outputs(&self) -> &[Signature] {
+    pub(crate) fn outputs(&self) -> &[TensorSpec] {
         match *self {}
     }
 
-    pub(crate) fn graph(&self, _: &Binding) -> Result<Graph> {
+    pub(crate) fn graph(&self, _: &ImportOptions) -> Result<Graph> {
         match *self {}
     }
 

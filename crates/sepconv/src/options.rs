@@ -3,7 +3,7 @@ use std::env;
 use std::thread::available_parallelism;
 
 use sepconv_core::{Error, Limits, Result};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_kernels::Isa;
 
 /// The environment variable that names an instruction set where [`Options::isa`] does not.
@@ -22,6 +22,7 @@ pub struct Options {
     isa: Option<String>,
     pub(crate) limits: Limits,
     shapes: BTreeMap<String, Vec<usize>>,
+    pub(crate) batch: usize,
 }
 
 impl Default for Options {
@@ -29,7 +30,7 @@ impl Default for Options {
     /// widest instruction set, and the [default limits](Limits::default).
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, |cores| cores.get());
-        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new() }
+        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new(), batch: 1 }
     }
 }
 
@@ -63,6 +64,13 @@ impl Options {
         self
     }
 
+    /// How many images are computed at a time (default: 1). Every input then has `batch` in place of the 1 of its first axis,
+    /// whether the file leaves it open or not.
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
     /// The shape that the input called `name` is given.
     pub fn shape_of(&self, name: &str) -> Option<&[usize]> {
         self.shapes.get(name).map(Vec::as_slice)
@@ -78,8 +86,8 @@ impl Options {
     }
 
     /// What the readers need of this.
-    pub(crate) fn binding(&self) -> Binding {
-        Binding { shapes: self.shapes.clone(), limits: self.limits, ..Binding::default() }
+    pub(crate) fn import_options(&self) -> ImportOptions {
+        ImportOptions { shapes: self.shapes.clone(), limits: self.limits, ..ImportOptions::default() }
     }
 
     /// The instruction set to compile for.

@@ -3,7 +3,7 @@ use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Shape, Tensor, 
 use sepconv_formats::Padding;
 use sepconv_kernels::{Activation, Window};
 
-use crate::{Options, Runner};
+use crate::{CompiledModel, Options};
 
 /// The operator alone: a depthwise separable convolution of `x[n,h,w,c]` to `y[n,oh,ow,out]`.
 ///
@@ -50,15 +50,15 @@ use crate::{Options, Runner};
 /// let mix = Tensor::f32([2, 3, 1, 1], vec![1.0, 1.0, 1.0, 1.0, -0.5, -0.5])?;
 /// let block = SeparableConv2d::new(blur, mix).same_padding().activation(Activation::Relu);
 ///
-/// let mut runner = block.compile([1, 8, 8, 3], &Options::default())?;
+/// let mut session = block.compile([1, 8, 8, 3], &Options::default())?.session()?;
 /// let x = Tensor::f32([1, 8, 8, 3], vec![1.0; 8 * 8 * 3])?;
-/// let y = runner.run(&x)?;
+/// let y = &session.run(&[&x])?[0];
 /// assert_eq!(&y.shape()[..], [1, 8, 8, 2]);
 /// let center = &y.as_f32().unwrap()[(4 * 8 + 4) * 2..][..2];
 /// assert!((center[0] - 3.0).abs() < 1e-6 && center[1].abs() < 1e-6);
 ///
 /// // 8·8 pixels of 3 channels: 9 taps and 2 outputs each.
-/// assert_eq!(runner.plan().macs(), 8 * 8 * 3 * (9 + 2));
+/// assert_eq!(session.plan().macs(), 8 * 8 * 3 * (9 + 2));
 /// # Ok::<(), sepconv::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -191,9 +191,9 @@ impl SeparableConv2d {
     /// that pays, work shared between threads. Running it allocates nothing.
     ///
     /// # Errors
-    /// Those of [`graph`](Self::graph) and of [`Runner::new`].
-    pub fn compile(&self, input: [usize; 4], options: &Options) -> Result<Runner> {
-        Runner::new(self.graph(input, options.limits)?, options)
+    /// Those of [`graph`](Self::graph) and of [`CompiledModel::from_graph`].
+    pub fn compile(&self, input: [usize; 4], options: &Options) -> Result<CompiledModel> {
+        CompiledModel::from_graph(self.graph(input, options.limits)?, options)
     }
 
     /// The kernel's size, if the weights belong together and to `channels`.

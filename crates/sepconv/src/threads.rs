@@ -6,7 +6,7 @@ use sepconv_core::{Error, Join, Result, Serial};
 
 use crate::Options;
 
-/// The threads that a runner keeps: none beside the caller's where one is asked for.
+/// The threads of a session: none beside the caller's for one thread.
 #[derive(Debug)]
 pub(crate) struct Threads(Option<ThreadPool>);
 

@@ -27,7 +27,7 @@ fn weights_are_held_twice_at_most_while_loading() {
         let path = data.join("models/onnx").join(file);
         let size = std::fs::metadata(&path).unwrap().len();
         let peak = measure(|| {
-            Model::open(&path).unwrap().into_runner(&Options::default().threads(1)).unwrap();
+            Model::open(&path).unwrap().into_compiled(&Options::default().threads(1)).unwrap().session().unwrap();
         });
         assert!(2 * peak.bytes_max < 5 * size, "{file}: {} bytes for a file of {size}", peak.bytes_max);
     }
@@ -35,10 +35,10 @@ fn weights_are_held_twice_at_most_while_loading() {
 
 /// Allocations of `runs` runs, after the first.
 fn allocations(model: &Model, threads: usize, runs: usize) -> u64 {
-    let mut runner = model.compile(&Options::default().threads(threads)).unwrap();
-    let input = Tensor::zeros(runner.inputs()[0].shape.clone(), DType::F32);
-    runner.run(&input).unwrap();
-    let counted = measure(|| (0..runs).for_each(|_| _ = runner.run(&input).unwrap()));
+    let mut session = model.compile(&Options::default().threads(threads)).unwrap().session().unwrap();
+    let input = Tensor::zeros(session.inputs()[0].shape.clone(), DType::F32);
+    session.run(&[&input]).unwrap();
+    let counted = measure(|| (0..runs).for_each(|_| _ = session.run(&[&input]).unwrap()));
     counted.count_total
 }
 

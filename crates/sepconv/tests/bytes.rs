@@ -1,9 +1,8 @@
 //! Networks that take and give bytes, from pixels to classes.
 
-use sepconv::{Classifier, DType, Error, Image, Model, Op, Options, Preprocess, Runner, Shape, Source, Tensor, onnx};
-use sepconv_core::op::{Dequantize, QuantParams, Quantize, Reduce};
-use sepconv_core::{Builder, Limits, ValueId};
-use sepconv_kernels::reduce::Reduction;
+use sepconv::op::{BinaryFunction, Dequantize, QuantParams, Quantize, Reduce, Reduction};
+use sepconv::{Builder, Limits, ValueId};
+use sepconv::{Classifier, DType, Error, Image, Model, Op, Options, Preprocess, Session, Shape, Source, Tensor, onnx};
 
 const COLOUR: [u8; 3] = [200, 90, 90];
 
@@ -53,8 +52,8 @@ fn close(got: &[f32], expected: &[f32]) {
 
 #[test]
 fn ports_of_bytes_say_what_they_stand_for() {
-    let runner = means(DType::I8, DType::U8).compile(&Options::default()).unwrap();
-    let (input, output) = (&runner.inputs()[0], &runner.outputs()[0]);
+    let session = means(DType::I8, DType::U8).compile(&Options::default()).unwrap().session().unwrap();
+    let (input, output) = (&session.inputs()[0], &session.outputs()[0]);
     assert_eq!((input.dtype, &input.quantization), (DType::I8, &Some(halves(DType::I8))));
     assert_eq!((output.dtype, &output.quantization), (DType::U8, &Some(halves(DType::U8))));
     let floats = means(DType::F32, DType::F32).compile(&Options::default()).unwrap();
@@ -89,9 +88,9 @@ fn a_network_that_makes_bytes_of_pixels_itself_is_given_these() {
     assert_eq!((bytes.preprocess().name(), bytes.preprocess().source()), ("custom", Source::Argument));
     // Its floats, from the same pixels.
     let model = means(DType::F32, DType::F32);
-    let mut runner = model.compile(&Options::default().threads(1)).unwrap();
+    let mut session = model.compile(&Options::default().threads(1)).unwrap().session().unwrap();
     let pixels: Vec<f32> = COLOUR.iter().flat_map(|&px| [(f32::from(px) - 10.0) / 2.0; 4]).collect();
-    let scores = runner.run(&Tensor::f32([1, 3, 2, 2], pixels).unwrap()).unwrap();
+    let scores = &session.run(&[&Tensor::f32([1, 3, 2, 2], pixels).unwrap()]).unwrap()[0];
     close(scores.as_f32().unwrap(), &values);
 }
 
@@ -116,7 +115,7 @@ fn parts(output: DType) -> Model {
     let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     node = builder.node("mean", mean, &[node]).unwrap();
     let scale = builder.constant("scale", Tensor::f32([1], [1.0 / 400.0]).unwrap()).unwrap();
-    node = builder.node("score", sepconv_kernels::elementwise::Binary::Mul, &[node, scale]).unwrap();
+    node = builder.node("score", BinaryFunction::Mul, &[node, scale]).unwrap();
     let parts = QuantParams::per_tensor(DType::U8, 1.0 / 256.0, 0);
     node = builder.node("bytes", Quantize(parts.clone()), &[node]).unwrap();
     if output == DType::F32 {
@@ -139,10 +138,10 @@ fn rounded_probabilities_stay() {
 
 #[test]
 fn tensors_of_another_type_are_refused() -> Result<(), Error> {
-    let mut runner: Runner = means(DType::I8, DType::I8).compile(&Options::default().threads(1))?;
-    let error = runner.run(&Tensor::u8([1, 3, 2, 2], vec![0; 12])?).unwrap_err().to_string();
+    let mut session: Session = means(DType::I8, DType::I8).compile(&Options::default().threads(1))?.session()?;
+    let error = session.run(&[&Tensor::u8([1, 3, 2, 2], vec![0; 12])?]).unwrap_err().to_string();
     assert!(error.contains("expected i8 [1,3,2,2], got u8 [1,3,2,2]"), "{error}");
-    let output = runner.run(&Tensor::i8([1, 3, 2, 2], (0i8..12).collect::<Vec<_>>())?)?;
+    let output = &session.run(&[&Tensor::i8([1, 3, 2, 2], (0i8..12).collect::<Vec<_>>())?])?[0];
     // The means of 0 to 3 and so on, 1.5 below the zero point of 3 or 2.5 and 6.5 above: halves to even.
     assert_eq!(output.as_i8(), Some(&[1, 5, 9][..]));
     Ok(())

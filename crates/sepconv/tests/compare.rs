@@ -2,10 +2,10 @@
 
 mod common;
 
-use sepconv::measure::compare::{Comparison, Cost};
+use sepconv::Builder;
+use sepconv::measure::compare::{Cost, NetworkComparison};
+use sepconv::op::Activation;
 use sepconv::{DType, ErrorKind, Limits, Model, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
-use sepconv_core::Builder;
-use sepconv_kernels::Activation;
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
 
@@ -14,29 +14,29 @@ fn colors() -> Model {
 }
 
 fn refused(model: &Model, options: &Options) -> (ErrorKind, String) {
-    let error = Comparison::new(model, options).unwrap_err();
+    let error = NetworkComparison::new(model, options).unwrap_err();
     (error.kind(), error.to_string())
 }
 
 #[test]
 fn a_pair_and_its_network_are_counted_and_timed() {
-    let mut comparison = Comparison::new(&colors(), &Options::default().threads(2)).unwrap();
-    assert!(comparison.network().delivered().is_nan(), "nothing is timed yet");
-    comparison.round().unwrap();
-    comparison.round().unwrap();
+    let mut comparison = NetworkComparison::new(&colors(), &Options::default().threads(2)).unwrap();
+    assert!(comparison.network().measured_speedup().is_nan(), "nothing is timed yet");
+    comparison.measure().unwrap();
+    comparison.measure().unwrap();
     let [pair] = comparison.pairs() else { panic!("{:?}", comparison.pairs()) };
     assert_eq!((pair.depthwise.as_str(), pair.pointwise.as_str()), ("depthwise", "pointwise"));
     assert_eq!((pair.kernel, pair.stride, pair.channels, pair.plane), ([3; 2], [2; 2], [3, 6], [16; 2]));
     assert!(pair.projection && !pair.squeeze_excite);
     let count = |cost: Cost| (cost.macs, cost.parameters);
     let pixels = 16 * 16;
-    for contest in [&pair.contest, comparison.network()] {
-        assert_eq!(count(contest.separable.cost()), (pixels * (9 * 3 + 3 * 6), 9 * 3 + 3 + 3 * 6 + 6));
-        assert_eq!(count(contest.standard.cost()), (pixels * 9 * 3 * 6, 9 * 3 * 6 + 6));
+    for both in [&pair.comparison, comparison.network()] {
+        assert_eq!(count(both.separable.cost()), (pixels * (9 * 3 + 3 * 6), 9 * 3 + 3 + 3 * 6 + 6));
+        assert_eq!(count(both.standard.cost()), (pixels * 9 * 3 * 6, 9 * 3 * 6 + 6));
         // 1 / (1/N + 1/k²)
-        assert!((contest.promised() - 1.0 / (1.0 / 6.0 + 1.0 / 9.0)).abs() < 1e-9);
-        assert!(contest.delivered() > 0.0);
-        for side in [&contest.separable, &contest.standard] {
+        assert!((both.theoretical_speedup() - 1.0 / (1.0 / 6.0 + 1.0 / 9.0)).abs() < 1e-9);
+        assert!(both.measured_speedup() > 0.0);
+        for side in [&both.separable, &both.standard] {
             assert_eq!(side.times().all().len(), 2);
             assert!(side.cost().weight_bytes > 0 && side.cost().activation_bytes > 0);
         }
@@ -47,11 +47,11 @@ fn a_pair_and_its_network_are_counted_and_timed() {
 #[test]
 fn mobilenet_v1_is_promised_what_its_paper_promises() {
     let model = zoo::named("mobilenet_v1").unwrap().build().unwrap();
-    let comparison = Comparison::new(&model, &Options::default().threads(1)).unwrap();
+    let comparison = NetworkComparison::new(&model, &Options::default().threads(1)).unwrap();
     assert_eq!(comparison.pairs().len(), 13);
     let network = comparison.network();
     assert_eq!([&network.separable, &network.standard].map(|side| side.cost().parameters), [4_231_976, 29_294_088]);
-    assert_eq!(format!("{:.2}", network.promised()), "8.56");
+    assert_eq!(format!("{:.2}", network.theoretical_speedup()), "8.56");
 }
 
 #[test]
@@ -96,17 +96,20 @@ fn real_networks_have_the_pairs_that_their_papers_list() {
         ("mobilenet_v3_small_1.0_224_f32", 11, 11, 9),
     ] {
         let model = Model::open(data.join(format!("models/onnx/{file}.onnx"))).unwrap();
-        let mut comparison = Comparison::new(&model, &Options::default().threads(1)).unwrap();
-        comparison.round().unwrap();
-        let count = |which: fn(&sepconv::measure::compare::Pair) -> bool| {
+        let mut comparison = NetworkComparison::new(&model, &Options::default().threads(1)).unwrap();
+        comparison.measure().unwrap();
+        let count = |which: fn(&sepconv::measure::compare::LayerComparison) -> bool| {
             comparison.pairs().iter().filter(|p| which(p)).count()
         };
         assert_eq!(
             (count(|_| true), count(|p| p.projection), count(|p| p.squeeze_excite)),
             (pairs, projections, gates)
         );
-        let saved: u64 =
-            comparison.pairs().iter().map(|p| p.contest.standard.cost().macs - p.contest.separable.cost().macs).sum();
+        let saved: u64 = comparison
+            .pairs()
+            .iter()
+            .map(|p| p.comparison.standard.cost().macs - p.comparison.separable.cost().macs)
+            .sum();
         let network = comparison.network();
         assert_eq!(network.standard.cost().macs - network.separable.cost().macs, saved, "{file}: the rest stays");
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use sepconv::onnx::{self, Metadata};
-use sepconv::{Classifier, DType, ErrorKind, Format, Image, Labels, Model, Options, Preprocess, Source, Tensor, Truth};
+use sepconv::{
+    Classifier, DType, ErrorKind, Format, GroundTruth, Image, Labels, Model, Options, Preprocess, Source, Tensor,
+};
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
 const NAMES: &str = include_str!("../../../examples/colors.txt");
@@ -20,7 +22,7 @@ fn painted(color: [u8; 3]) -> Image {
 fn a_byte_order_mark_is_no_part_of_a_name() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("byte_order_mark.txt");
     std::fs::write(&path, "\u{feff}a.jpg 7\n").unwrap();
-    assert_eq!(Truth::open(&path).unwrap().class("a.jpg"), Some(7));
+    assert_eq!(GroundTruth::open(&path).unwrap().class("a.jpg"), Some(7));
     assert_eq!(Labels::open(&path).unwrap().names(), ["a.jpg 7"]);
 }
 
@@ -31,7 +33,7 @@ fn a_model_tells_what_it_is() {
     let [input] = model.inputs() else { panic!("{:?}", model.inputs()) };
     assert_eq!((input.name.as_str(), &input.dims[..]), ("image", &[Some(1), Some(3), Some(33), Some(33)][..]));
     assert_eq!(model.outputs()[0].name, "scores");
-    assert_eq!((model.stated_preprocess(), model.labels()), (Ok(None), None));
+    assert_eq!((model.embedded_preprocess(), model.labels()), (Ok(None), None));
     let preprocess = model.preprocess().unwrap();
     assert_eq!((preprocess.name(), preprocess.source()), ("torch", Source::Default));
 }
@@ -84,12 +86,15 @@ fn a_preprocess_that_nobody_knows_is_the_files_fault() {
 }
 
 #[test]
-fn a_model_that_becomes_a_runner_or_a_classifier_is_the_same() {
+fn a_model_that_becomes_a_session_or_a_classifier_is_the_same() {
     let options = Options::default().threads(1);
-    let (mut runner, mut same) = (model().compile(&options).unwrap(), model().into_runner(&options).unwrap());
+    let (mut session, mut same) = (
+        model().compile(&options).unwrap().session().unwrap(),
+        model().into_compiled(&options).unwrap().session().unwrap(),
+    );
     let input = Tensor::f32([1, 3, 33, 33], vec![0.25; 3 * 33 * 33]).unwrap();
-    assert_eq!(runner.run(&input).unwrap(), same.run(&input).unwrap());
-    assert_eq!((runner.inputs(), runner.parameters()), (same.inputs(), same.parameters()));
+    assert_eq!(session.run(&[&input]).unwrap()[0], same.run(&[&input]).unwrap()[0]);
+    assert_eq!((session.inputs(), session.model().parameters()), (same.inputs(), same.model().parameters()));
 
     let stated = || stating(&Metadata { labels: NAMES.lines().map(str::to_owned).collect(), ..Metadata::default() });
     let blue = painted([10, 20, 250]);
@@ -98,7 +103,7 @@ fn a_model_that_becomes_a_runner_or_a_classifier_is_the_same() {
     assert_eq!(one, other);
 
     let none = options.limits(sepconv::Limits { max_memory: 1 << 10, ..sepconv::Limits::default() });
-    for error in [model().into_runner(&none).unwrap_err(), model().into_classifier(&none).unwrap_err()] {
+    for error in [model().into_compiled(&none).unwrap_err(), model().into_classifier(&none).unwrap_err()] {
         assert!(error.to_string().contains("colors.onnx"), "{error}");
     }
 }
@@ -132,17 +137,17 @@ fn a_classifier_names_each_color() {
 }
 
 #[test]
-fn tensors_that_do_not_fit_are_errors_and_leave_the_runner_usable() {
-    let mut runner = model().compile(&Options::default().threads(1)).unwrap();
-    let right = Tensor::zeros(runner.inputs()[0].shape.clone(), DType::F32);
-    let before = runner.run(&right).unwrap().clone();
+fn tensors_that_do_not_fit_are_errors_and_leave_the_session_usable() {
+    let mut session = model().compile(&Options::default().threads(1)).unwrap().session().unwrap();
+    let right = Tensor::zeros(session.inputs()[0].shape.clone(), DType::F32);
+    let before = session.run(&[&right]).unwrap()[0].clone();
     assert_eq!(&before.shape()[..], [1, 6]);
     let wrong = Tensor::f32([1, 33, 33, 3], vec![0.0; 33 * 33 * 3]).unwrap();
     let integers = Tensor::i64([1, 3, 33, 33], vec![0; 33 * 33 * 3]).unwrap();
     for inputs in [&[&wrong][..], &[&integers], &[], &[&right, &right]] {
-        assert!(runner.run_all(inputs).is_err(), "{} inputs", inputs.len());
+        assert!(session.run(inputs).is_err(), "{} inputs", inputs.len());
     }
-    assert_eq!(runner.run(&right).unwrap(), &before);
+    assert_eq!(session.run(&[&right]).unwrap()[0], before);
 }
 
 #[test]
@@ -150,9 +155,9 @@ fn the_number_of_threads_changes_no_bit() {
     let noise: Vec<f32> = (0..3 * 33 * 33).map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0).collect();
     let input = Tensor::f32([1, 3, 33, 33], noise).unwrap();
     let outputs = [1, 2, 3, 4].map(|threads| {
-        let mut runner = model().compile(&Options::default().threads(threads)).unwrap();
-        assert_eq!(runner.plan().threads(), threads);
-        runner.run(&input).unwrap().clone()
+        let mut session = model().compile(&Options::default().threads(threads)).unwrap().session().unwrap();
+        assert_eq!(session.plan().threads(), threads);
+        session.run(&[&input]).unwrap()[0].clone()
     });
     assert!(outputs.iter().all(|output| *output == outputs[0]));
 }

@@ -26,10 +26,10 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         let model = network.build().unwrap();
         assert_eq!(model.name(), name);
         let [channels, rows, columns] = network.variant().input;
-        let mut runner = model.compile(&Options::default().threads(1)).unwrap();
+        let mut session = model.compile(&Options::default().threads(1)).unwrap().session().unwrap();
         let mut logits = |step: f32| {
             let pixels: Vec<f32> = (0..channels * rows * columns).map(|i| (i as f32 * step).sin()).collect();
-            let logits = runner.run(&Tensor::f32([1, channels, rows, columns], pixels).unwrap()).unwrap();
+            let logits = &session.run(&[&Tensor::f32([1, channels, rows, columns], pixels).unwrap()]).unwrap()[0];
             logits.as_f32().unwrap().to_vec()
         };
         let (one, other) = (logits(0.37), logits(1.41));
@@ -318,22 +318,23 @@ fn a_named_network_is_used_as_a_file_is() {
 
 #[test]
 fn a_mirrored_network_does_not_see_which_way_a_picture_faces() {
-    let mut runner = named("cifar10_mirrored").unwrap().build().unwrap().compile(&Options::default()).unwrap();
+    let mut session =
+        named("cifar10_mirrored").unwrap().build().unwrap().compile(&Options::default()).unwrap().session().unwrap();
     let pixels: Vec<f32> = (0..3 * 32 * 32).map(|i| (i as f32 * 0.37).sin()).collect();
     let mirrored: Vec<f32> = pixels.chunks(32).flat_map(|row| row.iter().rev().copied()).collect();
     let mut logits = |pixels: &[f32]| {
         let picture = Tensor::f32([1, 3, 32, 32], pixels.to_vec()).unwrap();
-        runner.run(&picture).unwrap().as_f32().unwrap().to_vec()
+        session.run(&[&picture]).unwrap()[0].as_f32().unwrap().to_vec()
     };
     let (one, other) = (logits(&pixels), logits(&mirrored));
     assert_eq!(one.len(), 10);
     assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-5), "{one:?} {other:?}");
 
     // It is the mean of what the plain network says of both.
-    let mut plain = named("cifar10").unwrap().build().unwrap().compile(&Options::default()).unwrap();
+    let mut plain = named("cifar10").unwrap().build().unwrap().compile(&Options::default()).unwrap().session().unwrap();
     let mut logits = |pixels: &[f32]| {
         let picture = Tensor::f32([1, 3, 32, 32], pixels.to_vec()).unwrap();
-        plain.run(&picture).unwrap().as_f32().unwrap().to_vec()
+        plain.run(&[&picture]).unwrap()[0].as_f32().unwrap().to_vec()
     };
     let mean = logits(&pixels).into_iter().zip(logits(&mirrored)).map(|(a, b)| (a + b) / 2.0);
     assert!(one.iter().zip(mean).all(|(a, b)| (a - b).abs() < 1e-4));

@@ -8,8 +8,8 @@ mod common;
 use std::path::Path;
 
 use common::data;
-use sepconv::{DType, Model, Options, Runner, Tensor};
-use sepconv_kernels::simd::Isa;
+use sepconv::Isa;
+use sepconv::{DType, Model, Options, Session, Tensor};
 
 /// A file, the side of its input, what floats it takes for a pixel, how far its outputs may be from the golden ones.
 struct Case {
@@ -95,8 +95,8 @@ fn outputs_equal_the_golden_ones() {
         let model = Model::open(data.join("models").join(case.file)).unwrap();
         let mut of_one_thread: Vec<Vec<f32>> = vec![];
         for threads in [1, 2] {
-            let mut runner = model.compile(&Options::default().threads(threads)).unwrap();
-            let got = images.iter().map(|image| elements(runner.run(&input(case, &runner, image)).unwrap()));
+            let mut session = model.compile(&Options::default().threads(threads)).unwrap().session().unwrap();
+            let got = images.iter().map(|image| elements(&session.run(&[&input(case, &session, image)]).unwrap()[0]));
             let got: Vec<Vec<f32>> = got.collect();
             check(case, &got, &golden);
             if let Within::Quantized(_) = case.within {
@@ -113,14 +113,14 @@ fn halves_of_a_network_fit_together() {
     let Some(data) = data() else { return };
     let half = |name: &str| {
         let path = data.join(format!("models/tflite/mobilenet_v1_1.0_224_quant_{name}.tflite"));
-        Model::open(path).unwrap().compile(&Options::default()).unwrap()
+        Model::open(path).unwrap().compile(&Options::default()).unwrap().session().unwrap()
     };
     let (mut features, mut head) = (half("features"), half("head"));
     let case = bytes("mobilenet_v1_1.0_224_quant_features+head", 224, 18.0); // 18
     let golden = read_array(&data.join(format!("golden/{}.out.npy", case.file)));
     let run = |image: &Vec<f32>| {
-        let features = features.run(&input(&case, &features, image)).unwrap().clone();
-        elements(head.run(&features).unwrap())
+        let features = features.run(&[&input(&case, &features, image)]).unwrap()[0].clone();
+        elements(&head.run(&[&features]).unwrap()[0])
     };
     check(&case, &images(&data, case.side).iter().map(run).collect::<Vec<_>>(), &golden);
 }
@@ -132,9 +132,9 @@ fn instruction_sets_agree_on_quantized_networks() {
     for case in CASES.iter().filter(|case| matches!(case.within, Within::Quantized(_))) {
         let (model, image) = (Model::open(data.join("models").join(case.file)).unwrap(), &images(&data, case.side)[0]);
         let run = |isa: &str| {
-            let mut runner = model.compile(&Options::default().isa(isa).threads(1)).unwrap();
-            let input = input(case, &runner, image);
-            elements(runner.run(&input).unwrap())
+            let mut session = model.compile(&Options::default().isa(isa).threads(1)).unwrap().session().unwrap();
+            let input = input(case, &session, image);
+            elements(&session.run(&[&input]).unwrap()[0])
         };
         let expected = run("scalar");
         for isa in Isa::available() {
@@ -161,8 +161,8 @@ fn check(case: &Case, got: &[Vec<f32>], golden: &[f32]) {
 }
 
 /// What a network takes for an image.
-fn input(case: &Case, runner: &Runner, image: &[f32]) -> Tensor {
-    let (side, info) = (case.side, &runner.inputs()[0]);
+fn input(case: &Case, session: &Session, image: &[f32]) -> Tensor {
+    let (side, info) = (case.side, &session.inputs()[0]);
     match info.dtype {
         DType::U8 => Tensor::u8(info.shape.to_vec(), image.iter().map(|&px| px as u8).collect::<Vec<_>>()).unwrap(),
         DType::I8 => {

@@ -7,13 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
-use sepconv::{Model, Options, Runner, Tensor};
+use sepconv::{Model, Options, Session, Tensor};
 
 /// Calls from each pool: enough that one waits while others are queued.
 const CALLS: usize = 64;
 
-fn runner(threads: usize) -> Runner {
-    Model::named("mobilenet_v1@64x0.25").unwrap().compile(&Options::default().threads(threads)).unwrap()
+fn session(threads: usize) -> Session {
+    Model::named("mobilenet_v1@64x0.25")
+        .unwrap()
+        .compile(&Options::default().threads(threads))
+        .unwrap()
+        .session()
+        .unwrap()
 }
 
 fn input(seed: usize) -> Tensor {
@@ -22,8 +27,8 @@ fn input(seed: usize) -> Tensor {
 }
 
 fn answers() -> Vec<Tensor> {
-    let mut runner = runner(1);
-    (0..CALLS).map(|seed| runner.run(&input(seed)).unwrap().clone()).collect()
+    let mut session = session(1);
+    (0..CALLS).map(|seed| session.run(&[&input(seed)]).unwrap()[0].clone()).collect()
 }
 
 /// Does `work` on a thread of its own, and fails where it never ends.
@@ -53,32 +58,32 @@ fn on_workers(pool: &ThreadPool, call: impl Fn(usize) + Sync) {
 #[test]
 fn workers_of_rayon_share_a_network_behind_a_lock() {
     ends(|| {
-        let (shared, answers) = (Mutex::new(runner(2)), answers());
+        let (shared, answers) = (Mutex::new(session(2)), answers());
         on_workers(&pool(), |seed| {
-            assert_eq!(*shared.lock().unwrap().run(&input(seed)).unwrap(), answers[seed]);
+            assert_eq!(shared.lock().unwrap().run(&[&input(seed)]).unwrap()[0], answers[seed]);
         });
     });
 }
 
 #[test]
 fn workers_of_rayon_have_a_network_each() {
-    thread_local!(static RUNNER: RefCell<Runner> = RefCell::new(runner(2)));
+    thread_local!(static SESSION: RefCell<Session> = RefCell::new(session(2)));
     ends(|| {
         let answers = answers();
         on_workers(&pool(), |seed| {
-            RUNNER.with_borrow_mut(|runner| assert_eq!(*runner.run(&input(seed)).unwrap(), answers[seed]));
+            SESSION.with_borrow_mut(|session| assert_eq!(session.run(&[&input(seed)]).unwrap()[0], answers[seed]));
         });
     });
 }
 
 #[test]
 fn threads_share_a_network_behind_a_lock() {
-    let (shared, answers) = (Mutex::new(runner(2)), answers());
+    let (shared, answers) = (Mutex::new(session(2)), answers());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for (seed, answer) in answers.iter().enumerate() {
-                    assert_eq!(shared.lock().unwrap().run(&input(seed)).unwrap(), answer);
+                    assert_eq!(shared.lock().unwrap().run(&[&input(seed)]).unwrap()[0], *answer);
                 }
             });
         }
@@ -88,13 +93,13 @@ fn threads_share_a_network_behind_a_lock() {
 #[test]
 fn blocking_tasks_of_tokio_share_a_network_behind_a_lock() {
     ends(|| {
-        let (shared, answers) = (Arc::new(Mutex::new(runner(2))), Arc::new(answers()));
+        let (shared, answers) = (Arc::new(Mutex::new(session(2))), Arc::new(answers()));
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             let tasks: Vec<_> = (0..CALLS)
                 .map(|seed| {
                     let (shared, answers) = (shared.clone(), answers.clone());
                     tokio::task::spawn_blocking(move || {
-                        assert_eq!(*shared.lock().unwrap().run(&input(seed)).unwrap(), answers[seed]);
+                        assert_eq!(shared.lock().unwrap().run(&[&input(seed)]).unwrap()[0], answers[seed]);
                     })
                 })
                 .collect();
@@ -107,7 +112,7 @@ fn blocking_tasks_of_tokio_share_a_network_behind_a_lock() {
 
 #[test]
 fn errors_come_back_to_workers() {
-    let mut runner = runner(2);
-    let error = pool().install(|| runner.run(&Tensor::f32([1], [0.0]).unwrap()).map(|_| ()).unwrap_err());
+    let mut session = session(2);
+    let error = pool().install(|| session.run(&[&Tensor::f32([1], [0.0]).unwrap()]).map(|_| ()).unwrap_err());
     assert!(error.to_string().starts_with("input has the wrong shape"), "{error}");
 }

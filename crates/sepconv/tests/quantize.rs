@@ -2,13 +2,12 @@
 
 mod common;
 
+use sepconv::op::{Activation, BinaryFunction, Conv2d, Reduce, Reduction, Window};
+use sepconv::{Builder, Limits};
 use sepconv::{
-    DType, Granularity, Graph, Image, Model, Op, Options, Preprocess, Quantized, Quantizer, Range, Runner, Shape,
-    Tensor, onnx,
+    CompiledModel, DType, Granularity, Graph, Image, Model, Op, Options, Preprocess, Quantized, Quantizer, Range,
+    Shape, Tensor, onnx,
 };
-use sepconv_core::op::{Conv2d, Reduce};
-use sepconv_core::{Builder, Limits};
-use sepconv_kernels::{Activation, Window, reduce::Reduction};
 
 /// Numbers from -1 to 1 that look random.
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
@@ -40,7 +39,7 @@ fn network() -> Graph {
     let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true });
     let squeezed = builder.node("squeeze", mean.clone(), &[x]).unwrap();
     let gate = layer(&mut builder, "excite", squeezed, [16, 1, 16], 1, Activation::Sigmoid);
-    let x = builder.node("product", sepconv_kernels::elementwise::Binary::Mul, &[x, gate]).unwrap();
+    let x = builder.node("product", BinaryFunction::Mul, &[x, gate]).unwrap();
     let x = layer(&mut builder, "pointwise", x, [24, 1, 16], 1, Activation::HardSwish);
     let x = builder.node("pool", mean, &[x]).unwrap();
     let x = layer(&mut builder, "classifier", x, [5, 1, 24], 1, Activation::Identity);
@@ -58,8 +57,9 @@ fn quantize(quantizer: &Quantizer) -> Quantized {
 }
 
 fn scores(graph: &Graph, samples: &[Vec<Tensor>]) -> Vec<f32> {
-    let mut runner = Runner::new(graph.clone(), &Options::default().threads(1)).unwrap();
-    samples.iter().flat_map(|x| runner.run(&x[0]).unwrap().as_f32().unwrap().to_vec()).collect()
+    let mut session =
+        CompiledModel::from_graph(graph.clone(), &Options::default().threads(1)).unwrap().session().unwrap();
+    samples.iter().flat_map(|x| session.run(&[&x[0]]).unwrap()[0].as_f32().unwrap().to_vec()).collect()
 }
 
 /// Signal to noise, in decibels, on samples that calibration did not see.
@@ -185,9 +185,9 @@ fn one_scale_for_each_filter_keeps_mobilenet_v2_alive() {
     let asked: Vec<Tensor> = files.iter().skip(1).step_by(8).map(tensor).collect();
     assert_eq!(asked.len(), 25);
     let best = |graph: &Graph| -> Vec<usize> {
-        let mut runner = Runner::new(graph.clone(), &Options::default()).unwrap();
+        let mut session = CompiledModel::from_graph(graph.clone(), &Options::default()).unwrap().session().unwrap();
         let class = |y: &[f32]| (0..y.len()).max_by(|&a, &b| y[a].total_cmp(&y[b])).unwrap();
-        asked.iter().map(|x| class(runner.run(x).unwrap().as_f32().unwrap())).collect()
+        asked.iter().map(|x| class(session.run(&[x]).unwrap()[0].as_f32().unwrap())).collect()
     };
     let float = best(&graph);
     let agreeing = |granularity| {

@@ -119,13 +119,14 @@ fn every_setting_means_what_the_loops_say() {
     ];
     for case in cases {
         for threads in [1, 2] {
-            let mut runner = case.operator().compile(case.input, &Options::default().threads(threads)).unwrap();
-            let y = runner.run(&case.image()).unwrap();
+            let mut session =
+                case.operator().compile(case.input, &Options::default().threads(threads)).unwrap().session().unwrap();
+            let y = &session.run(&[&case.image()]).unwrap()[0];
             assert_eq!(&y.shape()[..], case.output(), "{case:?}");
             assert_eq!(y.as_f32().unwrap(), case.expected(), "{case:?}");
             let [_, h, w, _] = case.output();
             let per_pixel = case.filters() * (case.kernel[0] * case.kernel[1] + case.outputs);
-            assert_eq!(runner.plan().macs(), (case.input[0] * h * w * per_pixel) as u64, "{case:?}");
+            assert_eq!(session.plan().macs(), (case.input[0] * h * w * per_pixel) as u64, "{case:?}");
         }
     }
 }
@@ -134,8 +135,9 @@ fn every_setting_means_what_the_loops_say() {
 fn same_padding_puts_the_odd_zero_last() {
     let same = |input: [usize; 4], stride: usize, before: usize, after: usize| {
         let case = Case { input, stride: [stride; 2], before: [before; 2], after: [after; 2], ..PLAIN };
-        let mut runner = case.operator().same_padding().compile(input, &Options::default().threads(1)).unwrap();
-        assert_eq!(runner.run(&case.image()).unwrap().as_f32().unwrap(), case.expected(), "{input:?}");
+        let mut session =
+            case.operator().same_padding().compile(input, &Options::default().threads(1)).unwrap().session().unwrap();
+        assert_eq!(session.run(&[&case.image()]).unwrap()[0].as_f32().unwrap(), case.expected(), "{input:?}");
     };
     same([1, 8, 8, 5], 1, 1, 1);
     same([1, 8, 8, 5], 2, 0, 1);
@@ -146,22 +148,22 @@ fn same_padding_puts_the_odd_zero_last() {
 fn a_plain_operator_has_neither_bias_nor_activation() {
     let ones = |dims: [usize; 4]| Tensor::f32(dims, vec![1.0; dims.iter().product()]).unwrap();
     let block = SeparableConv2d::new(ones([2, 1, 2, 2]), ones([1, 2, 1, 1]));
-    let mut runner = block.compile([1, 2, 2, 2], &Options::default()).unwrap();
+    let mut session = block.compile([1, 2, 2, 2], &Options::default()).unwrap().session().unwrap();
     let x = Tensor::f32([1, 2, 2, 2], vec![-1.0; 8]).unwrap();
-    assert_eq!(runner.run(&x).unwrap().as_f32().unwrap(), [-8.0]);
+    assert_eq!(session.run(&[&x]).unwrap()[0].as_f32().unwrap(), [-8.0]);
 }
 
 #[test]
 fn results_go_where_the_caller_wants_them_without_allocation() {
-    let mut runner = PLAIN.operator().compile(PLAIN.input, &Options::default().threads(1)).unwrap();
+    let mut session = PLAIN.operator().compile(PLAIN.input, &Options::default().threads(1)).unwrap().session().unwrap();
     let x = PLAIN.image();
     let mut y = Tensor::zeros(Shape::new(PLAIN.output()).unwrap(), DType::F32);
-    let counted = measure(|| runner.run_into(&x, &mut y).unwrap());
+    let counted = measure(|| session.run_into(&[&x], &mut [(&mut y).into()]).unwrap());
     assert_eq!((counted.count_total, y.as_f32().unwrap()), (0, &PLAIN.expected()[..]));
     let mut small = Tensor::zeros(Shape::new([1]).unwrap(), DType::F32);
-    assert_eq!(runner.run_into(&x, &mut small).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(session.run_into(&[&x], &mut [(&mut small).into()]).unwrap_err().kind(), ErrorKind::Argument);
     let mut bytes = Tensor::zeros(y.shape().clone(), DType::U8);
-    assert_eq!(runner.run_into(&x, &mut bytes).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(session.run_into(&[&x], &mut [(&mut bytes).into()]).unwrap_err().kind(), ErrorKind::Argument);
 }
 
 #[test]

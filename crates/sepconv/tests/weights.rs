@@ -105,8 +105,9 @@ fn the_file_decides_how_many_classes_there_are() {
 fn epsilon_is_that_of_the_library_whose_names_these_are() {
     let output = |network: Network, names: &str| {
         let weights = file(&list(names), "F32", &0.01f32.to_le_bytes());
-        let mut runner = network.load(&weights).unwrap().compile(&Options::default().threads(1)).unwrap();
-        runner.run(&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32]).unwrap()).unwrap().as_f32().unwrap()[0]
+        let mut session =
+            network.load(&weights).unwrap().compile(&Options::default().threads(1)).unwrap().session().unwrap();
+        session.run(&[&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32]).unwrap()]).unwrap()[0].as_f32().unwrap()[0]
     };
     let network = || zoo::named("mobilenet_v3_small@32").unwrap();
     let torchvision = output(network(), "torchvision.mobilenet_v3_small");
@@ -217,8 +218,8 @@ fn trained_files_equal_their_onnx_twins() {
         let plane = |channel| picture.iter().skip(channel).step_by(3).map(|&px| (f32::from(px) - 127.5) / 127.5);
         let input = Tensor::f32([1, 3, side, side], (0..3).flat_map(plane).collect::<Vec<_>>()).unwrap();
         let output = |model: &Model| {
-            let mut runner = model.compile(&Options::default()).unwrap();
-            runner.run(&input).unwrap().as_f32().unwrap().to_vec()
+            let mut session = model.compile(&Options::default()).unwrap().session().unwrap();
+            session.run(&[&input]).unwrap()[0].as_f32().unwrap().to_vec()
         };
         let (got, expected) = (output(&loaded), output(&twin));
         let worst = got.iter().zip(&expected).map(|(g, e)| (g - e).abs() / e.abs().max(1.0)).fold(0f32, f32::max);

@@ -2,10 +2,10 @@
 //! the interpreter gives.
 #![no_main]
 
-#[path = "../../../crates/sepconv-core/tests/all/awkward/check.rs"]
+#[path = "../../../crates/sepconv-core/tests/all/arbitrary/check.rs"]
 mod check;
 mod common;
-#[path = "../../../crates/sepconv-core/tests/all/awkward/net.rs"]
+#[path = "../../../crates/sepconv-core/tests/all/arbitrary/net.rs"]
 mod net;
 
 use common::Random;

@@ -73,26 +73,26 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let given = args.input.read(&model)?;
     let start = Instant::now();
     let options = given.options(args.compile.options()?, &model);
-    let mut runner = model.into_runner(&options)?;
+    let mut session = model.into_compiled(&options)?.session()?;
     let load_ms = opened_ms + start.elapsed().as_secs_f64() * 1e3;
 
-    let inputs = given.tensors(&runner)?;
+    let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     let blamed = |error| given.in_file(error);
     for _ in 0..args.warmup {
-        runner.run_all(&inputs).map_err(blamed)?;
+        session.run(&inputs).map_err(blamed)?;
     }
     let mut times = Times::default();
     for _ in 0..args.runs {
-        times.add(|| runner.run_all(&inputs).map(drop)).map_err(blamed)?;
+        times.add(|| session.run(&inputs).map(drop)).map_err(blamed)?;
     }
     let peak_memory_bytes = peak_memory();
-    let plan = runner.plan();
+    let plan = session.plan();
     let (isa, threads, macs, int8_macs) =
         (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
     let (arena_bytes, weight_bytes) = (plan.arena_bytes(), plan.weight_bytes());
-    let parameters = runner.parameters();
-    let first = runner.run_all(&inputs)?.first().map(Tensor::data);
+    let parameters = session.model().parameters();
+    let first = session.run(&inputs)?.first().map(Tensor::data);
     let output = Output {
         model: args.model.display().to_string(),
         isa,

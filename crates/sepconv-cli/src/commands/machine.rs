@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::args::ThreadArgs;
 use crate::calibration;
 use crate::failure::Failure;
+use crate::files::FilesRead;
 use crate::report::{self, Align, shown};
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ struct Output<'a> {
 
 /// Measures anew, so that `profile` compares with the machine as it is now.
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
-    let (machine, kept) = calibration::measured(&args.threads.of(Options::default()))?;
+    let (machine, kept) = calibration::measured(&args.threads.of(Options::default()), &FilesRead::default())?;
     let processor = calibration::processor();
     if args.json {
         return report::json(out, &Output { processor: &processor, machine: &machine });
@@ -59,7 +60,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     match kept {
         Some(path) => writeln!(out, "kept for `profile` in {}", shown(path.display()))?,
-        None => writeln!(out, "not kept: the folder for it cannot be written (XDG_CACHE_HOME names another)")?,
+        None => writeln!(out, "not kept: the file for it cannot be written (XDG_CACHE_HOME names another folder)")?,
     }
     Ok(())
 }

@@ -30,10 +30,10 @@ pub(crate) fn execute(args: Args) -> Result<(), Failure> {
     let given = Given::numpy(&args.input, &model)?;
     let options = given.options(args.compile.options()?, &model);
     let elements: Vec<ElementType> = model.outputs().iter().map(|output| output.element).collect();
-    let mut runner = model.into_runner(&options)?;
-    let names: Vec<String> = runner.outputs().iter().map(|output| output.name.clone()).collect();
-    let tensors = given.tensors(&runner)?;
-    let results = runner.run_all(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
+    let mut session = model.into_compiled(&options)?.session()?;
+    let names: Vec<String> = session.outputs().iter().map(|output| output.name.clone()).collect();
+    let tensors = given.tensors(&session)?;
+    let results = session.run(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
     let arrays = arrays(&names, results, &elements);
     let is_archive = args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
     if arrays.len() > 1 && !is_archive {

@@ -38,13 +38,13 @@ fn json_has_every_pair_and_total() {
         ("stride", json!([2, 2])),
         ("channels", json!([3, 6])),
         ("plane", json!([16, 16])),
-        ("promised", json!(3.6)),
+        ("theoretical_speedup", json!(3.6)),
     ];
     expected.iter().for_each(|(key, value)| assert_eq!(&pair[key], value, "{key}"));
-    for contest in [pair, &json["network"]] {
-        assert!(contest["delivered"].as_f64().unwrap() > 0.0);
+    for comparison in [pair, &json["network"]] {
+        assert!(comparison["measured_speedup"].as_f64().unwrap() > 0.0);
         for (side, macs, parameters) in [("separable", 11_520, 54), ("standard", 41_472, 168)] {
-            let side = &contest[side];
+            let side = &comparison[side];
             assert_eq!((&side["macs"], &side["parameters"]), (&json!(macs), &json!(parameters)));
             assert_eq!(side["ms"].as_array().unwrap().len(), 3);
             for key in ["weight_bytes", "activation_bytes", "min_ms", "median_ms"] {
@@ -69,7 +69,7 @@ fn a_plot_is_written_whole_and_refused_elsewhere() {
     assert!(
         svg.contains("1  3x3/2 3 -&gt; 6") && svg.contains(">network<") && svg.contains("prefers-color-scheme: dark")
     );
-    // A promised and a delivered bar for the pair, the network and the legend.
+    // A theoretical and a measured bar for the pair, the network and the legend.
     assert_eq!(["pale", "strong"].map(|bar| svg.matches(&format!("<rect class=\"{bar}\"")).count()), [3, 3]);
     let outcome = run(folder.join("plot.png").to_str().unwrap());
     let error = &outcome.json()["error"];

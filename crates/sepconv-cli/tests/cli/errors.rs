@@ -7,6 +7,7 @@ use std::process::Stdio;
 use sepconv::{DType, Shape, Tensor, npy};
 
 use crate::program::{example, finish, folder, program, sepconv};
+use crate::protobuf::{network, node};
 
 #[test]
 fn arguments_that_cannot_be_are_refused_with_two() {
@@ -250,4 +251,87 @@ fn a_model_cut_anywhere_is_an_error_and_no_panic() {
         assert_eq!(outcome.code, Some(1), "cut at {end}: {}", outcome.err);
         assert!(outcome.err.starts_with("error: "), "cut at {end}: {}", outcome.err);
     }
+}
+
+/// What a command found decides the exit code, whether or not its answer or its notes can be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn outputs_that_cannot_be_written_change_no_verdict() {
+    let folder = folder("outputs_that_cannot_be_written");
+    crate::program::paint(&folder.join("a.png"), [220, 30, 20]);
+    fs::write(folder.join("labels.txt"), "a.png 0\n").unwrap();
+    let unsupported = [node("Nonsense", &["x"], &["y"])];
+    fs::write(folder.join("unsupported.onnx"), network(&[1, 4], &unsupported, &[])).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let quantize = format!(
+        "quantize {} -o {} --calibration {} --runs 1 --evaluate {} --labels {}",
+        example("colors.onnx"),
+        path("q.onnx"),
+        path(""),
+        path(""),
+        path("labels.txt")
+    );
+    for (line, code) in [
+        (format!("inspect {}", example("colors.onnx")), 0),
+        (format!("inspect {}", path("unsupported.onnx")), 1),
+        (format!("classify {}", path("gone.png")), 1),
+        (format!("evaluate --images {} --labels {} --json", path(""), path("labels.txt")), 0),
+        ("inspect x.onnx --threads 0".to_owned(), 2),
+        (format!("{quantize} --min-accuracy 100"), 3),
+        (format!("{quantize} --min-speedup 1000"), 4),
+    ] {
+        let run = |out: Stdio, err: Stdio| {
+            let mut child = program().args(line.split(' ')).stdout(out).stderr(err).spawn().unwrap();
+            drop(child.stdout.take());
+            drop(child.stderr.take());
+            child.wait_with_output().unwrap()
+        };
+        let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+        assert_eq!(run(Stdio::piped(), Stdio::null()).status.code(), Some(code), "{line}: a closed pipe");
+        assert_eq!(run(Stdio::null(), full()).status.code(), Some(code), "{line}: notes on a full device");
+        assert_eq!(run(Stdio::null(), Stdio::piped()).status.code(), Some(code), "{line}: notes to a closed pipe");
+        let outcome = finish(program().args(line.split(' ')).stdout(full()));
+        assert_eq!(outcome.code, Some(code.max(1)), "{line}: {}", outcome.err);
+        let told = match code {
+            0 => "error: standard output cannot be written",
+            3 | 4 => "\nrefused: ",
+            _ => "error: ",
+        };
+        assert!(outcome.err.contains(told), "{line}: {}", outcome.err);
+        let real = outcome.err.lines().filter(|line| line.starts_with("error: ") && !line.contains("standard output"));
+        assert_eq!(real.count(), usize::from(matches!(code, 1 | 2)), "{line}: {}", outcome.err);
+    }
+}
+
+/// A program that reads JSON is never left with nothing.
+#[test]
+fn every_failure_is_json_where_json_is_asked_for() {
+    let folder = folder("failures_as_json");
+    crate::program::paint(&folder.join("a.png"), [220, 30, 20]);
+    fs::create_dir(folder.join("good")).unwrap();
+    fs::copy(folder.join("a.png"), folder.join("good/a.png")).unwrap();
+    fs::write(folder.join("b.png"), "no image").unwrap();
+    fs::write(folder.join("labels.txt"), "a.png 0\nb.png 1\n").unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let model = example("colors.onnx");
+    let quantize = format!("quantize {model} -o {} --calibration {}", path("q.onnx"), path("good"));
+    for (line, code, kind, message) in [
+        ("fly --json", 2, "argument", "unrecognized subcommand 'fly'"),
+        ("inspect --json", 2, "argument", "the following required arguments were not provided:\n  <MODEL>"),
+        ("bench x --runs 0 --json", 2, "argument", "invalid value '0' for '--runs <N>': 0 is not in 1..=1000000"),
+        ("inspect gone.onnx --json", 1, "io", "file cannot be read: "),
+        (
+            &format!("{quantize} --evaluate {} --labels {} --json", path(""), path("labels.txt")),
+            1,
+            "io",
+            "labeled images cannot be read: the accuracy would be that of the others",
+        ),
+    ] {
+        let outcome = sepconv(line.split(' '));
+        let error = &outcome.json()["error"];
+        assert_eq!((outcome.code, error["kind"].as_str()), (Some(code), Some(kind)), "{line}: {}", outcome.err);
+        assert!(error["message"].as_str().unwrap().starts_with(message), "{line}: {error}");
+        assert!(outcome.err.contains(&format!("error: {message}")), "{line}: {}", outcome.err);
+    }
+    assert_eq!(sepconv(["classify", "--top", "0", "--", "--json"]).out, "", "a file of that name");
 }

@@ -80,6 +80,17 @@ fn names_from_files_are_escaped() {
     assert!(Path::new(&folder).join("bad").join(format!("{BAD}copy.onnx")).exists());
 }
 
+/// Arguments too, on a terminal as elsewhere.
+#[test]
+fn arguments_are_escaped() {
+    for args in [&["bench", "x", "--runs", BAD][..], &[BAD], &["inspect", "--shape", BAD, "x"]] {
+        let outcome = sepconv(args);
+        assert_eq!(outcome.code, Some(2), "{args:?}");
+        assert!(outcome.err.contains("\\u{202e}b"), "{args:?}: {}", outcome.err);
+        assert_printable(&outcome, &format!("{args:?}"));
+    }
+}
+
 /// JSON holds the names as they are: programs compare them.
 #[test]
 fn json_keeps_names() {
@@ -87,4 +98,14 @@ fn json_keeps_names() {
     fs::write(folder.join("net.onnx"), network(BAD, "Flatten")).unwrap();
     let json = sepconv(["inspect", folder.join("net.onnx").to_str().unwrap(), "--json"]).json();
     assert_eq!(json["inputs"][0]["name"], format!("input{BAD}"));
+}
+
+/// Where a name is in the middle of a sentence, too.
+#[test]
+fn names_of_operators_are_escaped() {
+    let folder = folder("escaping_operators");
+    fs::write(folder.join("net.onnx"), network("", "Non\n\u{1b}[31msense")).unwrap();
+    let outcome = sepconv(["bench", folder.join("net.onnx").to_str().unwrap()]);
+    let first = outcome.err.lines().next().unwrap();
+    assert_eq!(first, "error: operator is not supported: Non\\n\\u{1b}[31msense (1 node)");
 }

@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod errors;
 mod escaping;
+mod labels;
 mod memory;
 mod networks;
 mod outputs;

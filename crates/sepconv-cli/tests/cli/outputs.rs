@@ -126,3 +126,100 @@ fn another_file_is_replaced_whole() {
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     assert_eq!(fs::metadata(folder.join("y.npy")).unwrap().len(), 128 + 6 * 4);
 }
+
+/// Links whose target is not there yet are followed too, and two of them to one file are one output.
+#[cfg(unix)]
+#[test]
+fn dangling_links_are_resolved() {
+    use std::os::unix::fs::symlink;
+    let folder = place("outputs_dangling");
+    symlink("new.onnx", folder.join("link.onnx")).unwrap();
+    assert_eq!(run(&folder, "export @/net.onnx -o @/link.onnx").code, Some(0));
+    assert!(fs::symlink_metadata(folder.join("link.onnx")).unwrap().is_symlink());
+    assert!(fs::symlink_metadata(folder.join("new.onnx")).unwrap().is_file());
+
+    symlink("a.json", folder.join("a.svg")).unwrap();
+    symlink("circle.svg", folder.join("circle.svg")).unwrap();
+    symlink("gone/y.svg", folder.join("nowhere.svg")).unwrap();
+    let outcome = run(&folder, "profile @/net.onnx --trace @/a.json --plot @/a.svg");
+    assert!(outcome.err.starts_with("error: output would replace a file"), "{}", outcome.err);
+    for output in ["circle.svg", "nowhere.svg"] {
+        let outcome = run(&folder, &format!("profile @/net.onnx --plot @/{output}"));
+        assert!(outcome.err.starts_with("error: file cannot be written: "), "{}", outcome.err);
+    }
+}
+
+/// What the program keeps for itself is under the same rule.
+#[cfg(unix)]
+#[test]
+fn the_measured_machine_replaces_nothing_else() {
+    use std::os::unix::fs::symlink;
+    let folder = place("outputs_machine");
+    let kept = folder.join("sepconv/machine.json");
+    fs::create_dir(folder.join("sepconv")).unwrap();
+    let run = |line: &str| {
+        let words = line.split(' ').map(|word| word.replace('@', folder.to_str().unwrap()));
+        crate::program::finish(crate::program::program().args(words).env("XDG_CACHE_HOME", &folder))
+    };
+    let network = fs::read(folder.join("net.onnx")).unwrap();
+    let profile = "profile @/net.onnx --runs 1 --threads 1";
+
+    symlink(folder.join("net.onnx"), &kept).unwrap();
+    assert_eq!(run(profile).code, Some(0));
+    assert!(run("machine --threads 1").out.contains("\nnot kept: "));
+    assert_eq!(fs::read(folder.join("net.onnx")).unwrap(), network);
+    fs::remove_file(&kept).unwrap();
+
+    assert!(std::process::Command::new("mkfifo").arg(&kept).status().unwrap().success());
+    assert_eq!(run(profile).code, Some(0), "nothing waits for a writer");
+    fs::remove_file(&kept).unwrap();
+
+    // An input has that very name.
+    let input = [0; 4 * 3 * 33 * 33];
+    fs::write(&kept, input).unwrap();
+    assert_eq!(run(&format!("{profile} --input @/sepconv/machine.json")).code, Some(0));
+    assert_eq!(fs::read(&kept).unwrap(), input);
+    fs::remove_file(&kept).unwrap();
+
+    let outcome = run(&format!("{profile} --trace @/sepconv/machine.json"));
+    assert!(outcome.err.starts_with("error: output would replace a file"), "{}", outcome.err);
+    assert!(!kept.exists());
+}
+
+/// The file that is written before it is renamed is called otherwise.
+#[test]
+fn names_may_be_as_long_as_the_system_allows() {
+    let folder = place("outputs_long");
+    let name = format!("{}.onnx", "n".repeat(250));
+    let outcome = run(&folder, &format!("export @/net.onnx -o @/{name}"));
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    assert!(folder.join(name).is_file());
+}
+
+/// However a process ends while it writes, it leaves no half of a file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_killed_leaves_nothing() {
+    let folder = place("outputs_killed");
+    let before = contents(&folder);
+    let script = format!(
+        "ulimit -f 100; exec {} export mobilenet_v2 -o {}",
+        env!("CARGO_BIN_EXE_sepconv"),
+        folder.join("y.onnx").display()
+    );
+    let outcome = crate::program::finish(std::process::Command::new("sh").args(["-c", &script]));
+    assert_ne!(outcome.code, Some(0), "the limit of a file's size ends it");
+    assert_eq!(contents(&folder), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_replaced_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = place("outputs_permissions");
+    let output = folder.join("y.onnx");
+    fs::write(&output, "old").unwrap();
+    fs::set_permissions(&output, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(run(&folder, "export @/net.onnx -o @/y.onnx").code, Some(0));
+    assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o640);
+}

@@ -2,7 +2,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::op::{Activation, Binary, BinaryFunction, ConvKind, QBinary, QConv2d, QConvOutput};
+use crate::op::{Activation, Binary, BinaryFunction, ConvKind, Operator, QBinary, QConv2d, QConvOutput};
 use crate::{Graph, Node, Op, Uses};
 
 /// A pattern of nodes that belong together.

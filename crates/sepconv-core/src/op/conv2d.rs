@@ -9,11 +9,11 @@ use super::check::{
 };
 use super::conv_kind::ConvKind;
 use super::names::{ConvName, Groups, Then, WindowName};
-use super::{Cost, Op, Operator};
+use super::{Convolution, Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
-/// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`, then the
-/// activation. Depthwise (`groups == c`), pointwise and stem are kinds of it: see [`ConvKind`].
+/// Convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, optionally plus `residual[n,oh,ow,o]`,
+/// then the activation. Depthwise (`groups == c`), pointwise and stem are kinds of it: see [`ConvKind`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Taps, strides, dilation and padding.
@@ -85,14 +85,18 @@ impl Operator for Conv2d {
         Some(self.kind(channels))
     }
 
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        Some(Convolution::F32(self))
+    }
+
     fn with_activation(&self, activation: Activation) -> Option<Op> {
         (self.activation == Activation::Identity).then(|| Self { activation, ..self.clone() }.into())
     }
 }
 
 impl Conv2d {
-    /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard convolution
-    /// (or a stem), not a depthwise one.
+    /// The kind of this convolution on `channels` input channels. A single channel in one group is a standard
+    /// convolution (or a stem), not a depthwise one.
     pub fn kind(&self, channels: usize) -> ConvKind {
         ConvKind::new(&self.window, self.groups, channels)
     }

@@ -11,6 +11,7 @@ mod concat;
 mod conv2d;
 mod conv_kind;
 mod conv_transpose;
+mod convolution;
 mod dense;
 mod dequantize;
 mod gather;
@@ -51,6 +52,9 @@ pub use concat::Concat;
 pub use conv_kind::ConvKind;
 pub use conv_transpose::ConvTranspose;
 pub use conv2d::Conv2d;
+pub(crate) use convolution::Convolution;
+#[cfg(feature = "int8")]
+pub(crate) use convolution::QuantizedConv;
 pub use dense::Dense;
 pub use dequantize::Dequantize;
 pub use gather::Gather;
@@ -58,7 +62,7 @@ pub use lut::Lut;
 pub use matmul::MatMul;
 pub(crate) use matmul::batch_offset;
 pub(crate) use names::LayerName;
-pub(crate) use operator::{Cost, Operator};
+pub(crate) use operator::{Aliasing, Cost, Operator};
 pub use pad::{Pad, PadMode};
 pub use pool::Pool;
 pub use qaverage_pool::QAveragePool;
@@ -149,6 +153,7 @@ impl Op {
     }
 
     /// The operator as one that moves elements without computing.
+    #[cfg(feature = "int8")]
     pub(crate) fn as_data_movement(&self) -> Option<&dyn DataMovement> {
         match self {
             Self::Reshape(op) => Some(op),

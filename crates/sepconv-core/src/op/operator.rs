@@ -4,13 +4,13 @@ use core::ops::RangeInclusive;
 
 use sepconv_kernels::Activation;
 
-use super::{ConvKind, Op};
+use super::{ConvKind, Convolution, Op};
 use crate::{DType, Result, Shape, Tensor, Value};
 
 /// What defines an operator; how it runs fast is decided by [`Plan`](crate::Plan).
 ///
-/// The questions above the line have no default: an operator that does not answer them does not compile. Those below concern
-/// single passes, and "no" is always a correct answer.
+/// The questions above the line have no default: an operator that does not answer them does not compile. Those below
+/// concern single passes, and "no" is always a correct answer.
 pub(crate) trait Operator {
     /// The name, as it is printed: `conv2d`.
     fn name(&self) -> &'static str;
@@ -21,14 +21,15 @@ pub(crate) trait Operator {
     /// How many operands it takes.
     fn operands(&self) -> RangeInclusive<usize>;
 
-    /// The shape and dtype of the result. Checks dtypes and shapes of the operands and the operator's own parameters; the number of
-    /// operands is checked before.
+    /// The shape and dtype of the result. Checks dtypes and shapes of the operands and the operator's own parameters;
+    /// the number of operands is checked before.
     fn infer(&self, inputs: &[&Value]) -> Result<(Shape, DType)>;
 
     /// What one evaluation costs; `output` is the shape of the result.
     fn cost(&self, inputs: &[&Value], output: &Shape) -> Cost;
 
-    /// Memory that planning or running needs beside operands and result, as the shape of a tensor that is at least as large.
+    /// Memory that planning or running needs beside operands and result, as the shape of a tensor that is at least as
+    /// large.
     ///
     /// # Errors
     /// When it is larger than the address space.
@@ -37,8 +38,8 @@ pub(crate) trait Operator {
     /// The definition: the result for known operands, where `output` is the shape that [`infer`](Self::infer) gave.
     fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor>;
 
-    /// The layout rule: the same operator on operands whose axis `i` is stored as axis `order[i]`, and the order of the result's axes
-    /// then. `rank` is that of the result. `None` where the axes must stay in place.
+    /// The layout rule: the same operator on operands whose axis `i` is stored as axis `order[i]`, and the order of the
+    /// result's axes then. `rank` is that of the result. `None` where the axes must stay in place.
     fn permuted(&self, order: &[usize], rank: usize) -> Option<(Op, Vec<usize>)>;
 
     /// Whether training changes operand `i`, if `operand` is a constant.
@@ -46,8 +47,8 @@ pub(crate) trait Operator {
 
     // ----------------------------------------------------------------------------------------------------------------------
 
-    /// As [`describe`](Self::describe), as a layer on that many input channels: convolutions are named by their kind, as
-    /// `depthwise 3x3/2 relu6`.
+    /// As [`describe`](Self::describe), as a layer on that many input channels: convolutions are named by their kind,
+    /// as `depthwise 3x3/2 relu6`.
     fn describe_layer(&self, f: &mut fmt::Formatter<'_>, channels: usize) -> fmt::Result {
         let _ = channels;
         self.describe(f)
@@ -59,14 +60,29 @@ pub(crate) trait Operator {
         None
     }
 
+    /// The operator as a convolution whose result has the dtype of its input.
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        None
+    }
+
+    /// Whether this is the mean over height and width of NHWC feature maps.
+    fn is_global_mean(&self) -> bool {
+        false
+    }
+
+    /// Whether the result may be stored where the first operand is.
+    fn aliasing(&self) -> Aliasing {
+        Aliasing::Never
+    }
+
     /// Whether the result equals the first operand.
     fn is_identity(&self, inputs: &[&Value]) -> bool {
         let _ = inputs;
         false
     }
 
-    /// The operator on elements in another encoding that keeps their order, where each element of the result is one of the operand's
-    /// or `encode` of a constant.
+    /// The operator on elements in another encoding that keeps their order, where each element of the result is one of
+    /// the operand's or `encode` of a constant.
     #[cfg_attr(not(feature = "int8"), expect(dead_code, reason = "only lowering to int8 asks"))]
     fn recoded(&self, encode: &dyn Fn(f32) -> Option<f32>) -> Option<Op> {
         let _ = encode;
@@ -78,6 +94,16 @@ pub(crate) trait Operator {
         let _ = activation;
         None
     }
+}
+
+/// Whether a result may be stored where its first operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aliasing {
+    Never,
+    /// Each element can replace the one that it is computed from.
+    InPlace,
+    /// The bytes are those of the operand: there is nothing to compute.
+    Always,
 }
 
 /// The cost of one evaluation.
@@ -96,7 +122,8 @@ impl Cost {
 /// No workspace beside operands and result.
 pub(super) const NO_WORKSPACE: Result<Option<Shape>> = Ok(None);
 
-/// The layout rule of operators that treat all axes alike: the order stays, unless an operand is broadcast to a higher rank.
+/// The layout rule of operators that treat all axes alike: the order stays, unless an operand is broadcast to a higher
+/// rank.
 pub(super) fn any_order(op: impl Into<Op>, order: &[usize], rank: usize) -> Option<(Op, Vec<usize>)> {
     (rank == order.len()).then(|| (op.into(), order.to_vec()))
 }

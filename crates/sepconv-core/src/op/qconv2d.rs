@@ -8,12 +8,15 @@ use super::check::{expect_dtype, expect_shape, image, padded};
 use super::conv_kind::ConvKind;
 use super::conv2d::{macs_of_conv, output_shape};
 use super::names::{ConvName, Groups, WindowName};
+#[cfg(feature = "int8")]
+use super::{Convolution, QuantizedConv};
 use super::{Cost, Lut, Op, Operator};
 use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
-/// Convolution of u8 `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of u8 or i8, `bias[o]` in units of the accumulators (i64), the
-/// units of the result in a unit of the accumulators as `scale[o]`, and optionally a u8 `residual[n,oh,ow,o]`: exact int32
-/// accumulators of `(x - input_zero_point)·(w - weight_zero_point)`, then [`Requantize`].
+/// Convolution of u8 `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` of u8 or i8, `bias[o]` in units of the accumulators
+/// (i64), the units of the result in a unit of the accumulators as `scale[o]`, and optionally a u8
+/// `residual[n,oh,ow,o]`: exact int32 accumulators of `(x - input_zero_point)·(w - weight_zero_point)`, then
+/// [`Requantize`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct QConv2d {
     /// Taps, strides, dilation and padding.
@@ -131,12 +134,28 @@ impl Operator for QConv2d {
             QConvOutput::U8 { .. } => Some(self.kind(channels)),
         }
     }
+
+    #[cfg(feature = "int8")]
+    fn as_convolution(&self) -> Option<Convolution<'_>> {
+        self.quantized().map(Convolution::Int8)
+    }
 }
 
 impl QConv2d {
     /// The kind of this convolution on `channels` input channels; see [`Conv2d::kind`](super::Conv2d::kind).
     pub fn kind(&self, channels: usize) -> ConvKind {
         ConvKind::new(&self.window, self.groups, channels)
+    }
+
+    /// This convolution with its u8 result; `None` where the result is f32.
+    #[cfg(feature = "int8")]
+    pub(crate) fn quantized(&self) -> Option<QuantizedConv<'_>> {
+        match &self.output {
+            QConvOutput::F32 => None,
+            QConvOutput::U8 { requantize, lut, residual } => {
+                Some(QuantizedConv { conv: self, requantize: *requantize, lut: lut.as_ref(), residual: *residual })
+            }
+        }
     }
 
     /// Checks that accumulators fit 32 bits and parameters their dtypes.
@@ -171,8 +190,8 @@ impl QConv2d {
         }
     }
 
-    /// The loops that define the accumulators: `(image, y, x, filter)` in order, each by its index in the result. `weights` are
-    /// centered.
+    /// The loops that define the accumulators: `(image, y, x, filter)` in order, each by its index in the result.
+    /// `weights` are centered.
     fn accumulators<'a>(
         &'a self,
         shape: &Shape,

@@ -72,16 +72,15 @@ impl Operator for Reduce {
     fn is_parameter(&self, _: usize, _: &Value) -> bool {
         false
     }
+
+    fn is_global_mean(&self) -> bool {
+        self.reduction == Reduction::Mean && self.axes == [1, 2]
+    }
 }
 
 impl Reduce {
     /// Whether each axis is reduced.
     pub(crate) fn reduced_axes(&self, rank: usize) -> Vec<bool> {
         (0..rank).map(|axis| self.axes.contains(&axis)).collect()
-    }
-
-    /// Whether this is the mean over height and width of NHWC feature maps.
-    pub(crate) fn is_global_mean(&self) -> bool {
-        self.reduction == Reduction::Mean && self.axes == [1, 2]
     }
 }

@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 
 use super::operator::NO_WORKSPACE;
 use super::strided_copy::{DataMovement, Span, StridedCopy};
-use super::{Cost, Op, Operator};
+use super::{Aliasing, Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
 /// The same elements in another shape.
@@ -53,6 +53,10 @@ impl Operator for Reshape {
 
     fn permuted(&self, _: &[usize], _: usize) -> Option<(Op, Vec<usize>)> {
         None
+    }
+
+    fn aliasing(&self) -> Aliasing {
+        Aliasing::Always
     }
 
     fn is_parameter(&self, _: usize, _: &Value) -> bool {

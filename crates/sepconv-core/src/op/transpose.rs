@@ -75,8 +75,15 @@ impl Operator for Transpose {
 
 impl DataMovement for Transpose {
     fn copies(&self, shapes: &[&Shape], _: Option<&[i64]>, output: &Shape) -> Result<Vec<StridedCopy>> {
+        Ok(vec![self.copy(shapes[0], output)])
+    }
+}
+
+impl Transpose {
+    /// The copy that makes the result of shape `output` from an operand of shape `x`.
+    pub(crate) fn copy(&self, x: &Shape, output: &Shape) -> StridedCopy {
         let axes: Vec<Option<usize>> = self.order.iter().copied().map(Some).collect();
         let spans: Vec<Span> = output.iter().map(|&size| Span::whole(size)).collect();
-        Ok(vec![StridedCopy::new(0, shapes[0], output, &axes, &spans)])
+        StridedCopy::new(0, x, output, &axes, &spans)
     }
 }

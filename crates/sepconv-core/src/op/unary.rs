@@ -7,7 +7,7 @@ use sepconv_kernels::Activation;
 use super::check::{expect_same_dtype, f32_elements, f32_tensor};
 use super::names::{ActivationName, LowerCase};
 use super::operator::{NO_WORKSPACE, any_order};
-use super::{Cost, Op, Operator, UnaryFunction};
+use super::{Aliasing, Cost, Op, Operator, UnaryFunction};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
 impl Operator for UnaryFunction {
@@ -53,6 +53,10 @@ impl Operator for UnaryFunction {
 
     fn is_parameter(&self, _: usize, _: &Value) -> bool {
         false
+    }
+
+    fn aliasing(&self) -> Aliasing {
+        Aliasing::InPlace
     }
 
     fn is_identity(&self, _: &[&Value]) -> bool {

@@ -15,8 +15,10 @@ mod layout;
 #[cfg(feature = "int8")]
 mod lower_qdq;
 mod recognize_activations;
+mod with_batch;
 mod with_standard_convs;
 
+pub use with_batch::with_batch;
 pub use with_standard_convs::with_standard_convs;
 
 use crate::{Graph, Result, probe_memory};

@@ -6,7 +6,7 @@ use sepconv_core::op::{
     BinaryFunction, Broadcast, Concat, Dequantize, Gather, Pad, Quantize, Reshape, Slice, Transpose, UnaryFunction,
 };
 use sepconv_core::{
-    DType, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
+    DType, Graph, Limits, Op, Plan, Serial, Session, Shape, Tensor, ValueId, interpret,
     op::{Lut, PadMode, Pool, QAveragePool, QBinary, QConv2d, QConvOutput, QuantParams},
     passes::optimize,
 };
@@ -52,10 +52,10 @@ fn check(graph: Graph, inputs: &[Tensor]) {
         for isa in Isa::available() {
             for threads in [1, 2, 3] {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
-                let mut runner = Runner::new(plan);
-                runner.run(&inputs, &Backwards(threads)).unwrap();
+                let mut session = Session::new(plan).unwrap();
+                session.run(&inputs, &Backwards(threads)).unwrap();
                 // A second run must not see what the first left behind.
-                let got = runner.run(&inputs, &Backwards(threads)).unwrap();
+                let got = session.run(&inputs, &Backwards(threads)).unwrap();
                 assert!(got == expected, "{isa} with {threads} thread(s) differs from the definition:\n{graph}");
             }
         }
@@ -376,7 +376,7 @@ fn fused_blocks_of_bytes_equal_their_layers() {
                 let run = |graph: &Graph| {
                     let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
                     let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
-                    (Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
+                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
                 };
                 let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
                 assert!(few < many, "{few} steps instead of {many}: kernel {kernel}, stride {stride}, gate {gate}");
@@ -398,8 +398,8 @@ fn quantizing_rounds_and_clamps() {
         let y = net.node(Quantize(QuantParams::per_tensor(dtype, 1.0, zero_point)), &[x]);
         let z = net.node(Dequantize(QuantParams::per_tensor(dtype, 1.0, zero_point)), &[y]);
         let graph = net.finish(&[z]);
-        let mut runner = Runner::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap());
-        let result = runner.run(&[&Tensor::f32([12], reals).unwrap()], &Serial).unwrap();
+        let mut session = Session::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
+        let result = session.run(&[&Tensor::f32([12], reals).unwrap()], &Serial).unwrap();
         let expected = [0.0, 2.0, 2.0, 0.0, 128.0, 128.0, 0.0, 255.0, 0.0, 255.0, 0.0, 0.0];
         assert_eq!(result[0].as_f32().unwrap(), expected, "{dtype}");
         check(graph, &[Tensor::f32([12], reals).unwrap()]);
@@ -424,10 +424,10 @@ fn wrong_types_are_refused() {
     let mut net = Net::new(1);
     let x = net.bytes(&[2, 3], DType::I8);
     let y = net.lookup(x, DType::U8);
-    let mut runner = Runner::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap());
-    assert_eq!(runner.outputs()[0].dtype(), DType::U8);
+    let mut session = Session::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
+    assert_eq!(session.outputs()[0].dtype(), DType::U8);
     for wrong in [Tensor::u8([2, 3], [0; 6]).unwrap(), Tensor::f32([2, 3], [0.0; 6]).unwrap()] {
-        let error = runner.run(&[&wrong], &Serial).unwrap_err();
+        let error = session.run(&[&wrong], &Serial).unwrap_err();
         assert!(error.to_string().contains("expected i8 [2,3]"), "{error}");
     }
 }

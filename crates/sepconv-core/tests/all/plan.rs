@@ -6,7 +6,7 @@ use sepconv_core::op::{
     BinaryFunction, Broadcast, Concat, Dense, Dequantize, Gather, Pad, Reduce, Slice, UnaryFunction,
 };
 use sepconv_core::{
-    DType, ErrorKind, Graph, Limits, Op, Plan, Runner, Serial, Shape, Tensor, ValueId, interpret,
+    BufferRef, DType, ErrorKind, Graph, Limits, Op, Plan, Serial, Session, Shape, Tensor, ValueId, interpret,
     op::{Conv2d, ConvTranspose, PadMode, Pool, QuantParams, Resize},
     passes::optimize,
 };
@@ -30,10 +30,11 @@ fn check(graph: Graph, inputs: &[Tensor]) {
         for isa in Isa::available_f32() {
             let run = |threads: usize| {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
-                let mut runner = Runner::new(plan);
-                runner.run(&inputs, &Backwards(threads)).unwrap();
+                check_places(&plan);
+                let mut session = Session::new(plan).unwrap();
+                session.run(&inputs, &Backwards(threads)).unwrap();
                 // A second run must not see what the first left behind.
-                runner.run(&inputs, &Backwards(threads)).unwrap().to_vec()
+                session.run(&inputs, &Backwards(threads)).unwrap().to_vec()
             };
             let one = run(1);
             assert!(difference(&expected, &one) < 5e-5, "{isa} differs from the definition:\n{graph}");
@@ -43,6 +44,33 @@ fn check(graph: Graph, inputs: &[Tensor]) {
 }
 
 /// Small networks of random operators, all shapes odd.
+/// A plan says where each step reads and writes: no result overwrites an operand of its step, unless it takes exactly its place.
+fn check_places(plan: &Plan) {
+    let mut layers = 0;
+    for (i, step) in plan.steps().iter().enumerate() {
+        assert_eq!(step.layers().start, layers, "steps run the layers in order");
+        layers = step.layers().end;
+        assert!(plan.layers()[step.layers()].iter().all(|layer| layer.step == i && layer.threads == step.threads()));
+        assert!((1..=plan.threads()).contains(&step.threads()));
+        let out = step.output();
+        assert!(out.end <= plan.arena_bytes());
+        for operand in step.operands() {
+            match operand {
+                BufferRef::Arena(range) => {
+                    let apart = range.end <= out.start || out.end <= range.start;
+                    assert!(range.end <= plan.arena_bytes() && (apart || *range == out), "{range:?} {out:?}");
+                }
+                BufferRef::Weights(range) => assert!(range.end <= plan.weights().len()),
+            }
+        }
+    }
+    assert_eq!(layers, plan.layers().len());
+    for output in plan.outputs() {
+        let bytes = output.shape().elements() * output.dtype().size();
+        assert!(output.range().is_none_or(|range| range.len() == bytes && range.end <= plan.arena_bytes()));
+    }
+}
+
 #[test]
 fn random_networks() {
     for seed in 0..60 {
@@ -160,7 +188,7 @@ fn fused_blocks_equal_their_layers() {
                 let run = |graph: &Graph| {
                     let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
                     let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
-                    (Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
+                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
                 };
                 let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
                 assert!(few < many, "{few} steps instead of {many}");
@@ -198,8 +226,8 @@ fn chains_of_blocks_equal_their_layers() {
         for threads in [1, 2, 3, 7] {
             let run = |graph: &Graph, steps: RangeInclusive<usize>| {
                 let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                assert!(steps.contains(&plan.steps()), "{plan}");
-                Runner::new(plan).run(&[&input], &Backwards(threads)).unwrap()[0].clone()
+                assert!(steps.contains(&plan.step_count()), "{plan}");
+                Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone()
             };
             // The more threads meet, the less pays.
             let few = if threads < 3 { 1..=1 } else { 2..=4 };
@@ -228,7 +256,7 @@ fn residuals_inside_blocks_are_not_lost() {
             let projected = net.conv(y, 12, 1, 1, 1);
             let outputs = if with_inner { vec![projected, expanded, y] } else { vec![projected] };
             let plan = Plan::new(&optimize(net.finish(&outputs)).unwrap(), Isa::best(), 1, &Limits::default()).unwrap();
-            Runner::new(plan).run(&[&Random(8).tensor(&dims)], &Serial).unwrap()[0].clone()
+            Session::new(plan).unwrap().run(&[&Random(8).tensor(&dims)], &Serial).unwrap()[0].clone()
         };
         let (together, apart) = (run(false), run(true));
         assert!(difference(&[apart], &[together]) < 1e-6, "residual lost, in the depthwise layer: {in_depthwise}");
@@ -339,8 +367,8 @@ fn reductions_of_empty_planes_run() {
     let mut net = Net::new(1);
     let x = net.input(&[1, 0, 4, 3]);
     let y = net.node(Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true }, &[x]);
-    let mut runner = Runner::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap());
-    let output = runner.run(&[&Tensor::f32([1, 0, 4, 3], []).unwrap()], &Serial).unwrap()[0].clone();
+    let mut session = Session::new(Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
+    let output = session.run(&[&Tensor::f32([1, 0, 4, 3], []).unwrap()], &Serial).unwrap()[0].clone();
     assert!(output.as_f32().unwrap().iter().all(|x| x.is_nan()), "{output:?}");
 }
 
@@ -443,11 +471,11 @@ fn wrong_inputs_are_refused() {
     let x = net.input(&[1, 4]);
     let y = net.activation(x, Activation::Relu);
     let plan = Plan::new(&net.finish(&[y]), Isa::best(), 1, &Limits::default()).unwrap();
-    let mut runner = Runner::new(plan);
-    assert!(runner.run(&[], &Serial).is_err());
+    let mut session = Session::new(plan).unwrap();
+    assert!(session.run::<&Tensor>(&[], &Serial).is_err());
     let wrong = [Tensor::f32([4, 1], [0.0; 4]).unwrap(), Tensor::i64([1, 4], [0; 4]).unwrap()];
     for tensor in &wrong {
-        let error = runner.run(&[tensor], &Serial).unwrap_err();
+        let error = session.run(&[tensor], &Serial).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
         assert!(error.to_string().contains("f32 [1,4]"), "{error}");
     }
@@ -467,8 +495,8 @@ fn operands_that_repeat_are_shared_among_threads() {
         let expected = interpret(&graph, &inputs).unwrap();
         for threads in [1, 2, 3, 7] {
             let plan = Plan::new(&graph, Isa::best(), threads, &Limits::default()).unwrap();
-            let mut runner = Runner::new(plan);
-            let got = runner.run(&[&inputs[0], &inputs[1]], &Backwards(threads)).unwrap();
+            let mut session = Session::new(plan).unwrap();
+            let got = session.run(&[&inputs[0], &inputs[1]], &Backwards(threads)).unwrap();
             assert!(got[0] == expected[0], "{other:?}, swapped: {swap}, {threads} threads");
         }
     }

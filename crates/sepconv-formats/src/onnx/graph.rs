@@ -7,7 +7,7 @@ use super::node::Node;
 use super::ops::{self, Import};
 use super::proto::{GraphProto, NodeProto};
 use super::{Onnx, is_default_domain, tensor};
-use crate::{Binding, operators};
+use crate::{ImportOptions, operators};
 
 /// Where a value comes from.
 #[derive(Clone, Copy)]
@@ -17,9 +17,9 @@ enum Source {
     Node(usize),
 }
 
-pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
+pub(super) fn import(onnx: &Onnx, options: &ImportOptions) -> Result<Graph> {
     let Some(proto) = &onnx.model.graph else { return Err(Error::malformed("file has no graph")) };
-    binding.check_names(onnx.inputs())?;
+    options.check_names(onnx.inputs())?;
     let sources = sources(onnx, proto)?;
     let order = order(proto, &sources)?;
     // Before any weight is read: an operator that is not supported should cost nothing.
@@ -28,11 +28,11 @@ pub(super) fn import(onnx: &Onnx, binding: &Binding) -> Result<Graph> {
         let needed = operators::count(order.iter().map(|&i| operator(&proto.node[i])));
         operators::check(&needed).map_err(|error| place(error, &proto.node[first]))?;
     }
-    let external = External { directory: onnx.directory.as_deref(), max_bytes: binding.limits.max_memory };
-    let builder = Builder::new(binding.limits);
+    let external = External { directory: onnx.directory.as_deref(), max_bytes: options.limits.max_memory };
+    let builder = Builder::new(options.limits);
     let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
     for input in onnx.inputs() {
-        let value = binding.declare(input, &mut importer.builder)?;
+        let value = options.declare(input, &mut importer.builder)?;
         importer.values.insert(&input.name, value);
     }
     for (&i, import) in order.iter().zip(found.into_iter().flatten()) {

@@ -8,12 +8,12 @@
 //! (an operator, an attribute, an input) is an error that names the node.
 
 mod attributes;
-mod census;
 mod external;
 mod graph;
 mod metadata;
 mod node;
 mod ops;
+mod preflight;
 mod proto;
 mod tensor;
 #[cfg(test)]
@@ -27,8 +27,8 @@ use bytes::Bytes;
 use prost::Message;
 use sepconv_core::{Error, Graph, Result, Tensor};
 
-use crate::binding::check_ports;
-use crate::{Binding, OperatorCount, Signature, operators};
+use crate::import_options::check_ports;
+use crate::{ImportOptions, OperatorCount, TensorSpec, operators};
 use external::External;
 pub use metadata::Metadata;
 pub use write::{save, write};
@@ -42,8 +42,8 @@ use proto::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 pub struct Onnx {
     model: ModelProto,
     opset: i64,
-    inputs: Vec<Signature>,
-    outputs: Vec<Signature>,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
     metadata: Metadata,
     directory: Option<PathBuf>,
 }
@@ -62,7 +62,7 @@ impl Onnx {
         if bytes.is_empty() {
             return Err(Error::malformed("file is empty").expected("an ONNX model", "0 bytes"));
         }
-        census::check(&bytes)?;
+        preflight::check(&bytes)?;
         let model = ModelProto::decode(bytes).map_err(|error| {
             Error::malformed("file is not an ONNX model, or a damaged one")
                 .expected("a protobuf ModelProto", format_args!("{error}"))
@@ -73,10 +73,10 @@ impl Onnx {
         let opset = opset(&model)?;
         let weights: HashSet<&str> = graph.initializer.iter().map(|weight| weight.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|value| !weights.contains(value.name.as_str()));
-        let inputs = inputs.map(signature).collect::<Result<Vec<_>>>()?;
+        let inputs = inputs.map(tensor_spec).collect::<Result<Vec<_>>>()?;
         check_ports(inputs.len())?;
         check_ports(graph.output.len())?;
-        let outputs = graph.output.iter().map(signature).collect::<Result<Vec<_>>>()?;
+        let outputs = graph.output.iter().map(tensor_spec).collect::<Result<Vec<_>>>()?;
         if outputs.is_empty() {
             return Err(Error::malformed("network has no outputs, or its file breaks off early"));
         }
@@ -110,12 +110,12 @@ impl Onnx {
     }
 
     /// Its inputs, without those that are weights.
-    pub fn inputs(&self) -> &[Signature] {
+    pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
     }
 
     /// Its outputs. Their sizes are as the file states them, where it does; the graph's are computed.
-    pub fn outputs(&self) -> &[Signature] {
+    pub fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
     }
 
@@ -139,8 +139,8 @@ impl Onnx {
     ///
     /// # Errors
     /// Whatever cannot be computed exactly as the file says is an error that names the node.
-    pub fn graph(&self, binding: &Binding) -> Result<Graph> {
-        graph::import(self, binding)
+    pub fn graph(&self, options: &ImportOptions) -> Result<Graph> {
+        graph::import(self, options)
     }
 }
 
@@ -175,7 +175,7 @@ fn is_default_domain(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-fn signature(value: &ValueInfoProto) -> Result<Signature> {
+fn tensor_spec(value: &ValueInfoProto) -> Result<TensorSpec> {
     let place = || format!("value {:?}", value.name);
     let Some(declared) = value.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref()) else {
         return Err(Error::unsupported("inputs and outputs other than tensors are not supported").at(place()));
@@ -186,5 +186,5 @@ fn signature(value: &ValueInfoProto) -> Result<Signature> {
     });
     let element = tensor::element(declared.elem_type).map_err(|error| error.at(place()))?;
     let (name, dtype) = (value.name.clone(), element.dtype());
-    Ok(Signature { name, dtype, element, dims: dims.collect(), quantization: None })
+    Ok(TensorSpec { name, dtype, element, dims: dims.collect(), quantization: None })
 }

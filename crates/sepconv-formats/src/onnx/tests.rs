@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 
 use prost::Message;
-use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, Runner, Serial, Tensor, interpret, passes};
+use sepconv_core::{DType, ErrorKind, Graph, Limits, Plan, Result, Serial, Session, Tensor, interpret, passes};
 
 use sepconv_kernels::Isa;
 
@@ -64,7 +64,7 @@ fn load(graph: GraphProto, opset: i64) -> Result<Onnx> {
 }
 
 fn import(graph: GraphProto) -> Result<Graph> {
-    load(graph, 13)?.graph(&Binding::default())
+    load(graph, 13)?.graph(&ImportOptions::default())
 }
 
 /// The error of a network, as text.
@@ -127,7 +127,7 @@ fn what_is_not_understood_names_the_node() {
         (node("Relu", &["x", "w"], &["y"]), "node has more inputs than are supported\n  --> node \"y\" (Relu)"),
         (node("MaxPool", &["x"], &["z", "y"]).ints("kernel_shape", &[1, 1]), "output 1 of MaxPool is not supported"),
         (node("Einsum", &["x"], &["y"]), "operator is not supported: Einsum (1 node)\n  --> node \"y\" (Einsum)"),
-        (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not ONNX's own\n  --> node \"y\" (Conv)"),
+        (NodeProto { domain: "com.example".into(), ..conv() }, "operator is not supported: com.example.Conv (1 node)"),
     ];
     for (node, what) in cases {
         let text = refused(ErrorKind::Unsupported, network(&[1, 1, 4, 4], vec![node], weights()));
@@ -153,7 +153,7 @@ fn mismatches_speak_of_the_files_axes() {
     assert!(text.contains("a divisor of 8 input and 8 output channels, got group=3"), "{text}");
     let text = refused(ErrorKind::Mismatch, network(&[1, 8, 2, 2], vec![conv(4)], weights()));
     assert!(
-        text.starts_with("window does not fit on the padded plane\n  --> node \"blocks.3.conv_dw\" (Conv)"),
+        text.starts_with("window does not fit on the padded feature map\n  --> node \"blocks.3.conv_dw\" (Conv)"),
         "{text}"
     );
 }
@@ -166,7 +166,7 @@ fn weights_that_are_also_inputs_are_weights() {
     let names: Vec<&str> = onnx.inputs().iter().map(|input| input.name.as_str()).collect();
     assert_eq!(names, ["x"]);
     let (name, element) = ("x".to_owned(), crate::ElementType::F32);
-    let expected = Signature { name, dtype: DType::F32, element, dims: vec![Some(2)], quantization: None };
+    let expected = TensorSpec { name, dtype: DType::F32, element, dims: vec![Some(2)], quantization: None };
     assert_eq!(onnx.inputs()[0], expected);
 }
 
@@ -270,12 +270,12 @@ fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> b
     ];
     let result = catch_unwind(|| {
         let graph = network(dims, vec![node], weights);
-        let graph = load(graph, 18)?.graph(&Binding { limits: SMALL, ..Binding::default() })?;
+        let graph = load(graph, 18)?.graph(&ImportOptions { limits: SMALL, ..ImportOptions::default() })?;
         let shape = graph.value(graph.inputs()[0].value).shape.clone();
         let input = Tensor::zeros(shape, DType::F32);
         let expected = interpret(&graph, std::slice::from_ref(&input))?;
-        let mut runner = Runner::new(Plan::new(&passes::optimize(graph)?, Isa::best(), 1, &SMALL)?);
-        let got = runner.run(&[&input], &Serial)?;
+        let mut session = Session::new(Plan::new(&passes::optimize(graph)?, Isa::best(), 1, &SMALL)?).unwrap();
+        let got = session.run(&[&input], &Serial)?;
         assert!(expected.iter().map(Tensor::shape).eq(got.iter().map(Tensor::shape)));
         Result::Ok(())
     });

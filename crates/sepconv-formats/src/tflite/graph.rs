@@ -7,20 +7,20 @@ use super::node::Node;
 use super::ops::Import;
 use super::quantization::{activation, quantization, whole};
 use super::schema::{Model, Operator, OperatorCode, SubGraph, TensorInfo};
-use crate::binding::check_ports;
 use crate::element::ElementType;
-use crate::{Binding, OperatorCount, Signature};
+use crate::import_options::check_ports;
+use crate::{ImportOptions, OperatorCount, TensorSpec};
 
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
 const OPERANDS_PER_NODE: usize = 16;
 
 /// The inputs or outputs of a network as the file declares them.
-pub(super) fn signatures(graph: &SubGraph, tensors: impl ExactSizeIterator<Item = i32>) -> Result<Vec<Signature>> {
+pub(super) fn tensor_specs(graph: &SubGraph, tensors: impl ExactSizeIterator<Item = i32>) -> Result<Vec<TensorSpec>> {
     check_ports(tensors.len())?;
-    tensors.map(|index| signature(&graph.tensor(tensor_index(index)?)?)).collect()
+    tensors.map(|index| tensor_spec(&graph.tensor(tensor_index(index)?)?)).collect()
 }
 
-fn signature(tensor: &TensorInfo) -> Result<Signature> {
+fn tensor_spec(tensor: &TensorInfo) -> Result<TensorSpec> {
     let name = tensor.name()?.into_owned();
     let place = |error: Error| error.at(format!("tensor {name:?}"));
     let fixed = shape_of(tensor).map_err(place)?;
@@ -31,7 +31,7 @@ fn signature(tensor: &TensorInfo) -> Result<Signature> {
         false => fixed.iter().copied().map(Some).collect(),
     };
     let element = tensor.element()?;
-    Ok(Signature { name, dtype: element.dtype(), element, dims, quantization })
+    Ok(TensorSpec { name, dtype: element.dtype(), element, dims, quantization })
 }
 
 fn tensor_index(index: i32) -> Result<usize> {
@@ -75,18 +75,18 @@ pub(super) struct Importer<'a> {
 
 impl<'a> Importer<'a> {
     /// The graph of the file's first subgraph.
-    pub(super) fn import(model: Model<'a>, inputs: &[Signature], binding: &Binding) -> Result<Graph> {
+    pub(super) fn import(model: Model<'a>, inputs: &[TensorSpec], options: &ImportOptions) -> Result<Graph> {
         let graph = model.main()?;
         let operators = graph.operators()?;
-        if operators.len() > binding.limits.max_nodes {
+        if operators.len() > options.limits.max_nodes {
             return Err(Error::limit("graph has too many nodes")
-                .expected(format_args!("at most {}", binding.limits.max_nodes), operators.len()));
+                .expected(format_args!("at most {}", options.limits.max_nodes), operators.len()));
         }
         let (values, reals) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
-        let builder = Builder::new(binding.limits);
-        let mut importer = Self { model, graph, builder, limits: binding.limits, values, reals, operands: 0 };
+        let builder = Builder::new(options.limits);
+        let mut importer = Self { model, graph, builder, limits: options.limits, values, reals, operands: 0 };
         importer.check_operators()?;
-        importer.inputs(inputs, binding)?;
+        importer.inputs(inputs, options)?;
         for (index, table) in operators.iter().enumerate() {
             importer.operator(index, Operator(table?))?;
         }
@@ -98,13 +98,13 @@ impl<'a> Importer<'a> {
         Ok(importer.builder.finish())
     }
 
-    fn inputs(&mut self, signatures: &[Signature], binding: &Binding) -> Result<()> {
-        binding.check_names(signatures)?;
-        for (signature, index) in signatures.iter().zip(self.graph.inputs()?.iter()) {
+    fn inputs(&mut self, tensor_specs: &[TensorSpec], options: &ImportOptions) -> Result<()> {
+        options.check_names(tensor_specs)?;
+        for (tensor_spec, index) in tensor_specs.iter().zip(self.graph.inputs()?.iter()) {
             let index = tensor_index(index)?;
-            activation(&self.graph.tensor(index)?).map_err(|error| error.at(signature.place()))?;
-            let value = binding.declare(signature, &mut self.builder)?;
-            self.define(index, value).map_err(|error| error.at(signature.place()))?;
+            activation(&self.graph.tensor(index)?).map_err(|error| error.at(tensor_spec.place()))?;
+            let value = options.declare(tensor_spec, &mut self.builder)?;
+            self.define(index, value).map_err(|error| error.at(tensor_spec.place()))?;
         }
         Ok(())
     }

@@ -17,17 +17,17 @@ mod schema;
 use bytes::Bytes;
 use sepconv_core::{Graph, Result};
 
-use crate::{Binding, OperatorCount, Signature};
-use graph::{Importer, operators, signatures};
+use crate::{ImportOptions, OperatorCount, TensorSpec};
+use graph::{Importer, operators, tensor_specs};
 pub use metadata::{Metadata, Normalization};
 use schema::Model;
 
-/// A TensorFlow Lite file: its signature known, its network read on demand.
+/// A TensorFlow Lite file: its inputs and outputs known, its network read on demand.
 #[derive(Clone, Debug)]
 pub struct Tflite {
     bytes: Bytes,
-    inputs: Vec<Signature>,
-    outputs: Vec<Signature>,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
 }
 
 impl Tflite {
@@ -38,18 +38,18 @@ impl Tflite {
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self> {
         let bytes = bytes.into();
         let graph = Model::read(&bytes)?.main()?;
-        let inputs = signatures(&graph, graph.inputs()?.iter())?;
-        let outputs = signatures(&graph, graph.outputs()?.iter())?;
+        let inputs = tensor_specs(&graph, graph.inputs()?.iter())?;
+        let outputs = tensor_specs(&graph, graph.outputs()?.iter())?;
         Ok(Self { bytes, inputs, outputs })
     }
 
     /// The inputs that the file declares.
-    pub fn inputs(&self) -> &[Signature] {
+    pub fn inputs(&self) -> &[TensorSpec] {
         &self.inputs
     }
 
     /// The outputs that the file declares.
-    pub fn outputs(&self) -> &[Signature] {
+    pub fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
     }
 
@@ -65,10 +65,10 @@ impl Tflite {
     /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.
     ///
     /// # Errors
-    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of `binding`; the
+    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of `options`; the
     /// error names the node by its first result, and its operator.
-    pub fn graph(&self, binding: &Binding) -> Result<Graph> {
-        Importer::import(Model::read(&self.bytes)?, &self.inputs, binding)
+    pub fn graph(&self, options: &ImportOptions) -> Result<Graph> {
+        Importer::import(Model::read(&self.bytes)?, &self.inputs, options)
     }
 
     /// What the file says about its use, if it says anything that can be read.

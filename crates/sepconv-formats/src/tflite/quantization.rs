@@ -56,7 +56,6 @@ pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
 }
 
 fn zero_point(value: i64) -> Result<i32> {
-    i32::try_from(value).map_err(|_| {
-        Error::malformed("zero point of a quantization is outside its type").expected("at most 32 bits", value)
-    })
+    i32::try_from(value)
+        .map_err(|_| Error::malformed("zero point is outside its dtype").expected("at most 32 bits", value))
 }

@@ -127,7 +127,7 @@ impl OperatorCode<'_> {
     /// The name that people know it by.
     pub(super) fn title(&self) -> Result<Cow<'_, str>> {
         let title = if self.is_custom()? { self.0.string(1)? } else { self.name()?.into() };
-        Ok(if title.is_empty() { "(no name)".into() } else { title })
+        Ok(if title.is_empty() { "custom operator without a name".into() } else { title })
     }
 }
 

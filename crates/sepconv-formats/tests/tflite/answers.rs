@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::fs;
 
 use crate::models::{data, network};
-use sepconv_core::{Data, Graph, Limits, Plan, Runner, Serial, Tensor, interpret, passes};
-use sepconv_formats::{Binding, npy};
+use sepconv_core::{Data, Graph, Limits, Plan, Serial, Session, Tensor, interpret, passes};
+use sepconv_formats::{ImportOptions, npy};
 use sepconv_kernels::Isa;
 
 fn graph(name: &str) -> Option<Graph> {
-    Some(network(name)?.graph(&Binding::default()).unwrap())
+    Some(network(name)?.graph(&ImportOptions::default()).unwrap())
 }
 
 fn answer(graph: &Graph, input: Tensor) -> Tensor {
@@ -17,13 +17,13 @@ fn answer(graph: &Graph, input: Tensor) -> Tensor {
 }
 
 /// The network of integers that passes make of it, ready to run.
-fn runner(graph: &Graph) -> Runner {
+fn session(graph: &Graph) -> Session {
     let optimized = passes::optimize(graph.clone()).unwrap();
-    Runner::new(Plan::new(&optimized, Isa::best(), 1, &Limits::default()).unwrap())
+    Session::new(Plan::new(&optimized, Isa::best(), 1, &Limits::default()).unwrap()).unwrap()
 }
 
-fn run(runner: &mut Runner, input: &Tensor) -> Tensor {
-    runner.run(&[input], &Serial).unwrap()[0].clone()
+fn run(session: &mut Session, input: &Tensor) -> Tensor {
+    session.run(&[input], &Serial).unwrap()[0].clone()
 }
 
 /// The tensors of a `.npy` file of the shared data.
@@ -85,9 +85,9 @@ fn quantized_networks_answer_as_the_reference_kernels_do() {
             input.unwrap()
         });
         let inputs: Vec<Tensor> = inputs.collect();
-        let mut runner = runner(&graph);
+        let mut session = session(&graph);
         let interpreted: Vec<i32> = inputs.iter().flat_map(|input| bytes(&answer(&graph, input.clone()))).collect();
-        let planned: Vec<i32> = inputs.iter().flat_map(|input| bytes(&run(&mut runner, input))).collect();
+        let planned: Vec<i32> = inputs.iter().flat_map(|input| bytes(&run(&mut session, input))).collect();
         for (how, output) in [("interpreted", interpreted), ("planned", planned)] {
             assert_eq!(output.len(), golden.len());
             let differences: Vec<u32> = output.iter().zip(&golden).map(|(ours, their)| ours.abs_diff(*their)).collect();
@@ -125,11 +125,11 @@ fn keywords_are_spotted() {
 #[test]
 fn keywords_are_spotted_in_bytes() {
     let (Some(graph), Some(keywords)) = (graph("kws_dscnn_int8"), keywords()) else { return };
-    let mut runner = runner(&graph);
+    let mut session = session(&graph);
     let (mut interpreted, mut planned) = (0, 0);
     for (sample, class) in keywords {
         let input = Tensor::i8([1, 49, 10, 1], sample).unwrap();
-        planned += usize::from(best(&bytes(&run(&mut runner, &input))) == class);
+        planned += usize::from(best(&bytes(&run(&mut session, &input))) == class);
         interpreted += usize::from(best(&bytes(&answer(&graph, input))) == class);
     }
     assert_eq!((interpreted, planned), (447, 447));

@@ -6,7 +6,7 @@ use crate::operators::damage;
 use crate::writer::Field::{self, Bool, F32, Floats, I8, I32, Ints, Longs};
 use crate::writer::{Node, Table, Tensor, file};
 use sepconv_core::{ErrorKind, Graph, Op, Tensor as Values, interpret};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 const NONE: (i8, Table) = (0, vec![]);
@@ -24,7 +24,7 @@ fn network(code: i32, options: (i8, Table), operands: &[Tensor], results: &[Tens
 fn graph(code: i32, options: (i8, Table), operands: &[Tensor], results: &[Tensor]) -> Graph {
     let bytes = network(code, options, operands, results);
     damage(&bytes);
-    let graph = Tflite::parse(bytes).and_then(|file| file.graph(&Binding::default()));
+    let graph = Tflite::parse(bytes).and_then(|file| file.graph(&ImportOptions::default()));
     graph.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -275,7 +275,7 @@ fn a_tensor_is_dequantized_once() {
         |code, inputs: &[i32], output| Node { code, inputs: inputs.to_vec(), outputs: vec![output], options: NONE };
     let nodes = [node(19, &[0], 1), node(18, &[0, 1], 2), node(0, &[0, 2], 3)];
     let file = file(&vec![x; 4], &nodes, &[0], &[3]);
-    let graph = Tflite::parse(file).unwrap().graph(&Binding::default()).unwrap();
+    let graph = Tflite::parse(file).unwrap().graph(&ImportOptions::default()).unwrap();
     assert_eq!(crossings(&graph), 3 + 3, "{graph}");
 }
 
@@ -292,7 +292,7 @@ fn shapes_of_bytes_need_no_scale() {
 /// The whole text of the error for `t1 = relu(t0)`.
 fn error(x: Tensor, y: Tensor) -> String {
     let file = Tflite::parse(network(19, NONE, &[x], &[y]));
-    file.and_then(|file| file.graph(&Binding::default())).unwrap_err().to_string()
+    file.and_then(|file| file.graph(&ImportOptions::default())).unwrap_err().to_string()
 }
 
 #[test]
@@ -302,31 +302,31 @@ fn scales_and_zero_points_must_make_sense() {
         assert_eq!(
             error(quantized(&[scale], &[0]), plain(&[2, 3])),
             format!(
-                "scale of a quantization makes no sense\n  --> tensor \"t0\"\n   \
+                "scale of a quantization is not valid\n  --> tensor \"t0\"\n   \
                  = expected a finite number other than zero, got {text}"
             )
         );
     }
     assert_eq!(
         error(quantized(&[-0.5], &[0]), plain(&[2, 3])),
-        "scale of a quantization makes no sense\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
+        "scale of a quantization is not valid\n  --> tensor 0 \"t0\"\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
         error(plain(&[2, 3]), quantized(&[-0.5], &[0])),
-        "scale of a quantization makes no sense\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
+        "scale of a quantization is not valid\n  --> node \"t1\" (RELU)\n   = expected a positive number, got -0.5"
     );
     assert_eq!(
         error(quantized(&[0.5], &[-129]), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   \
          = expected -128 to 127 (i8), got -129"
     );
     assert_eq!(
         error(Tensor::u8(&[2, 3], 0.5, 256), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   = expected 0 to 255 (u8), got 256"
     );
     assert_eq!(
         error(quantized(&[0.5], &[1 << 40]), plain(&[2, 3])),
-        "zero point of a quantization is outside its type\n  --> tensor \"t0\"\n   \
+        "zero point is outside its dtype\n  --> tensor \"t0\"\n   \
          = expected at most 32 bits, got 1099511627776"
     );
     assert_eq!(
@@ -391,5 +391,7 @@ fn scales_of_weights_must_fit_them() {
     let fields = vec![(2, Floats(vec![1.0])), (3, Longs(vec![0]))];
     let listed = Tensor { more: vec![(4, Field::Table(fields))], ..plain(&[1]) };
     let ints = (17, vec![(0, Ints(vec![1]))]);
-    assert!(Tflite::parse(network(22, ints, &[listed], &[plain(&[1])])).unwrap().graph(&Binding::default()).is_ok());
+    assert!(
+        Tflite::parse(network(22, ints, &[listed], &[plain(&[1])])).unwrap().graph(&ImportOptions::default()).is_ok()
+    );
 }

@@ -3,12 +3,12 @@
 use crate::writer::Field::{self, Bool, Bytes, I8, I32, Ints, Tables};
 use crate::writer::{Node, Tensor, buffer, file};
 use sepconv_core::{ErrorKind, Limits};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 fn import(bytes: Vec<u8>) -> sepconv_core::Result<sepconv_core::Graph> {
     let limits = Limits { max_memory: 1 << 20, max_macs: 1 << 20, max_nodes: 100 };
-    Tflite::parse(bytes)?.graph(&Binding { limits, ..Binding::default() })
+    Tflite::parse(bytes)?.graph(&ImportOptions { limits, ..ImportOptions::default() })
 }
 
 /// Asserts that a file is refused for this reason; the text may name the place as well.
@@ -64,7 +64,7 @@ fn tensors_must_exist_be_known_and_be_computed_once() {
     refused(with_node(|node| node.inputs = vec![0, -2]), Malformed, &["tensor index is negative"]);
     refused(with_node(|node| node.inputs = vec![0, 2]), Malformed, &["used before it is computed", "tensor 2 \"t2\""]);
     refused(with_node(|node| node.outputs = vec![0]), Malformed, &["computed twice", "tensor 0"]);
-    refused(with_node(|node| node.outputs = vec![]), Malformed, &["operator has no result"]);
+    refused(with_node(|node| node.outputs = vec![]), Malformed, &["wrong number of results", "expected 1, got 0"]);
     refused(with_node(|node| node.outputs = vec![2, 1]), Malformed, &["wrong number of results"]);
     refused(with_node(|node| node.inputs = vec![0]), Malformed, &["wrong number of operands", "node \"t2\" (ADD)"]);
     refused(with_node(|node| node.inputs = vec![0, -1]), Malformed, &["node lacks an input", "expected input 1"]);
@@ -120,7 +120,11 @@ fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
     refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
     refused(with_node(|node| node.code = 206), Unsupported, &["operator is not supported", "(STABLEHLO_COMPOSITE)"]);
-    refused(with_node(|node| node.code = 32), Unsupported, &["custom operator", "(CUSTOM)"]);
+    refused(
+        with_node(|node| node.code = 32),
+        Unsupported,
+        &["operator is not supported: custom operator without a name"],
+    );
     refused(with_node(|node| node.code = 5000), Unsupported, &["built-in operator is unknown", "got 5000"]);
 }
 
@@ -175,12 +179,12 @@ fn open_sizes_other_than_the_batch_must_be_bound() {
     let (mut tensors, node) = sum();
     tensors[0] = Tensor { more: vec![(7, Ints(vec![-1, -1]))], ..Tensor::open(&[1, 1]) };
     let file = Tflite::parse(file(&tensors, &[node], &[0], &[2])).unwrap();
-    let error = file.graph(&Binding::default()).unwrap_err();
+    let error = file.graph(&ImportOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert!(error.to_string().contains("got f32 [?,?]") && error.to_string().contains("input \"t0\""), "{error}");
-    let mut binding = Binding::default();
-    binding.shapes.insert("t0".into(), vec![3, 2]);
-    let graph = file.graph(&binding).unwrap();
+    let mut options = ImportOptions::default();
+    options.shapes.insert("t0".into(), vec![3, 2]);
+    let graph = file.graph(&options).unwrap();
     assert_eq!(graph.value(graph.outputs()[0].value).shape[..], [3, 2]);
 }
 
@@ -188,9 +192,9 @@ fn open_sizes_other_than_the_batch_must_be_bound() {
 fn an_input_may_be_a_constant_to_its_caller() {
     let file = Tflite::parse(with_node(|_| {})).unwrap();
     let bind = |tensor| {
-        let mut binding = Binding::default();
-        binding.constants.insert("t0".into(), tensor);
-        file.graph(&binding)
+        let mut options = ImportOptions::default();
+        options.constants.insert("t0".into(), tensor);
+        file.graph(&options)
     };
     let graph = bind(sepconv_core::Tensor::f32([2], [10.0, 20.0]).unwrap()).unwrap();
     let sum = graph.value(graph.outputs()[0].value).constant.as_ref().unwrap();

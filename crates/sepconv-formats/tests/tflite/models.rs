@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::common;
 use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, ErrorKind, Graph, Limits, Node, Op, ValueId};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 /// A file of the shared data.
@@ -57,11 +57,11 @@ fn networks_of_floats_become_graphs() {
     ];
     for (name, outputs, parameters, macs) in files {
         let Some(file) = network(name) else { return };
-        let graph = file.graph(&Binding::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let graph = file.graph(&ImportOptions::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let shapes: Vec<_> = graph.outputs().iter().map(|port| graph.value(port.value).shape.to_vec()).collect();
         assert_eq!(shapes, outputs, "{name}");
-        for (port, signature) in graph.outputs().iter().zip(file.outputs()) {
-            assert_eq!(port.name, signature.name);
+        for (port, tensor_spec) in graph.outputs().iter().zip(file.outputs()) {
+            assert_eq!(port.name, tensor_spec.name);
         }
         assert_eq!(cost(&graph), (parameters, macs), "{name}");
     }
@@ -127,12 +127,16 @@ fn quantized_networks_become_graphs() {
     assert_eq!(found, QUANTIZED.iter().map(|(name, ..)| (*name).to_owned()).collect());
     for (name, input, output, parameters, macs) in QUANTIZED {
         let file = network(name).unwrap();
-        let graph = file.graph(&Binding::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let graph = file.graph(&ImportOptions::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(cost(&graph), (*parameters, *macs), "{name}");
         let ports = [(file.inputs(), graph.inputs(), input), (file.outputs(), graph.outputs(), output)];
-        for (signatures, ports, &(dtype, scale, zero_point)) in ports {
+        for (tensor_specs, ports, &(dtype, scale, zero_point)) in ports {
             let expected = QuantParams::per_tensor(dtype, scale, zero_point);
-            assert_eq!((signatures[0].dtype, signatures[0].quantization.as_ref()), (dtype, Some(&expected)), "{name}");
+            assert_eq!(
+                (tensor_specs[0].dtype, tensor_specs[0].quantization.as_ref()),
+                (dtype, Some(&expected)),
+                "{name}"
+            );
             assert_eq!(graph.value(ports[0].value).dtype, dtype, "{name}");
         }
         // Whatever computes with real numbers takes them from bytes and leaves bytes.
@@ -151,16 +155,16 @@ fn an_open_batch_is_one_unless_it_is_bound() {
     let Some(file) = network("vww_96_f32") else { return };
     assert_eq!(file.inputs()[0].dims, [None, Some(96), Some(96), Some(3)]);
     let bind = |shape: Vec<usize>| {
-        let mut binding = Binding::default();
-        binding.shapes.insert("input_1".into(), shape);
-        binding
+        let mut options = ImportOptions::default();
+        options.shapes.insert("input_1".into(), shape);
+        options
     };
     let shape = |graph: &Graph| graph.value(graph.inputs()[0].value).shape.to_vec();
-    assert_eq!(shape(&file.graph(&Binding::default()).unwrap()), [1, 96, 96, 3]);
+    assert_eq!(shape(&file.graph(&ImportOptions::default()).unwrap()), [1, 96, 96, 3]);
     for wrong in [vec![1, 96, 96, 1], vec![1, 96, 96]] {
         assert_eq!(file.graph(&bind(wrong)).unwrap_err().kind(), ErrorKind::Argument);
     }
-    let mut unknown = Binding::default();
+    let mut unknown = ImportOptions::default();
     unknown.shapes.insert("input".into(), vec![1, 96, 96, 3]);
     assert!(file.graph(&unknown).unwrap_err().to_string().starts_with("no input has this name"));
 }
@@ -181,8 +185,8 @@ fn metadata_names_normalization_and_classes() {
 /// Whether damaged bytes still made a graph. The limits keep what a size from a damaged file can cost small.
 fn survives(bytes: &[u8]) -> bool {
     let limits = Limits { max_memory: 4 << 20, max_macs: 100_000_000, max_nodes: 200 };
-    let binding = Binding { limits, ..Binding::default() };
-    Tflite::parse(bytes.to_vec()).and_then(|file| file.graph(&binding)).is_ok()
+    let options = ImportOptions { limits, ..ImportOptions::default() };
+    Tflite::parse(bytes.to_vec()).and_then(|file| file.graph(&options)).is_ok()
 }
 
 #[test]

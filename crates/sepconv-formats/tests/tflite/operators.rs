@@ -4,7 +4,7 @@
 use crate::writer::Field::{Bool, F32, Floats, I8, I32, Ints};
 use crate::writer::{Node, Table, Tensor, file};
 use sepconv_core::{Limits, Result, interpret};
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 /// The results of one operator: those operands that are open get 1, 2, 3… less half their number.
@@ -27,7 +27,7 @@ fn results(
     let node = Node { code, inputs, outputs: outputs.clone(), options };
     let bytes = file(&tensors, &[node], &open, &outputs);
     damage(&bytes);
-    let graph = Tflite::parse(bytes)?.graph(&Binding::default())?;
+    let graph = Tflite::parse(bytes)?.graph(&ImportOptions::default())?;
     let inputs: Result<Vec<_>> = shapes
         .into_iter()
         .map(|shape| {
@@ -42,12 +42,12 @@ fn results(
 /// Gives each byte of a file a few other values in turn. Whatever becomes of the file, nothing panics.
 pub(crate) fn damage(bytes: &[u8]) {
     let limits = Limits { max_memory: 1 << 20, max_macs: 1 << 20, max_nodes: 100 };
-    let binding = Binding { limits, ..Binding::default() };
+    let options = ImportOptions { limits, ..ImportOptions::default() };
     for place in 0..bytes.len() {
         for value in [0, 1, 4, 0x7f, 0x80, 0xff] {
             let mut damaged = bytes.to_vec();
             damaged[place] = value;
-            let _ = Tflite::parse(damaged).and_then(|file| file.graph(&binding));
+            let _ = Tflite::parse(damaged).and_then(|file| file.graph(&options));
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sepconv::Result;
-use sepconv_formats::Binding;
+use sepconv_formats::ImportOptions;
 use sepconv_formats::onnx::Onnx;
 use sepconv_formats::tflite::Tflite;
 
@@ -48,8 +48,8 @@ fn main() {
 /// What is cut off is only read: a network that comes of it is that of the whole file.
 fn imported(bytes: Bytes) -> Result<()> {
     let graph = match bytes.get(4..8) {
-        Some(b"TFL3") => Tflite::parse(bytes)?.graph(&Binding::default()),
-        _ => Onnx::parse(bytes)?.graph(&Binding::default()),
+        Some(b"TFL3") => Tflite::parse(bytes)?.graph(&ImportOptions::default()),
+        _ => Onnx::parse(bytes)?.graph(&ImportOptions::default()),
     };
     graph.map(|_| ())
 }

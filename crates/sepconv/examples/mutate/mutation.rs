@@ -64,12 +64,12 @@ const CHEAP: u64 = 20_000_000;
 /// Reads and compiles a network, and runs it where that is cheap.
 pub(crate) fn used(bytes: Vec<u8>) -> Result<()> {
     let model = Model::from_bytes("mutated", bytes)?;
-    let mut runner = model.compile(&Options::default().threads(1))?;
-    if runner.plan().macs() > CHEAP || runner.plan().arena_bytes() > CHEAP as usize {
+    let mut session = model.compile(&Options::default().threads(1))?.session()?;
+    if session.plan().macs() > CHEAP || session.plan().arena_bytes() > CHEAP as usize {
         return Ok(());
     }
     let zeros = |info: &sepconv::TensorInfo| Tensor::zeros(info.shape.clone(), info.dtype);
-    let inputs: Vec<Tensor> = runner.inputs().iter().map(zeros).collect();
+    let inputs: Vec<Tensor> = session.inputs().iter().map(zeros).collect();
     assert!(inputs.iter().all(|input| input.dtype() != DType::I64), "runners take no wide integers");
-    runner.run_all(&inputs.iter().collect::<Vec<_>>()).map(|_| ())
+    session.run(&inputs.iter().collect::<Vec<_>>()).map(|_| ())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sepconv_core::{Join, Result};
+use sepconv_core::{Join, Result, probe_memory};
 use sepconv_kernels::{Isa, peak};
 use serde::{Deserialize, Serialize};
 
@@ -62,25 +62,27 @@ impl Machine {
     /// [implausible](Self::doubt).
     ///
     /// # Errors
-    /// When the machine lacks the instruction set asked for, or threads cannot be started.
+    /// When the machine lacks the instruction set asked for, threads cannot be started, or there is not memory enough.
     pub fn measure(options: &Options) -> Result<Self> {
         const ATTEMPTS: usize = 4;
         let isa = options.resolve_isa()?;
         let (one, pool) = (Threads::new(1)?, Threads::new(options.threads)?);
         let threads = pool.enter(|join| join.threads());
         let attempt = || {
+            // Buffers of every size fit where the largest does.
+            probe_memory(FAR)?;
             let alone = Peaks::measure(isa, &one, 1);
             let together = if threads > 1 { Peaks::measure(isa, &pool, threads) } else { alone };
             let join_us = if threads > 1 { pool.enter(join_us) } else { 0.0 };
-            Self { isa: isa.to_string(), threads, alone, together, join_us }
+            Ok(Self { isa: isa.to_string(), threads, alone, together, join_us })
         };
-        let mut machine = attempt();
+        let mut machine = attempt()?;
         for _ in 1..ATTEMPTS {
             if machine.doubt().is_none() {
                 break;
             }
             // Whatever else runs makes rates lower, never higher.
-            let Self { alone, together, join_us, .. } = attempt();
+            let Self { alone, together, join_us, .. } = attempt()?;
             machine.alone = machine.alone.max(alone);
             machine.together = machine.together.max(together);
             machine.join_us = machine.join_us.min(join_us);

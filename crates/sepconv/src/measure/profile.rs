@@ -5,18 +5,18 @@ use std::time::Instant;
 use sepconv_core::{Plan, Result, Stage, Tensor};
 
 use super::machine::{MIDDLE, NEAR, Peaks};
-use crate::{Machine, Runner, Times};
+use crate::{Machine, Session, Times};
 
-/// The times of the steps of a network, over several runs; see [`Runner::profile`].
+/// The times of the steps of a network, over several runs; see [`Session::profile`].
 ///
 /// ```no_run
 /// use sepconv::{Machine, Model, Options, Tensor};
 ///
 /// let options = Options::default().threads(1);
-/// let mut runner = Model::open("mobilenet_v2.onnx")?.compile(&options)?;
-/// let profile = runner.profile(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?], 50, |_| ())?;
+/// let mut session = Model::open("mobilenet_v2.onnx")?.compile(&options)?.session()?;
+/// let profile = session.profile(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?], 50, |_| ())?;
 /// let machine = Machine::measure(&options)?;
-/// for step in profile.steps(runner.plan(), &machine) {
+/// for step in profile.steps(session.plan(), &machine) {
 ///     println!("{:7.3} ms, {:3.0} % of peak: {}", step.ms, 100.0 * step.of_peak, step.bound);
 /// }
 /// # Ok::<(), sepconv::Error>(())
@@ -81,20 +81,20 @@ impl std::fmt::Display for Bound {
     }
 }
 
-impl Runner {
+impl Session {
     /// Runs the network `runs` times (at least once) on the same inputs and notes when each step ends. `before` is told the number of
     /// each run.
     ///
     /// # Errors
-    /// Those of [`run_all`](Self::run_all).
+    /// Those of [`run`](Self::run).
     pub fn profile(&mut self, inputs: &[&Tensor], runs: usize, mut before: impl FnMut(usize)) -> Result<Profile> {
-        let stages = self.plan().steps() + 2;
+        let stages = self.plan().step_count() + 2;
         let mut profile = Profile { runs: Vec::new() };
         for run in 0..runs.max(1) {
             before(run);
             let mut ends = Vec::with_capacity(stages);
             let start = Instant::now();
-            self.run_observed(inputs, |_: Stage| ends.push(start.elapsed().as_secs_f64() * 1e3))?;
+            self.run_with_observer(inputs, |_: Stage| ends.push(start.elapsed().as_secs_f64() * 1e3))?;
             profile.runs.push(ends);
         }
         Ok(profile)
@@ -122,7 +122,7 @@ impl Profile {
 
     /// The steps of `plan`, which was profiled, beside what `machine` reaches.
     pub fn steps(&self, plan: &Plan, machine: &Machine) -> Vec<Step> {
-        let medians: Vec<f64> = (0..plan.steps()).map(|step| self.median(step + 1)).collect();
+        let medians: Vec<f64> = (0..plan.step_count()).map(|step| self.median(step + 1)).collect();
         let sum: f64 = medians.iter().sum();
         let mut first = 0;
         let step = |(number, &ms): (usize, &f64)| {
@@ -147,11 +147,11 @@ impl Step {
         let macs = made.iter().map(|layer| layer.macs).sum();
         let activation_bytes = made.iter().map(|layer| layer.bytes).sum();
         let weight_bytes =
-            made.iter().map(|layer| layer.parameters * if layer.takes.is_int8() { 1 } else { 4 }).sum::<usize>();
-        let threads = made.iter().map(|layer| layer.parts).max().unwrap_or(1);
+            made.iter().map(|layer| layer.parameters * if layer.input_dtype.is_int8() { 1 } else { 4 }).sum::<usize>();
+        let threads = made.iter().map(|layer| layer.threads).max().unwrap_or(1);
         let peaks = machine.peaks(threads);
         let arithmetic_ms = made.iter().map(|layer| {
-            let peak = if layer.takes.is_int8() { peaks.bytes } else { peaks.floats };
+            let peak = if layer.input_dtype.is_int8() { peaks.bytes } else { peaks.floats };
             2.0 * layer.macs as f64 / peak / 1e6
         });
         let arithmetic_ms: f64 = arithmetic_ms.sum();

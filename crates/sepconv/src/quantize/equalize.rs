@@ -170,7 +170,9 @@ pub(super) fn equalize(
 
 /// By what each channel between two layers is multiplied next.
 fn factors(before: &[f32], after: &[f32], seen: &[f32], total: &[f32], bound: Option<f32>) -> Vec<f32> {
-    let wanted = |c: usize| if before[c] > 0.0 && after[c] > 0.0 { (after[c] / before[c]).sqrt() } else { 1.0 };
+    // Subnormal ranges hold nothing but noise. Roots of normal ones have a ratio that is neither zero nor infinite.
+    let has_range = |c: usize| before[c].is_normal() && after[c].is_normal();
+    let wanted = |c: usize| if has_range(c) { after[c].sqrt() / before[c].sqrt() } else { 1.0 };
     // The widest channel keeps its range: one factor for all channels is free.
     let widest = |scaled: &dyn Fn(usize) -> f32| (0..seen.len()).map(|c| seen[c] * scaled(c)).fold(0.0, f32::max);
     let common = widest(&|_| 1.0) / widest(&wanted);

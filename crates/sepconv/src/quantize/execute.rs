@@ -2,13 +2,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sepconv_core::op::Transpose;
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Runner, Shape, Tensor, ValueId};
+use sepconv_core::{
+    Builder, DType, Error, Graph, Limits, Node, Op, Plan, Result, Session, Shape, Tensor, ValueId, probe_memory,
+};
 use sepconv_kernels::Isa;
 
 use crate::{Options, TensorInfo, threads::Threads};
 
 /// Samples that go through the network together, layer after layer, while it is observed.
 const BATCH: usize = 8;
+/// Bytes that are left for a node's plan, for everything small.
+const HEADROOM: usize = 8 << 20;
 /// Limits were checked when the graph was built.
 const UNLIMITED: Limits = Limits { max_memory: usize::MAX, max_macs: u64::MAX, max_nodes: usize::MAX };
 
@@ -32,6 +36,7 @@ impl Machine {
         node: &Node,
         known: &dyn Fn(usize) -> Option<Arc<Tensor>>,
     ) -> Result<Single<'_>> {
+        probe_memory(HEADROOM)?;
         let mut builder = Builder::new(UNLIMITED);
         let mut operands = Vec::new();
         for (i, &id) in node.inputs.iter().enumerate() {
@@ -44,21 +49,21 @@ impl Machine {
         let result = builder.node(&node.name, node.op.clone(), &operands)?;
         builder.output(&node.name, result);
         let plan = Plan::new(&builder.finish(), self.isa, self.count, &UNLIMITED)?;
-        Ok(Single { runner: Runner::new(plan), machine: self })
+        Ok(Single { session: Session::new(plan)?, machine: self })
     }
 }
 
 /// One node, ready to run.
 pub(super) struct Single<'m> {
-    runner: Runner,
+    session: Session,
     machine: &'m Machine,
 }
 
 impl Single<'_> {
     /// The result for the operands that are no constants.
     pub(super) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
-        let Self { runner, machine } = self;
-        let results = machine.threads.enter(|join| runner.run(operands, join))?;
+        let Self { session, machine } = self;
+        let results = machine.threads.enter(|join| session.run(operands, join))?;
         Ok(results[0].as_f32().unwrap_or_default())
     }
 }
@@ -115,6 +120,11 @@ pub(super) fn tensor(graph: &Graph, id: ValueId, data: Vec<f32>) -> Result<Tenso
     Tensor::new(graph.value(id).shape.clone(), sepconv_core::Data::F32(data))
 }
 
+/// Fails where a value of so many samples does not fit memory.
+pub(super) fn probe_results(graph: &Graph, id: ValueId, samples: usize) -> Result<()> {
+    probe_memory((graph.value(id).shape.elements() * size_of::<f32>()).saturating_mul(samples))
+}
+
 /// Runs the network on floats and shows `see` every value of every sample, inputs included.
 pub(super) fn observe(
     graph: &Graph,
@@ -135,6 +145,7 @@ pub(super) fn observe(
         }
         for (i, node) in graph.nodes().iter().enumerate() {
             let mut single = machine.plan(graph, node, &|_| None)?;
+            probe_results(graph, node.output, batch.len())?;
             let mut results = Vec::with_capacity(batch.len());
             for sample in 0..batch.len() {
                 let operands: Vec<&Tensor> = computed(graph, node).map(|id| &live.get(id)[sample]).collect();

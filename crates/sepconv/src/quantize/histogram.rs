@@ -18,6 +18,8 @@ pub(super) struct Histogram {
     zeros: u64,
     low: f32,
     high: f32,
+    /// Whether something infinite or NaN was left out.
+    left_out: bool,
 }
 
 /// Which part of what was seen becomes the range of bytes.
@@ -33,12 +35,13 @@ pub enum Range {
 
 impl Histogram {
     pub(super) fn new() -> Self {
-        Self { counts: vec![0; BINS], first: 0, exponent: -40, zeros: 0, low: 0.0, high: 0.0 }
+        Self { counts: vec![0; BINS], first: 0, exponent: -40, zeros: 0, low: 0.0, high: 0.0, left_out: false }
     }
 
     /// Counts finite numbers.
     pub(super) fn add(&mut self, numbers: &[f32]) {
         let finite = || numbers.iter().copied().filter(|x| x.is_finite());
+        self.left_out |= numbers.iter().any(|x| !x.is_finite());
         self.cover(finite().fold(0.0, f32::min), finite().fold(0.0, f32::max));
         let scale = (-f64::from(self.exponent)).exp2() as f32;
         for x in finite() {
@@ -62,6 +65,11 @@ impl Histogram {
         }
     }
 
+    /// Whether all numbers are finite, and far enough from the greatest floats for a range of them.
+    pub(super) fn is_finite(&self) -> bool {
+        !self.left_out && (self.high - self.low).is_finite()
+    }
+
     fn width(&self) -> f64 {
         f64::from(self.exponent).exp2()
     }
@@ -70,7 +78,8 @@ impl Histogram {
     fn cover(&mut self, low: f32, high: f32) {
         (self.low, self.high) = (self.low.min(low), self.high.max(high));
         let index = |x: f32, exponent: i32| (f64::from(x) / f64::from(exponent).exp2()).floor() as i64;
-        let fits = |exponent: i32| index(self.high, exponent) - index(self.low, exponent) < BINS as i64;
+        // Narrow bins have indices beyond i64.
+        let fits = |exponent: i32| index(self.high, exponent).saturating_sub(index(self.low, exponent)) < BINS as i64;
         let exponent = (self.exponent..).find(|&exponent| fits(exponent)).unwrap_or(i32::MAX);
         let first = index(self.low, exponent);
         if (first, exponent) == (self.first, self.exponent) {

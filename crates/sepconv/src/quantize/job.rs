@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use sepconv_core::{Graph, Result, Tensor, ValueId};
+use sepconv_core::{Error, Graph, Result, Tensor, ValueId};
 
 use super::bytes::Affine;
 use super::execute::Machine;
@@ -38,6 +38,12 @@ impl Network<'_> {
         let noise = self.ends.iter().filter_map(|end| walked.noise.get(end));
         noise.map(|noise| noise.decibels()).fold(f64::INFINITY, f64::min)
     }
+}
+
+fn not_finite(value: &str) -> Error {
+    Error::mismatch("activation is infinite or NaN, which int8 cannot hold")
+        .at(format!("value {value:?}"))
+        .help("is the pre-processing the network's own?")
 }
 
 /// A run of a [`Quantizer`].
@@ -88,6 +94,9 @@ impl Job<'_> {
         let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut advance)?;
         let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
         for (id, histogram) in &statistics.histograms {
+            if !histogram.is_finite() {
+                return Err(not_finite(&graph.value(*id).name));
+            }
             let (low, high) = histogram.range(self.quantizer.range, activation_after(graph, &uses, *id));
             let joined = ranges.entry(roles.shared(*id).unwrap_or(*id)).or_default();
             *joined = (joined.0.min(low), joined.1.max(high));
@@ -104,10 +113,14 @@ impl Job<'_> {
         let compared = if optimize { samples.len() } else { COMPARED };
         let mut done = 0;
         let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimize };
-        walk.run(samples, compared, &mut |count| {
+        let walked = walk.run(samples, compared, &mut |count| {
             done += count;
             progress(Stage::Round, done, graph.nodes().len());
-        })
+        })?;
+        match network.ends.iter().find(|end| walked.noise.get(end).is_some_and(|noise| !noise.is_finite())) {
+            Some(&end) => Err(not_finite(&graph.value(graph.nodes()[end].output).name)),
+            None => Ok(walked),
+        }
     }
 
     /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone quantized.

@@ -146,9 +146,11 @@ impl Quantizer {
     /// Checks what needs no samples: a call of [`run`](Self::run) with this graph fails for the same reasons.
     ///
     /// # Errors
-    /// When the network is quantized already or has no layer to quantize, or when a name of [`keep_float`](Self::keep_float) is no layer's.
+    /// When the network is quantized already or has no layer to quantize, when weights are infinite or NaN, or when a name of
+    /// [`keep_float`](Self::keep_float) is no layer's.
     pub fn check(&self, graph: &Graph) -> Result<()> {
         refuse_quantized(graph)?;
+        refuse_non_finite(graph)?;
         self.named(&spell_out::spell_out(graph)?).map(drop)
     }
 
@@ -156,7 +158,7 @@ impl Quantizer {
     /// the file's own order of axes.
     ///
     /// # Errors
-    /// When the network is quantized already or has no layer to quantize, when batch normalizations are left in it, when samples are not
+    /// When [`check`](Self::check) fails, when activations are infinite or NaN, when batch normalizations are left in it, when samples are not
     /// what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn run(
         &self,
@@ -166,6 +168,7 @@ impl Quantizer {
         progress: Progress<'_>,
     ) -> Result<Quantized> {
         refuse_quantized(graph)?;
+        refuse_non_finite(graph)?;
         execute::check(graph, samples)?;
         let mut job = Job { quantizer: self, samples, machine: Machine::new(options)?, progress };
         let float = spell_out::spell_out(graph)?;
@@ -202,6 +205,18 @@ fn refuse_quantized(graph: &Graph) -> Result<()> {
         None => Ok(()),
         Some(node) => Err(Error::unsupported("network is quantized already").at_node(&node.name, node.op.name())),
     }
+}
+
+fn refuse_non_finite(graph: &Graph) -> Result<()> {
+    for node in graph.nodes().iter().filter(|node| is_layer(graph, node)) {
+        let weights = node.inputs[1..].iter().filter_map(|&id| graph.value(id).constant.as_ref()?.as_f32());
+        if let Some(weight) = weights.flatten().find(|weight| !weight.is_finite()) {
+            return Err(Error::malformed("layer has a weight that is infinite or NaN")
+                .at_node(&node.name, node.op.name())
+                .expected("finite numbers", weight));
+        }
+    }
+    Ok(())
 }
 
 /// A node that networks of floats do not have.

@@ -21,6 +21,10 @@ impl Noise {
         }
     }
 
+    pub(super) fn is_finite(self) -> bool {
+        self.signal.is_finite() && self.noise.is_finite()
+    }
+
     /// The ratio in decibels; infinite where nothing is off.
     pub(super) fn decibels(self) -> f64 {
         if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }

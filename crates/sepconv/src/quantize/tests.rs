@@ -1,14 +1,14 @@
 //! What the parts promise; `tests/quantize.rs` tests the whole.
 
 use sepconv_core::op::Conv2d;
-use sepconv_core::{Builder, DType, Graph, Limits, Op, Shape, Tensor, interpret};
+use sepconv_core::{Builder, DType, Graph, Limits, Op, Shape, Tensor, interpret, rewrite};
 use sepconv_kernels::{Activation, Window};
 
 use super::bytes::Affine;
 use super::execute::Machine;
 use super::histogram::Histogram;
 use super::rounding::Moments;
-use super::{Granularity, Range, equalize, spell_out, statistics, weights};
+use super::{Granularity, Quantizer, Range, equalize, spell_out, statistics, weights};
 use crate::Options;
 use sepconv_core::Uses;
 
@@ -126,6 +126,56 @@ fn equalizing_does_not_change_what_the_network_computes() {
 
 fn first_weights(graph: &Graph) -> Vec<f32> {
     graph.value(graph.nodes()[0].inputs[1]).constant.as_ref().unwrap().as_f32().unwrap().to_vec()
+}
+
+/// Every magnitude that f32 holds, in a weight or in all of a layer: a network or an error, and never a network that is said to have lost
+/// nothing because its numbers are NaN.
+#[test]
+fn weights_of_any_magnitude_are_quantized_or_refused() {
+    let magnitudes = [0.0, 1e-45, 1e-42, 1e-38, 1e-30, 1e-15, 1e10, 1e20, 1e30, 3e38, f32::INFINITY, f32::NAN];
+    let plain = Quantizer::default();
+    let quantizers = [Range::Mse, Range::MinMax, Range::Percentile(99.0)].into_iter().flat_map(|range| {
+        let quantizer = plain.clone().range(range);
+        let per_tensor = quantizer.clone().weights(Granularity::PerTensor).equalize(true);
+        [quantizer.clone(), quantizer.equalize(true).optimize(true), per_tensor]
+    });
+    let activations = [Activation::Clip { low: 0.0, high: 6.0 }, Activation::Relu, Activation::Identity];
+    let graph = layers(&[6, 9, 8, 4], &activations);
+    for quantizer in quantizers {
+        for (magnitude, layer, all) in magnitudes
+            .into_iter()
+            .flat_map(|magnitude| (0..3).flat_map(move |layer| [false, true].map(|all| (magnitude, layer, all))))
+        {
+            let graph = with_weights(&graph, layer, |i, w| if all || i == 0 { w.signum() * magnitude } else { w });
+            let result = quantizer.run(&graph, &samples(6, 3), &Options::default().threads(1), &mut |_, _, _| {});
+            let case = format!("{quantizer:?}, {magnitude} in layer {layer}");
+            match result {
+                Ok(quantized) => {
+                    assert!(magnitude.is_finite() && !quantized.report.sqnr.is_nan(), "{case}");
+                    let y = interpret(&quantized.graph, &samples(6, 1)[0]).unwrap().remove(0);
+                    assert!(y.as_f32().unwrap().iter().all(|y| y.is_finite()), "{case}: {y:?}");
+                }
+                Err(error) if magnitude.is_finite() => assert!(magnitude > 1e15, "{case}: {error}"),
+                Err(error) => assert!(error.message().contains("infinite or NaN"), "{case}: {error}"),
+            }
+        }
+    }
+}
+
+/// The network with other weights in one of its layers.
+fn with_weights(graph: &Graph, layer: usize, change: impl Fn(usize, f32) -> f32) -> Graph {
+    let mut seen = 0..;
+    rewrite(graph, |rewriter, node| {
+        if seen.next() != Some(layer) {
+            return Ok(None);
+        }
+        let weights = graph.value(graph.nodes()[layer].inputs[1]);
+        let floats = weights.constant.as_ref().and_then(|tensor| tensor.as_f32()).unwrap_or_default();
+        let changed = floats.iter().enumerate().map(|(i, &w)| change(i, w)).collect();
+        let changed = rewriter.add_f32(&weights.name, &weights.shape, changed)?;
+        rewriter.builder.node(&node.name, node.op.clone(), &[node.inputs[0], changed, node.inputs[2]]).map(Some)
+    })
+    .unwrap()
 }
 
 /// The moments of a layer of 6 channels that reads `x` where the float network has `factor` times that.

@@ -5,7 +5,7 @@ use sepconv_core::{Graph, Node, Result, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
-use super::execute::{Live, Machine, Single, computed, inward, tensor};
+use super::execute::{Live, Machine, Single, computed, inward, probe_results, tensor};
 use super::roles::{Role, Roles, activation_after, after_activation};
 use super::rounding::Moments;
 use super::statistics::{ChannelMean, Noise};
@@ -116,6 +116,8 @@ impl Walk<'_> {
     fn node(&self, i: usize, node: &Node, integers: Option<&Integers>, state: &mut State) -> Result<Noise> {
         let (result, clip) = self.roles.result(self.graph, i);
         let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, integers, operand))?;
+        // Numbers of one sample in each network come and go beside those that stay.
+        probe_results(self.graph, result, state.samples + state.exact_samples + 2)?;
         let mut stored = Vec::with_capacity(state.samples);
         for sample in 0..state.samples {
             let reals = clipped(self.run_quantized(&mut single, node, state, sample)?, clip);

@@ -2,10 +2,12 @@ use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, Data, Error, Graph, Result, Tensor};
 
 use super::pixels::{Elements, Tables};
-use crate::model::blamed;
+use crate::compiled::quantization;
+use crate::model::with_file;
 use crate::quantize::with_quantized_input;
-use crate::runner::quantization;
-use crate::{Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Runner, class_of};
+use crate::{
+    CompiledModel, Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Session, class_of,
+};
 
 /// What a network thinks a picture shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub struct Prediction {
     pub score: f32,
 }
 
-/// A network that names what pictures show: a [`Runner`] with what stands before and behind it.
+/// A network that names what pictures show: a [`Session`] with pre-processing before it and labels after it.
 ///
 /// ```no_run
 /// use sepconv::{Classifier, Image, Model, Options};
@@ -34,7 +36,7 @@ pub struct Prediction {
 /// ```
 #[derive(Debug)]
 pub struct Classifier {
-    runner: Runner,
+    session: Session,
     input: ImageInput,
     elements: Elements,
     tensor: Tensor,
@@ -50,7 +52,7 @@ pub struct Classifier {
 }
 
 /// What a classifier needs of its model beside the graph.
-pub(crate) struct Origin {
+pub(crate) struct ModelInfo {
     name: String,
     layout: Layout,
     preprocess: Preprocess,
@@ -58,7 +60,7 @@ pub(crate) struct Origin {
     labels: Option<Labels>,
 }
 
-impl Origin {
+impl ModelInfo {
     pub(crate) fn of(model: &Model) -> Result<Self> {
         Ok(Self {
             name: model.name().to_owned(),
@@ -77,23 +79,23 @@ impl Classifier {
     /// # Errors
     /// Those of [`Model::compile`], and when the network is not of this kind.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
-        Self::around(model.import(options)?, Origin::of(model)?, options)
+        Self::from_graph(model.import(options)?, ModelInfo::of(model)?, options)
     }
 
-    pub(crate) fn around(graph: Graph, origin: Origin, options: &Options) -> Result<Self> {
+    pub(crate) fn from_graph(graph: Graph, origin: ModelInfo, options: &Options) -> Result<Self> {
         let name = origin.name.clone();
-        Self::of_network(graph, origin, options).map_err(|error| blamed(error, &name))
+        Self::of_network(graph, origin, options).map_err(|error| with_file(error, &name))
     }
 
-    fn of_network(graph: Graph, origin: Origin, options: &Options) -> Result<Self> {
+    fn of_network(graph: Graph, origin: ModelInfo, options: &Options) -> Result<Self> {
         let unsuitable = |what: &str| Error::unsupported(what).help("`run` takes networks of any kind");
         let quantization = graph.outputs().first().and_then(|port| quantization(&graph, port.value)).cloned();
         let (graph, quantized) = match with_quantized_input(&graph, options.limits)? {
             Some((graph, quantization)) => (graph, Some(quantization)),
             None => (graph, None),
         };
-        let runner = Runner::new(graph, options)?;
-        let [input] = runner.inputs() else { return Err(unsuitable("network has more than one input")) };
+        let session = CompiledModel::from_graph(graph, options)?.session()?;
+        let [input] = session.inputs() else { return Err(unsuitable("network has more than one input")) };
         let tensor = Tensor::zeros(input.shape.clone(), input.dtype);
         let input_quantization = input.quantization.clone();
         let elements = match (input.dtype, quantized) {
@@ -102,7 +104,7 @@ impl Classifier {
             (dtype, _) => Elements::Bytes(dtype, input_quantization.clone()),
         };
         let input = ImageInput::new(&input.shape, origin.layout)?;
-        let output = runner.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
+        let output = session.outputs().first().ok_or_else(|| unsuitable("network has no output"))?;
         let classes = output.shape.iter().copied().max().unwrap_or(0);
         if classes < 2 || classes != output.shape.elements() || output.dtype == DType::I64 {
             return Err(unsuitable("network does not score classes").expected(
@@ -116,13 +118,13 @@ impl Classifier {
         if several(tensor.dtype(), &input_quantization) || several(output.dtype, &quantization) {
             return Err(unsuitable("bytes of pixels or classes have several scales"));
         }
-        let Origin { preprocess, usual_geometry, labels, .. } = origin;
+        let ModelInfo { preprocess, usual_geometry, labels, .. } = origin;
         let labels = labels.and_then(|labels| labels.for_outputs(classes).ok());
         Ok(Self {
             tables: Tables::new(&preprocess, &elements),
             scores: Vec::with_capacity(classes),
             softmax_added: false,
-            runner,
+            session,
             input,
             elements,
             tensor,
@@ -171,7 +173,7 @@ impl Classifier {
 
     /// The number of outputs, with a background class where there is one.
     pub fn classes(&self) -> usize {
-        self.runner.outputs()[0].shape.elements()
+        self.session.outputs()[0].shape.elements()
     }
 
     /// Whether the scores of the last picture are a softmax of what the network gave, which did not add up to 1.
@@ -215,7 +217,7 @@ impl Classifier {
                 .expected(format_args!("{width}x{height}"), format_args!("{}x{}", image.width(), image.height())));
         }
         self.tables.fill(image, &self.input, &mut self.tensor);
-        let output = self.runner.run(&self.tensor)?;
+        let output = &self.session.run(&[&self.tensor])?[0];
         let (scale, zero_point) = self.quantization.as_ref().and_then(QuantParams::as_per_tensor).unwrap_or((1.0, 0));
         let real = |q: i32| (q - zero_point) as f32 * scale;
         self.scores.clear();

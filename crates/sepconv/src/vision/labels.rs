@@ -107,11 +107,11 @@ fn synset(line: &str) -> Option<(usize, String)> {
 
 /// The true class of each picture: lines of `file index`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Truth {
+pub struct GroundTruth {
     classes: HashMap<String, usize>,
 }
 
-impl Truth {
+impl GroundTruth {
     /// Reads and [parses](Self::parse) a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -121,7 +121,7 @@ impl Truth {
     /// Lines of a file's name and the index of its class, counted from 0 without a background class, separated by spaces or tabs.
     ///
     /// # Errors
-    /// When a line is something else or a file is named twice.
+    /// When a line is something else or a file has two classes.
     pub fn parse(text: &str) -> Result<Self> {
         let mut classes = HashMap::new();
         for (number, line) in text.lines().enumerate() {
@@ -137,10 +137,9 @@ impl Truth {
                     at(Error::malformed("line is not a file and its class")
                         .expected("`file index`", format_args!("{line:?}")))
                 })?;
-            if classes.insert(name.to_owned(), class).is_some() {
-                return Err(at(
-                    Error::malformed("file has two classes").expected("each file once", format_args!("{name:?} again"))
-                ));
+            if let Some(other) = classes.insert(name.to_owned(), class).filter(|other| *other != class) {
+                return Err(at(Error::malformed("file has two classes")
+                    .expected(format_args!("{other} again for {name:?}"), class)));
             }
         }
         if classes.is_empty() { Err(Error::malformed("no file and class in the list")) } else { Ok(Self { classes }) }
@@ -160,7 +159,7 @@ impl Truth {
 }
 
 /// Names of files and classes, counted from 0 without a background class. Of a name that comes twice the last class counts.
-impl FromIterator<(String, usize)> for Truth {
+impl FromIterator<(String, usize)> for GroundTruth {
     fn from_iter<I: IntoIterator<Item = (String, usize)>>(pictures: I) -> Self {
         Self { classes: pictures.into_iter().collect() }
     }
@@ -212,11 +211,12 @@ mod tests {
 
     #[test]
     fn truth_takes_names_with_spaces_and_refuses_contradictions() {
-        let truth = Truth::parse("a b.jpg 7\n\nc.png\t0\n").unwrap();
+        let truth = GroundTruth::parse("a b.jpg 7\n\nc.png\t0\n").unwrap();
         assert_eq!((truth.class("a b.jpg"), truth.class("c.png"), truth.class("d")), (Some(7), Some(0), None));
         assert_eq!(truth.files(), ["a b.jpg", "c.png"]);
+        assert_eq!(GroundTruth::parse("a 1\na 1\n").unwrap().files(), ["a"]);
         for bad in ["", "a", "a b", "a -1", "a 1\na 2"] {
-            assert!(Truth::parse(bad).is_err(), "{bad:?}");
+            assert!(GroundTruth::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

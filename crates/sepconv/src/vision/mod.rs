@@ -8,8 +8,8 @@ mod labels;
 mod pixels;
 mod preprocess;
 
-pub(crate) use classifier::Origin;
+pub(crate) use classifier::ModelInfo;
 pub use classifier::{Classifier, Prediction};
 pub use image::Image;
-pub use labels::{Labels, Truth, class_of};
+pub use labels::{GroundTruth, Labels, class_of};
 pub use preprocess::{Geometry, ImageInput, Layout, Preprocess, Source};

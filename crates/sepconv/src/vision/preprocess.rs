@@ -217,7 +217,7 @@ impl Preprocess {
     }
 
     /// The same, said by someone else.
-    pub(crate) fn said_by(mut self, source: Source) -> Self {
+    pub(crate) fn with_source(mut self, source: Source) -> Self {
         self.source = source;
         self
     }

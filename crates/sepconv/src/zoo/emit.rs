@@ -1,12 +1,15 @@
 //! A network with its parameters as a graph.
 
 use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Reduce, Slice, Transpose};
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId};
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId, probe_memory};
 use sepconv_kernels::reduce::Reduction;
 use sepconv_kernels::{Activation, Window};
 
 use super::network::{Architecture, Block, Head, Squeeze};
 use super::{BlockKind, Item, Layer, Padding, Parameters, Part, Role};
+
+/// Bytes that are left beside each parameter, for everything small.
+const HEADROOM: usize = 4 << 20;
 
 pub(super) fn graph(architecture: &Architecture, parameters: &mut impl Parameters) -> Result<Graph> {
     let limits = Limits::default();
@@ -216,6 +219,7 @@ impl<P: Parameters> Emitter<'_, P> {
                 format_args!("{shape} more"),
             )
         })?;
+        probe_memory(shape.elements() * size_of::<f32>() + HEADROOM)?;
         let tensor = self.parameters.tensor(&role, &shape)?;
         if *tensor.shape() != shape || tensor.dtype() != DType::F32 {
             return Err(Error::mismatch("parameter has the wrong shape or type")

@@ -2,11 +2,11 @@
 //! its Lite form, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of constructors.
 //!
 //! ```
-//! use sepconv::{Options, Tensor, models};
+//! use sepconv::{Options, Tensor, zoo};
 //!
-//! let network = models::named("mobilenet_v1@32x0.25")?.classes(10);
-//! let mut runner = network.build()?.compile(&Options::default())?;
-//! let logits = runner.run(&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32])?)?;
+//! let network = zoo::named("mobilenet_v1@32x0.25")?.classes(10);
+//! let mut session = network.build()?.compile(&Options::default())?.session()?;
+//! let logits = &session.run(&[&Tensor::f32([1, 3, 32, 32], vec![0.5; 3 * 32 * 32])?])?[0];
 //! assert_eq!(logits.shape()[..], [1, 10]);
 //! # Ok::<(), sepconv::Error>(())
 //! ```

@@ -17,7 +17,7 @@ mod tflite;
 use std::fmt::{Display, Write};
 
 use allocation_counter::measure;
-use sepconv::{DType, Model, Options, Result, Runner, Tensor};
+use sepconv::{DType, Model, Options, Result, Session, Tensor};
 
 /// What a hostile file may make us allocate at a time, beside a few times its own size: what SECURITY.md says of a small picture.
 const MOST_BYTES: u64 = 128 << 20;
@@ -29,19 +29,20 @@ type Case = (&'static str, Vec<u8>);
 fn networks(extension: &str, cases: impl IntoIterator<Item = Case>) -> String {
     texts(cases, |name, bytes| {
         let model = Model::from_bytes(format!("{}.{extension}", name.replace(' ', "_")), bytes)?;
-        let mut runner = model.compile(&Options::default().threads(1))?;
-        answer(&mut runner)
+        let mut session = model.compile(&Options::default().threads(1))?.session()?;
+        answer(&mut session)
     })
 }
 
 /// The first numbers of each output, for an input of ones.
-fn answer(runner: &mut Runner) -> Result<String> {
+fn answer(session: &mut Session) -> Result<String> {
     let one = |shape: &sepconv::Shape, dtype| match dtype {
         DType::F32 => Tensor::f32(shape.to_vec(), vec![1.0; shape.elements()]),
         _ => Ok(Tensor::zeros(shape.clone(), dtype)),
     };
-    let inputs: Vec<Tensor> = runner.inputs().iter().map(|info| one(&info.shape, info.dtype)).collect::<Result<_>>()?;
-    let outputs = runner.run_all(&inputs.iter().collect::<Vec<_>>())?;
+    let inputs: Vec<Tensor> =
+        session.inputs().iter().map(|info| one(&info.shape, info.dtype)).collect::<Result<_>>()?;
+    let outputs = session.run(&inputs.iter().collect::<Vec<_>>())?;
     let told = outputs.iter().map(|output| match output.as_f32() {
         Some(list) => format!("answer: f32 {} {:?}", output.shape(), &list[..list.len().min(4)]),
         None => format!("answer: {} {}", output.dtype(), output.shape()),

@@ -1,7 +1,7 @@
 //! Tensors: `.safetensors` and NumPy's files.
 
+use sepconv::safetensors;
 use sepconv::{Limits, npy};
-use sepconv_formats::safetensors;
 
 use crate::texts;
 

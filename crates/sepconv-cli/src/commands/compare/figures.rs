@@ -1,6 +1,6 @@
 //! Numbers of several layers together.
 
-use sepconv::measure::compare::{Comparison, Contest, Cost, Side};
+use sepconv::measure::compare::{Candidate, Comparison, Cost, NetworkComparison};
 use serde::Serialize;
 
 /// What one side of a comparison costs and takes.
@@ -30,7 +30,7 @@ pub(super) struct Totals {
 }
 
 impl Figures {
-    fn of(side: &Side) -> Self {
+    fn of(side: &Candidate) -> Self {
         let Cost { macs, parameters, weight_bytes, activation_bytes } = side.cost();
         let (min_ms, median_ms) = (side.times().min(), side.times().median());
         Self { macs, parameters, weight_bytes, activation_bytes, min_ms, median_ms }
@@ -62,8 +62,8 @@ impl Figures {
 }
 
 impl Both {
-    pub(super) fn of(contest: &Contest) -> Self {
-        Self { separable: Figures::of(&contest.separable), standard: Figures::of(&contest.standard) }
+    pub(super) fn of(comparison: &Comparison) -> Self {
+        Self { separable: Figures::of(&comparison.separable), standard: Figures::of(&comparison.standard) }
     }
 
     fn with(self, other: Self, combine: fn(Figures, Figures) -> Figures) -> Self {
@@ -72,20 +72,20 @@ impl Both {
     }
 
     /// How many times as many multiply-accumulates the standard side needs.
-    pub(super) fn promised(&self) -> f64 {
+    pub(super) fn theoretical_speedup(&self) -> f64 {
         self.standard.macs as f64 / self.separable.macs as f64
     }
 
     /// How many times as long it takes, by the shortest times.
-    pub(super) fn delivered(&self) -> f64 {
+    pub(super) fn measured_speedup(&self) -> f64 {
         self.standard.min_ms / self.separable.min_ms
     }
 }
 
 impl Totals {
-    pub(super) fn of(comparison: &Comparison) -> Self {
+    pub(super) fn of(comparison: &NetworkComparison) -> Self {
         let none = Both { separable: Figures::default(), standard: Figures::default() };
-        let each = comparison.pairs().iter().map(|pair| Both::of(&pair.contest));
+        let each = comparison.pairs().iter().map(|pair| Both::of(&pair.comparison));
         let pairs = each.fold(none, |sum, pair| sum.with(pair, Figures::plus));
         let network = Both::of(comparison.network());
         Self { pairs, rest: network.with(pairs, Figures::minus), network }

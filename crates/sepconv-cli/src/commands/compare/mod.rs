@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use sepconv::{file, measure::compare::Comparison};
+use sepconv::{file, measure::compare::NetworkComparison};
 
 use self::output::{Output, print_text};
 use crate::args::CompileArgs;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     rounds: usize,
 
-    /// Draw what is promised and what is delivered (.svg)
+    /// Draw theoretical and measured speedups (.svg)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 
@@ -43,10 +43,10 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let read = args.compile.files_read(&args.model, &model);
     args.plot.iter().try_for_each(|plot| read.check_output(plot, &["svg"]))?;
-    let mut comparison = Comparison::new(&model, &args.compile.options()?)?;
+    let mut comparison = NetworkComparison::new(&model, &args.compile.options()?)?;
     let mut progress = Progress::new("compare   ", args.rounds, args.json);
     for done in 1..=args.rounds {
-        comparison.round()?;
+        comparison.measure()?;
         progress.show(done, "");
     }
     drop(progress);

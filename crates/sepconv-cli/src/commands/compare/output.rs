@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use sepconv::measure::compare::{Comparison, Contest, Pair};
+use sepconv::measure::compare::{Comparison, LayerComparison, NetworkComparison};
 use serde::Serialize;
 
 use super::figures::{Both, Figures, Totals};
@@ -16,7 +16,7 @@ pub(super) struct Output<'a> {
     pairs: Vec<PairJson<'a>>,
     unpaired: Vec<Unpaired<'a>>,
     totals: Totals,
-    network: ContestJson<'a>,
+    network: ComparisonJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -30,19 +30,19 @@ struct PairJson<'a> {
     channels: [usize; 2],
     plane: [usize; 2],
     #[serde(flatten)]
-    contest: ContestJson<'a>,
+    comparison: ComparisonJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
-struct ContestJson<'a> {
-    separable: SideJson<'a>,
-    standard: SideJson<'a>,
-    promised: f64,
-    delivered: f64,
+struct ComparisonJson<'a> {
+    separable: CandidateJson<'a>,
+    standard: CandidateJson<'a>,
+    theoretical_speedup: f64,
+    measured_speedup: f64,
 }
 
 #[derive(Debug, Serialize)]
-struct SideJson<'a> {
+struct CandidateJson<'a> {
     #[serde(flatten)]
     figures: Figures,
     ms: &'a [f64],
@@ -55,7 +55,7 @@ struct Unpaired<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(model: String, rounds: usize, comparison: &'a Comparison) -> Self {
+    pub(super) fn new(model: String, rounds: usize, comparison: &'a NetworkComparison) -> Self {
         Self {
             model,
             isa: comparison.isa(),
@@ -64,13 +64,13 @@ impl<'a> Output<'a> {
             pairs: comparison.pairs().iter().map(PairJson::new).collect(),
             unpaired: comparison.unpaired().iter().map(|(name, why)| Unpaired { name, why }).collect(),
             totals: Totals::of(comparison),
-            network: ContestJson::new(comparison.network()),
+            network: ComparisonJson::new(comparison.network()),
         }
     }
 }
 
 impl<'a> PairJson<'a> {
-    fn new(pair: &'a Pair) -> Self {
+    fn new(pair: &'a LayerComparison) -> Self {
         Self {
             depthwise: &pair.depthwise,
             pointwise: &pair.pointwise,
@@ -80,45 +80,47 @@ impl<'a> PairJson<'a> {
             stride: pair.stride,
             channels: pair.channels,
             plane: pair.plane,
-            contest: ContestJson::new(&pair.contest),
+            comparison: ComparisonJson::new(&pair.comparison),
         }
     }
 }
 
-impl<'a> ContestJson<'a> {
-    fn new(contest: &'a Contest) -> Self {
-        let Both { separable, standard } = Both::of(contest);
+impl<'a> ComparisonJson<'a> {
+    fn new(comparison: &'a Comparison) -> Self {
+        let Both { separable, standard } = Both::of(comparison);
         Self {
-            separable: SideJson { figures: separable, ms: contest.separable.times().all() },
-            standard: SideJson { figures: standard, ms: contest.standard.times().all() },
-            promised: contest.promised(),
-            delivered: contest.delivered(),
+            separable: CandidateJson { figures: separable, ms: comparison.separable.times().all() },
+            standard: CandidateJson { figures: standard, ms: comparison.standard.times().all() },
+            theoretical_speedup: comparison.theoretical_speedup(),
+            measured_speedup: comparison.measured_speedup(),
         }
     }
 }
 
-pub(super) fn print_text(model: &str, rounds: usize, comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn print_text(
+    model: &str,
+    rounds: usize,
+    comparison: &NetworkComparison,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let totals = Totals::of(comparison);
     let rounds = plural(rounds, "round");
     writeln!(out, "{} on {}, {}, {rounds}\n", shown(model), comparison.isa(), threads(comparison.threads()))?;
     writeln!(out, "what pairs cost, and the standard (std) convolutions that they stand for")?;
     print_costs(comparison, &totals, out)?;
-    writeln!(
-        out,
-        "\nhow many times less arithmetic is promised, how many times less time delivered (by the shortest of each)"
-    )?;
+    writeln!(out, "\ntheoretical speedup: MACs; measured speedup: shortest times")?;
     print_times(comparison, &totals, out)?;
     for (name, why) in comparison.unpaired() {
         writeln!(out, "\nnot compared: {}, {why}", shown(name))?;
     }
-    let (promised, delivered) = (totals.network.promised(), totals.network.delivered());
+    let (theoretical, measured) = (totals.network.theoretical_speedup(), totals.network.measured_speedup());
     let faster =
-        if delivered >= 1.0 { format!("{delivered:.1}x faster") } else { format!("{:.1}x slower", 1.0 / delivered) };
-    writeln!(out, "\n{promised:.2}x fewer MACs, {faster}")
+        if measured >= 1.0 { format!("{measured:.1}x faster") } else { format!("{:.1}x slower", 1.0 / measured) };
+    writeln!(out, "\n{theoretical:.2}x fewer MACs, {faster}")
 }
 
 /// `3x3/2 32 -> 64`
-pub(super) fn convolution(pair: &Pair) -> String {
+pub(super) fn convolution(pair: &LayerComparison) -> String {
     let ([kh, kw], [down, right], [from, to]) = (pair.kernel, pair.stride, pair.channels);
     let stride = match (down, right) {
         (1, 1) => String::new(),
@@ -128,13 +130,13 @@ pub(super) fn convolution(pair: &Pair) -> String {
     format!("{kh}x{kw}{stride} {from} -> {to}")
 }
 
-fn names(pair: &Pair) -> String {
+fn names(pair: &LayerComparison) -> String {
     let between = if pair.squeeze_excite { " + SE + " } else { " + " };
     let [depthwise, pointwise] = [&pair.depthwise, &pair.pointwise].map(|name| report::shorten(name, 24));
     format!("{depthwise}{between}{pointwise}")
 }
 
-fn print_costs(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
+fn print_costs(comparison: &NetworkComparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
     let headings = [
         ("#", Align::Right),
         ("pair", Align::Left),
@@ -174,18 +176,18 @@ fn print_costs(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -
     };
     let pairs = comparison.pairs().iter().enumerate().map(|(i, pair)| {
         let plane = format!("{}x{}", pair.plane[0], pair.plane[1]);
-        row([(i + 1).to_string(), names(pair), convolution(pair), plane], Both::of(&pair.contest))
+        row([(i + 1).to_string(), names(pair), convolution(pair), plane], Both::of(&pair.comparison))
     });
     let sums = named(totals).map(|(name, both)| row(["".into(), name.into(), "".into(), "".into()], both));
     report::table(out, headings, &pairs.chain([Default::default()]).chain(sums).collect::<Vec<_>>())
 }
 
-fn print_times(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
+fn print_times(comparison: &NetworkComparison, totals: &Totals, out: &mut impl Write) -> io::Result<()> {
     let headings = [
         ("#", Align::Right),
         ("pair", Align::Left),
-        ("promised", Align::Right),
-        ("delivered", Align::Right),
+        ("theory", Align::Right),
+        ("measured", Align::Right),
         ("share", Align::Right),
         ("min ms", Align::Right),
         ("std", Align::Right),
@@ -194,16 +196,16 @@ fn print_times(comparison: &Comparison, totals: &Totals, out: &mut impl Write) -
     ];
     let row = |number: String, name: String, both: Both, ratios: bool| {
         let Both { separable, standard } = both;
-        let (promised, delivered) = (both.promised(), both.delivered());
-        let share = format!("{:.0} %", 100.0 * delivered / promised);
-        let [promised, delivered, share] = [format!("{promised:.2}x"), format!("{delivered:.2}x"), share]
+        let (theoretical, measured) = (both.theoretical_speedup(), both.measured_speedup());
+        let share = format!("{:.0} %", 100.0 * measured / theoretical);
+        let [theoretical, measured, share] = [format!("{theoretical:.2}x"), format!("{measured:.2}x"), share]
             .map(|ratio| if ratios { ratio } else { String::new() });
         let [min, min_std, median, median_std] =
             [separable.min_ms, standard.min_ms, separable.median_ms, standard.median_ms].map(|ms| format!("{ms:.3}"));
-        [number, name, promised, delivered, share, min, min_std, median, median_std]
+        [number, name, theoretical, measured, share, min, min_std, median, median_std]
     };
     let pairs = comparison.pairs().iter().enumerate();
-    let pairs = pairs.map(|(i, pair)| row((i + 1).to_string(), names(pair), Both::of(&pair.contest), true));
+    let pairs = pairs.map(|(i, pair)| row((i + 1).to_string(), names(pair), Both::of(&pair.comparison), true));
     // What is left of times are differences: their ratio says nothing.
     let sums = named(totals).map(|(name, both)| row(String::new(), name.to_owned(), both, name != "rest"));
     report::table(out, headings, &pairs.chain([Default::default()]).chain(sums).collect::<Vec<_>>())

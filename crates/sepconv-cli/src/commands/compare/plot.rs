@@ -1,8 +1,8 @@
-//! Promised and delivered as a drawing: a broad pale bar for each pair and the network, a narrow strong one in it.
+//! Theoretical and measured speedups as a drawing: a broad pale bar for each pair and the network, a narrow strong one in it.
 
 use std::fmt::Write;
 
-use sepconv::measure::compare::{Comparison, Contest};
+use sepconv::measure::compare::{Comparison, NetworkComparison};
 
 use super::output::convolution;
 use crate::drawing::{self, escape};
@@ -17,19 +17,17 @@ const TOP: usize = 84;
 const ROW: usize = 26;
 
 /// The drawing as SVG, for light and dark pages.
-pub(super) fn draw(model: &str, comparison: &Comparison) -> String {
+pub(super) fn draw(model: &str, comparison: &NetworkComparison) -> String {
     let network = comparison.network();
     let pairs = comparison.pairs().iter().enumerate();
-    let rows: Vec<(String, &Contest)> = pairs
-        .map(|(i, pair)| (format!("{}  {}", i + 1, convolution(pair)), &pair.contest))
+    let rows: Vec<(String, &Comparison)> = pairs
+        .map(|(i, pair)| (format!("{}  {}", i + 1, convolution(pair)), &pair.comparison))
         .chain([("network".to_owned(), network)])
         .collect();
     let title = format!("What separable convolutions save: {}", shorten(model, 48));
     let machine = format!("{}, {}", comparison.isa(), threads(comparison.threads()));
-    let (promised, delivered) = (network.promised(), network.delivered());
-    let description = format!(
-        "{promised:.2} times less arithmetic promised, {delivered:.2} times less time delivered, for the whole network."
-    );
+    let (theoretical, measured) = (network.theoretical_speedup(), network.measured_speedup());
+    let description = format!("{theoretical:.2}x fewer MACs, {measured:.2}x less time, for the whole network.");
     let bottom = TOP + ROW * rows.len() + 8;
     let body = axis(&rows, bottom, &machine) + &legend() + &bars(&rows);
     drawing::svg(&title, &description, [WIDTH, bottom + 48], &body)
@@ -42,12 +40,12 @@ fn legend() -> String {
             x + 36
         )
     };
-    entry(LEFT, "pale", 45, 18, "promised: MACs")
-        + &entry(LEFT + 160, "strong", 50, 8, "delivered: time (shortest runs)")
+    entry(LEFT, "pale", 45, 18, "theoretical: MACs")
+        + &entry(LEFT + 160, "strong", 50, 8, "measured: time (shortest runs)")
 }
 
 /// Lines at round numbers, named below.
-fn axis(rows: &[(String, &Contest)], bottom: usize, machine: &str) -> String {
+fn axis(rows: &[(String, &Comparison)], bottom: usize, machine: &str) -> String {
     let mut svg = String::new();
     let (most, step) = (most(rows), step(most(rows)));
     let mut tick = 0.0;
@@ -66,13 +64,14 @@ fn axis(rows: &[(String, &Contest)], bottom: usize, machine: &str) -> String {
     svg
 }
 
-fn bars(rows: &[(String, &Contest)]) -> String {
+fn bars(rows: &[(String, &Comparison)]) -> String {
     let mut svg = String::new();
     let most = most(rows);
-    for (i, (label, contest)) in rows.iter().enumerate() {
-        let (y, promised, delivered) = (TOP + ROW * i, contest.promised(), contest.delivered());
+    for (i, (label, comparison)) in rows.iter().enumerate() {
+        let (y, theoretical, measured) =
+            (TOP + ROW * i, comparison.theoretical_speedup(), comparison.measured_speedup());
         let length = |times: f64| place(times, most) - LEFT as f64;
-        let text = place(promised.max(delivered), most) + 6.0;
+        let text = place(theoretical.max(measured), most) + 6.0;
         let _ = writeln!(svg, "<text class=\"end\" x=\"{}\" y=\"{}\">{}</text>", LEFT - 8, y + 16, escape(label));
         let mut bar = |class: &str, y: usize, times: f64, height: usize| {
             let length = length(times);
@@ -81,16 +80,18 @@ fn bars(rows: &[(String, &Contest)]) -> String {
                 "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{length:.1}\" height=\"{height}\"/>"
             );
         };
-        bar("pale", y + 2, promised, ROW - 6);
-        bar("strong", y + 8, delivered, ROW - 18);
-        let _ = writeln!(svg, "<text x=\"{text:.1}\" y=\"{}\">{delivered:.1}</text>", y + 16);
+        bar("pale", y + 2, theoretical, ROW - 6);
+        bar("strong", y + 8, measured, ROW - 18);
+        let _ = writeln!(svg, "<text x=\"{text:.1}\" y=\"{}\">{measured:.1}</text>", y + 16);
     }
     svg
 }
 
 /// The longest bar.
-fn most(rows: &[(String, &Contest)]) -> f64 {
-    rows.iter().flat_map(|(_, contest)| [contest.promised(), contest.delivered()]).fold(1.0, f64::max)
+fn most(rows: &[(String, &Comparison)]) -> f64 {
+    rows.iter()
+        .flat_map(|(_, comparison)| [comparison.theoretical_speedup(), comparison.measured_speedup()])
+        .fold(1.0, f64::max)
 }
 
 /// Where a number stands.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use sepconv::{DType, Format, Graph, ImageInput, Layer, Layout, Model, Plan, Preprocess, Runner, TensorInfo};
+use sepconv::{CompiledModel, DType, Format, Graph, ImageInput, Layer, Layout, Model, Plan, Preprocess, TensorInfo};
 use serde::Serialize;
 
 use self::partial::OperatorJson;
@@ -107,17 +107,17 @@ impl<'a> LayerJson<'a> {
         let plan = || PlanJson {
             step: layer.step,
             kernel: &layer.kernel,
-            why: &layer.why,
+            why: &layer.reason,
             block: layer.block,
-            threads: layer.parts,
+            threads: layer.threads,
         };
         Self {
             name: &layer.name,
             op: &layer.op,
             inputs: layer.inputs.iter().map(|shape| &shape[..]).collect(),
-            input_dtype: layer.takes.to_string(),
+            input_dtype: layer.input_dtype.to_string(),
             output: &layer.output,
-            dtype: layer.gives.to_string(),
+            dtype: layer.output_dtype.to_string(),
             parameters: layer.parameters,
             macs: layer.macs,
             activation_bytes: layer.bytes,
@@ -161,26 +161,26 @@ fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let options = args.compile.options()?;
-    let runner = match model.compile(&options) {
-        Ok(runner) => runner,
+    let compiled = match model.compile(&options) {
+        Ok(compiled) => compiled,
         Err(error) => return partial::print(&args, &model, error, out),
     };
-    let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, runner.plan());
+    let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, compiled.plan());
     // What a network of something else than pictures states or defaults to means nothing.
-    let preprocess = if image_input(&model, &runner).is_some() { Some(model.preprocess()?) } else { None };
+    let preprocess = if image_input(&model, &compiled).is_some() { Some(model.preprocess()?) } else { None };
     if args.json {
-        print_json(&args, &model, &runner, preprocess.as_ref(), totals, out)
+        print_json(&args, &model, &compiled, preprocess.as_ref(), totals, out)
     } else {
-        print_text(&args, &model, &runner, preprocess.as_ref(), &totals, out)
+        print_text(&args, &model, &compiled, preprocess.as_ref(), &totals, out)
     }
 }
 
-fn image_input(model: &Model, runner: &Runner) -> Option<ImageInput> {
+fn image_input(model: &Model, compiled: &CompiledModel) -> Option<ImageInput> {
     let usual = match model.format() {
         Format::Onnx | Format::Built => Layout::Nchw,
         Format::Tflite => Layout::Nhwc,
     };
-    runner.inputs().first().and_then(|input| ImageInput::new(&input.shape, usual).ok())
+    compiled.inputs().first().and_then(|input| ImageInput::new(&input.shape, usual).ok())
 }
 
 fn format_name(model: &Model) -> &'static str {
@@ -194,17 +194,17 @@ fn format_name(model: &Model) -> &'static str {
 fn print_json(
     args: &Args,
     model: &Model,
-    runner: &Runner,
+    compiled: &CompiledModel,
     preprocess: Option<&Preprocess>,
     totals: Totals,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let plan = runner.plan();
+    let plan = compiled.plan();
     let output = Output {
         model: args.model.display().to_string(),
         format: format_name(model),
-        inputs: TensorJson::all(runner.inputs()),
-        outputs: TensorJson::all(runner.outputs()),
+        inputs: TensorJson::all(compiled.inputs()),
+        outputs: TensorJson::all(compiled.outputs()),
         preprocess: preprocess.map(Into::into),
         description: model.description(),
         labels: model.labels().map_or(vec![], |labels| labels.names().to_vec()),
@@ -220,16 +220,16 @@ fn print_json(
 fn print_text(
     args: &Args,
     model: &Model,
-    runner: &Runner,
+    compiled: &CompiledModel,
     preprocess: Option<&Preprocess>,
     totals: &Totals,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let plan = runner.plan();
+    let plan = compiled.plan();
     writeln!(out, "{} ({})", shown(model.name()), format_name(model))?;
-    for (role, infos) in [("input", runner.inputs()), ("output", runner.outputs())] {
+    for (role, infos) in [("input", compiled.inputs()), ("output", compiled.outputs())] {
         for info in infos {
-            let layout = match image_input(model, runner) {
+            let layout = match image_input(model, compiled) {
                 Some(image) if role == "input" => format!(" {}", report::layout(image.layout)),
                 _ => String::new(),
             };
@@ -289,9 +289,9 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
             let name = report::shorten(&layer.name, 32);
             let parameters = if layer.parameters == 0 { String::new() } else { count(layer.parameters as u64) };
             let macs = if layer.macs == 0 { String::new() } else { count(layer.macs) };
-            let dtype = match layer.takes == layer.gives {
-                true => layer.gives.to_string(),
-                false => format!("{} -> {}", layer.takes, layer.gives),
+            let dtype = match layer.input_dtype == layer.output_dtype {
+                true => layer.output_dtype.to_string(),
+                false => format!("{} -> {}", layer.input_dtype, layer.output_dtype),
             };
             let (number, output) = (number.to_string(), dims(&layer.output));
             [number, name, layer.op.clone(), dtype, output, parameters, macs, bytes(layer.bytes)]
@@ -326,9 +326,9 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
                 layer.step.to_string(),
                 layer.op.clone(),
                 layer.kernel.clone(),
-                layer.parts.to_string(),
+                layer.threads.to_string(),
                 block,
-                layer.why.clone(),
+                layer.reason.clone(),
             ]
         })
         .collect();

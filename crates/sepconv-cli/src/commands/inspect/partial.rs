@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use sepconv::{Error, Model, OperatorCount, Signature};
+use sepconv::{Error, Model, OperatorCount, TensorSpec};
 use serde::Serialize;
 
 use super::{Args, format_name};
@@ -29,8 +29,8 @@ struct PortJson<'a> {
     dtype: String,
 }
 
-impl<'a> From<&'a Signature> for PortJson<'a> {
-    fn from(port: &'a Signature) -> Self {
+impl<'a> From<&'a TensorSpec> for PortJson<'a> {
+    fn from(port: &'a TensorSpec) -> Self {
         Self { name: &port.name, shape: &port.dims, dtype: port.dtype.to_string() }
     }
 }
@@ -92,6 +92,6 @@ pub(super) fn print(args: &Args, model: &Model, error: Error, out: &mut impl Wri
     Err(Failure::Told(code(&error)))
 }
 
-fn ports(ports: &[Signature]) -> Vec<PortJson<'_>> {
+fn ports(ports: &[TensorSpec]) -> Vec<PortJson<'_>> {
     ports.iter().map(PortJson::from).collect()
 }

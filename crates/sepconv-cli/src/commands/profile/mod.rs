@@ -103,31 +103,32 @@ struct GroupJson {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
     let read = args.compile.files_read(&args.model, &model).and(args.input.file());
-    args.trace.iter().try_for_each(|trace| read.check_output(trace, &["json"]))?;
-    args.plot.iter().try_for_each(|plot| read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
+    let all_read = read.clone().and(calibration::path());
+    args.trace.iter().try_for_each(|trace| all_read.check_output(trace, &["json"]))?;
+    args.plot.iter().try_for_each(|plot| all_read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
     let given = args.input.read(&model)?;
     let options = given.options(args.compile.options()?, &model);
-    let (name, mut runner) = (model.name().to_owned(), model.into_runner(&options)?);
-    let machine = calibration::known(&options, runner.plan().threads(), runner.plan().isa().name())?;
-    let inputs = given.tensors(&runner)?;
+    let (name, mut session) = (model.name().to_owned(), model.into_compiled(&options)?.session()?);
+    let machine = calibration::known(&options, session.plan().threads(), session.plan().isa().name(), &read)?;
+    let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for _ in 0..args.warmup {
-        runner.run_all(&inputs).map_err(|error| given.in_file(error))?;
+        session.run(&inputs).map_err(|error| given.in_file(error))?;
     }
     let mut progress = Progress::new("profile   ", args.runs, args.json);
-    let profile = runner.profile(&inputs, args.runs, |run| progress.show(run, ""));
+    let profile = session.profile(&inputs, args.runs, |run| progress.show(run, ""));
     progress.show(args.runs, "");
     drop(progress);
     let profile = profile.map_err(|error| given.in_file(error))?;
-    let steps = profile.steps(runner.plan(), &machine);
+    let steps = profile.steps(session.plan(), &machine);
     if let Some(path) = &args.trace {
-        file::write(path, &serde_json::to_vec(&trace(runner.plan(), &profile, &steps))?)?;
+        file::write(path, &serde_json::to_vec(&trace(session.plan(), &profile, &steps))?)?;
     }
     if let Some(path) = &args.plot {
-        let bytes = 2 * report::int8_macs(runner.plan()) > runner.plan().macs();
+        let bytes = 2 * report::int8_macs(session.plan()) > session.plan().macs();
         file::write(path, plot::draw(&name, &machine, &steps, bytes).as_bytes())?;
     }
-    let report = Report { plan: runner.plan(), machine: &machine, profile: &profile, steps: &steps };
+    let report = Report { plan: session.plan(), machine: &machine, profile: &profile, steps: &steps };
     if args.json { report.json(&args, out) } else { report.text(&args, out) }
 }
 
@@ -307,7 +308,7 @@ impl Report<'_> {
 
 impl<'a> LayerJson<'a> {
     fn new(layer: &'a Layer) -> Self {
-        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.why }
+        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.reason }
     }
 }
 

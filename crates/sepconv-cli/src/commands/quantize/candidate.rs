@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use sepconv::onnx::Metadata;
 use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
-use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Runner, Tensor, Times, onnx};
+use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Session, Tensor, Times, onnx};
 
 use super::Args;
 use crate::accuracy::{Labeled, Tally};
@@ -20,7 +20,7 @@ pub(super) struct Experiment<'a> {
     args: &'a Args,
     options: Options,
     graph: Graph,
-    float: Runner,
+    float: Session,
     pub(super) preprocess: Preprocess,
     /// What the file that is written says about its use.
     metadata: Metadata,
@@ -49,7 +49,8 @@ impl<'a> Experiment<'a> {
         let preprocess = args.metadata.preprocess.of(&model)?;
         let graph = model.graph(&options)?;
         let metadata = args.metadata.of(&model, &graph)?;
-        args.method.quantizer().check(&graph)?;
+        let in_file = |error: Error| error.in_file(&args.model.display().to_string());
+        args.method.quantizer().check(&graph).map_err(in_file)?;
         let open = |folder: &PathBuf| Labeled::open(folder, args.labels.as_deref(), &metadata.labels);
         let labeled = args.evaluate.as_ref().map(open).transpose()?;
         labeled.iter().try_for_each(|labeled| labeled.check_classes(classes(&graph)))?;
@@ -60,7 +61,7 @@ impl<'a> Experiment<'a> {
         warn_of_assumed(&preprocess);
         let mut experiment = Self {
             samples: samples(&images, args.json, &model, &graph, &preprocess)?,
-            float: model.compile(&options)?,
+            float: model.compile(&options)?.session()?,
             accuracy: None,
             metadata,
             args,
@@ -79,9 +80,9 @@ impl<'a> Experiment<'a> {
         let file = onnx::write(&quantized.graph, &self.metadata)?;
         let model = Model::from_bytes(self.args.output.display().to_string(), file.as_slice())?;
         let accuracy = self.accuracy(&model, "after     ")?;
-        let mut runner = model.compile(&self.options)?;
-        let times = self.time(&mut runner)?;
-        let (isa, threads) = (runner.plan().isa().to_string(), runner.plan().threads());
+        let mut session = model.compile(&self.options)?.session()?;
+        let times = self.time(&mut session)?;
+        let (isa, threads) = (session.plan().isa().to_string(), session.plan().threads());
         Ok(Candidate { report: quantized.report, file, accuracy, times, isa, threads })
     }
 
@@ -104,21 +105,26 @@ impl<'a> Experiment<'a> {
         let Some(labeled) = &self.labeled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
         let tally = labeled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
-        if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(Some(tally)) }
+        if tally.failed > 0 {
+            return Err(Error::io("labeled images cannot be read: the accuracy would be that of the others")
+                .expected(format_args!("{} images", tally.images + tally.failed), tally.images)
+                .into());
+        }
+        Ok(Some(tally))
     }
 
     /// Runs both networks in turns on the first sample.
-    fn time(&mut self, quantized: &mut Runner) -> Result<[Times; 2]> {
+    fn time(&mut self, quantized: &mut Session) -> Result<[Times; 2]> {
         let inputs: Vec<&Tensor> = self.samples[0].iter().collect();
         for _ in 0..WARMUP {
-            self.float.run_all(&inputs)?;
-            quantized.run_all(&inputs)?;
+            self.float.run(&inputs)?;
+            quantized.run(&inputs)?;
         }
         let mut times = [Times::default(), Times::default()];
         let mut progress = Progress::new("time      ", self.args.runs, self.args.json);
         for done in 1..=self.args.runs {
-            times[0].add(|| self.float.run_all(&inputs).map(drop))?;
-            times[1].add(|| quantized.run_all(&inputs).map(drop))?;
+            times[0].add(|| self.float.run(&inputs).map(drop))?;
+            times[1].add(|| quantized.run(&inputs).map(drop))?;
             progress.show(done, "");
         }
         Ok(times)

@@ -1,5 +1,5 @@
 use super::{FusedClamps, QuantizedValue, U8Params, kernel_scale};
-use crate::op::{Pool, PoolKind, QAveragePool, Window};
+use crate::op::{Operator, Pool, PoolKind, QAveragePool, Window};
 use crate::{Node, Op, Result, Rewriter, ValueId};
 
 /// Means of u8 under a window, or over the whole feature map.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sepconv_core::{ErrorKind, Graph, Limits, Plan, Runner, Tensor, ValueId, interpret, passes::optimize};
+use sepconv_core::{ErrorKind, Graph, Limits, Plan, Session, Tensor, ValueId, interpret, passes::optimize};
 use sepconv_kernels::Isa;
 
 use crate::common::Backwards;
@@ -30,8 +30,8 @@ pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> Compared {
                 Err(error) if error.kind() == ErrorKind::Unsupported => continue,
                 Err(error) => panic!("seed {seed}: {error}\n{graph}"),
             };
-            let mut runner = Runner::new(plan);
-            let got = runner.run(&inputs.iter().collect::<Vec<_>>(), &Backwards(threads)).unwrap();
+            let mut session = Session::new(plan).unwrap();
+            let got = session.run(&inputs.iter().collect::<Vec<_>>(), &Backwards(threads)).unwrap();
             compared.plans += 1;
             if expected.iter().zip(got).all(|(expected, got)| same(expected, got, &[])) {
                 continue;

@@ -9,7 +9,7 @@ mod refused;
 
 use sepconv_core::op::{BinaryFunction, Concat};
 use sepconv_core::{
-    DType, Data, Graph, Limits, Op, Plan, Runner, Tensor, interpret,
+    DType, Data, Graph, Limits, Op, Plan, Session, Tensor, interpret,
     op::QConvOutput,
     passes::{CANONICALIZING, FUSING, optimize},
 };
@@ -54,8 +54,8 @@ fn check_plans(graph: &Graph, inputs: &[Tensor]) {
     let expected = interpret(graph, inputs).unwrap();
     let inputs: Vec<&Tensor> = inputs.iter().collect();
     for isa in Isa::available() {
-        let mut runner = Runner::new(Plan::new(graph, isa, 2, &Limits::default()).unwrap());
-        let got = runner.run(&inputs, &Backwards(2)).unwrap();
+        let mut session = Session::new(Plan::new(graph, isa, 2, &Limits::default()).unwrap()).unwrap();
+        let got = session.run(&inputs, &Backwards(2)).unwrap();
         assert!(got == expected, "{isa} differs from the definition:\n{graph}");
     }
 }

@@ -73,7 +73,7 @@ fn network_of(mut node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> GraphP
 /// The result of a node on these operands.
 fn answer(node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> Tensor {
     let name = node.op_type.clone();
-    let graph = load(network_of(node, x, operands), 18).and_then(|onnx| onnx.graph(&Binding::default()));
+    let graph = load(network_of(node, x, operands), 18).and_then(|onnx| onnx.graph(&ImportOptions::default()));
     let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
     let optimized = passes::optimize(graph.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let result = |graph: &Graph| interpret(graph, std::slice::from_ref(x)).expect("one input").remove(0);
@@ -83,13 +83,13 @@ fn answer(node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> Tensor {
         _ => assert_eq!(lowered, y, "{name} after the passes"),
     }
     let plan = Plan::new(&optimized, Isa::best(), 1, &Limits::default());
-    let mut runner = Runner::new(plan.unwrap_or_else(|error| panic!("{name}: {error}")));
-    assert_eq!(runner.run(&[x], &Serial).expect("one input"), [lowered], "{name} as a plan");
+    let mut session = Session::new(plan.unwrap_or_else(|error| panic!("{name}: {error}"))).unwrap();
+    assert_eq!(session.run(&[x], &Serial).expect("one input"), [lowered], "{name} as a plan");
     y
 }
 
 fn refusal(node: NodeProto, x: &Tensor, operands: Vec<Operand>) -> String {
-    let result = load(network_of(node, x, operands), 18).and_then(|onnx| onnx.graph(&Binding::default()));
+    let result = load(network_of(node, x, operands), 18).and_then(|onnx| onnx.graph(&ImportOptions::default()));
     result.expect_err("the network is not acceptable").to_string()
 }
 
@@ -351,7 +351,7 @@ fn many_nodes_cannot_share_one_long_list_of_scales() {
         let Known(bytes) = u8(&[10_000], &[0; 10_000]) else { unreachable!("weights are known") };
         let weights = vec![TensorProto { name: "w".into(), ..*bytes }, weight("scale", &[10_000], &[1.0; 10_000])];
         let limits = Limits { max_memory: 1 << 21, ..Limits::default() };
-        load(network(&[1], nodes, weights), 13)?.graph(&Binding { limits, ..Binding::default() })
+        load(network(&[1], nodes, weights), 13)?.graph(&ImportOptions { limits, ..ImportOptions::default() })
     };
     assert!(shared(10).is_ok());
     let error = shared(20).expect_err("20 lists of 80 kB");
@@ -366,12 +366,12 @@ fn quantization_must_make_sense() {
     for (value, text) in [(0.0, "0"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
         assert_eq!(
             quantize(vec![X, scale(value)]),
-            format!("scale of a quantization makes no sense{place}a finite number other than zero, got {text}")
+            format!("scale of a quantization is not valid{place}a finite number other than zero, got {text}")
         );
     }
     assert_eq!(
         quantize(vec![X, scale(-0.5)]),
-        format!("scale of a quantization makes no sense{place}a positive number, got -0.5")
+        format!("scale of a quantization is not valid{place}a positive number, got -0.5")
     );
     assert_eq!(
         quantize(vec![X, floats(&[2], &[1.0; 2])]),

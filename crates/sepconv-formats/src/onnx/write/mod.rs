@@ -12,7 +12,7 @@ use std::path::Path;
 
 use prost::Message;
 use sepconv_core::op::{Pad, PadMode, Pool};
-use sepconv_core::{Error, Graph, Node, Op, Port, Result, Value};
+use sepconv_core::{Error, Graph, Node, Op, Port, Result, Value, probe_memory};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::Coordinates;
 
@@ -28,7 +28,7 @@ use writer::Writer;
 /// axes of its ports, weights are inside, and integers behind [`Op::Dequantize`] stay integers (QDQ).
 ///
 /// # Errors
-/// Unsupported for the integer operators that lowering makes; limit above the 2 GiB that a protobuf message holds, and for metadata
+/// Unsupported for the integer operators that lowering makes; io where there is not memory enough; limit above the 2 GiB that a protobuf message holds, and for metadata
 /// that would not be read again.
 pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
     let version = opset(graph);
@@ -57,6 +57,7 @@ pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
         return Err(Error::limit("network is larger than an ONNX file can be")
             .expected(format_args!("at most {most} bytes"), model.encoded_len()));
     }
+    probe_memory(model.encoded_len())?;
     Ok(model.encode_to_vec())
 }
 

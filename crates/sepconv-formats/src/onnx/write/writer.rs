@@ -1,10 +1,13 @@
 use std::collections::HashMap;
 
 use sepconv_core::op::{Dequantize, QuantParams};
-use sepconv_core::{Graph, Node, Op, Port, Result, Shape, Tensor, ValueId};
+use sepconv_core::{Graph, Node, Op, Port, Result, Shape, Tensor, ValueId, probe_memory};
 
 use super::{attribute, ops, tensor};
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
+
+/// Bytes that are left beside each constant, for everything small.
+const HEADROOM: usize = 4 << 20;
 
 /// A tensor of the file that holds a value of the graph: axis `i` of the value is axis `order[i]` of the tensor.
 #[derive(Clone, Debug)]
@@ -194,6 +197,8 @@ impl<'g> Writer<'g> {
     fn constant(&mut self, id: ValueId, order: &[usize]) -> Result<String> {
         let value = self.graph.value(id);
         let constant = value.constant.as_deref().expect("what is no input and not computed yet is a constant");
+        // Once in another order of axes, once as bytes.
+        probe_memory(2 * constant.shape().elements() * constant.dtype().size() + HEADROOM)?;
         let turned = tensor::turned(constant, order)?;
         Ok(self.initializer(&value.name, |name| tensor::proto(name, &turned)))
     }

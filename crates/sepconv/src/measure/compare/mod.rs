@@ -1,15 +1,15 @@
 //! What separability buys on this machine: every pair of a depthwise and a pointwise convolution beside the standard convolution that it
-//! stands for, and the whole network beside its standard [twin].
+//! stands for, and the whole network beside [the same with standard convolutions](sepconv_core::passes::with_standard_convs).
 //!
 //! ```no_run
-//! use sepconv::{Model, Options, compare::Comparison};
+//! use sepconv::{Model, Options, measure::compare::NetworkComparison};
 //!
-//! let mut comparison = Comparison::new(&Model::open("mobilenet_v1.onnx")?, &Options::default())?;
+//! let mut comparison = NetworkComparison::new(&Model::open("mobilenet_v1.onnx")?, &Options::default())?;
 //! for _ in 0..20 {
-//!     comparison.round()?;
+//!     comparison.measure()?;
 //! }
 //! let network = comparison.network();
-//! println!("{:.2}x fewer MACs, {:.2}x faster", network.promised(), network.delivered());
+//! println!("{:.2}x fewer MACs, {:.2}x faster", network.theoretical_speedup(), network.measured_speedup());
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!
@@ -18,7 +18,7 @@
 //! nothing there. Both sides run on floats, with this library's kernels. That for standard convolutions is direct: for 3×3 at stride 1,
 //! Winograd's algorithm (Lavin and Gray 2015, arXiv 1509.09308) needs fewer multiplications, so a library that has it narrows the gap.
 
-mod side;
+mod candidate;
 
 use sepconv_core::analysis::{NotSeparable, SeparableConv, extract_subgraph, separable_convs};
 use sepconv_core::op::{Binary, UnaryFunction};
@@ -26,22 +26,22 @@ use sepconv_core::passes::{canonicalize_without_folding, optimize, with_standard
 use sepconv_core::{Error, Graph, Node, Op, Result};
 use sepconv_kernels::{Activation, Isa};
 
-use crate::{Model, Options, model::blamed, quantize::quantized_node, threads::Threads};
+use crate::{Model, Options, model::with_file, quantize::quantized_node, threads::Threads};
 
-pub use self::side::{Cost, Side};
+pub use self::candidate::{Candidate, Cost};
 
 /// A network beside its standard twin, pair by pair and as a whole, ready to be timed.
 #[derive(Debug)]
-pub struct Comparison {
+pub struct NetworkComparison {
     machine: Machine,
-    pairs: Vec<Pair>,
-    network: Contest,
+    pairs: Vec<LayerComparison>,
+    network: Comparison,
     unpaired: Vec<(String, &'static str)>,
 }
 
 /// A depthwise and a pointwise convolution beside the standard one that they stand for.
 #[derive(Debug)]
-pub struct Pair {
+pub struct LayerComparison {
     /// The name of the depthwise convolution in the file.
     pub depthwise: String,
     /// The name of the pointwise convolution in the file.
@@ -59,16 +59,16 @@ pub struct Pair {
     /// The plane of the result, `[h, w]`.
     pub plane: [usize; 2],
     /// How the two compare.
-    pub contest: Contest,
+    pub comparison: Comparison,
 }
 
 /// Two ways to the same shape of result.
 #[derive(Debug)]
-pub struct Contest {
+pub struct Comparison {
     /// What the network has.
-    pub separable: Side,
+    pub separable: Candidate,
     /// What it would have with standard convolutions.
-    pub standard: Side,
+    pub standard: Candidate,
 }
 
 /// What sides run on.
@@ -79,7 +79,7 @@ struct Machine {
     count: usize,
 }
 
-impl Comparison {
+impl NetworkComparison {
     /// Makes every pair of a network, the network and its twin ready to run. Nothing is timed yet.
     ///
     /// # Errors
@@ -89,8 +89,8 @@ impl Comparison {
         let machine =
             Machine { isa: options.resolve_isa()?, threads: Threads::new(options.threads)?, count: options.threads };
         let graph =
-            canonicalize_without_folding(model.import(options)?).map_err(|error| blamed(error, model.name()))?;
-        Self::of(&graph, machine, options).map_err(|error| blamed(error, model.name()))
+            canonicalize_without_folding(model.import(options)?).map_err(|error| with_file(error, model.name()))?;
+        Self::of(&graph, machine, options).map_err(|error| with_file(error, model.name()))
     }
 
     fn of(graph: &Graph, machine: Machine, options: &Options) -> Result<Self> {
@@ -100,13 +100,13 @@ impl Comparison {
                 .help("compare the network of floats that it was made from"));
         }
         let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
-        let network = machine.contest(graph, options)?;
+        let network = machine.comparison(graph, options)?;
         let mut memory = network.memory();
         for found in separable_convs(graph) {
             match found {
                 Ok(found) => {
-                    let pair = Pair::new(graph, &found, &machine, options)?;
-                    memory = memory.saturating_add(pair.contest.memory());
+                    let pair = LayerComparison::new(graph, &found, &machine, options)?;
+                    memory = memory.saturating_add(pair.comparison.memory());
                     check_memory(memory, options)?;
                     pairs.push(pair);
                 }
@@ -128,22 +128,22 @@ impl Comparison {
     ///
     /// # Errors
     /// None are expected.
-    pub fn round(&mut self) -> Result<()> {
+    pub fn measure(&mut self) -> Result<()> {
         let Self { machine, pairs, network, .. } = self;
-        let contests = pairs.iter_mut().map(|pair| &mut pair.contest).chain([network]);
-        for side in contests.flat_map(|contest| [&mut contest.separable, &mut contest.standard]) {
+        let comparisons = pairs.iter_mut().map(|pair| &mut pair.comparison).chain([network]);
+        for side in comparisons.flat_map(|comparison| [&mut comparison.separable, &mut comparison.standard]) {
             side.time(&machine.threads)?;
         }
         Ok(())
     }
 
     /// The pairs, in the order of the network.
-    pub fn pairs(&self) -> &[Pair] {
+    pub fn pairs(&self) -> &[LayerComparison] {
         &self.pairs
     }
 
     /// The whole network.
-    pub fn network(&self) -> &Contest {
+    pub fn network(&self) -> &Comparison {
         &self.network
     }
 
@@ -163,7 +163,7 @@ impl Comparison {
     }
 }
 
-impl Pair {
+impl LayerComparison {
     fn new(graph: &Graph, pair: &SeparableConv, machine: &Machine, options: &Options) -> Result<Self> {
         let [depthwise, pointwise] = [pair.depthwise, pair.pointwise].map(|i| &graph.nodes()[i]);
         let Op::Conv2d(conv) = &depthwise.op else {
@@ -181,33 +181,33 @@ impl Pair {
             stride: conv.window.stride,
             channels: [input.last(), output.last()],
             plane: [output[1], output[2]],
-            contest: machine.contest(&extract_subgraph(graph, &pair.nodes())?, options)?,
+            comparison: machine.comparison(&extract_subgraph(graph, &pair.nodes())?, options)?,
         })
     }
 }
 
 impl Machine {
     /// A tidy graph and its twin, ready to run.
-    fn contest(&self, graph: &Graph, options: &Options) -> Result<Contest> {
+    fn comparison(&self, graph: &Graph, options: &Options) -> Result<Comparison> {
         let twin = with_standard_convs(graph, &options.limits)?;
-        Ok(Contest { separable: self.side(graph.clone(), options)?, standard: self.side(twin, options)? })
+        Ok(Comparison { separable: self.side(graph.clone(), options)?, standard: self.side(twin, options)? })
     }
 
-    fn side(&self, graph: Graph, options: &Options) -> Result<Side> {
+    fn side(&self, graph: Graph, options: &Options) -> Result<Candidate> {
         let parameters = graph.parameters();
-        Side::new(parameters, &optimize(graph)?, self, &options.limits)
+        Candidate::new(parameters, &optimize(graph)?, self, &options.limits)
     }
 }
 
-impl Contest {
+impl Comparison {
     /// How many times as many multiply-accumulates the standard side needs: `1 / (1/N + 1/k²)` for a plain pair of a k×k kernel and N channels
     /// out (MobileNetV1, section 3.1).
-    pub fn promised(&self) -> f64 {
+    pub fn theoretical_speedup(&self) -> f64 {
         self.standard.cost().macs as f64 / self.separable.cost().macs as f64
     }
 
     /// How many times as long the standard side takes, by the shortest times; not a number before the first round.
-    pub fn delivered(&self) -> f64 {
+    pub fn measured_speedup(&self) -> f64 {
         self.standard.times().min() / self.separable.times().min()
     }
 

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::single;
 use crate::networks;
 use crate::protobuf::{Message, floats, ints, network, node};
+use sepconv::onnx::Onnx;
 use sepconv::{Model, Options};
-use sepconv_formats::onnx::Onnx;
 
 const VAST: i64 = i64::MAX;
 

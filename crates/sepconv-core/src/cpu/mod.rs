@@ -1,0 +1,15 @@
+//! The CPU backend: a kernel for every node ([`lower`]), the nodes that run together ([`schedule`]), packed weights
+//! ([`weights`]), a place for every value ([`arena`]): together a [`Plan`]. A [`Session`] runs it.
+
+mod aligned;
+mod arena;
+mod chain;
+mod lower;
+mod plan;
+mod planner;
+mod schedule;
+mod session;
+mod weights;
+
+pub use plan::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Step};
+pub use session::{Session, Stage};

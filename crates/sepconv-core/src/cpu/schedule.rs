@@ -1,0 +1,250 @@
+use alloc::vec;
+use alloc::vec::Vec;
+
+use sepconv_kernels::Activation;
+
+use super::chain::{Geometry, MOST_LAYERS, recomputed_rows, row_block};
+use super::lower::ConvElement;
+use crate::op::{Binary, BinaryFunction, Conv2d, ConvKind, Convolution, image};
+use crate::{DType, Graph, Node, Op, Uses, ValueId};
+
+/// Nodes that become a step. Only the result of the last is kept.
+pub(super) enum Group<'g> {
+    Single(usize),
+    /// Convolutions that each read only the one before.
+    Chain(Vec<ConvNode<'g, f32>>),
+    #[cfg(feature = "int8")]
+    ChainInt8(Vec<ConvNode<'g, u8>>),
+    Gated(Gated<'g>),
+}
+
+/// A convolution of a chain.
+pub(super) struct ConvNode<'g, T: ConvElement> {
+    pub(super) index: usize,
+    pub(super) conv: T::Conv<'g>,
+    pub(super) geometry: Geometry,
+    kind: ConvKind,
+    adds_residual: bool,
+}
+
+/// The product with a gate for each channel, and the projection that only it is for.
+pub(super) struct Gated<'g> {
+    pub(super) product: usize,
+    /// Which operand of the product is the gate.
+    pub(super) gate: usize,
+    pub(super) projection: usize,
+    pub(super) conv: &'g Conv2d,
+}
+
+/// A group in its place in the order of execution.
+pub(super) struct Scheduled<'g> {
+    pub(super) group: Group<'g>,
+    /// The node that takes the global mean of the result, if the step leaves the means of its rows for it.
+    pub(super) mean: Option<usize>,
+}
+
+impl Group<'_> {
+    /// The nodes, in order.
+    pub(super) fn nodes(&self) -> Vec<usize> {
+        match self {
+            Self::Single(node) => vec![*node],
+            Self::Chain(convs) => convs.iter().map(|conv| conv.index).collect(),
+            #[cfg(feature = "int8")]
+            Self::ChainInt8(convs) => convs.iter().map(|conv| conv.index).collect(),
+            Self::Gated(Gated { product, projection, .. }) => vec![*product, *projection],
+        }
+    }
+
+    /// The node whose result is kept.
+    pub(super) fn last(&self) -> usize {
+        match self {
+            Self::Single(node) => *node,
+            Self::Chain(convs) => convs[convs.len() - 1].index,
+            #[cfg(feature = "int8")]
+            Self::ChainInt8(convs) => convs[convs.len() - 1].index,
+            Self::Gated(Gated { projection, .. }) => *projection,
+        }
+    }
+}
+
+/// A result between two layers that is smaller stays in the second-level cache: the layers run one after the other.
+const SMALL: usize = 200 << 10;
+
+/// Weights that stay in the second-level cache beside the rows of a chain, so that reading them again for each row
+/// block costs little.
+const L2_WEIGHT_BUDGET: usize = 96 << 10;
+
+/// Layers of a chain that slide over rows, at most: each adds to the rows that threads compute twice.
+const MOST_WINDOWS: usize = 3;
+
+/// Every node by itself: nothing is fused.
+pub(super) fn unfused(graph: &Graph) -> Vec<Scheduled<'_>> {
+    (0..graph.nodes.len()).map(|node| Scheduled { group: Group::Single(node), mean: None }).collect()
+}
+
+/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, convolutions
+/// that follow each other together where that saves traffic, a gate with the projection that it is for.
+pub(super) fn schedule(graph: &Graph, threads: usize) -> Vec<Scheduled<'_>> {
+    let uses = Uses::new(graph);
+    let mut is_grouped = vec![false; graph.nodes.len()];
+    // A group runs in the place of its last node: only its own nodes read the results of the others.
+    let mut groups: Vec<Option<Group<'_>>> = (0..graph.nodes.len()).map(|_| None).collect();
+    for i in 0..graph.nodes.len() {
+        if !is_grouped[i] {
+            let group = group(graph, &uses, i, threads);
+            group.nodes().into_iter().for_each(|node| is_grouped[node] = true);
+            let last = group.last();
+            groups[last] = Some(group);
+        }
+    }
+    let groups = groups.into_iter().flatten();
+    groups.map(|group| Scheduled { mean: mean_after(graph, &uses, group.last()), group }).collect()
+}
+
+/// The group that begins with node `i`.
+fn group<'g>(graph: &'g Graph, uses: &Uses, i: usize, threads: usize) -> Group<'g> {
+    let group = gated(graph, uses, i).map(Group::Gated);
+    let group = group.or_else(|| chain(graph, uses, i, threads).map(Group::Chain));
+    #[cfg(feature = "int8")]
+    let group = group.or_else(|| chain(graph, uses, i, threads).map(Group::ChainInt8));
+    group.unwrap_or(Group::Single(i))
+}
+
+/// Whether a node is the mean over height and width.
+pub(super) fn is_global_mean(node: &Node) -> bool {
+    node.op.operator().is_global_mean()
+}
+
+/// The node that takes the global mean of a node's result, where the step of that node can leave the means of its rows.
+fn mean_after(graph: &Graph, uses: &Uses, node: usize) -> Option<usize> {
+    let node = &graph.nodes[node];
+    let mut readers = uses.readers(node.output).iter().copied().filter(|_| leaves_means(graph, node));
+    readers.rfind(|&reader| is_global_mean(&graph.nodes[reader]))
+}
+
+/// Whether the step of a node can leave the means of its rows: those of f32 depthwise convolutions can.
+fn leaves_means(graph: &Graph, node: &Node) -> bool {
+    let is_f32 = matches!(node.op.operator().as_convolution(), Some(Convolution::F32(_)));
+    is_f32
+        && graph.conv_kind(node) == Some(ConvKind::Depthwise)
+        && node.inputs.len() == 3
+        && graph.value(node.output).shape.elements() > 0
+}
+
+/// The product with a gate for each channel and the projection that alone reads it, where scaling the projection's
+/// weights costs less than scaling its input.
+fn gated<'g>(graph: &'g Graph, uses: &Uses, product: usize) -> Option<Gated<'g>> {
+    let node = &graph.nodes[product];
+    let Op::Binary(Binary { function: BinaryFunction::Mul, activation: Activation::Identity }) = node.op else {
+        return None;
+    };
+    let gate = gate(graph, node)?;
+    let projection = uses.sole_reader(node.output)?;
+    let project = &graph.nodes[projection];
+    let Some(Convolution::F32(conv)) = project.op.operator().as_convolution() else { return None };
+    let is_projection = graph.conv_kind(project) == Some(ConvKind::Pointwise)
+        && project.inputs[0] == node.output
+        && graph.value(project.inputs[1]).constant.is_some();
+    let shape = &graph.value(project.output).shape;
+    let (elements, channels) = (shape.elements(), shape.last());
+    let pays = elements > channels && elements / channels >= channels;
+    (is_projection && pays).then_some(Gated { product, gate, projection, conv })
+}
+
+/// Which operand of a product has an element for each channel, where the other has the shape of the result.
+fn gate(graph: &Graph, product: &Node) -> Option<usize> {
+    let shape = |id: ValueId| &graph.value(id).shape;
+    let out = shape(product.output);
+    [0, 1].into_iter().find(|&i| {
+        let [gate, x] = [i, 1 - i].map(|i| shape(product.inputs[i]));
+        x == out && gate != out && gate.elements() == out.last() && gate.last() == out.last()
+    })
+}
+
+/// Convolutions from `first` on that each are the only reader of the one before, as many as it pays to run together.
+fn chain<'g, T: ConvElement>(
+    graph: &'g Graph,
+    uses: &Uses,
+    first: usize,
+    threads: usize,
+) -> Option<Vec<ConvNode<'g, T>>> {
+    let mut convs = vec![ConvNode::<T>::new(graph, first)?];
+    let mut traffic = weight_bytes(graph, first);
+    while convs.len() < MOST_LAYERS {
+        let last = &convs[convs.len() - 1];
+        let (result, adds_residual) = (graph.nodes[last.index].output, last.adds_residual);
+        let Some(next) = uses.sole_reader(result) else { break };
+        let Some(conv) = ConvNode::new(graph, next) else { break };
+        let slides = matches!(conv.kind, ConvKind::Depthwise | ConvKind::Pointwise);
+        if graph.nodes[next].inputs[0] != result || adds_residual || !slides {
+            break;
+        }
+        convs.push(conv);
+        let link = graph.value(result).bytes() / graph.value(result).shape[0].max(1);
+        let apart = traffic.saturating_add(weight_bytes(graph, next)).saturating_add(2 * link);
+        let together = fused_traffic(graph, &convs);
+        let recomputed = recomputed(graph, &convs).saturating_mul(threads - 1);
+        let windows = convs.iter().filter(|conv| conv.geometry.window.is_some()).count();
+        let pays = together.is_some_and(|together| together.saturating_add(recomputed) <= apart);
+        match together {
+            Some(together) if link > SMALL && pays && windows <= MOST_WINDOWS => traffic = together,
+            Some(_) | None => {
+                convs.pop();
+                break;
+            }
+        }
+    }
+    (convs.len() > 1).then_some(convs)
+}
+
+/// Bytes of weights that a chain reads from beyond the second-level cache: all of them for each row block, unless they
+/// stay there. `None` where not even single rows stay there.
+fn fused_traffic<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> Option<usize> {
+    let weights = convs.iter().map(|conv| weight_bytes(graph, conv.index)).sum::<usize>();
+    let geometries = geometries(convs);
+    let rows = row_block(&geometries, size_of::<T>())?;
+    let blocks = geometries[geometries.len() - 1].output[0].div_ceil(rows);
+    Some(if weights <= L2_WEIGHT_BUDGET { weights } else { weights.saturating_mul(blocks) })
+}
+
+/// Multiply-adds that are done twice wherever the rows of two threads are neighbors, as bytes that take as long: a core
+/// multiplies one f32 or four u8 in the time that it takes to fetch a byte from beyond the second-level cache.
+fn recomputed<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> usize {
+    let shared = recomputed_rows(&geometries(convs));
+    let macs = |(conv, &rows): (&ConvNode<'_, T>, &usize)| {
+        let node = &graph.nodes[conv.index];
+        let (values, output) = (node.inputs.iter().map(|&id| graph.value(id)), graph.value(node.output));
+        let all = usize::try_from(node.op.macs(&values.collect::<Vec<_>>(), &output.shape)).unwrap_or(usize::MAX);
+        let rate = if output.dtype == DType::F32 { 1 } else { 4 };
+        all / (output.shape[0] * output.shape[1]) * rows / rate
+    };
+    convs[..convs.len() - 1].iter().zip(&shared).map(macs).sum()
+}
+
+fn geometries<T: ConvElement>(convs: &[ConvNode<'_, T>]) -> Vec<Geometry> {
+    convs.iter().map(|conv| conv.geometry.clone()).collect()
+}
+
+fn weight_bytes(graph: &Graph, node: usize) -> usize {
+    graph.value(graph.nodes[node].inputs[1]).bytes()
+}
+
+impl<'g, T: ConvElement> ConvNode<'g, T> {
+    /// A node that a chain may have: a convolution on elements `T` of more than a pixel, whose weights are constants; a
+    /// depthwise one adds no residual.
+    fn new(graph: &'g Graph, index: usize) -> Option<Self> {
+        let node = &graph.nodes[index];
+        let convolution = node.op.operator().as_convolution()?;
+        let kind = graph.conv_kind(node)?;
+        let (window, adds_residual) = (convolution.window(), node.inputs.len() > convolution.residual_index());
+        let conv = T::convolution(convolution)?;
+        let [input, output] = [node.inputs[0], node.output].map(|id| &graph.value(id).shape);
+        let constant = node.inputs[1..3].iter().all(|id| graph.value(*id).constant.is_some());
+        if !constant || output.elements() <= output.last() || (kind == ConvKind::Depthwise && adds_residual) {
+            return None;
+        }
+        let window = (kind != ConvKind::Pointwise).then_some(window);
+        let geometry = Geometry { window, input: image(input), output: image(output) };
+        Some(Self { index, conv, geometry, kind, adds_residual })
+    }
+}
