@@ -18,10 +18,12 @@ use std::env;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 
-use crate::commands::{bench, classify, compare, evaluate, export, inspect, machine, models, profile, quantize, run};
+use crate::commands::{
+    bench, classify, compare, completions, evaluate, export, inspect, machine, man, models, profile, quantize, run,
+};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::ErrorJson;
@@ -58,6 +60,10 @@ enum Command {
     Run(run::Args),
     /// List the families of networks that have names.
     Models(models::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Print a manual page.
+    Man(man::Args),
 }
 
 impl Command {
@@ -73,7 +79,7 @@ impl Command {
             Self::Machine(args) => args.json,
             Self::Quantize(args) => args.json,
             Self::Models(args) => args.json,
-            Self::Export(_) | Self::Run(_) => false,
+            Self::Export(_) | Self::Run(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 
@@ -90,6 +96,8 @@ impl Command {
             Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
             Self::Models(args) => models::execute(args, out),
+            Self::Completions(args) => completions::execute(&args, Cli::command(), out),
+            Self::Man(args) => man::execute(&args, Cli::command(), out),
         }
     }
 }

@@ -3,10 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod compare;
+pub(crate) mod completions;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod machine;
+pub(crate) mod man;
 pub(crate) mod models;
 pub(crate) mod profile;
 pub(crate) mod quantize;

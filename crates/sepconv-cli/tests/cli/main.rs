@@ -3,6 +3,7 @@
 mod cases;
 mod commands;
 mod compare;
+mod documentation;
 mod errors;
 mod escaping;
 mod labels;
