@@ -97,7 +97,28 @@ fn batched(
         Op::Softmax(softmax) if softmax.axis == axis => {
             return Err(Error::unsupported("operator mixes the images of a batch"));
         }
-        other => other.clone(),
+        // Each image by itself, or the shape of the result tells.
+        op @ (Op::Softmax(_)
+        | Op::Conv2d(_)
+        | Op::ConvTranspose(_)
+        | Op::Dense(_)
+        | Op::MatMul(_)
+        | Op::BatchNorm(_)
+        | Op::Pool(_)
+        | Op::Reduce(_)
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Resize(_)
+        | Op::Transpose(_)
+        | Op::Concat(_)
+        | Op::Pad(_)
+        | Op::Gather(_)
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
+        | Op::Lut(_)
+        | Op::QConv2d(_)
+        | Op::QBinary(_)
+        | Op::QAveragePool(_)) => op.clone(),
     };
     let value = rewriter.builder.node(&node.name, op, &operands)?;
     match batch_axis(graph, rewriter, node, value, batch) {
