@@ -56,9 +56,15 @@ pub use options::{ISA_VARIABLE, Options};
 pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
 pub use separable::SeparableConv2d;
 pub use session::Session;
-/// What fallible functions of this crate return.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
 pub use vision::{
     Classifier, Geometry, GroundTruth, Image, ImageInput, Labels, Layout, Prediction, Preprocess, Source, class_of,
 };
+
+/// What fallible functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The programs of the pages that introduce the project and the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
+struct Readme;
