@@ -159,8 +159,8 @@ fn inputs_enter_in_the_order_that_is_wanted_later() {
     let mut net = Net::new(15);
     let x = net.input(&[1, 3, 6, 6]);
     let mean = net.constant(&[3, 1, 1]);
-    let centerd = net.node(BinaryFunction::Sub, &[x, mean]);
-    let x = net.nhwc(centerd);
+    let centered = net.node(BinaryFunction::Sub, &[x, mean]);
+    let x = net.nhwc(centered);
     let x = net.conv(x, 4, 3, 2, 1);
     let x = net.nchw(x);
     insta::assert_snapshot!(check(net.finish(&[x]), 16));

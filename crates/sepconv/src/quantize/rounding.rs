@@ -19,7 +19,7 @@ pub(super) struct Moments {
     /// Taps of one filter.
     taps: usize,
     /// Whether means are taken away: where the bias makes up for what becomes of them.
-    centerd: bool,
+    centered: bool,
     rows: usize,
     /// For each group: sums of `x` and of what it lacks.
     sums: Vec<f64>,
@@ -31,7 +31,7 @@ pub(super) struct Moments {
 
 impl Moments {
     /// For a convolution or fully connected layer; `None` where they would be too large.
-    pub(super) fn new(graph: &Graph, node: &Node, centerd: bool) -> Option<Self> {
+    pub(super) fn new(graph: &Graph, node: &Node, centered: bool) -> Option<Self> {
         let [x, weights] = [0, 1].map(|i| &graph.value(node.inputs[i]).shape);
         let out = &graph.value(node.output).shape;
         let (window, groups, input, plane) = match &node.op {
@@ -50,7 +50,7 @@ impl Moments {
             plane,
             groups,
             taps,
-            centerd,
+            centered,
             rows: 0,
         })
     }
@@ -105,7 +105,7 @@ impl Moments {
     /// The mean of a product of which `sum` is the sum, and `a` and `b` are the sums of its factors.
     fn moment(&self, sum: f64, a: f64, b: f64) -> f64 {
         let rows = self.rows.max(1) as f64;
-        sum / rows - if self.centerd { a / rows * (b / rows) } else { 0.0 }
+        sum / rows - if self.centered { a / rows * (b / rows) } else { 0.0 }
     }
 
     /// The upper triangular `R` with `Rᵀ·R` the moments of a group's `x`, a part of their mean variance added to the diagonal: a

@@ -93,13 +93,13 @@ impl Normalized {
     fn new(node: &mut Node<'_>, x: ValueId, axes: Vec<usize>, epsilon: f32) -> Result<Self> {
         let average = Op::Reduce(Reduce { reduction: Reduction::Mean, axes, keep_dims: true });
         let mean = node.emit(average.clone(), &[x])?;
-        let centerd = node.binary(BinaryFunction::Sub, x, mean)?;
-        let square = node.binary(BinaryFunction::Mul, centerd, centerd)?;
+        let centered = node.binary(BinaryFunction::Sub, x, mean)?;
+        let square = node.binary(BinaryFunction::Mul, centered, centered)?;
         let variance = node.emit(average, &[square])?;
         let epsilon = node.scalar(epsilon)?;
         let positive = node.binary(BinaryFunction::Add, variance, epsilon)?;
         let deviation = node.emit(UnaryFunction::Sqrt, &[positive])?;
-        let value = node.binary(BinaryFunction::Div, centerd, deviation)?;
+        let value = node.binary(BinaryFunction::Div, centered, deviation)?;
         Ok(Self { value, mean, deviation })
     }
 }
