@@ -17,7 +17,7 @@ use crate::interpret::inverse;
 use crate::op::{Aliasing, Operator, StridedCopy, Transpose};
 use crate::{DType, Error, Graph, Limits, Port, Result, Shape, Tensor, probe_memory};
 
-/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`] brings the memory it
+/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`](crate::Session) brings the memory it
 /// works in.
 #[derive(Debug)]
 pub struct Plan {
