@@ -70,12 +70,7 @@ impl CompiledModel {
     /// # Errors
     /// If the memory is not there or threads cannot be started.
     pub fn session(&self) -> Result<Session> {
-        self.session_on(self.plan().threads())
-    }
-
-    /// A [`session`](Self::session) that shares its work among another number of threads than the plan was made for.
-    pub(crate) fn session_on(&self, threads: usize) -> Result<Session> {
-        Session::new(self.clone(), Threads::new(threads)?)
+        Session::new(self.clone(), Threads::new(self.plan().threads())?)
     }
 
     /// The inputs.

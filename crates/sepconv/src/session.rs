@@ -60,7 +60,7 @@ impl Session {
         threads.enter(|join| inner.run(inputs, join))
     }
 
-    /// As [`run`](Self::run), with inputs by name, in any order.
+    /// As [`run`](Self::run), with inputs by name, in any order. Allocates a list of them.
     ///
     /// # Errors
     /// Those of [`run`](Self::run), and if a name is [no input's](CompiledModel::input_index) or an input is missing.

@@ -80,10 +80,9 @@ pub(crate) fn broadcast_shape(a: &Shape, b: &Shape) -> Result<Shape> {
     let rank = a.len().max(b.len());
     let size = |shape: &Shape, axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
     let dims: Option<Vec<usize>> = (0..rank)
-        .map(|axis| match (size(a, axis), size(b, axis)) {
-            (a, b) if a == b => Some(a),
-            (1, size) | (size, 1) => Some(size),
-            _ => None,
+        .map(|axis| {
+            let (a, b) = (size(a, axis), size(b, axis));
+            if a == 1 { Some(b) } else { (b == 1 || a == b).then_some(a) }
         })
         .collect();
     Shape::new(dims.ok_or_else(|| {

@@ -74,11 +74,11 @@ pub(super) fn expect_rank(name: &str, len: usize, shape: &Shape) -> Result<()> {
 
 /// The sizes of a batch of feature maps, none of which is empty.
 pub(super) fn nhwc(shape: &Shape) -> Result<[usize; 4]> {
-    match **shape {
-        [n, h, w, c] if h > 0 && w > 0 => Ok([n, h, w, c]),
-        _ => Err(Error::mismatch("operand is not a batch of feature maps")
-            .expected("4 axes (NHWC), height and width from 1", shape)),
-    }
+    let sizes: Option<[usize; 4]> = (**shape).try_into().ok();
+    sizes.filter(|&[_, h, w, _]| h > 0 && w > 0).ok_or_else(|| {
+        Error::mismatch("operand is not a batch of feature maps")
+            .expected("4 axes (NHWC), height and width from 1", shape)
+    })
 }
 
 /// The sizes of a convolution's weights.

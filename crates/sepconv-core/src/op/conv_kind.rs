@@ -23,8 +23,13 @@ impl ConvKind {
             1 if window.is_pointwise() => Self::Pointwise,
             1 if channels <= 4 => Self::Stem,
             1 => Self::Standard,
-            groups if groups == channels => Self::Depthwise,
-            _ => Self::Grouped,
+            groups => {
+                if groups == channels {
+                    Self::Depthwise
+                } else {
+                    Self::Grouped
+                }
+            }
         }
     }
 }

@@ -27,10 +27,8 @@ impl QuantParams {
 
     /// The scale and zero point of the whole tensor, where there is only one.
     pub fn as_per_tensor(&self) -> Option<(f32, i32)> {
-        match (&self.scale[..], &self.zero_point[..]) {
-            (&[scale], &[zero_point]) => Some((scale, zero_point)),
-            _ => None,
-        }
+        let (&[scale], &[zero_point]) = (&self.scale[..], &self.zero_point[..]) else { return None };
+        Some((scale, zero_point))
     }
 
     /// The scale and zero point of a whole u8 tensor, where there is only one.

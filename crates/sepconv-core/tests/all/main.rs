@@ -3,6 +3,7 @@
 mod arbitrary;
 mod common;
 mod int8;
+mod limits;
 mod lower_qdq;
 mod passes;
 mod plan;
