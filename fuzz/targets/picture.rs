@@ -1,4 +1,5 @@
-//! The bytes of a picture → pixels → what a network takes. The first bytes choose the network's sizes and the pre-processing.
+//! The bytes of a picture → pixels → what a network takes. The first bytes choose the network's sizes and the
+//! pre-processing.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::Unstructured;

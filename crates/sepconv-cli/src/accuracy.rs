@@ -44,8 +44,8 @@ pub(crate) struct AccuracyJson {
 }
 
 impl Labeled {
-    /// The pictures that a file lists with their classes, or those in folders inside, one for each class. Such a folder is called as the
-    /// class is in `names`, or begins with its index: `3` or `3_cat`.
+    /// The pictures that a file lists with their classes, or those in folders inside, one for each class. Such a folder
+    /// is called as the class is in `names`, or begins with its index: `3` or `3_cat`.
     pub(crate) fn open(folder: &Path, labels: Option<&Path>, names: &[String]) -> Result<Self> {
         let classes = match labels {
             Some(labels) => listed(folder, labels).map_err(|error| error.in_file(&labels.display().to_string()))?,
@@ -65,8 +65,8 @@ impl Labeled {
         self.classes.keys()
     }
 
-    /// Counts right answers; `decoders` threads decode while this one runs the network. Pictures that cannot be read are told and
-    /// counted.
+    /// Counts right answers; `decoders` threads decode while this one runs the network. Pictures that cannot be read
+    /// are told and counted.
     pub(crate) fn evaluate(
         &self,
         classifier: &mut Classifier,

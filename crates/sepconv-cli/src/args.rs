@@ -31,8 +31,8 @@ impl ThreadArgs {
 /// How a network is read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// Weights for a network that is given by name, under the parameter names of a library that `sepconv models` lists. Without it they are
-    /// random, the same every time, which `classify` and `evaluate` refuse
+    /// Weights for a network that is given by name, under the parameter names of a library that `sepconv models` lists.
+    /// Without it they are random, the same every time, which `classify` and `evaluate` refuse
     #[arg(long, value_name = "FILE.safetensors", requires = "model")]
     weights: Option<PathBuf>,
 
@@ -48,7 +48,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
 
-    /// The largest model file that is read, and the most memory that constants and activations may take, in MB [default: 700]
+    /// The largest model file that is read, and the most memory that constants and activations may take, in MB
+    /// [default: 700]
     #[arg(long, value_name = "MB")]
     max_memory: Option<usize>,
 
@@ -99,7 +100,8 @@ impl LoadArgs {
         self.open(model)
     }
 
-    /// The largest model file that is read: as large as the network may be in memory, beside what small files say of it.
+    /// The largest model file that is read: as large as the network may be in memory, beside what small files say of
+    /// it.
     fn max_bytes(&self) -> u64 {
         self.max_memory.map_or(Model::MAX_BYTES, |mb| (mb as u64).saturating_add(1).saturating_mul(1_000_000))
     }
@@ -180,9 +182,9 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
 /// What pictures become.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; then, perhaps, which part of an image is used:
-    /// :resize-crop (torchvision's order), :crop-resize (TensorFlow's) or :no-crop [default: what the file states, else torch for ONNX and
-    /// tf for TensorFlow Lite]
+    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; then, perhaps, which part of an
+    /// image is used: :resize-crop (torchvision's order), :crop-resize (TensorFlow's) or :no-crop [default: what the
+    /// file states, else torch for ONNX and tf for TensorFlow Lite]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
     preprocess: Option<Preprocess>,
 }
@@ -200,7 +202,8 @@ impl PreprocessArgs {
     }
 }
 
-/// Warns of pre-processing that is only usual for the model's format, before the first image: a wrong one costs accuracy, silently.
+/// Warns of pre-processing that is only usual for the model's format, before the first image: a wrong one costs
+/// accuracy, silently.
 pub(crate) fn warn_of_assumed(preprocess: &Preprocess) {
     if preprocess.source() == Source::Default {
         warn(format_args!(
@@ -216,8 +219,8 @@ pub(crate) struct MetadataArgs {
     #[command(flatten)]
     pub(crate) preprocess: PreprocessArgs,
 
-    /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those in the
-    /// model file]
+    /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those
+    /// in the model file]
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<PathBuf>,
 }
@@ -241,8 +244,8 @@ impl MetadataArgs {
 /// A network that names what pictures show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
-    /// The network: a file (.onnx, .tflite), or a name or table with --weights [default: the one that comes with sepconv, for the
-    /// ten classes of CIFAR-10]
+    /// The network: a file (.onnx, .tflite), or a name or table with --weights [default: the one that comes with
+    /// sepconv, for the ten classes of CIFAR-10]
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
 

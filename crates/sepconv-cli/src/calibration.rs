@@ -28,8 +28,8 @@ pub(crate) fn known(options: &Options, threads: usize, isa: &str, read: &FilesRe
     }
 }
 
-/// Measures, and keeps what was found where there is a place for it: which is then told. It is only kept to save time; without it the next call
-/// measures again. It never replaces a file that the command reads.
+/// Measures, and keeps what was found where there is a place for it: which is then told. It is only kept to save time;
+/// without it the next call measures again. It never replaces a file that the command reads.
 pub(crate) fn measured(options: &Options, read: &FilesRead) -> Result<(Machine, Option<PathBuf>)> {
     let machine = Machine::measure(options)?;
     if let Some(doubt) = machine.doubt() {
@@ -56,7 +56,8 @@ pub(crate) fn path() -> Option<PathBuf> {
     Some(cache.join("sepconv").join("machine.json"))
 }
 
-/// Whether the file is one that was kept here, or none: not a link, whose target is another's, nor a pipe, which can block.
+/// Whether the file is one that was kept here, or none: not a link, whose target is another's, nor a pipe, which can
+/// block.
 fn is_ours_or_new(path: &Path) -> bool {
     match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.is_file(),

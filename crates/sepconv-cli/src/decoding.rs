@@ -16,8 +16,8 @@ pub(crate) fn decoders(busy: Option<usize>) -> usize {
     cores.saturating_sub(busy.unwrap_or(cores)).clamp(1, 4)
 }
 
-/// Calls `each` with the places of files and what `prepare` made of their pictures, in the order in which they get ready, until it
-/// fails. `threads` others decode and prepare.
+/// Calls `each` with the places of files and what `prepare` made of their pictures, in the order in which they get
+/// ready, until it fails. `threads` others decode and prepare.
 ///
 /// # Errors
 /// Those of `each`, and when a thread cannot be started.

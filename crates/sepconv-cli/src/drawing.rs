@@ -19,9 +19,11 @@ const STYLE: &str = "
 pub(crate) fn svg(title: &str, description: &str, [width, height]: [usize; 2], body: &str) -> String {
     let (title, description) = (escape(title), escape(description));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+         width=\"{width}\" height=\"{height}\" role=\"img\">\n\
          <title>{title}</title>\n<desc>{description}</desc>\n<style>{STYLE}</style>\n\
-         <rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>\n<text class=\"title\" x=\"16\" y=\"28\">{title}</text>\n{body}</svg>\n"
+         <rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>\n\
+         <text class=\"title\" x=\"16\" y=\"28\">{title}</text>\n{body}</svg>\n"
     )
 }
 

@@ -43,8 +43,8 @@ impl From<serde_json::Error> for Failure {
 }
 
 impl Failure {
-    /// Tells it on standard error, where it is not told yet; returns 2 for arguments that are not acceptable, a refusal's own
-    /// code, else 1.
+    /// Tells it on standard error, where it is not told yet; returns 2 for arguments that are not acceptable, a
+    /// refusal's own code, else 1.
     pub(crate) fn report(self) -> u8 {
         match self {
             Self::Usage(error) => {

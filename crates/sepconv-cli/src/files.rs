@@ -19,8 +19,8 @@ impl FilesRead {
         self
     }
 
-    /// Checks an output before anything is computed: its extension, that its folder exists, and that it is none of the files read, whichever
-    /// links lead to it. Pipes and devices may be called anything.
+    /// Checks an output before anything is computed: its extension, that its folder exists, and that it is none of the
+    /// files read, whichever links lead to it. Pipes and devices may be called anything.
     ///
     /// # Errors
     /// [`Argument`](sepconv::ErrorKind::Argument), but for a folder that does not exist.

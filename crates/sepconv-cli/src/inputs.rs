@@ -8,8 +8,8 @@ use sepconv::{DType, Data, Error, Limits, Model, Options, Result, Session, Tenso
 /// The tensors that a network is timed on.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct InputArgs {
-    /// Input tensors: .npy, .npz, or the bare elements of one tensor (8-bit integers, or little-endian f32), in the file's own layout
-    /// [default: the same random numbers every time]
+    /// Input tensors: .npy, .npz, or the bare elements of one tensor (8-bit integers, or little-endian f32), in the
+    /// file's own layout [default: the same random numbers every time]
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
 }
@@ -73,7 +73,8 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Puts arrays in the order of the network's inputs: by name, or by position where they are named `0`, `1`, …. A single one needs no name.
+/// Puts arrays in the order of the network's inputs: by name, or by position where they are named `0`, `1`, …. A single
+/// one needs no name.
 fn match_inputs(mut arrays: Vec<(String, Tensor)>, inputs: &[TensorSpec]) -> Result<Vec<Tensor>> {
     if arrays.len() != 1 || inputs.len() != 1 {
         let position = |name: &str| arrays.iter().position(|(array, _)| array == name);

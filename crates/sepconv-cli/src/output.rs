@@ -2,8 +2,8 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-/// Standard output, which never fails while a command works: the first failure is kept for the end. So the exit code tells what the command
-/// found, whether or not anything reads it.
+/// Standard output, which never fails while a command works: the first failure is kept for the end. So the exit code
+/// tells what the command found, whether or not anything reads it.
 pub(crate) struct Output {
     buffer: BufWriter<StdoutLock<'static>>,
     result: io::Result<()>,

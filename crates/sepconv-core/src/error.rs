@@ -33,8 +33,8 @@ struct Diagnostic {
 /// Characters of each part of an error: names come from files, where nothing bounds them.
 const LONGEST: usize = 1000;
 
-/// A text from outside as it can be printed: control characters, which a terminal would obey, and invisible ones, which hide text or reverse it,
-/// are escaped as in Rust (`\u{1b}`). Line breaks too: the text stays on its line.
+/// A text from outside as it can be printed: control characters, which a terminal would obey, and invisible ones, which
+/// hide text or reverse it, are escaped as in Rust (`\u{1b}`). Line breaks too: the text stays on its line.
 ///
 /// ```
 /// assert_eq!(sepconv_core::printable("cat\x1b[2J\n\u{202e}"), "cat\\u{1b}[2J\\n\\u{202e}");
@@ -65,7 +65,8 @@ fn push_printable(shown: &mut String, c: char) {
     }
 }
 
-/// A part of an error as it is printed, not too long. Texts that other parsers wrote may have several lines; names may not.
+/// A part of an error as it is printed, not too long. Texts that other parsers wrote may have several lines; names may
+/// not.
 fn bounded(text: impl AsRef<str>, lines: bool) -> String {
     let mut shown = String::new();
     for (i, c) in text.as_ref().chars().enumerate() {

@@ -1,8 +1,8 @@
-//! The middle of sepconv: what a network means ([`Graph`]), how it is simplified ([`passes`]), how it will run on a machine
-//! ([`Plan`]) and the running itself ([`Session`]).
+//! The middle of sepconv: what a network means ([`Graph`]), how it is simplified ([`passes`]), how it will run on a
+//! machine ([`Plan`]) and the running itself ([`Session`]).
 //!
-//! What is allowed here: allocation, but no `std` and no `unsafe`. [`interpret`] is the definition of a network's answer, slow and
-//! obvious; whatever the plan does is compared with it.
+//! What is allowed here: allocation, but no `std` and no `unsafe`. [`interpret`] is the definition of a network's
+//! answer, slow and obvious; whatever the plan does is compared with it.
 #![no_std]
 #![forbid(unsafe_code)]
 

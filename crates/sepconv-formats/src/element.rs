@@ -3,8 +3,8 @@ use std::fmt;
 use half::{bf16, f16};
 use sepconv_core::{DType, Data, Error, Result, Shape, Tensor, probe_memory};
 
-/// The type of a tensor's elements in a file. Tensors in memory have fewer: every float is widened to f32, 8-bit integers stay as they are,
-/// every other integer and boolean is widened to i64.
+/// The type of a tensor's elements in a file. Tensors in memory have fewer: every float is widened to f32, 8-bit
+/// integers stay as they are, every other integer and boolean is widened to i64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum ElementType {
@@ -76,7 +76,8 @@ impl ElementType {
         }
     }
 
-    /// The numbers of a tensor in this type. Floats lose their fraction in integers; what these cannot hold wraps, as in C.
+    /// The numbers of a tensor in this type. Floats lose their fraction in integers; what these cannot hold wraps, as
+    /// in C.
     pub(crate) fn convert(self, tensor: &Tensor) -> Result<Tensor> {
         let data = match tensor.data() {
             Data::F32(values) if self.dtype() == DType::F32 => Data::F32(values.clone()),
@@ -98,8 +99,9 @@ impl ElementType {
         }
     }
 
-    /// The elements of a tensor in this type, little-endian. Floats are rounded to the nearest; integers that are too wide wrap, as in C. A
-    /// tensor of another type in memory is written as it is there; the type that was written comes along.
+    /// The elements of a tensor in this type, little-endian. Floats are rounded to the nearest; integers that are too
+    /// wide wrap, as in C. A tensor of another type in memory is written as it is there; the type that was written
+    /// comes along.
     pub(crate) fn encode(self, tensor: &Tensor) -> (Self, Vec<u8>) {
         fn bytes<T, const N: usize>(values: &[T], encode: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
             values.iter().flat_map(encode).collect()

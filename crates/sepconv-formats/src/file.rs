@@ -17,7 +17,8 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     read_checked(path, most, |_| Ok(()))
 }
 
-/// As [`read`], but looks at the first [`HEAD`] bytes, or all if there are fewer, before it takes memory for the others.
+/// As [`read`], but looks at the first [`HEAD`] bytes, or all if there are fewer, before it takes memory for the
+/// others.
 ///
 /// # Errors
 /// Those of [`read`] and of `check`.
@@ -73,8 +74,8 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a file whole or not at all: beside its place first, then renamed over it. A link is followed, and what is replaced keeps its
-/// permissions; a pipe or device is written to as it is.
+/// Writes a file whole or not at all: beside its place first, then renamed over it. A link is followed, and what is
+/// replaced keeps its permissions; a pipe or device is written to as it is.
 ///
 /// # Errors
 /// When the operating system refuses; what was there before is then still there.
@@ -103,8 +104,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// A file in a directory that holds what `fill` wrote. Where the file system can, it has no name until it is complete: then nothing is left
-/// over, however the process ends.
+/// A file in a directory that holds what `fill` wrote. Where the file system can, it has no name until it is complete:
+/// then nothing is left over, however the process ends.
 fn temporary(directory: &Path, fill: impl Fn(&File) -> io::Result<()>) -> io::Result<PathBuf> {
     if let Some(file) = unnamed(directory) {
         fill(&file)?;

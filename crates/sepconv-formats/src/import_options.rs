@@ -17,7 +17,8 @@ pub struct TensorSpec {
     pub element: ElementType,
     /// Its sizes in the file's own order; `None` where the file leaves one open.
     pub dims: Vec<Option<usize>>,
-    /// How its bytes stand for real numbers, where the file says so: TensorFlow Lite does, ONNX leaves it to its operators.
+    /// How its bytes stand for real numbers, where the file says so: TensorFlow Lite does, ONNX leaves it to its
+    /// operators.
     pub quantization: Option<QuantParams>,
 }
 
@@ -35,7 +36,8 @@ pub(crate) fn check_ports(count: usize) -> Result<()> {
 /// What a caller fixes before a file becomes a graph.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// Shapes of inputs, in the file's own order, for inputs that leave sizes open (an open first axis alone is taken as a batch of one).
+    /// Shapes of inputs, in the file's own order, for inputs that leave sizes open (an open first axis alone is taken
+    /// as a batch of one).
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// Inputs that are constants to this caller: shapes, axes, indices.
     pub constants: BTreeMap<String, Tensor>,
@@ -66,7 +68,8 @@ impl ImportOptions {
             .expected(format_args!("one of {names:?}"), format_args!("{unknown:?}")))
     }
 
-    /// Makes an input part of a graph: as the constant that it is bound to, or as an input of the shape that it is bound to.
+    /// Makes an input part of a graph: as the constant that it is bound to, or as an input of the shape that it is
+    /// bound to.
     pub(crate) fn declare(&self, input: &TensorSpec, builder: &mut Builder) -> Result<ValueId> {
         let declared = match self.constants.get(&input.name) {
             Some(tensor) => input.accept(tensor).and_then(|()| builder.constant(&input.name, tensor.clone())),

@@ -1,8 +1,8 @@
-//! Readers of model files and of tensors: bytes that nobody vouches for in, a [`Graph`](sepconv_core::Graph), tensors or a clear
-//! error out.
+//! Readers of model files and of tensors: bytes that nobody vouches for in, a [`Graph`](sepconv_core::Graph), tensors
+//! or a clear error out.
 //!
-//! What is allowed here: checked arithmetic on what a file says, and nothing allocated on its word alone. No `unsafe`. Both
-//! formats of models become the same graph; what differs between them ends here.
+//! What is allowed here: checked arithmetic on what a file says, and nothing allocated on its word alone. No `unsafe`.
+//! Both formats of models become the same graph; what differs between them ends here.
 #![forbid(unsafe_code)]
 
 mod dims;
@@ -25,7 +25,8 @@ pub use padding::Padding;
 
 use sepconv_core::{Error, Result};
 
-/// Numbers in a list that says how an operator works: sizes, axes, pads, parts. A file may compute a list as long as memory.
+/// Numbers in a list that says how an operator works: sizes, axes, pads, parts. A file may compute a list as long as
+/// memory.
 const LONGEST_LIST: usize = 1 << 16;
 
 /// A copy of a list, called `what`, that says how an operator works.

@@ -1,7 +1,7 @@
 //! Tensors in NumPy's files: `.npy` for one, `.npz` (a ZIP archive of `.npy`) for several, or the bare bytes of floats.
 //!
-//! The format is <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Ours because the crates that read it bring
-//! a parser of Python literals and C libraries for compression along.
+//! The format is <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. Ours because the crates that
+//! read it bring a parser of Python literals and C libraries for compression along.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,7 +22,8 @@ const MAX_HEADER: usize = 1 << 16;
 /// Floats of any width become `f32`, bytes stay `u8` or `i8`, wider integers and booleans become `i64`.
 ///
 /// # Errors
-/// When the file cannot be read or is neither, when it holds other elements, or when it takes more than `limits.max_memory`.
+/// When the file cannot be read or is neither, when it holds other elements, or when it takes more than
+/// `limits.max_memory`.
 pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
     let bytes = file::read_checked(path, limits.max_memory as u64, |head| {
         let is_numpy = head.starts_with(MAGIC) || head.starts_with(ZIP_MAGIC);
@@ -95,8 +96,8 @@ impl<'a> Array<'a> {
     }
 }
 
-/// Writes arrays under exactly their names: as `.npz` when there are several or `path` ends so, else as `.npy`. Readers of `path` see the
-/// old file or the new one, never a part. NumPy has no bf16: it becomes f32.
+/// Writes arrays under exactly their names: as `.npz` when there are several or `path` ends so, else as `.npy`. Readers
+/// of `path` see the old file or the new one, never a part. NumPy has no bf16: it becomes f32.
 ///
 /// # Errors
 /// When two names are equal, or the operating system refuses.

@@ -23,7 +23,8 @@ impl Padding {
             return Ok(window);
         }
         for axis in 0..2 {
-            // The last window begins less than a stride before the end of the plane, so nothing here overflows but the sum.
+            // The last window begins less than a stride before the end of the plane, so nothing here overflows but the
+            // sum.
             let last = plane[axis].saturating_sub(1) / window.stride[axis] * window.stride[axis];
             let reach = last.checked_add(extent[axis]).ok_or_else(|| invalid(&window))?;
             (window.before[axis], window.after[axis]) = self.halves(reach.saturating_sub(plane[axis]));

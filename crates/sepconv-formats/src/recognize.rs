@@ -76,7 +76,8 @@ const KNOWN: &[Known] = &[
     Known { what: "JSON", advice: CONVERT, is_such: |head| text_start(head).starts_with(b"{") },
 ];
 
-/// The error for a file that should be `expected` and is, by its first bytes, one of those that are often given in its place.
+/// The error for a file that should be `expected` and is, by its first bytes, one of those that are often given in its
+/// place.
 pub fn mistaken(head: &[u8], expected: &str) -> Option<Error> {
     let known = KNOWN.iter().find(|known| (known.is_such)(head))?;
     Some(Error::malformed("file is of another kind").expected(expected, known.what).help(known.advice))

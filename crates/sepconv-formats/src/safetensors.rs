@@ -1,7 +1,7 @@
 //! Tensors under their names in a `.safetensors` file: how PyTorch's state dicts are passed on without running code.
 //!
-//! The format is <https://huggingface.co/docs/safetensors>: eight bytes that give the length of a JSON header, the header, and the
-//! elements, which the header's byte ranges must cover without gaps or overlaps.
+//! The format is <https://huggingface.co/docs/safetensors>: eight bytes that give the length of a JSON header, the
+//! header, and the elements, which the header's byte ranges must cover without gaps or overlaps.
 
 use std::fmt;
 use std::path::Path;
@@ -27,8 +27,8 @@ const REMARKS: &str = "__metadata__";
 /// Floats of any width become `f32`, bytes stay `u8` or `i8`, wider integers and booleans become `i64`.
 ///
 /// # Errors
-/// When the file cannot be read or is not of this format, when it holds other elements, or when it or its tensors take more than
-/// `limits.max_memory`.
+/// When the file cannot be read or is not of this format, when it holds other elements, or when it or its tensors take
+/// more than `limits.max_memory`.
 pub fn read(path: &Path, limits: &Limits) -> Result<Vec<(String, Tensor)>> {
     let bytes = file::read_checked(path, limits.max_memory as u64, check_head)?;
     parse(&bytes, limits).map_err(|error| error.in_file(&path.display().to_string()))

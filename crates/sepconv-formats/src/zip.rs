@@ -1,5 +1,5 @@
-//! ZIP archives: `rawzip` reads them; they are written here, because its writer changes names that look like paths (`/a`, `c\d`, `x:0`), and
-//! a member must be called exactly as its tensor.
+//! ZIP archives: `rawzip` reads them; they are written here, because its writer changes names that look like paths
+//! (`/a`, `c\d`, `x:0`), and a member must be called exactly as its tensor.
 //!
 //! The format is PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 
@@ -11,8 +11,8 @@ use sepconv_core::{Error, Result, probe_memory};
 /// The files of a ZIP archive whose names are wanted, stored or deflated. Bytes before the archive do not matter.
 ///
 /// # Errors
-/// When the archive is malformed, a checksum is wrong, a file is compressed in another way, or the files take more than `limit` bytes
-/// together.
+/// When the archive is malformed, a checksum is wrong, a file is compressed in another way, or the files take more than
+/// `limit` bytes together.
 pub(crate) fn read(bytes: &[u8], limit: usize, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>> {
     let broken = |error: rawzip::Error| Error::malformed(format!("ZIP archive is broken: {error}"));
     let archive = rawzip::ZipArchive::from_slice(bytes).map_err(broken)?;
@@ -69,7 +69,8 @@ const DATE: u16 = 1 << 5 | 1;
 /// An archive of these files under exactly these names, nothing compressed.
 ///
 /// # Errors
-/// When a name is longer than 65,535 bytes, or the archive would have more files than that or 4 GiB: sizes beyond need ZIP64.
+/// When a name is longer than 65,535 bytes, or the archive would have more files than that or 4 GiB: sizes beyond need
+/// ZIP64.
 pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
     let size = files.iter().map(|(name, data)| 2 * name.len() + data.len() + 100).sum();
     probe_memory(size)?;
@@ -79,7 +80,8 @@ pub(crate) fn write(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
             Error::limit("name is too long for a ZIP archive").expected("at most 65535 bytes", name.len())
         })?;
         let [offset, size] = [offset(archive.len())?, offset(data.len())?];
-        // What the entry's own header and the directory have in common: from the version to the length of what follows the name.
+        // What the entry's own header and the directory have in common: from the version to the length of what follows
+        // the name.
         let mut common = vec![];
         [10, UTF8, 0, 0, DATE].iter().for_each(|field| common.extend(field.to_le_bytes()));
         [rawzip::crc32(data), size, size].iter().for_each(|field| common.extend(field.to_le_bytes()));

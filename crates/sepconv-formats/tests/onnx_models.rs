@@ -131,8 +131,8 @@ fn quantized_networks_answer_as_onnxruntime_does() {
     assert!(output.iter().zip(golden).all(|(ours, theirs)| (ours - theirs).abs() < 1e-6), "{output:?}");
 }
 
-/// The pictures that come with the TensorFlow Lite file of this network, and what onnxruntime sees in them to a step of 1/256: its
-/// sums are of floats.
+/// The pictures that come with the TensorFlow Lite file of this network, and what onnxruntime sees in them to a step of
+/// 1/256: its sums are of floats.
 #[test]
 fn a_person_is_told_from_none() {
     let Some(data) = folder("SEPCONV_DATA") else { return };

@@ -1,7 +1,8 @@
 //! The ONNX project's own test vectors: for each operator small models with inputs and the outputs that they must give.
 //!
-//! `onnx_node_vectors.txt` names every case whose operators are read. A case that is excluded there says why, and must fail: when
-//! it begins to pass, the list must say so. The vectors are those of the Python package `onnx` 1.20.1, folder `backend/test/data`.
+//! `onnx_node_vectors.txt` names every case whose operators are read. A case that is excluded there says why, and must
+//! fail: when it begins to pass, the list must say so. The vectors are those of the Python package `onnx` 1.20.1,
+//! folder `backend/test/data`.
 
 mod common;
 
@@ -44,7 +45,8 @@ struct Node {
 /// Float inputs that are parameters, not data: reading the file needs them.
 const PARAMETERS: &[(&str, &[usize])] = &[("Pad", &[2]), ("Resize", &[1, 2]), ("Upsample", &[1])];
 
-/// Operators whose bytes are data. Elsewhere they are numbers that are computed with before running, as all other integers.
+/// Operators whose bytes are data. Elsewhere they are numbers that are computed with before running, as all other
+/// integers.
 const OF_BYTES: &[&str] =
     &["ConvInteger", "DequantizeLinear", "MatMulInteger", "MaxPool", "QLinearConv", "QLinearMatMul", "QuantizeLinear"];
 
@@ -108,8 +110,8 @@ impl Case {
         Ok((graph, inputs.into_iter().map(|(_, tensor)| tensor).collect()))
     }
 
-    /// Interprets the network, then plans it for every instruction set of this machine and runs that. What is written of it and
-    /// read again must give the same.
+    /// Interprets the network, then plans it for every instruction set of this machine and runs that. What is written
+    /// of it and read again must give the same.
     fn check(&self) -> Result<()> {
         let (graph, inputs) = self.graph(&[PARAMETERS])?;
         self.compare("interpreted", &interpret(&graph, &inputs)?)?;

@@ -1,5 +1,5 @@
-//! What the passes leave of real networks: no transposes, no batch normalization, no real numbers between bytes, and the blocks that the
-//! papers drew.
+//! What the passes leave of real networks: no transposes, no batch normalization, no real numbers between bytes, and
+//! the blocks that the papers drew.
 
 mod common;
 
@@ -34,7 +34,8 @@ const fn separable(separable: usize) -> Count {
     Count { separable, inverted: 0, residual: 0, gated: 0, lone: 0 }
 }
 
-/// Table 2 of the MobileNetV2 paper: 17 bottlenecks, the first with expansion 1; all but the first of each row add their input.
+/// Table 2 of the MobileNetV2 paper: 17 bottlenecks, the first with expansion 1; all but the first of each row add
+/// their input.
 const MOBILENET_V2: Count = Count { separable: 1, inverted: 16, residual: 10, gated: 0, lone: 0 };
 
 /// Table 2 of the MobileNetV3 paper: 11 bottlenecks, the first as wide inside as outside; two without squeeze-excite.
@@ -55,10 +56,12 @@ const NETWORKS: &[(&str, Count)] = &[
     ("tflite/vww_96_f32.tflite", separable(13)),
     ("onnx/mobilenet_v2_1.0_224_f32.onnx", MOBILENET_V2),
     ("onnx/mobilenet_v3_small_1.0_224_f32.onnx", MOBILENET_V3_SMALL),
-    // Table 1 there: 15 bottlenecks, here without squeeze-excite and with the first one's expansion kept, by a factor of 1.
+    // Table 1 there: 15 bottlenecks, here without squeeze-excite and with the first one's expansion kept, by a factor
+    // of 1.
     ("onnx/ppocr_det_mobilenetv3_f32.onnx", Count { separable: 0, inverted: 15, residual: 10, gated: 0, lone: 0 }),
     ("onnx/efficientnet_lite0_224_flowers_f32.onnx", LITE0),
-    // The first three rows of EfficientNet's, with squeeze-excite. What follows them gates by 1.25 · x · sigmoid(x), which is no one operator.
+    // The first three rows of EfficientNet's, with squeeze-excite. What follows them gates by 1.25 · x · sigmoid(x),
+    // which is no one operator.
     ("onnx/efficientpose_rt_224_f32.onnx", Count { separable: 1, inverted: 4, residual: 2, gated: 5, lone: 0 }),
     ("tflite/efficientpose_rt_224_f16w.tflite", Count { separable: 1, inverted: 4, residual: 2, gated: 5, lone: 0 }),
     ("onnx/mcunet_320kb_1mb_176_bn_f32.onnx", MCUNET),

@@ -1,7 +1,7 @@
 //! sepconv for JavaScript: from the bytes of a model file and the pixels of a picture to what it shows.
 //!
-//! What is allowed here: values that cross from JavaScript and back. Browsers decode pictures themselves, so that no decoder is in
-//! the module. No `unsafe`.
+//! What is allowed here: values that cross from JavaScript and back. Browsers decode pictures themselves, so that no
+//! decoder is in the module. No `unsafe`.
 #![forbid(unsafe_code)]
 
 use sepconv::{Image, Labels, Model, Options, Preprocess};
@@ -19,9 +19,9 @@ pub struct Prediction(sepconv::Prediction);
 
 #[wasm_bindgen]
 impl Classifier {
-    /// Reads the bytes of a model file (.onnx, .tflite) and makes the network ready to run. `preprocess` says how pixels become its
-    /// numbers (`tf`, `torch`, `unit`, `raw` or `MEAN/STD`), `labels` what its classes are called, one a line; without them the file's
-    /// own hold.
+    /// Reads the bytes of a model file (.onnx, .tflite) and makes the network ready to run. `preprocess` says how
+    /// pixels become its numbers (`tf`, `torch`, `unit`, `raw` or `MEAN/STD`), `labels` what its classes are called,
+    /// one a line; without them the file's own hold.
     ///
     /// # Errors
     /// When the file is not understood, or the network does not score the classes of a picture.

@@ -1,4 +1,5 @@
-//! Draws the daisy of `examples/daisy.png`: `cargo run --release -p sepconv --example draw_daisy -- examples/daisy.png`.
+//! Draws the daisy of `examples/daisy.png`: `cargo run --release -p sepconv --example draw_daisy --
+//! examples/daisy.png`.
 
 use std::f64::consts::TAU;
 

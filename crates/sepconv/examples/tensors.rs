@@ -1,4 +1,5 @@
-//! Runs a network of any kind on zeros and shows what it takes and gives: `cargo run --release -p sepconv --example tensors -- MODEL`.
+//! Runs a network of any kind on zeros and shows what it takes and gives: `cargo run --release -p sepconv --example
+//! tensors -- MODEL`.
 
 use sepconv::{Model, Options, Result, Tensor};
 

@@ -20,10 +20,11 @@ pub struct TensorInfo {
     pub quantization: Option<QuantParams>,
 }
 
-/// A network made ready for this machine: chosen kernels and packed weights. Made by [`Model::compile`](crate::Model::compile).
+/// A network made ready for this machine: chosen kernels and packed weights. Made by
+/// [`Model::compile`](crate::Model::compile).
 ///
-/// `Send`, `Sync` and cheap to clone: clones share one plan and one copy of the weights, whatever the number of threads that
-/// use it. Each thread runs a [`Session`] of its own.
+/// `Send`, `Sync` and cheap to clone: clones share one plan and one copy of the weights, whatever the number of threads
+/// that use it. Each thread runs a [`Session`] of its own.
 ///
 /// ```
 /// use sepconv::{Model, Options, Tensor};

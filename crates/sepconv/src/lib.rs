@@ -1,4 +1,5 @@
-//! Vision networks built of depthwise separable convolutions, from the bytes of a model file to an answer about a photograph.
+//! Vision networks built of depthwise separable convolutions, from the bytes of a model file to an answer about a
+//! photograph.
 //!
 //! ```no_run
 //! use sepconv::{Classifier, Image, Labels, Model, Options};

@@ -62,7 +62,8 @@ pub enum Format {
 }
 
 impl Model {
-    /// Reads a file of up to [`MAX_BYTES`](Self::MAX_BYTES). Its content decides which format it is read as, not its name.
+    /// Reads a file of up to [`MAX_BYTES`](Self::MAX_BYTES). Its content decides which format it is read as, not its
+    /// name.
     ///
     /// # Errors
     /// When it cannot be read, is larger, or is not a model.
@@ -73,7 +74,8 @@ impl Model {
     /// The largest file that [`open`](Self::open) reads, in bytes: as much as a network may take in memory by default.
     pub const MAX_BYTES: u64 = 700_000_000;
 
-    /// As [`open`](Self::open), for a file of up to `most` bytes. The network's memory has [limits](Options::limits) of its own.
+    /// As [`open`](Self::open), for a file of up to `most` bytes. The network's memory has [limits](Options::limits) of
+    /// its own.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -99,8 +101,9 @@ impl Model {
         Ok(Self { name, file })
     }
 
-    /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in pictures of 32 by 32 pixels: airplane, automobile,
-    /// bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/cifar10.md` says how well, and how it was made.
+    /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in pictures of 32 by 32 pixels:
+    /// airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/cifar10.md` says
+    /// how well, and how it was made.
     ///
     /// # Errors
     /// Never, unless sepconv was built around another file.
@@ -108,7 +111,8 @@ impl Model {
         Self::from_bytes("cifar10.onnx", include_bytes!("../models/cifar10.onnx").as_slice())
     }
 
-    /// Allows an ONNX file to keep weights in files of their own, as long as they are in `folder`. Without it none is read.
+    /// Allows an ONNX file to keep weights in files of their own, as long as they are in `folder`. Without it none is
+    /// read.
     pub fn with_external_data(self, folder: impl AsRef<Path>) -> Self {
         let file = match self.file {
             ModelFile::Onnx(file) => ModelFile::Onnx(file.external_data(folder.as_ref())),
@@ -187,7 +191,8 @@ impl Model {
     /// The network as its file says, with known shapes.
     ///
     /// # Errors
-    /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix, or passes a limit.
+    /// When the file asks for what is not supported, contradicts itself, leaves sizes open that `options` do not fix,
+    /// or passes a limit.
     pub fn import(&self, options: &Options) -> Result<Graph> {
         let import = options.import_options();
         let imported = match &self.file {
@@ -215,8 +220,8 @@ impl Model {
         CompiledModel::from_graph(self.import(options)?, options).map_err(|error| with_file(error, &self.name))
     }
 
-    /// As [`compile`](Self::compile), but frees the file before its weights are packed: the process takes less memory, by the
-    /// size of the file.
+    /// As [`compile`](Self::compile), but frees the file before its weights are packed: the process takes less memory,
+    /// by the size of the file.
     ///
     /// # Errors
     /// Those of [`compile`](Self::compile).
@@ -236,7 +241,8 @@ impl Model {
         Classifier::from_graph(graph, origin, options)
     }
 
-    /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as they are.
+    /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as
+    /// they are.
     ///
     /// # Errors
     /// When what it says is not usable.
@@ -266,8 +272,8 @@ impl Model {
         Ok(stated.map(|found| found.geometry_or(self.usual_geometry()).with_source(Source::File)))
     }
 
-    /// How pictures become the network's numbers: what the file [states](Self::embedded_preprocess), else what is usual for its
-    /// format, [`torch`](Preprocess::torch) for ONNX and [`tf`](Preprocess::tf) for TensorFlow Lite.
+    /// How pictures become the network's numbers: what the file [states](Self::embedded_preprocess), else what is usual
+    /// for its format, [`torch`](Preprocess::torch) for ONNX and [`tf`](Preprocess::tf) for TensorFlow Lite.
     ///
     /// # Errors
     /// When what the file says is not usable.

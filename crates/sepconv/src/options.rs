@@ -26,8 +26,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// The cores of this machine but no more than four (the layers of phone-sized networks are too small to share further), its
-    /// widest instruction set, and the [default limits](Limits::default).
+    /// The cores of this machine but no more than four (the layers of phone-sized networks are too small to share
+    /// further), its widest instruction set, and the [default limits](Limits::default).
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, |cores| cores.get());
         Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new(), batch: 1 }
@@ -45,8 +45,8 @@ impl Options {
         self
     }
 
-    /// The instruction set by name (`scalar`, `avx2`, `neon`, …). Without it the variable `SEPCONV_ISA` decides, and without that
-    /// the machine.
+    /// The instruction set by name (`scalar`, `avx2`, `neon`, …). Without it the variable `SEPCONV_ISA` decides, and
+    /// without that the machine.
     pub fn isa(mut self, name: impl Into<String>) -> Self {
         self.isa = Some(name.into());
         self
@@ -64,8 +64,8 @@ impl Options {
         self
     }
 
-    /// How many images are computed at a time (default: 1). Every input then has `batch` in place of the 1 of its first axis,
-    /// whether the file leaves it open or not.
+    /// How many images are computed at a time (default: 1). Every input then has `batch` in place of the 1 of its first
+    /// axis, whether the file leaves it open or not.
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = batch;
         self

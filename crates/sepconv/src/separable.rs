@@ -9,16 +9,16 @@ use crate::{CompiledModel, Options};
 ///
 /// # What it computes
 ///
-/// A **depthwise** convolution gives every input channel `m` filters of its own (`m` is the depth multiplier, 1 unless set), then a
-/// **pointwise** one mixes the channels of each pixel:
+/// A **depthwise** convolution gives every input channel `m` filters of its own (`m` is the depth multiplier, 1 unless
+/// set), then a **pointwise** one mixes the channels of each pixel:
 ///
 /// ```text
 /// d[n,i,j,q] = between(depthwise_bias[q] + Σ_{u,v} x[n, i·sy + u·dy - top, j·sx + v·dx - left, q / m] · depthwise[q,0,u,v])
 /// y[n,i,j,o] = after(pointwise_bias[o] + Σ_q d[n,i,j,q] · pointwise[o,q,0,0])
 /// ```
 ///
-/// with `q` from 0 to `c·m - 1`. What lies outside the plane counts as zero. As in PyTorch, channel `q` of the depthwise result reads
-/// input channel `q / m` (rounded down): the `m` filters of one channel follow each other.
+/// with `q` from 0 to `c·m - 1`. What lies outside the plane counts as zero. As in PyTorch, channel `q` of the
+/// depthwise result reads input channel `q / m` (rounded down): the `m` filters of one channel follow each other.
 ///
 /// # Shapes
 ///
@@ -36,9 +36,9 @@ use crate::{CompiledModel, Options};
 ///
 /// # Cost
 ///
-/// In multiply-accumulates: `n·oh·ow·c·m·(kh·kw + out)`. A standard convolution of the same shape costs `n·oh·ow·c·kh·kw·out`, so with
-/// `m = 1` and a k×k window the ratio is `1/out + 1/k²`, an eighth to a ninth for 3×3 (Howard et al., "MobileNets", 2017,
-/// section 3.1). The weights shrink by the same ratio.
+/// In multiply-accumulates: `n·oh·ow·c·m·(kh·kw + out)`. A standard convolution of the same shape costs
+/// `n·oh·ow·c·kh·kw·out`, so with `m = 1` and a k×k window the ratio is `1/out + 1/k²`, an eighth to a ninth for 3×3
+/// (Howard et al., "MobileNets", 2017, section 3.1). The weights shrink by the same ratio.
 ///
 /// # Example
 ///
@@ -78,8 +78,9 @@ pub struct SeparableConv2d {
 }
 
 impl SeparableConv2d {
-    /// The operator with depthwise weights `[c·m, 1, kh, kw]` and pointwise weights `[out, c·m, 1, 1]`, of stride 1, without padding,
-    /// dilation, biases or activations. Weights and settings are checked when it meets an input's shape, in [`graph`](Self::graph).
+    /// The operator with depthwise weights `[c·m, 1, kh, kw]` and pointwise weights `[out, c·m, 1, 1]`, of stride 1,
+    /// without padding, dilation, biases or activations. Weights and settings are checked when it meets an input's
+    /// shape, in [`graph`](Self::graph).
     pub fn new(depthwise: Tensor, pointwise: Tensor) -> Self {
         Self {
             depthwise,
@@ -114,7 +115,8 @@ impl SeparableConv2d {
         self
     }
 
-    /// Zeros around the plane: as many rows above as below and as many columns left as right, `[rows, columns]`, as in PyTorch.
+    /// Zeros around the plane: as many rows above as below and as many columns left as right, `[rows, columns]`, as in
+    /// PyTorch.
     pub fn padding(self, both: [usize; 2]) -> Self {
         self.padding_sides(both, both)
     }
@@ -126,8 +128,9 @@ impl SeparableConv2d {
         self
     }
 
-    /// TensorFlow's SAME: as few zeros as give `h / stride` rows, rounded up. Where their number is odd the odd one is at the bottom (or
-    /// right), so at stride 2 a 3×3 window on an even plane has none at the top, which is not what PyTorch's symmetric padding gives.
+    /// TensorFlow's SAME: as few zeros as give `h / stride` rows, rounded up. Where their number is odd the odd one is
+    /// at the bottom (or right), so at stride 2 a 3×3 window on an even plane has none at the top, which is not what
+    /// PyTorch's symmetric padding gives.
     pub fn same_padding(mut self) -> Self {
         self.padding = Padding::SameUpper;
         self
@@ -157,11 +160,13 @@ impl SeparableConv2d {
         self
     }
 
-    /// The operator as a network of two layers for inputs of one shape, `[n, h, w, c]`: to count with, to compile, or to write as ONNX.
+    /// The operator as a network of two layers for inputs of one shape, `[n, h, w, c]`: to count with, to compile, or
+    /// to write as ONNX.
     ///
     /// # Errors
-    /// When weights and biases are not floats of the shapes [above](Self#shapes), the window does not fit on the padded plane, or a
-    /// stride, dilation, multiplier or size is zero; limit for more memory or arithmetic than `limits` allow.
+    /// When weights and biases are not floats of the shapes [above](Self#shapes), the window does not fit on the padded
+    /// plane, or a stride, dilation, multiplier or size is zero; limit for more memory or arithmetic than `limits`
+    /// allow.
     pub fn graph(&self, input: [usize; 4], limits: Limits) -> Result<Graph> {
         let [kh, kw] = self.check(input[3])?;
         let ([before, after], [_, h, w, _]) = (self.sides, input);
@@ -187,8 +192,8 @@ impl SeparableConv2d {
         Ok(builder.finish())
     }
 
-    /// The operator made ready to run on inputs of one shape, `[n, h, w, c]`, on this machine: weights packed, both layers fused where
-    /// that pays, work shared between threads. Running it allocates nothing.
+    /// The operator made ready to run on inputs of one shape, `[n, h, w, c]`, on this machine: weights packed, both
+    /// layers fused where that pays, work shared between threads. Running it allocates nothing.
     ///
     /// # Errors
     /// Those of [`graph`](Self::graph) and of [`CompiledModel::from_graph`].
@@ -216,8 +221,8 @@ impl SeparableConv2d {
     }
 }
 
-/// A convolution with PyTorch's weights `[o, c/groups, kh, kw]`, of which either the second or the last two are 1: core's
-/// `[o, kh, kw, c/groups]` has the same elements in the same order.
+/// A convolution with PyTorch's weights `[o, c/groups, kh, kw]`, of which either the second or the last two are 1:
+/// core's `[o, kh, kw, c/groups]` has the same elements in the same order.
 fn layer(
     builder: &mut Builder,
     name: &str,

@@ -50,8 +50,8 @@ impl Session {
         self.model.plan()
     }
 
-    /// Runs the network on one tensor per input (`&Tensor` or [`TensorView`]), by position, and returns one tensor per output. All
-    /// are in the file's own order of axes. Results are the same, bit for bit, for any number of threads.
+    /// Runs the network on one tensor per input (`&Tensor` or [`TensorView`]), by position, and returns one tensor per
+    /// output. All are in the file's own order of axes. Results are the same, bit for bit, for any number of threads.
     ///
     /// # Errors
     /// If the number, shapes or dtypes of `inputs` are not the network's.

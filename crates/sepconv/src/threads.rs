@@ -19,8 +19,8 @@ impl Threads {
         pool.map(|pool| Self(Some(pool))).map_err(|error| Error::io(format!("threads cannot be started: {error}")))
     }
 
-    /// Calls `work` with what it needs to fork. The pool's own threads do all of it: entering the pool once per run makes
-    /// every join inside cheap.
+    /// Calls `work` with what it needs to fork. The pool's own threads do all of it: entering the pool once per run
+    /// makes every join inside cheap.
     pub(crate) fn enter<R: Send>(&self, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
         let Some(pool) = &self.0 else { return work(&Serial) };
         let is_foreign_worker = rayon_core::current_thread_index().is_some() && pool.current_thread_index().is_none();
@@ -32,9 +32,9 @@ fn install<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) -> R + Send)
     pool.install(|| work(&Forked { threads: pool.current_num_threads() }))
 }
 
-/// Enters `pool` from a worker of another one. Such a worker waits by running other jobs of its own pool, which may want what its caller has
-/// locked or borrowed. So a thread that belongs to no pool enters instead, and the worker only waits for it, which costs some 30 µs. Where no
-/// thread can be started the worker does the work alone.
+/// Enters `pool` from a worker of another one. Such a worker waits by running other jobs of its own pool, which may
+/// want what its caller has locked or borrowed. So a thread that belongs to no pool enters instead, and the worker only
+/// waits for it, which costs some 30 µs. Where no thread can be started the worker does the work alone.
 fn from_foreign_worker<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
     let (mut work, mut result) = (Some(work), None);
     let joined = thread::scope(|scope| {
@@ -51,8 +51,8 @@ fn from_foreign_worker<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) 
     }
 }
 
-/// Both pieces at once, on the pool that the caller is in. A join costs 1.1 to 1.5 µs while layers follow each other closely, 5 to 6
-/// µs after 10 µs without one; CONTRIBUTING.md compares crates.
+/// Both pieces at once, on the pool that the caller is in. A join costs 1.1 to 1.5 µs while layers follow each other
+/// closely, 5 to 6 µs after 10 µs without one; CONTRIBUTING.md compares crates.
 struct Forked {
     threads: usize,
 }

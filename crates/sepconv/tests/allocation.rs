@@ -19,7 +19,8 @@ fn models() -> Vec<Model> {
     [own].into_iter().chain(real.into_iter().flatten()).collect()
 }
 
-/// The file and its tensors, then the tensors and what is packed of them: never all three, nor weights in two orders of axes.
+/// The file and its tensors, then the tensors and what is packed of them: never all three, nor weights in two orders of
+/// axes.
 #[test]
 fn weights_are_held_twice_at_most_while_loading() {
     let Some(data) = data() else { return };

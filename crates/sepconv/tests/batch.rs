@@ -11,7 +11,8 @@ fn options() -> Options {
     Options::default().threads(1)
 }
 
-/// Runs a model on `BATCH` images one by one and at once; returns the largest difference of an output, in units of its largest element.
+/// Runs a model on `BATCH` images one by one and at once; returns the largest difference of an output, in units of its
+/// largest element.
 fn difference(model: &Model) -> f32 {
     let compiled = model.compile(&options()).unwrap();
     let batched = model.compile(&options().batch(BATCH)).unwrap();

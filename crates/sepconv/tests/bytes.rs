@@ -106,7 +106,8 @@ fn scores_of_bytes_are_dequantized() {
     }
 }
 
-/// The mean of each channel in parts of 400, rounded to bytes as probabilities are; from bytes to these or their real numbers.
+/// The mean of each channel in parts of 400, rounded to bytes as probabilities are; from bytes to these or their real
+/// numbers.
 fn parts(output: DType) -> Model {
     let mut builder = Builder::new(Limits::default());
     let image = builder.input("image", Shape::new([1, 3, 2, 2]).unwrap(), DType::U8).unwrap();

@@ -43,8 +43,8 @@ fn seeded_networks_give_finite_answers_of_order_one() {
     }
 }
 
-/// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a multiply-accumulate
-/// say `Graph::parameters` and `Graph::macs`.
+/// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a
+/// multiply-accumulate say `Graph::parameters` and `Graph::macs`.
 const COUNTS: [(&str, usize, &str); 36] = [
     ("mobilenet_v1", 4_231_976, "568.7"),
     ("mobilenet_v1x0.75", 2_585_560, "325.4"),

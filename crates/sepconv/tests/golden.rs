@@ -1,7 +1,7 @@
 //! Real networks on the photographs that came with them: outputs, classes and counts that other runtimes found.
 //!
-//! The data is not part of the project: it is looked for in `SEPCONV_DATA` or `../shared/data`. Without it these tests say so and pass,
-//! unless `SEPCONV_REQUIRE_DATA` is set.
+//! The data is not part of the project: it is looked for in `SEPCONV_DATA` or `../shared/data`. Without it these tests
+//! say so and pass, unless `SEPCONV_REQUIRE_DATA` is set.
 
 mod common;
 
@@ -24,8 +24,9 @@ enum Within {
     Softmax,
     /// 1e-3 of the largest output.
     Logits,
-    /// As much in units of the output, and another class for two of eight images at most. Between the kernels that gave the golden
-    /// outputs and their optimized siblings lies the number behind `//`: a sum that is rounded otherwise once in 100,000 times ends there.
+    /// As much in units of the output, and another class for two of eight images at most. Between the kernels that gave
+    /// the golden outputs and their optimized siblings lies the number behind `//`: a sum that is rounded otherwise
+    /// once in 100,000 times ends there.
     Quantized(f32),
 }
 

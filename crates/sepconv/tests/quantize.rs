@@ -168,8 +168,8 @@ fn what_cannot_be_quantized_is_refused() {
     assert!(run(&quantize(&Quantizer::default()).graph, &samples(1, 1)).contains("quantized already"));
 }
 
-/// With one scale for all weights of a layer and nothing to help it MobileNetV2 falls apart; with one for each filter it does not. Every
-/// eighth photograph, the one after it is asked about.
+/// With one scale for all weights of a layer and nothing to help it MobileNetV2 falls apart; with one for each filter
+/// it does not. Every eighth photograph, the one after it is asked about.
 #[test]
 fn one_scale_for_each_filter_keeps_mobilenet_v2_alive() {
     let Some(data) = common::data() else { return };

@@ -8,8 +8,8 @@ use std::path::Path;
 use sepconv::zoo::{self, Network, Weights};
 use sepconv::{Model, Options, Tensor};
 
-/// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/families.py --write-names`
-/// wrote these.
+/// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/families.py
+/// --write-names` wrote these.
 const NAMED: &[(&str, &str)] = &[
     ("mobilenet_v1", "timm.mobilenetv1_100"),
     ("mobilenet_v2", "torchvision.mobilenet_v2"),

@@ -1,5 +1,5 @@
-//! A small network out of the fuzzer's choices, if a builder takes it: simplified, planned and run on every instruction set, it gives what
-//! the interpreter gives.
+//! A small network out of the fuzzer's choices, if a builder takes it: simplified, planned and run on every instruction
+//! set, it gives what the interpreter gives.
 #![no_main]
 
 #[path = "../../../crates/sepconv-core/tests/all/arbitrary/check.rs"]

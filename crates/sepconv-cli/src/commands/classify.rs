@@ -18,8 +18,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     classifier: ClassifierArgs,
 
-    /// The names of the classes: one a line, or `index wnid name`; 1000 or 1001 lines for ImageNet [default: those in the model
-    /// file]
+    /// The names of the classes: one a line, or `index wnid name`; 1000 or 1001 lines for ImageNet [default: those in
+    /// the model file]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 

@@ -12,7 +12,8 @@ pub(crate) struct Args {
     /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Input tensors in the file's own layout: .npy, or .npz with an array for each input, named after it or by its position (0, 1, …)
+    /// Input tensors in the file's own layout: .npy, or .npz with an array for each input, named after it or by its
+    /// position (0, 1, …)
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
 
@@ -46,8 +47,8 @@ pub(crate) fn execute(args: Args) -> Result<(), Failure> {
     Ok(npy::write(&args.output, &arrays)?)
 }
 
-/// The outputs under their names. An output that the network lists twice is there once. Where different outputs share a name, all are named
-/// by their positions: `0`, `1`, …
+/// The outputs under their names. An output that the network lists twice is there once. Where different outputs share a
+/// name, all are named by their positions: `0`, `1`, …
 fn arrays<'a>(names: &[String], results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
     let mut arrays: Vec<(String, Array)> = Vec::new();
     for ((name, tensor), &element) in names.iter().zip(results).zip(elements) {

@@ -1,7 +1,7 @@
 //! Small files from use, each with the outputs of its format's own runtime.
 //!
-//! They are not part of the project: they are looked for in `../zoo` beside the data. Without them the test says so and passes, unless
-//! `SEPCONV_REQUIRE_DATA` is set.
+//! They are not part of the project: they are looked for in `../zoo` beside the data. Without them the test says so and
+//! passes, unless `SEPCONV_REQUIRE_DATA` is set.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! No file makes the program take much memory before it is known to be worth it, and where memory is short the end is an error.
+//! No file makes the program take much memory before it is known to be worth it, and where memory is short the end is
+//! an error.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -102,7 +103,8 @@ fn pipes_and_devices_are_bounded() {
     assert_eq!(outcome.code, Some(1));
 }
 
-/// Sound files of some tens of megabytes, within more and more address space: an error at first, then an answer, and never anything else.
+/// Sound files of some tens of megabytes, within more and more address space: an error at first, then an answer, and
+/// never anything else.
 #[test]
 fn short_memory_is_an_error() {
     let folder = folder("memory_short");

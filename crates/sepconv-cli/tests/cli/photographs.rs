@@ -1,7 +1,7 @@
 //! `evaluate` and `quantize` on real networks and photographs, against the counts that came with them.
 //!
-//! The data is not part of the project: it is looked for in `SEPCONV_DATA` or `../shared/data`. Without it the test says so and
-//! passes, unless `SEPCONV_REQUIRE_DATA` is set.
+//! The data is not part of the project: it is looked for in `SEPCONV_DATA` or `../shared/data`. Without it the test
+//! says so and passes, unless `SEPCONV_REQUIRE_DATA` is set.
 
 use std::env;
 use std::fs;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::program::{folder, sepconv};
 
-/// A file, its pre-processing where it does not say, how many of the 200 photographs its format's own runtime gets right, and how far from
-/// that the count may be. The sums of both exceptions are rounded in fixed point there, layer for layer otherwise than real numbers are:
-/// reference kernels of the same runtime count 143 and 171.
+/// A file, its pre-processing where it does not say, how many of the 200 photographs its format's own runtime gets
+/// right, and how far from that the count may be. The sums of both exceptions are rounded in fixed point there, layer
+/// for layer otherwise than real numbers are: reference kernels of the same runtime count 143 and 171.
 const NETWORKS: [(&str, Option<&str>, u64, u64); 18] = [
     ("onnx/mobilenet_v1_1.0_224_f32.onnx", Some("128/128"), 173, 1),
     ("onnx/mobilenet_v2_1.0_224_f32.onnx", Some("128/128"), 169, 1),
@@ -99,8 +99,8 @@ fn unzip(archive: &[u8], folder: &Path) {
     }
 }
 
-/// Within what 200 photographs can tell: the result is refused below the lower end of the float network's interval. Its batch
-/// normalizations are nodes of their own, which have to be folded before anything is quantized.
+/// Within what 200 photographs can tell: the result is refused below the lower end of the float network's interval. Its
+/// batch normalizations are nodes of their own, which have to be folded before anything is quantized.
 #[test]
 fn quantizing_keeps_the_right_answers() {
     let Some(data) = data() else { return };

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use crate::{Graph, Node, Op, Uses, ValueId};
 
 impl Graph {
-    /// The number of trainable parameters, as PyTorch counts them: weights and biases of layers, scales and shifts of batch
-    /// normalization (not its mean and variance), and tensors that are added or multiplied element by element. A tensor that several
-    /// nodes read counts once.
+    /// The number of trainable parameters, as PyTorch counts them: weights and biases of layers, scales and shifts of
+    /// batch normalization (not its mean and variance), and tensors that are added or multiplied element by element. A
+    /// tensor that several nodes read counts once.
     ///
-    /// Meant for a network as it was imported or built: passes fold batch normalization into the weights before it. A layer has no bias
-    /// where its bias is zero and batch normalization follows, which cancels a bias.
+    /// Meant for a network as it was imported or built: passes fold batch normalization into the weights before it. A
+    /// layer has no bias where its bias is zero and batch normalization follows, which cancels a bias.
     pub fn parameters(&self) -> usize {
         let uses = Uses::new(self);
         let normalized = self.normalized(&uses);
@@ -26,8 +26,8 @@ impl Graph {
         counted.iter().map(|&id| self.value(id).shape.elements()).sum()
     }
 
-    /// The multiply-accumulates of one run, as papers count them: those of convolutions (squeeze-excite included), fully connected
-    /// layers and matrix products. Everything else is free; saturates.
+    /// The multiply-accumulates of one run, as papers count them: those of convolutions (squeeze-excite included),
+    /// fully connected layers and matrix products. Everything else is free; saturates.
     pub fn macs(&self) -> u64 {
         let cost = |node: &Node| node.op.macs(&self.operands(node), &self.value(node.output).shape);
         self.nodes.iter().map(cost).fold(0, u64::saturating_add)
@@ -40,7 +40,8 @@ impl Graph {
         is_layer && elements.is_some_and(|bias| bias.iter().all(|&x| x == 0.0))
     }
 
-    /// For each value: whether all nodes that read it normalize it, directly or after the transposes that importers put between layers.
+    /// For each value: whether all nodes that read it normalize it, directly or after the transposes that importers put
+    /// between layers.
     fn normalized(&self, uses: &Uses) -> Vec<bool> {
         let mut normalized = vec![false; self.values.len()];
         // Backwards, so that the readers of a transpose are known before it.
@@ -72,7 +73,8 @@ mod tests {
     use crate::op::{Activation, BatchNorm, BinaryFunction, Conv2d, Transpose, Window};
     use crate::{Builder, DType, Limits, Shape, Tensor};
 
-    /// A convolution of 3 to 4 channels with this bias, normalized or not, then a product with one number and one with four.
+    /// A convolution of 3 to 4 channels with this bias, normalized or not, then a product with one number and one with
+    /// four.
     fn graph(bias: f32, normalized: bool) -> Graph {
         let mut builder = Builder::new(Limits::default());
         let constant = |builder: &mut Builder, dims: &[usize], x: f32| {

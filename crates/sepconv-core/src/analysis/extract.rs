@@ -1,8 +1,8 @@
 use crate::graph::Rewriter;
 use crate::{Graph, Result};
 
-/// Some nodes of a graph, in its order, as a network of its own: values that they read and do not make become its inputs, the result
-/// of the last its output.
+/// Some nodes of a graph, in its order, as a network of its own: values that they read and do not make become its
+/// inputs, the result of the last its output.
 ///
 /// # Errors
 /// None are expected for nodes of a graph that a [`Builder`](crate::Builder) made.

@@ -1,4 +1,5 @@
-//! What a graph consists of: blocks, separable convolutions, parameters and cost; and parts of it as graphs of their own.
+//! What a graph consists of: blocks, separable convolutions, parameters and cost; and parts of it as graphs of their
+//! own.
 
 mod blocks;
 mod cost;

@@ -5,8 +5,9 @@ use super::BlockSearch;
 use crate::op::{Binary, BinaryFunction, ConvKind, UnaryFunction};
 use crate::{Graph, Node, Op, ValueId};
 
-/// A depthwise convolution and the pointwise one that mixes its channels: what separates a standard convolution (MobileNetV1, section
-/// 3.1), or the last two thirds of an inverted residual (MobileNetV2, section 3.3). Nodes are indices into [`Graph::nodes`].
+/// A depthwise convolution and the pointwise one that mixes its channels: what separates a standard convolution
+/// (MobileNetV1, section 3.1), or the last two thirds of an inverted residual (MobileNetV2, section 3.3). Nodes are
+/// indices into [`Graph::nodes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeparableConv {
     /// The depthwise convolution.
@@ -37,9 +38,9 @@ pub struct NotSeparable {
     pub reason: &'static str,
 }
 
-/// Every f32 depthwise convolution in an optimized or
-/// [canonical](crate::passes::canonicalize_without_folding) graph: with its pointwise one, or with the reason why it has none. Stride,
-/// padding, dilation and depth multiplier are arbitrary.
+/// Every f32 depthwise convolution in an optimized or [canonical](crate::passes::canonicalize_without_folding) graph:
+/// with its pointwise one, or with the reason why it has none. Stride, padding, dilation and depth multiplier are
+/// arbitrary.
 pub fn separable_convs(graph: &Graph) -> Vec<Result<SeparableConv, NotSeparable>> {
     let search = BlockSearch::new(graph);
     let depthwise =

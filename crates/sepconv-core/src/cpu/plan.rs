@@ -17,8 +17,8 @@ use crate::interpret::inverse;
 use crate::op::{Aliasing, Operator, StridedCopy, Transpose};
 use crate::{DType, Error, Graph, Limits, Port, Result, Shape, Tensor, probe_memory};
 
-/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`](crate::Session) brings the memory it
-/// works in.
+/// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`](crate::Session) brings
+/// the memory it works in.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) steps: Vec<Step>,

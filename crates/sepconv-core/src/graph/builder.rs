@@ -9,8 +9,8 @@ use super::{Graph, Limits, Node, Port, Value, ValueId};
 use crate::op::{Dequantize, QuantParams, Quantize, Reshape, Transpose};
 use crate::{DType, Error, Op, Result, Shape, Tensor, probe_memory};
 
-/// Builds a [`Graph`] node by node. Shapes are inferred and limits enforced on the way; a node whose operands are all constants is
-/// evaluated at once and leaves only its result, except a [`Dequantize`].
+/// Builds a [`Graph`] node by node. Shapes are inferred and limits enforced on the way; a node whose operands are all
+/// constants is evaluated at once and leaves only its result, except a [`Dequantize`].
 ///
 /// ```
 /// use sepconv_core::op::{Activation, Conv2d, Window};
@@ -105,7 +105,8 @@ impl Builder {
         self.apply(name, op, inputs).map_err(|error| error.at_node(name, operator))
     }
 
-    /// As [`node`](Self::node), except that errors leave the place to the caller: a reader knows the file's name for the operator.
+    /// As [`node`](Self::node), except that errors leave the place to the caller: a reader knows the file's name for
+    /// the operator.
     ///
     /// # Errors
     /// When shapes or dtypes contradict each other or a limit would be exceeded.
@@ -118,7 +119,8 @@ impl Builder {
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;
         self.check_size(&shape)?;
-        // Scratch grows with padding and dilation, which the result's shape does not show; tables grow with their entries.
+        // Scratch grows with padding and dilation, which the result's shape does not show; tables grow with their
+        // entries.
         op.operator().workspace(&operands, &shape)?.iter().try_for_each(|workspace| self.check_size(workspace))?;
         // Integer kernels want the integers of quantized weights; passes dequantize the rest.
         let dequantizes = matches!(op, Op::Dequantize(_));
@@ -186,7 +188,8 @@ impl Builder {
         self.graph
     }
 
-    /// A transpose or reshape of a dequantized constant as one of the constant's integers, with their parameters afterwards.
+    /// A transpose or reshape of a dequantized constant as one of the constant's integers, with their parameters
+    /// afterwards.
     fn before_dequantize(&self, op: &Op, inputs: &[ValueId]) -> Option<(Op, QuantParams, ValueId)> {
         let &[x] = inputs else { return None };
         let Node { op: Op::Dequantize(Dequantize(params)), inputs, .. } = self.producer(x)? else { return None };

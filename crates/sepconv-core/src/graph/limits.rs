@@ -1,5 +1,5 @@
-/// The resources that a network may need. Checked before anything is allocated, so that a small malformed file cannot exhaust the
-/// machine.
+/// The resources that a network may need. Checked before anything is allocated, so that a small malformed file cannot
+/// exhaust the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The bytes that constants and activations may take together.
@@ -16,8 +16,8 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 700 MB, so that the process stays below a gigabyte with temporary copies; 10¹² multiply-accumulates and 20,000 nodes: far above
-    /// any phone-sized network, far below the capacity of a laptop.
+    /// 700 MB, so that the process stays below a gigabyte with temporary copies; 10¹² multiply-accumulates and 20,000
+    /// nodes: far above any phone-sized network, far below the capacity of a laptop.
     fn default() -> Self {
         Self { max_memory: 700_000_000, max_macs: 1_000_000_000_000, max_nodes: 20_000 }
     }

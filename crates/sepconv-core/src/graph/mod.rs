@@ -62,15 +62,15 @@ pub struct Port {
     pub name: String,
     /// The value inside the graph.
     pub value: ValueId,
-    /// The order of axes: axis `i` of the value is axis `order[i]` of the tensor outside. A file in NCHW has `[0, 2, 3, 1]`; the order
-    /// counts upwards where both agree.
+    /// The order of axes: axis `i` of the value is axis `order[i]` of the tensor outside. A file in NCHW has `[0, 2, 3,
+    /// 1]`; the order counts upwards where both agree.
     pub order: Vec<usize>,
 }
 
 /// The portable meaning of a network: nodes in an order in which each follows those it depends on.
 ///
-/// Every shape is known; whatever depends on constants only has been computed. Made by [`Builder`], never changed afterwards: a pass
-/// builds a new one.
+/// Every shape is known; whatever depends on constants only has been computed. Made by [`Builder`], never changed
+/// afterwards: a pass builds a new one.
 #[derive(Clone, Debug)]
 pub struct Graph {
     pub(crate) values: Vec<Value>,

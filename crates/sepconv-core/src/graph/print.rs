@@ -5,7 +5,8 @@ use super::{Graph, Value, ValueId};
 use crate::DType;
 
 impl fmt::Display for Graph {
-    /// A line for each port and node: `%7 = conv2d 3x3/2 relu6(%0, const[32,3,3,3], const[32]) -> [1,112,112,32]  # name`.
+    /// A line for each port and node: `%7 = conv2d 3x3/2 relu6(%0, const[32,3,3,3], const[32]) -> [1,112,112,32]  #
+    /// name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.numbers();
         let operand = |f: &mut fmt::Formatter<'_>, id: ValueId| match (&self.value(id).constant, number[id.0]) {

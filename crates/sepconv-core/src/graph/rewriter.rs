@@ -7,8 +7,8 @@ use crate::{Op, Result, Shape, Tensor};
 
 /// A graph being copied into a new one, node by node: the one loop behind every change of a graph.
 ///
-/// Values of the old graph are looked up by their old id; constants are copied when they are first asked for. Nodes that nothing reads
-/// any more vanish when the new graph is finished, so a change never removes anything itself.
+/// Values of the old graph are looked up by their old id; constants are copied when they are first asked for. Nodes
+/// that nothing reads any more vanish when the new graph is finished, so a change never removes anything itself.
 #[derive(Debug)]
 pub struct Rewriter<'g> {
     old: &'g Graph,
@@ -21,8 +21,8 @@ pub struct Rewriter<'g> {
     uses: Vec<usize>,
 }
 
-/// Copies a graph by a rule. The rule sees each node with the operands that it has in the new graph and the output that it had in the
-/// old one; it answers with the new value for that output, or `None` to copy the node as it is.
+/// Copies a graph by a rule. The rule sees each node with the operands that it has in the new graph and the output that
+/// it had in the old one; it answers with the new value for that output, or `None` to copy the node as it is.
 ///
 /// # Errors
 /// Those of the rule and of the [`Builder`].
@@ -141,7 +141,8 @@ impl<'g> Rewriter<'g> {
         self.builder.producer(id)
     }
 
-    /// The node of the new graph that makes `id`, if the node being copied is all that reads it: then the two may be merged.
+    /// The node of the new graph that makes `id`, if the node being copied is all that reads it: then the two may be
+    /// merged.
     pub fn sole_producer(&self, id: ValueId) -> Option<&Node> {
         let uses = self.uses.get(id.0).copied().unwrap_or(0);
         self.producer(id).filter(|_| uses <= 1)

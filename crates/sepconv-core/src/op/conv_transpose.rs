@@ -11,8 +11,8 @@ use super::names::{Then, WindowName};
 use super::{Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
-/// Transposed convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, then the activation: input pixel `(y, x)`
-/// contributes to output pixel `(y·stride + ky·dilation - before, …)`.
+/// Transposed convolution of `x[n,h,w,c]` with `weights[o,kh,kw,c/groups]` and `bias[o]`, then the activation: input
+/// pixel `(y, x)` contributes to output pixel `(y·stride + ky·dilation - before, …)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvTranspose {
     /// Taps, strides, dilation and padding of the convolution that this one is the transpose of.

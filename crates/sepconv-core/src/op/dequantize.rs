@@ -7,8 +7,8 @@ use super::operator::{NO_WORKSPACE, any_order};
 use super::{Cost, Op, Operator, QuantParams};
 use crate::{DType, Data, Error, Result, Shape, Tensor, Value};
 
-/// The f32 values of 8-bit integers (or of the wide integers of a bias): `(q - zero_point) · scale` (ONNX DequantizeLinear). A
-/// constant before it keeps its integers.
+/// The f32 values of 8-bit integers (or of the wide integers of a bias): `(q - zero_point) · scale` (ONNX
+/// DequantizeLinear). A constant before it keeps its integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dequantize(pub QuantParams);
 

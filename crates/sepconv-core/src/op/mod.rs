@@ -1,7 +1,8 @@
-//! The operators. Each file of this folder defines one: its operands and dtypes, the shape of its result, its cost, the loops that
-//! define the result, its layout rule, and how it is printed.
+//! The operators. Each file of this folder defines one: its operands and dtypes, the shape of its result, its cost, the
+//! loops that define the result, its layout rule, and how it is printed.
 //!
-//! [`Op`] joins them. Dispatch is one exhaustive match, so an operator that is added there must answer every question of the trait.
+//! [`Op`] joins them. Dispatch is one exhaustive match, so an operator that is added there must answer every question
+//! of the trait.
 
 mod batch_norm;
 mod binary;
@@ -147,7 +148,8 @@ impl From<BinaryFunction> for Op {
 }
 
 impl Op {
-    /// The kind of a convolution of that many input channels; `None` for other operators, and for an int8 layer with an f32 result.
+    /// The kind of a convolution of that many input channels; `None` for other operators, and for an int8 layer with an
+    /// f32 result.
     pub fn conv_kind(&self, channels: usize) -> Option<ConvKind> {
         self.operator().conv_kind(channels)
     }
@@ -202,21 +204,22 @@ impl Op {
         self.operator().infer(inputs)
     }
 
-    /// Multiply-accumulates that one evaluation costs, as papers count them: those of convolutions, fully connected layers and
-    /// matrix products; everything else is free. `output` is the shape of the result.
+    /// Multiply-accumulates that one evaluation costs, as papers count them: those of convolutions, fully connected
+    /// layers and matrix products; everything else is free. `output` is the shape of the result.
     pub fn macs(&self, inputs: &[&Value], output: &Shape) -> u64 {
         self.operator().cost(inputs, output).macs
     }
 
-    /// The cost of one evaluation in the same unit, for limits: every element read or written counts, and every tap of a window.
+    /// The cost of one evaluation in the same unit, for limits: every element read or written counts, and every tap of
+    /// a window.
     pub(crate) fn work(&self, inputs: &[&Value], output: &Shape) -> u64 {
         let elements = inputs.iter().map(|value| value.shape.elements() as u64).fold(0, u64::saturating_add);
         let Cost { macs, taps } = self.operator().cost(inputs, output);
         macs.saturating_add(elements).saturating_add((output.elements() as u64).saturating_mul(taps))
     }
 
-    /// The definition: the result for known operands, where `output` is the shape that [`infer`](Self::infer) gave. Sums are kept in
-    /// f64, so this is also close to exact.
+    /// The definition: the result for known operands, where `output` is the shape that [`infer`](Self::infer) gave.
+    /// Sums are kept in f64, so this is also close to exact.
     ///
     /// # Errors
     /// For operands of another dtype, integer arithmetic that overflows or divides by zero, and indices out of range.

@@ -100,8 +100,8 @@ impl Operator for Pad {
 }
 
 impl DataMovement for Pad {
-    /// Along each axis the result is what precedes the operand, the operand, and what follows it; the copies are their combinations.
-    /// A constant is not copied: only the middle is.
+    /// Along each axis the result is what precedes the operand, the operand, and what follows it; the copies are their
+    /// combinations. A constant is not copied: only the middle is.
     fn copies(&self, shapes: &[&Shape], _: Option<&[i64]>, output: &Shape) -> Result<Vec<StridedCopy>> {
         let (x, mut combinations) = (shapes[0], vec![vec![]]);
         for (axis, &size) in x.iter().enumerate() {

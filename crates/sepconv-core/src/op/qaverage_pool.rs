@@ -14,8 +14,8 @@ use crate::{DType, Error, Result, Shape, Tensor, Value};
 /// Taps of u8 whose sum fits 32 bits.
 const MAX_TAPS: u64 = i32::MAX as u64 / 255;
 
-/// Mean under a window of u8 `x[n,h,w,c]`: `output(Σ (x - input_zero_point) · (scale / count))`, where the count is of taps inside the
-/// feature map.
+/// Mean under a window of u8 `x[n,h,w,c]`: `output(Σ (x - input_zero_point) · (scale / count))`, where the count is of
+/// taps inside the feature map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QAveragePool {
     /// The window; its kind is an average.

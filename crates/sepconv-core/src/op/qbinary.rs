@@ -14,8 +14,8 @@ use super::qconv2d::check_clamp;
 use super::{BinaryFunction, Cost, Op, Operator};
 use crate::{DType, Error, Result, Shape, Tensor, Value};
 
-/// Sum, difference or product of u8 operands, broadcast as in NumPy. Sum and difference: `output(a(x) ± b(y))`; product:
-/// `output((x - a.zero_point)·(y - b.zero_point) · scale)` with the rounded product of both scales.
+/// Sum, difference or product of u8 operands, broadcast as in NumPy. Sum and difference: `output(a(x) ± b(y))`;
+/// product: `output((x - a.zero_point)·(y - b.zero_point) · scale)` with the rounded product of both scales.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QBinary {
     /// `Add`, `Sub` or `Mul`.

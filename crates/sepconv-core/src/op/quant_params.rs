@@ -5,8 +5,8 @@ use core::fmt;
 use super::check::expect_axis;
 use crate::{DType, Error, Result, Shape};
 
-/// How integers represent real numbers: `(q - zero_point) · scale`, for the whole tensor or for each index along an axis (TensorFlow
-/// Lite's quantization specification, ONNX QuantizeLinear).
+/// How integers represent real numbers: `(q - zero_point) · scale`, for the whole tensor or for each index along an
+/// axis (TensorFlow Lite's quantization specification, ONNX QuantizeLinear).
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantParams {
     /// The dtype of the integers: `U8` or `I8`; `I64` for the wide ones of a bias.
@@ -46,11 +46,12 @@ impl QuantParams {
         }
     }
 
-    /// Checks that scales are finite and not zero, zero points within the dtype, and that their number fits a tensor. Weights may
-    /// have negative scales: batch normalization that was folded into them leaves some.
+    /// Checks that scales are finite and not zero, zero points within the dtype, and that their number fits a tensor.
+    /// Weights may have negative scales: batch normalization that was folded into them leaves some.
     ///
     /// # Errors
-    /// Malformed for numbers that are outside these ranges or do not fit, a mismatch for an axis that the tensor has not.
+    /// Malformed for numbers that are outside these ranges or do not fit, a mismatch for an axis that the tensor has
+    /// not.
     pub fn check(&self, shape: &Shape) -> Result<()> {
         if self.dtype == DType::F32 {
             return Err(
@@ -80,7 +81,8 @@ impl QuantParams {
         Ok(())
     }
 
-    /// Checks that scales are positive, so that integers are ordered as the real numbers are. Computed values must have such scales.
+    /// Checks that scales are positive, so that integers are ordered as the real numbers are. Computed values must have
+    /// such scales.
     pub(super) fn check_positive(&self) -> Result<()> {
         self.check_scales(|scale| scale > 0.0, "a positive number")
     }

@@ -8,8 +8,8 @@ use crate::{Data, Result, Shape, Tensor};
 
 /// A block of elements that is copied from an operand to the result.
 ///
-/// Transposing, slicing, concatenating, padding, gathering and broadcasting are lists of these; the interpreter and the plan execute
-/// the same lists.
+/// Transposing, slicing, concatenating, padding, gathering and broadcasting are lists of these; the interpreter and the
+/// plan execute the same lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StridedCopy {
     /// Which operand is read.
@@ -46,7 +46,8 @@ impl StridedCopy {
     /// Words of 8 bytes that one takes, its lists included.
     pub(super) const WORDS: usize = 32;
 
-    /// A block of operand number `operand`. `axes[i]` is the operand's axis that axis `i` of the result follows; `None` repeats.
+    /// A block of operand number `operand`. `axes[i]` is the operand's axis that axis `i` of the result follows; `None`
+    /// repeats.
     pub(super) fn new(operand: usize, x: &Shape, output: &Shape, axes: &[Option<usize>], spans: &[Span]) -> Self {
         let (from_strides, to_strides) = (x.strides(), output.strides());
         let stride = |axis: Option<usize>| axis.map_or(0, |axis| from_strides[axis]);
@@ -73,7 +74,8 @@ pub(super) fn own_axes(rank: usize) -> Vec<Option<usize>> {
 
 /// An operator whose result consists of operand elements, of any dtype.
 pub(crate) trait DataMovement: Operator {
-    /// The copies that make the result of shape `output` from operands of these shapes; `indices` are those of a gather.
+    /// The copies that make the result of shape `output` from operands of these shapes; `indices` are those of a
+    /// gather.
     ///
     /// # Errors
     /// When an index of a gather is out of range.

@@ -4,8 +4,8 @@ use alloc::vec;
 use crate::op::{Activation, Dense, Pool, PoolKind, Reduce, Reduction, Reshape, Transpose};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
-/// One form for each meaning: a product with a constant matrix becomes a fully connected layer, an average over the whole feature map
-/// a mean, and identities vanish.
+/// One form for each meaning: a product with a constant matrix becomes a fully connected layer, an average over the
+/// whole feature map a mean, and identities vanish.
 pub(super) fn canonicalize(graph: &Graph) -> Result<Graph> {
     let mut quantized = BTreeMap::new();
     rewrite(graph, |rewriter, node| {

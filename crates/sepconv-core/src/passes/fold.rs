@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use crate::op::{Activation, BatchNorm, Binary, BinaryFunction};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
-/// A scale and shift of each channel after a convolution moves into its weights and bias: batch normalization, and sums and products
-/// with constants. A batch normalization after another operator becomes a product and a sum.
+/// A scale and shift of each channel after a convolution moves into its weights and bias: batch normalization, and sums
+/// and products with constants. A batch normalization after another operator becomes a product and a sum.
 pub(super) fn fold(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
         let Some(affine) = ChannelAffine::of(rewriter, node) else { return Ok(None) };

@@ -1,8 +1,8 @@
 use crate::op::{Activation, Binary, BinaryFunction, Conv2d, ConvKind, Pad, PadMode, UnaryFunction, Window};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
-/// Work on a result that is still in registers joins the operator that computes it: activations and residual sums. Zero padding joins
-/// the convolution after it.
+/// Work on a result that is still in registers joins the operator that computes it: activations and residual sums. Zero
+/// padding joins the convolution after it.
 pub(super) fn fuse(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| match &node.op {
         Op::Unary(UnaryFunction::Activation(activation)) => fuse_activation(rewriter, node, *activation),

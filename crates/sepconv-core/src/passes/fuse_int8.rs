@@ -3,8 +3,8 @@ use crate::op::{
 };
 use crate::{DType, Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
-/// Work on int8 results before they are stored joins the layer that computes them: tables and sums with residuals. Padding joins the
-/// layer after it.
+/// Work on int8 results before they are stored joins the layer that computes them: tables and sums with residuals.
+/// Padding joins the layer after it.
 pub(super) fn fuse_int8(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| match &node.op {
         Op::Lut(lut) => fuse_lut(rewriter, &node.name, node.inputs[0], lut),

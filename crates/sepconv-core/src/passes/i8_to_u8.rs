@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 use crate::op::{Dequantize, Lut, QuantParams, Quantize};
 use crate::{DType, Graph, Node, Op, Result, Rewriter, Tensor, ValueId, rewrite};
 
-/// i8 activations become u8, the dtype of the kernels: the same numbers with a zero point that is 128 higher, so the same bits except
-/// the first. Tables translate at inputs and outputs of the graph. Weights stay as they are.
+/// i8 activations become u8, the dtype of the kernels: the same numbers with a zero point that is 128 higher, so the
+/// same bits except the first. Tables translate at inputs and outputs of the graph. Weights stay as they are.
 pub(super) fn i8_to_u8(graph: &Graph) -> Result<Graph> {
     let mut inputs = BTreeMap::new();
     rewrite(graph, |rewriter, node| I8ToU8 { rewriter, inputs: &mut inputs }.node(node))
 }
 
-/// In the new graph, a computed i8 value is a table over its u8 form: an operator that this pass knows reads the u8 form instead, and
-/// the table vanishes where all readers do.
+/// In the new graph, a computed i8 value is a table over its u8 form: an operator that this pass knows reads the u8
+/// form instead, and the table vanishes where all readers do.
 struct I8ToU8<'a, 'g> {
     rewriter: &'a mut Rewriter<'g>,
     /// u8 forms of the graph's inputs.

@@ -5,8 +5,9 @@ use crate::interpret::inverse;
 use crate::op::{Reshape, Transpose};
 use crate::{Graph, Node, Op, Port, Result, Rewriter, Shape, ValueId};
 
-/// Transposes that only translate between NCHW and NHWC vanish: each becomes a note on the value, which passes through every operator
-/// whose layout rule allows it, until it meets its inverse or the edge of the graph, where the port takes it.
+/// Transposes that only translate between NCHW and NHWC vanish: each becomes a note on the value, which passes through
+/// every operator whose layout rule allows it, until it meets its inverse or the edge of the graph, where the port
+/// takes it.
 pub(super) fn layout(graph: &Graph) -> Result<Graph> {
     let rewriter = Rewriter::new(graph, graph.limits_of_passes());
     let orders = vec![None; graph.values.len()];
@@ -61,7 +62,8 @@ impl Layout<'_> {
         Ok(())
     }
 
-    /// The order that the first transpose of an input asks for, directly or after operators on this input alone that keep its axes.
+    /// The order that the first transpose of an input asks for, directly or after operators on this input alone that
+    /// keep its axes.
     fn wanted_order(&self, input: ValueId) -> Option<Vec<usize>> {
         let own: Vec<usize> = (0..self.graph.value(input).shape.len()).collect();
         let mut same = vec![false; self.graph.values.len()];

@@ -1,7 +1,7 @@
 //! Passes: graph to graph, with the same meaning at lower cost.
 //!
-//! A pass reads a graph and builds another; none changes one in place. [`CANONICALIZING`] run before [`FUSING`]. Tests interpret the
-//! graph before and after every pass.
+//! A pass reads a graph and builds another; none changes one in place. [`CANONICALIZING`] run before [`FUSING`]. Tests
+//! interpret the graph before and after every pass.
 
 mod canonicalize;
 mod dequantize_constants;
@@ -51,14 +51,15 @@ pub const FUSING: &[Pass] = &[Pass { name: "fold", run: fold::fold }, Pass { nam
 /// Runs every pass.
 ///
 /// # Errors
-/// When copies of constants would exceed the memory limit that the graph was built with, or the machine's memory. No others are
-/// expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a panic.
+/// When copies of constants would exceed the memory limit that the graph was built with, or the machine's memory. No
+/// others are expected for a graph that a [`Builder`](crate::Builder) made; a contradiction is reported rather than a
+/// panic.
 pub fn optimize(graph: Graph) -> Result<Graph> {
     CANONICALIZING.iter().chain(FUSING).try_fold(graph, |graph, pass| run(pass, graph))
 }
 
-/// Runs the passes that keep weights as they are: one order of axes, one form for each meaning, integers where the network is quantized.
-/// Batch normalizations stay, so layers and parameters are those that papers count.
+/// Runs the passes that keep weights as they are: one order of axes, one form for each meaning, integers where the
+/// network is quantized. Batch normalizations stay, so layers and parameters are those that papers count.
 ///
 /// # Errors
 /// Those of [`optimize`].

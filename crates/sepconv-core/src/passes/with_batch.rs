@@ -6,10 +6,12 @@ use crate::interpret::inverse;
 use crate::op::{Broadcast, Reshape, Slice};
 use crate::{Error, ErrorKind, Graph, Limits, Node, Op, Result, Rewriter, Shape, ValueId};
 
-/// The network for `batch` images at a time instead of one: every input has `batch` in place of the 1 of its first axis.
+/// The network for `batch` images at a time instead of one: every input has `batch` in place of the 1 of its first
+/// axis.
 ///
-/// The batch axis of every value is followed from the inputs on. Sizes that the file states for it ([`Reshape`], [`Broadcast`],
-/// [`Slice`]) grow with it; a node that would mix images, or whose result has no batch axis, is an error.
+/// The batch axis of every value is followed from the inputs on. Sizes that the file states for it ([`Reshape`],
+/// [`Broadcast`], [`Slice`]) grow with it; a node that would mix images, or whose result has no batch axis, is an
+/// error.
 ///
 /// # Errors
 /// If the first axis of an input is not 1, a node does not allow another batch size, or the network exceeds `limits`.

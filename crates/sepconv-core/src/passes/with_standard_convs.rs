@@ -8,17 +8,18 @@ use crate::graph::memory_error;
 use crate::op::Conv2d;
 use crate::{Error, Graph, Limits, Node, Op, Result, Rewriter, Shape, ValueId, rewrite};
 
-/// The network with a standard convolution in place of every [`SeparableConv`]: same window, stride, padding, dilation, input and output
-/// channels, with the residual and the activation of the pointwise convolution and the nodes after it. An inverted residual keeps its
-/// expansion.
+/// The network with a standard convolution in place of every [`SeparableConv`]: same window, stride, padding, dilation,
+/// input and output channels, with the residual and the activation of the pointwise convolution and the nodes after it.
+/// An inverted residual keeps its expansion.
 ///
-/// The weights are the product of both convolutions, `w[o,ky,kx,i] = Σ_m pointwise[o, i·M+m] · depthwise[i·M+m, ky,kx]` for a depth
-/// multiplier M, and so is the bias: what they would compute without anything between them. Normalization, activation and
-/// squeeze-excite between them are omitted, since their operand no longer exists. Where there are none, the result computes the same
-/// function; otherwise it has the cost of a standard network, and its answers mean nothing.
+/// The weights are the product of both convolutions, `w[o,ky,kx,i] = Σ_m pointwise[o, i·M+m] · depthwise[i·M+m, ky,kx]`
+/// for a depth multiplier M, and so is the bias: what they would compute without anything between them. Normalization,
+/// activation and squeeze-excite between them are omitted, since their operand no longer exists. Where there are none,
+/// the result computes the same function; otherwise it has the cost of a standard network, and its answers mean
+/// nothing.
 ///
-/// The result is [canonical](canonicalize_without_folding): its batch normalizations are not folded yet, one for each standard
-/// convolution.
+/// The result is [canonical](canonicalize_without_folding): its batch normalizations are not folded yet, one for each
+/// standard convolution.
 ///
 /// # Errors
 /// When the standard convolutions would exceed `limits`; nothing large is allocated before that is known.

@@ -119,7 +119,8 @@ pub(crate) fn difference(expected: &[Tensor], got: &[Tensor]) -> f32 {
         .fold(0.0, |most, x| if x <= most { most } else { x })
 }
 
-/// Forks as a pool of `0` threads would, one piece after the other, the second first: results must not depend on the order.
+/// Forks as a pool of `0` threads would, one piece after the other, the second first: results must not depend on the
+/// order.
 pub(crate) struct Backwards(pub(crate) usize);
 
 impl Join for Backwards {

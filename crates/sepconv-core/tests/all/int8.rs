@@ -153,7 +153,8 @@ struct Layer {
 }
 
 impl Net {
-    /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread over most bytes.
+    /// An int8 layer with random constants and a random way from sums to bytes; `residual` may be added. Sums spread
+    /// over most bytes.
     fn qconv(&mut self, x: ValueId, layer: Layer, residual: Option<ValueId>, table: bool) -> ValueId {
         let random = &mut self.random;
         let table = table.then(|| Lut { table: Arc::new(random.bytes(256).try_into().unwrap()), output: DType::U8 });
@@ -332,8 +333,8 @@ fn random_layer(net: &mut Net, x: ValueId, values: &[ValueId]) -> ValueId {
     }
 }
 
-/// A block whose inner tensors are large runs a few rows at a time. Every byte is that of the layers run one by one, which is how they
-/// run when the inner tensors are asked for too.
+/// A block whose inner tensors are large runs a few rows at a time. Every byte is that of the layers run one by one,
+/// which is how they run when the inner tensors are asked for too.
 #[test]
 fn fused_blocks_of_bytes_equal_their_layers() {
     for (kernel, stride, batch, expand, gate) in [

@@ -30,8 +30,8 @@ fn limits_are_enforced_before_allocating() {
     assert!(error.to_string().contains("input \"huge\""), "{error}");
 }
 
-/// The result of a window may be small however much it covers: padding, dilation and what a transposed convolution cuts off again
-/// count too.
+/// The result of a window may be small however much it covers: padding, dilation and what a transposed convolution cuts
+/// off again count too.
 #[test]
 fn what_windows_cover_is_limited() {
     let far = 1 << 20;

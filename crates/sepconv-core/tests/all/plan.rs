@@ -12,8 +12,8 @@ use sepconv_kernels::{Activation, Isa, Window, pool::PoolKind, reduce::Reduction
 
 use crate::common::{Backwards, Net, Random, difference};
 
-/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimized. Results
-/// of one instruction set must not depend on the threads at all.
+/// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimized.
+/// Results of one instruction set must not depend on the threads at all.
 pub(crate) fn check(graph: Graph, inputs: &[Tensor]) {
     let expected = interpret(&graph, inputs).unwrap();
     let inputs: Vec<&Tensor> = inputs.iter().collect();
@@ -36,8 +36,8 @@ pub(crate) fn check(graph: Graph, inputs: &[Tensor]) {
     }
 }
 
-/// Small networks of random operators, all shapes odd.
-/// A plan says where each step reads and writes: no result overwrites an operand of its step, unless it takes exactly its place.
+/// Small networks of random operators, all shapes odd. A plan says where each step reads and writes: no result
+/// overwrites an operand of its step, unless it takes exactly its place.
 fn check_places(plan: &Plan) {
     let mut layers = 0;
     for (i, step) in plan.steps().iter().enumerate() {
@@ -131,8 +131,8 @@ fn random_node(net: &mut Net, x: ValueId, values: &[ValueId]) -> Option<ValueId>
     })
 }
 
-/// A block whose inner tensors are large runs a few rows at a time. Every bit is that of the layers run one by one, which is how they
-/// run when the inner tensors are asked for too.
+/// A block whose inner tensors are large runs a few rows at a time. Every bit is that of the layers run one by one,
+/// which is how they run when the inner tensors are asked for too.
 #[test]
 fn fused_blocks_equal_their_layers() {
     for (kernel, stride, batch, expand, gate) in [
@@ -193,7 +193,8 @@ fn fused_blocks_equal_their_layers() {
     }
 }
 
-/// A stem and the blocks after it run together too, through several rings. Every bit is that of the layers run one by one.
+/// A stem and the blocks after it run together too, through several rings. Every bit is that of the layers run one by
+/// one.
 #[test]
 fn chains_of_blocks_equal_their_layers() {
     let dims = [2, 101, 95, 3];
@@ -229,7 +230,8 @@ fn chains_of_blocks_equal_their_layers() {
     }
 }
 
-/// Only the last layer of a fused block adds a residual: an expansion or a depthwise convolution that has one runs by itself.
+/// Only the last layer of a fused block adds a residual: an expansion or a depthwise convolution that has one runs by
+/// itself.
 #[test]
 fn residuals_inside_blocks_are_not_lost() {
     let dims = [1, 41, 38, 150];

@@ -1,4 +1,5 @@
-//! The standard twin computes what pairs compute where nothing lies between them, costs what a standard network costs, and leaves the rest.
+//! The standard twin computes what pairs compute where nothing lies between them, costs what a standard network costs,
+//! and leaves the rest.
 
 use sepconv_core::op::{BinaryFunction, Dense, Reduce};
 use sepconv_core::{
@@ -77,7 +78,8 @@ fn a_linear_pair_and_its_twin_compute_the_same() {
     }
 }
 
-/// An inverted residual of an NCHW file with everything that can lie between and after, and a layer before and behind it.
+/// An inverted residual of an NCHW file with everything that can lie between and after, and a layer before and behind
+/// it.
 fn inverted_residual() -> Graph {
     let mut net = Net::new(3);
     let x = net.input(&[1, 8, 6, 6]);
@@ -169,7 +171,8 @@ fn a_twin_beyond_the_limits_is_refused_before_it_is_made() {
     );
 }
 
-/// Section 3 of the MobileNets paper (arXiv 1704.04861), table 1, with its counts and those of the network it is compared with.
+/// Section 3 of the MobileNets paper (arXiv 1704.04861), table 1, with its counts and those of the network it is
+/// compared with.
 #[test]
 fn mobilenet_v1_and_its_twin_have_the_counts_of_the_paper() {
     const SEPARABLE: [(usize, usize); 13] = [

@@ -17,8 +17,8 @@ pub(super) struct External<'a> {
 }
 
 impl External<'_> {
-    /// The `expected` bytes of a tensor. Nothing outside the directory is opened, whatever the file says, and nothing is
-    /// allocated before the data is known to be there.
+    /// The `expected` bytes of a tensor. Nothing outside the directory is opened, whatever the file says, and nothing
+    /// is allocated before the data is known to be there.
     pub(super) fn read(&self, proto: &TensorProto, expected: usize) -> Result<Vec<u8>> {
         let Some(directory) = self.directory else {
             return Err(Error::unsupported("tensor is stored outside the model file").help(
@@ -49,7 +49,8 @@ impl External<'_> {
     }
 }
 
-/// The file that holds a tensor's data, where it is stored outside the model file in `directory`, whether or not it may be read.
+/// The file that holds a tensor's data, where it is stored outside the model file in `directory`, whether or not it may
+/// be read.
 pub(super) fn path(directory: &Path, proto: &TensorProto) -> Option<PathBuf> {
     let is_external = proto.data_location == EXTERNAL;
     let location = proto.external_data.iter().find(|entry| is_external && entry.key == "location")?;
@@ -99,7 +100,8 @@ mod tests {
     use crate::onnx::proto::StringStringEntryProto;
     use crate::onnx::tensor::tensor;
 
-    /// `secret.bin` beside a directory `models` that holds `weights.bin`: two floats after four bytes of something else.
+    /// `secret.bin` beside a directory `models` that holds `weights.bin`: two floats after four bytes of something
+    /// else.
     fn directory(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("sepconv-{name}-{}", std::process::id()));
         fs::create_dir_all(root.join("models/part")).expect("a directory for the test");

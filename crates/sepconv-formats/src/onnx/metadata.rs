@@ -7,11 +7,11 @@ use super::proto::{ModelProto, StringStringEntryProto};
 pub struct Metadata {
     /// What it is, for people; `doc_string` in the file.
     pub description: String,
-    /// How pixels become the network's numbers, in words that whoever runs it knows; `sepconv.preprocess` among the file's
-    /// `metadata_props`.
+    /// How pixels become the network's numbers, in words that whoever runs it knows; `sepconv.preprocess` among the
+    /// file's `metadata_props`.
     pub preprocess: Option<String>,
-    /// The name of each class in the order of the outputs, without line breaks; `sepconv.labels` among the file's `metadata_props`, a
-    /// line each. Empty where none are known.
+    /// The name of each class in the order of the outputs, without line breaks; `sepconv.labels` among the file's
+    /// `metadata_props`, a line each. Empty where none are known.
     pub labels: Vec<String>,
 }
 

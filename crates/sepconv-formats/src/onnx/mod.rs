@@ -1,11 +1,11 @@
 //! ONNX, opset 6 to 25.
 //!
-//! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantized networks are read whichever way
-//! they are written: as floats between QuantizeLinear and DequantizeLinear, with QLinear operators (those of onnxruntime's domain
-//! included), or with sums of integers, which are whole floats here. All become float operators between quantizations; it is left
-//! to the passes to compute with integers. One node becomes a few core operators: convolutions and the like
-//! are NHWC in core, so each is put between two transposes, which the passes remove. What is not understood completely
-//! (an operator, an attribute, an input) is an error that names the node.
+//! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantized networks are read
+//! whichever way they are written: as floats between QuantizeLinear and DequantizeLinear, with QLinear operators (those
+//! of onnxruntime's domain included), or with sums of integers, which are whole floats here. All become float operators
+//! between quantizations; it is left to the passes to compute with integers. One node becomes a few core operators:
+//! convolutions and the like are NHWC in core, so each is put between two transposes, which the passes remove. What is
+//! not understood completely (an operator, an attribute, an input) is an error that names the node.
 
 mod attributes;
 mod external;
@@ -48,7 +48,8 @@ pub struct Onnx {
     directory: Option<PathBuf>,
 }
 
-/// Versions of ONNX's operator set that are read. What changed in between is handled; newer ones may mean something else.
+/// Versions of ONNX's operator set that are read. What changed in between is handled; newer ones may mean something
+/// else.
 const OPSETS: std::ops::RangeInclusive<i64> = 6..=25;
 
 impl Onnx {
@@ -93,13 +94,15 @@ impl Onnx {
         )
     }
 
-    /// Allows tensors that are stored outside the file, as long as they are inside this directory. Without it none is read.
+    /// Allows tensors that are stored outside the file, as long as they are inside this directory. Without it none is
+    /// read.
     pub fn external_data(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
     }
 
-    /// The files in the directory of [external data](Self::external_data) that hold its tensors; none where no directory is allowed.
+    /// The files in the directory of [external data](Self::external_data) that hold its tensors; none where no
+    /// directory is allowed.
     pub fn external_files(&self) -> impl Iterator<Item = PathBuf> {
         let graph = self.model.graph.iter();
         let attributes = graph.clone().flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);

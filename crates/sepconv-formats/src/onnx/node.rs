@@ -37,7 +37,8 @@ impl<'a> Node<'a> {
         Ok(Self { builder, proto, inputs, inputs_read, more_outputs, external, attributes, opset })
     }
 
-    /// Runs an import; its outputs in order. Fails where the node has inputs or attributes that the import did not look at.
+    /// Runs an import; its outputs in order. Fails where the node has inputs or attributes that the import did not look
+    /// at.
     pub(super) fn import(mut self, import: fn(&mut Self) -> Result<ValueId>) -> Result<Vec<ValueId>> {
         let first = import(&mut self)?;
         self.attributes.check_all_read()?;

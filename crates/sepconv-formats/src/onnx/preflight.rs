@@ -1,7 +1,7 @@
 //! What decoding a file would allocate, before it does.
 //!
-//! A message takes two bytes in a file and a hundred times that in memory, so a file of a few megabytes could ask for gigabytes.
-//! Numbers grow at most eightfold, which only has to fit memory; raw data does not grow.
+//! A message takes two bytes in a file and a hundred times that in memory, so a file of a few megabytes could ask for
+//! gigabytes. Numbers grow at most eightfold, which only has to fit memory; raw data does not grow.
 
 use bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -40,8 +40,8 @@ struct Preflight {
     numbers: usize,
 }
 
-/// Fails where the file holds more messages and strings than any sensible network, or more numbers than fit memory. What is damaged is
-/// left to the decoder, which stops at the same place.
+/// Fails where the file holds more messages and strings than any sensible network, or more numbers than fit memory.
+/// What is damaged is left to the decoder, which stops at the same place.
 pub(super) fn check(file: &[u8]) -> Result<()> {
     let mut preflight = Preflight::default();
     let _ = preflight.take(file, MODEL);

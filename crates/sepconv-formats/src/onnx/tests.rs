@@ -257,7 +257,8 @@ fn nodes_with_numbers() -> Vec<NodeProto> {
 /// Limits that keep what a test can cost small.
 const SMALL: Limits = Limits { max_memory: 1 << 24, max_macs: 1 << 24, max_nodes: 100 };
 
-/// Imports, plans and runs a network of one node, and interprets it. Whether it could be run; panics are told with the node.
+/// Imports, plans and runs a network of one node, and interprets it. Whether it could be run; panics are told with the
+/// node.
 fn survives(dims: &[i64], node: NodeProto, four: [i64; 4], eight: [i64; 8]) -> bool {
     let about = format!("{node:?} on {dims:?}, {four:?}, {eight:?}");
     let weights = vec![

@@ -14,7 +14,8 @@ pub(super) fn shape_of(tensor: &TensorInfo) -> Result<Shape> {
     Shape::new(dims?)
 }
 
-/// The elements of a tensor, if the file holds them. Halves become floats and bytes stay; what they stand for is told elsewhere.
+/// The elements of a tensor, if the file holds them. Halves become floats and bytes stay; what they stand for is told
+/// elsewhere.
 pub(super) fn constant(model: &Model, tensor: &TensorInfo) -> Result<Option<Tensor>> {
     let data = model.buffer(tensor.buffer()?)?;
     if data.is_empty() && tensor.shape()?.iter().all(|dim| dim != 0) {

@@ -1,9 +1,9 @@
 //! A reader of FlatBuffers (<https://flatbuffers.dev/internals>) over bytes that nobody vouches for.
 //!
-//! A buffer is tables, vectors and strings that point forwards to each other, and vtables that say where a table keeps each field.
-//! Every position is checked when it is followed, nothing is allocated, and nothing is followed unless a caller asks, so a
-//! hostile buffer costs no more than the path its reader walks. Many offsets may lead to one large vector, though: readers
-//! bound what they take from each.
+//! A buffer is tables, vectors and strings that point forwards to each other, and vtables that say where a table keeps
+//! each field. Every position is checked when it is followed, nothing is allocated, and nothing is followed unless a
+//! caller asks, so a hostile buffer costs no more than the path its reader walks. Many offsets may lead to one large
+//! vector, though: readers bound what they take from each.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

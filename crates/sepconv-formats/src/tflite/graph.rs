@@ -11,7 +11,8 @@ use crate::element::ElementType;
 use crate::import_options::check_ports;
 use crate::{ImportOptions, OperatorCount, TensorSpec};
 
-/// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share one long list.
+/// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share
+/// one long list.
 const OPERANDS_PER_NODE: usize = 16;
 
 /// The inputs or outputs of a network as the file declares them.

@@ -1,9 +1,10 @@
-//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and quantized ones, whose
-//! activations are bytes too.
+//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and
+//! quantized ones, whose activations are bytes too.
 //!
-//! A tensor of bytes is dequantized where an operator computes with it, and the operator's result is quantized as its own tensor
-//! says; operators that only move elements, and max-pooling, act on the bytes where both are quantized alike. So every operator
-//! that is read for floats is read for bytes, and it is left to the passes to compute with integers.
+//! A tensor of bytes is dequantized where an operator computes with it, and the operator's result is quantized as its
+//! own tensor says; operators that only move elements, and max-pooling, act on the bytes where both are quantized
+//! alike. So every operator that is read for floats is read for bytes, and it is left to the passes to compute with
+//! integers.
 
 mod constant;
 mod flatbuffer;
@@ -65,8 +66,8 @@ impl Tflite {
     /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.
     ///
     /// # Errors
-    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of `options`; the
-    /// error names the node by its first result, and its operator.
+    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of
+    /// `options`; the error names the node by its first result, and its operator.
     pub fn graph(&self, options: &ImportOptions) -> Result<Graph> {
         Importer::import(Model::read(&self.bytes)?, &self.inputs, options)
     }

@@ -80,14 +80,16 @@ impl Node<'_, '_> {
         self.importer.alike(self.tensor(index).into_iter())
     }
 
-    /// How the operands at `indices` and all results hold bytes, where they do so alike: then elements are moved as bytes.
+    /// How the operands at `indices` and all results hold bytes, where they do so alike: then elements are moved as
+    /// bytes.
     pub(super) fn alike(&self, indices: &[usize]) -> Result<Option<QuantParams>> {
         let operands = indices.iter().filter_map(|&index| self.tensor(index));
         self.importer.alike(operands.chain(self.results.iter().copied()))
     }
 
-    /// The operand at `index`, for an operator that moves its elements and computes nothing. Bytes stay what they are even where the
-    /// file gives the result another scale: TensorFlow Lite's kernels copy them, and files that say so were measured with those.
+    /// The operand at `index`, for an operator that moves its elements and computes nothing. Bytes stay what they are
+    /// even where the file gives the result another scale: TensorFlow Lite's kernels copy them, and files that say so
+    /// were measured with those.
     pub(super) fn moved(&mut self, index: usize) -> Result<ValueId> {
         let value = self.stored(index)?;
         let dtype = self.importer.builder.value(value).dtype;

@@ -8,8 +8,8 @@ use crate::element::ElementType;
 
 /// How the integers of a tensor stand for real numbers; `None` where nothing says so.
 ///
-/// Zero points may be left out, or be one for all scales. Scales of a tensor with one axis belong to that axis, whichever the file
-/// names: some name the weights' axis on biases.
+/// Zero points may be left out, or be one for all scales. Scales of a tensor with one axis belong to that axis,
+/// whichever the file names: some name the weights' axis on biases.
 pub(super) fn quantization(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
     let (element, stored) = (tensor.element()?, tensor.quantization()?);
     let Some(stored) = stored.filter(|_| element.dtype() != DType::F32 && element != ElementType::Bool) else {

@@ -1,4 +1,5 @@
-//! The tables of the TensorFlow Lite schema, version 3, that an importer needs: what each field is called and which number it has.
+//! The tables of the TensorFlow Lite schema, version 3, that an importer needs: what each field is called and which
+//! number it has.
 
 use std::borrow::Cow;
 

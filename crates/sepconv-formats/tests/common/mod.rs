@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder that an environment variable names, or where it usually is: `SEPCONV_DATA` models and images, `SEPCONV_ONNX_VECTORS` the
-/// folder `onnx/backend/test/data` of the Python package `onnx` 1.20.1. Where it is absent the reason is printed, unless
-/// `SEPCONV_REQUIRE_DATA` demands that it is there.
+/// The folder that an environment variable names, or where it usually is: `SEPCONV_DATA` models and images,
+/// `SEPCONV_ONNX_VECTORS` the folder `onnx/backend/test/data` of the Python package `onnx` 1.20.1. Where it is absent
+/// the reason is printed, unless `SEPCONV_REQUIRE_DATA` demands that it is there.
 pub(crate) fn folder(variable: &str) -> Option<PathBuf> {
     let usual = match variable {
         "SEPCONV_ONNX_VECTORS" => "../../target/onnx-vectors",

@@ -68,8 +68,8 @@ fn mobilenet_answers_as_the_reference_kernels_do() {
     }
 }
 
-/// Bytes that are equal to the reference kernels', and the most by which others differ. Those kernels round in fixed point, layer
-/// for layer otherwise than real numbers do; their optimized siblings differ from them by 14 and 9.
+/// Bytes that are equal to the reference kernels', and the most by which others differ. Those kernels round in fixed
+/// point, layer for layer otherwise than real numbers do; their optimized siblings differ from them by 14 and 9.
 #[test]
 fn quantized_networks_answer_as_the_reference_kernels_do() {
     for (name, side, equal, most) in
@@ -160,8 +160,8 @@ fn small_pictures_are_classified() {
     assert_eq!(classes.collect::<Vec<_>>(), [3, 6, 3, 2, 8, 9, 0]);
 }
 
-/// The two pictures that come with this file. Their pixels are fed as they are, read as signed bytes, as the file's own test does;
-/// a bitmap begins with its last row.
+/// The two pictures that come with this file. Their pixels are fed as they are, read as signed bytes, as the file's own
+/// test does; a bitmap begins with its last row.
 #[test]
 fn a_person_is_told_from_none() {
     let Some(graph) = graph("person_detect_96_int8") else { return };

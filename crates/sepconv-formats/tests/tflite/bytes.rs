@@ -1,5 +1,5 @@
-//! The TensorFlow Lite reader on quantized tensors: what is dequantized, what stays bytes, and what no quantization may say. Files
-//! of one operator.
+//! The TensorFlow Lite reader on quantized tensors: what is dequantized, what stays bytes, and what no quantization may
+//! say. Files of one operator.
 
 use crate::malformed::refused;
 use crate::operators::damage;
@@ -101,7 +101,8 @@ fn weights_alone_may_be_bytes() {
     assert_eq!(y[0].as_f32().unwrap(), [105.0, 107.5]);
 }
 
-/// An operator that moves elements: its number and options, its operands behind the bytes, and what it makes of 1 to 6 in two rows.
+/// An operator that moves elements: its number and options, its operands behind the bytes, and what it makes of 1 to 6
+/// in two rows.
 type Moving = (i32, (i8, Table), Vec<Tensor>, Vec<i8>);
 
 fn moves() -> Vec<Moving> {
@@ -170,7 +171,8 @@ fn padding_is_made_of_the_byte_that_stands_for_zero() {
     let x = || Tensor::u8(&[2], 0.5, 7);
     assert_eq!(pad(&[x(), pairs()], x()), (0, u8(&[5], &[7, 1, 200, 7, 7])));
     assert_eq!(pad(&[x(), pairs(), byte(0.5, 9)], x()), (0, u8(&[5], &[9, 1, 200, 9, 9])));
-    // Otherwise real numbers are padded: here with 0, with (9 - 7)·2 = 4, and with 1 where the result has another scale.
+    // Otherwise real numbers are padded: here with 0, with (9 - 7)·2 = 4, and with 1 where the result has another
+    // scale.
     assert_eq!(pad(&[x(), pairs()], Tensor::u8(&[5], 1.0, 6)), (2, u8(&[5], &[6, 3, 102, 6, 6])));
     assert_eq!(pad(&[x(), pairs(), byte(2.0, 9)], x()), (2, u8(&[5], &[15, 1, 200, 15, 15])));
     let real = Tensor::floats(&[], &[1.0]);

@@ -41,8 +41,8 @@ fn cost(graph: &Graph) -> (usize, u64) {
 
 #[test]
 fn networks_of_floats_become_graphs() {
-    // The counts are those of the tensors in the files, added up with another reader; EfficientPose's three transposed convolutions
-    // have no bias in the file and 16 zeros each here.
+    // The counts are those of the tensors in the files, added up with another reader; EfficientPose's three transposed
+    // convolutions have no bias in the file and 16 zeros each here.
     let files: [(&str, &[&[usize]], usize, u64); 5] = [
         ("cifar10_resnet8_f32", &[&[1, 10]], 77_706, 12_501_632),
         ("kws_dscnn_f32", &[&[1, 12]], 22_604, 2_656_768),
@@ -67,8 +67,8 @@ fn networks_of_floats_become_graphs() {
     }
 }
 
-/// A quantized file: the type, scale and zero point of its input and of its output, its parameters and its cost. These two
-/// are those of the same network of floats.
+/// A quantized file: the type, scale and zero point of its input and of its output, its parameters and its cost. These
+/// two are those of the same network of floats.
 type Quantized = (&'static str, (DType, f32, i32), (DType, f32, i32), usize, u64);
 
 const QUANTIZED: &[Quantized] = &[

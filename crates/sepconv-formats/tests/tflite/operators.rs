@@ -1,5 +1,6 @@
-//! The meaning of each TensorFlow Lite operator, on files of one node. LiteRT's reference kernels were given the same files and
-//! answer the same numbers, but for weights of integers, whose activations LiteRT rounds, and a few that it does not take.
+//! The meaning of each TensorFlow Lite operator, on files of one node. LiteRT's reference kernels were given the same
+//! files and answer the same numbers, but for weights of integers, whose activations LiteRT rounds, and a few that it
+//! does not take.
 
 use crate::writer::Field::{Bool, F32, Floats, I8, I32, Ints};
 use crate::writer::{Node, Table, Tensor, file};

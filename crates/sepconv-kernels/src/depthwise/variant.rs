@@ -9,7 +9,11 @@ macro_rules! variants {
         /// A way to compute a depthwise convolution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Variant {
-            $($(#[$when])? #[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")] $variant,)*
+            $(
+                $(#[$when])?
+                #[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")]
+                $variant,
+            )*
             /// Any kernel, stride, dilation and multiplier.
             General,
         }

@@ -1,11 +1,13 @@
-//! Model files cut off at every byte, and changed at random: each must give an error or an answer, in little memory and time.
+//! Model files cut off at every byte, and changed at random: each must give an error or an answer, in little memory and
+//! time.
 //!
 //! ```text
 //! (ulimit -v 2097152; cargo run --release -p sepconv --example mutate -- 10000 FILE...)
 //! ```
 //!
-//! The number is that of random changes of each file. A panic, ten seconds without an end, or the system ends the program. The last number
-//! that it has written is then that of the change, or of the cut rounded down to a multiple of `TOLD_CUTS`.
+//! The number is that of random changes of each file. A panic, ten seconds without an end, or the system ends the
+//! program. The last number that it has written is then that of the change, or of the cut rounded down to a multiple of
+//! `TOLD_CUTS`.
 
 mod mutation;
 

@@ -25,7 +25,8 @@ const UGLY: [u64; 12] =
 /// Where files say what their network is, rather than what its weights are: near the beginning, more often than not.
 const OUTLINE: usize = 1 << 16;
 
-/// The file with one to eight changes: bits, bytes and numbers replaced, pieces removed, repeated, moved, and the end cut off.
+/// The file with one to eight changes: bits, bytes and numbers replaced, pieces removed, repeated, moved, and the end
+/// cut off.
 pub(crate) fn mutated(file: &[u8], random: &mut SplitMix) -> Vec<u8> {
     let mut bytes = file.to_vec();
     for _ in 0..1 + random.below(8) {

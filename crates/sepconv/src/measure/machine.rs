@@ -58,8 +58,8 @@ pub const MIDDLE: usize = 4 << 20;
 const FAR: usize = 128 << 20;
 
 impl Machine {
-    /// Measures with the threads and the instruction set of `options`: about half a second, up to four times as long while the result is
-    /// [implausible](Self::doubt).
+    /// Measures with the threads and the instruction set of `options`: about half a second, up to four times as long
+    /// while the result is [implausible](Self::doubt).
     ///
     /// # Errors
     /// When the machine lacks the instruction set asked for, threads cannot be started, or there is not memory enough.
@@ -90,14 +90,16 @@ impl Machine {
         Ok(machine)
     }
 
-    /// What cannot be true of what was measured: something else kept the machine busy, and [`peaks`](Self::peaks) takes the higher rates.
+    /// What cannot be true of what was measured: something else kept the machine busy, and [`peaks`](Self::peaks) takes
+    /// the higher rates.
     pub fn doubt(&self) -> Option<String> {
         let Self { threads, alone, together, .. } = self;
         let slower = alone.rates().into_iter().zip(together.rates()).find(|((_, one), (_, all))| all < one);
         if let Some(((name, one), (_, all))) = slower.filter(|_| *threads > 1) {
             return Some(format!("{threads} threads reach less {name} than one: {all:.1} against {one:.1}"));
         }
-        // Copies of one size are as fast as those of another where both fit the same cache, within what one run differs from another.
+        // Copies of one size are as fast as those of another where both fit the same cache, within what one run differs
+        // from another.
         let is_slower = |smaller: f64, larger: f64| smaller < 0.8 * larger;
         let [(.., near), (.., middle), (.., far)] = [2, 3, 4].map(|i| alone.rates()[i]);
         let slow = is_slower(near, middle) || is_slower(middle, far);
@@ -187,7 +189,8 @@ fn fastest(pool: &Threads, threads: usize, work: &(dyn Fn(usize) + Sync)) -> f64
             each(join, 0..threads, &|thread| (0..times).for_each(|_| work(thread)));
             start.elapsed()
         };
-        // Long enough that sharing costs nothing beside it. A batch that something else held up is no measure of that: the fastest counts.
+        // Long enough that sharing costs nothing beside it. A batch that something else held up is no measure of that:
+        // the fastest counts.
         let mut times = 1;
         while (0..3).map(|_| batch(times)).min() < Some(Duration::from_millis(2)) {
             times *= 2;

@@ -23,7 +23,8 @@ use crate::{Machine, Session, Times};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// For each run that was timed: the milliseconds at which each stage ended, inputs first, then the steps, then outputs.
+    /// For each run that was timed: the milliseconds at which each stage ended, inputs first, then the steps, then
+    /// outputs.
     runs: Vec<Vec<f64>>,
 }
 
@@ -82,8 +83,8 @@ impl std::fmt::Display for Bound {
 }
 
 impl Session {
-    /// Runs the network `runs` times (at least once) on the same inputs and notes when each step ends. `before` is told the number of
-    /// each run.
+    /// Runs the network `runs` times (at least once) on the same inputs and notes when each step ends. `before` is told
+    /// the number of each run.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).

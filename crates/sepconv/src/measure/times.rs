@@ -36,7 +36,8 @@ impl Times {
         self.quantile(0.5)
     }
 
-    /// The time that a share `q` of all, from 0 to 1, does not pass, between two where it falls between them; not a number where there is none.
+    /// The time that a share `q` of all, from 0 to 1, does not pass, between two where it falls between them; not a
+    /// number where there is none.
     pub fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);

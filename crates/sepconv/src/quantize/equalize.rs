@@ -13,10 +13,12 @@ use sepconv_core::Uses;
 const ROUNDS: usize = 40;
 /// No channel is scaled by more: what calibration hardly saw should keep some of its range.
 const MOST: f32 = 64.0;
-/// By how much a channel that grows stays below the bound of a ReLU6: images that calibration did not see reach further.
+/// By how much a channel that grows stays below the bound of a ReLU6: images that calibration did not see reach
+/// further.
 const ROOM: f32 = 2.0;
 
-/// Two layers of which the second reads what the first gives, channel by channel, through functions that let a positive factor pass.
+/// Two layers of which the second reads what the first gives, channel by channel, through functions that let a positive
+/// factor pass.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     pub(super) first: usize,
@@ -104,8 +106,8 @@ impl Weights {
         self.weights.chunks_exact(self.taps).map(|row| row.iter().fold(0.0f32, |most, w| most.max(w.abs()))).collect()
     }
 
-    /// The greatest magnitude that each input channel is multiplied with; where filters have scales of their own, as a part of the
-    /// filter's greatest.
+    /// The greatest magnitude that each input channel is multiplied with; where filters have scales of their own, as a
+    /// part of the filter's greatest.
     fn column_ranges(&self, channels: usize, granularity: Granularity) -> Vec<f32> {
         let rows = match granularity {
             Granularity::PerChannel => self.row_ranges(),
@@ -131,13 +133,14 @@ impl Weights {
     }
 }
 
-/// Cross-layer equalization (Nagel et al. 2019, arXiv 1906.04721, section 4.1): each channel between two layers is scaled by
-/// `sqrt(r2/r1)` and the second layer's weights by the inverse, until the range `r1` that the channel takes before and the range
-/// `r2` of the weights that it meets agree.
+/// Cross-layer equalization (Nagel et al. 2019, arXiv 1906.04721, section 4.1): each channel between two layers is
+/// scaled by `sqrt(r2/r1)` and the second layer's weights by the inverse, until the range `r1` that the channel takes
+/// before and the range `r2` of the weights that it meets agree.
 ///
-/// With one scale for all filters `r1` is the range of the first layer's weights, as in the paper. With a scale for each filter
-/// these cost nothing and `r1` is the range of the channel itself (`greatest`), which all share one scale. Below
-/// the bound of a ReLU6 channels grow to a part of it at most, and none shrinks: the bound cuts what it cut before.
+/// With one scale for all filters `r1` is the range of the first layer's weights, as in the paper. With a scale for
+/// each filter these cost nothing and `r1` is the range of the channel itself (`greatest`), which all share one scale.
+/// Below the bound of a ReLU6 channels grow to a part of it at most, and none shrinks: the bound cuts what it cut
+/// before.
 pub(super) fn equalize(
     graph: &Graph,
     pairs: &[Pair],

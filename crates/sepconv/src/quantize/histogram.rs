@@ -5,8 +5,8 @@ use super::bytes::Affine;
 /// Bins of a histogram.
 const BINS: usize = 1 << 15;
 
-/// How often each number occurs among those of a value, for any number of images: bins of one width, a power of two, which doubles
-/// when something falls outside. So the result depends on what was seen only, not on its order.
+/// How often each number occurs among those of a value, for any number of images: bins of one width, a power of two,
+/// which doubles when something falls outside. So the result depends on what was seen only, not on its order.
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
     /// Numbers in each bin: bin `i` spans `[first + i, first + i + 1)` widths.
@@ -29,7 +29,8 @@ pub enum Range {
     MinMax,
     /// This percentage of all numbers; what is cut is cut on both sides equally.
     Percentile(f64),
-    /// What gives the least mean square error of cutting and rounding together, behind the function that alone reads the value.
+    /// What gives the least mean square error of cutting and rounding together, behind the function that alone reads
+    /// the value.
     Mse,
 }
 
@@ -56,7 +57,8 @@ impl Histogram {
         }
     }
 
-    /// The range that `choice` asks for; it includes zero. `reader` is the function that alone reads the value, if one does.
+    /// The range that `choice` asks for; it includes zero. `reader` is the function that alone reads the value, if one
+    /// does.
     pub(super) fn range(&self, choice: Range, reader: Activation) -> (f32, f32) {
         match choice {
             Range::MinMax => steep((self.low, self.high), reader),
@@ -109,8 +111,9 @@ impl Histogram {
         (low.max(self.low), high.min(self.high))
     }
 
-    /// Shrinks both ends together, then each by itself. What counts is the error behind `reader`. Numbers are rounded as they will be
-    /// rather than by a formula for evenly spread ones: hard-swish and its like crowd them around their least value.
+    /// Shrinks both ends together, then each by itself. What counts is the error behind `reader`. Numbers are rounded
+    /// as they will be rather than by a formula for evenly spread ones: hard-swish and its like crowd them around their
+    /// least value.
     fn least_error(&self, (least, most): (f32, f32), reader: Activation) -> (f32, f32) {
         const STEPS: u32 = 64;
         let read = |(x, count): (f64, f64)| (x as f32, reader.apply(x as f32), count);
@@ -134,8 +137,8 @@ impl Histogram {
     }
 }
 
-/// The part of a range within which a function changes, as far as bytes can tell: hard-swish makes zeros of all below -3, so no
-/// bytes are spent there.
+/// The part of a range within which a function changes, as far as bytes can tell: hard-swish makes zeros of all below
+/// -3, so no bytes are spent there.
 fn steep((low, high): (f32, f32), function: Activation) -> (f32, f32) {
     const STEPS: u16 = 1024;
     let at = |i: u16| low + (high - low) * f32::from(i) / f32::from(STEPS);

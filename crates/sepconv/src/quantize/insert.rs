@@ -9,8 +9,8 @@ use super::bytes::Affine;
 use super::roles::{Role, Roles};
 use super::weights::Integers;
 
-/// The quantized network: what becomes bytes goes through a `Quantize` and a `Dequantize`, weights and biases are integers behind a
-/// `Dequantize`.
+/// The quantized network: what becomes bytes goes through a `Quantize` and a `Dequantize`, weights and biases are
+/// integers behind a `Dequantize`.
 pub(super) fn insert(
     graph: &Graph,
     roles: &Roles,

@@ -123,7 +123,8 @@ impl Job<'_> {
         }
     }
 
-    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone quantized.
+    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone
+    /// quantized.
     pub(super) fn mixed(
         &mut self,
         network: &Network,
@@ -131,7 +132,8 @@ impl Job<'_> {
     ) -> Result<(BTreeSet<usize>, HashMap<usize, f64>)> {
         let Some(wanted) = self.quantizer.min_sqnr else { return Ok((kept, HashMap::new())) };
         let samples = &self.samples[..self.samples.len().min(COMPARED)];
-        // Biases are corrected for what these samples show, and rounding is to the nearest: to fit weights to so few would flatter.
+        // Biases are corrected for what these samples show, and rounding is to the nearest: to fit weights to so few
+        // would flatter.
         let averaged = self.averaged(network.graph, &network.uses);
         let none = std::iter::empty();
         let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| {})?.means;

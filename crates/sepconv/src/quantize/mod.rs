@@ -1,9 +1,9 @@
 //! Post-training quantization: a float network and a few dozen samples of what it will see become a network of bytes.
 //!
-//! The result is a graph in the portable form of quantized networks, floats between `Quantize` and `Dequantize`, which this library
-//! and others turn into integer arithmetic (Jacob et al. 2018, arXiv 1712.05877): weights signed, symmetric, one scale for each
-//! filter; biases of 32 bits; activations unsigned, one scale and zero point each. What no convolution or fully connected layer reads
-//! any more stays float, so the scores of classes keep their resolution.
+//! The result is a graph in the portable form of quantized networks, floats between `Quantize` and `Dequantize`, which
+//! this library and others turn into integer arithmetic (Jacob et al. 2018, arXiv 1712.05877): weights signed,
+//! symmetric, one scale for each filter; biases of 32 bits; activations unsigned, one scale and zero point each. What
+//! no convolution or fully connected layer reads any more stays float, so the scores of classes keep their resolution.
 
 mod bytes;
 mod equalize;
@@ -95,7 +95,8 @@ impl Default for Quantizer {
 }
 
 impl Quantizer {
-    /// Which part of what an activation was seen to be becomes its range; that of least mean square error if nothing is said.
+    /// Which part of what an activation was seen to be becomes its range; that of least mean square error if nothing is
+    /// said.
     pub fn range(mut self, range: Range) -> Self {
         self.range = range;
         self
@@ -107,24 +108,25 @@ impl Quantizer {
         self
     }
 
-    /// Whether channels between layers are scaled so that they share a scale well (Nagel et al. 2019, arXiv 1906.04721, section 4.1); not
-    /// if nothing is said. With one scale for all weights of a layer it decides whether depthwise networks survive; with one for each
-    /// filter it gains little, and below ReLU6 it can lose.
+    /// Whether channels between layers are scaled so that they share a scale well (Nagel et al. 2019, arXiv 1906.04721,
+    /// section 4.1); not if nothing is said. With one scale for all weights of a layer it decides whether depthwise
+    /// networks survive; with one for each filter it gains little, and below ReLU6 it can lose.
     pub fn equalize(mut self, equalize: bool) -> Self {
         self.equalize = equalize;
         self
     }
 
-    /// Whether biases make up for what rounding does to the means of channels (Nagel et al. 2019, arXiv 1906.04721, section 4.2, with
-    /// means measured as in its appendix D); so if nothing is said.
+    /// Whether biases make up for what rounding does to the means of channels (Nagel et al. 2019, arXiv 1906.04721,
+    /// section 4.2, with means measured as in its appendix D); so if nothing is said.
     pub fn correct_biases(mut self, correct: bool) -> Self {
         self.correct_biases = correct;
         self
     }
 
-    /// Whether weights are fitted to the bytes that they will meet and rounded so that their errors cancel, rather than to the nearest;
-    /// not if nothing is said, for it takes a few times as long and the memory of all samples. The aim, a layer's result instead of its
-    /// weights, is that of AdaRound (Nagel et al. 2020, arXiv 2004.10568); the way is least squares, then GPTQ (arXiv 2210.17323).
+    /// Whether weights are fitted to the bytes that they will meet and rounded so that their errors cancel, rather than
+    /// to the nearest; not if nothing is said, for it takes a few times as long and the memory of all samples. The aim,
+    /// a layer's result instead of its weights, is that of AdaRound (Nagel et al. 2020, arXiv 2004.10568); the way is
+    /// least squares, then GPTQ (arXiv 2210.17323).
     pub fn optimize(mut self, optimize: bool) -> Self {
         self.optimize = optimize;
         self
@@ -136,8 +138,8 @@ impl Quantizer {
         self
     }
 
-    /// Keeps the most sensitive layers float, as many as it takes for the ratio of signal to noise in what the last layers give to
-    /// reach `decibels`.
+    /// Keeps the most sensitive layers float, as many as it takes for the ratio of signal to noise in what the last
+    /// layers give to reach `decibels`.
     pub fn min_sqnr(mut self, decibels: f64) -> Self {
         self.min_sqnr = Some(decibels);
         self
@@ -146,20 +148,20 @@ impl Quantizer {
     /// Checks what needs no samples: a call of [`run`](Self::run) with this graph fails for the same reasons.
     ///
     /// # Errors
-    /// When the network is quantized already or has no layer to quantize, when weights are infinite or NaN, or when a name of
-    /// [`keep_float`](Self::keep_float) is no layer's.
+    /// When the network is quantized already or has no layer to quantize, when weights are infinite or NaN, or when a
+    /// name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn check(&self, graph: &Graph) -> Result<()> {
         refuse_quantized(graph)?;
         refuse_non_finite(graph)?;
         self.named(&spell_out::spell_out(graph)?).map(drop)
     }
 
-    /// Quantizes a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for each input, in
-    /// the file's own order of axes.
+    /// Quantizes a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for
+    /// each input, in the file's own order of axes.
     ///
     /// # Errors
-    /// When [`check`](Self::check) fails, when activations are infinite or NaN, when batch normalizations are left in it, when samples are not
-    /// what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
+    /// When [`check`](Self::check) fails, when activations are infinite or NaN, when batch normalizations are left in
+    /// it, when samples are not what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn run(
         &self,
         graph: &Graph,

@@ -1,8 +1,8 @@
 use sepconv_core::op::{QuantParams, Quantize};
 use sepconv_core::{Graph, Limits, Op, Result, Rewriter, Uses, ValueId};
 
-/// A network whose first step quantizes its only input, as the network that takes the integers, with their parameters. `None` for
-/// any other.
+/// A network whose first step quantizes its only input, as the network that takes the integers, with their parameters.
+/// `None` for any other.
 pub(crate) fn with_quantized_input(graph: &Graph, limits: Limits) -> Result<Option<(Graph, QuantParams)>> {
     let Some((x, params)) = quantized_input(graph) else { return Ok(None) };
     let mut rewriter = Rewriter::new(graph, limits);

@@ -33,7 +33,8 @@ pub struct LayerReport {
     pub integer: bool,
     /// Signal to noise in its result, behind its activation, in decibels: what it and all before it add up to.
     pub sqnr: f64,
-    /// Signal to noise in what the last layers give with this layer alone quantized, in decibels, where it was asked for.
+    /// Signal to noise in what the last layers give with this layer alone quantized, in decibels, where it was asked
+    /// for.
     pub alone: Option<f64>,
 }
 

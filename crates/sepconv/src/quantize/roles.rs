@@ -19,8 +19,8 @@ pub(super) enum Role {
 
 /// Which nodes of a [spelled-out](super::spell_out) network work on integers and which values become bytes.
 ///
-/// One rule: what a layer reads, directly or through nodes that can work on bytes, is bytes. What no layer reads any more (logits,
-/// their softmax, the decoding of boxes) stays float.
+/// One rule: what a layer reads, directly or through nodes that can work on bytes, is bytes. What no layer reads any
+/// more (logits, their softmax, the decoding of boxes) stays float.
 pub(super) struct Roles {
     roles: Vec<Role>,
     /// For each value that becomes bytes: the value whose scale it shares.
@@ -29,7 +29,8 @@ pub(super) struct Roles {
     clip: HashMap<usize, usize>,
 }
 
-/// The value after the [activation](activation_after) that is the only reader of a value; the value itself where there is none.
+/// The value after the [activation](activation_after) that is the only reader of a value; the value itself where there
+/// is none.
 pub(super) fn after_activation(graph: &Graph, uses: &Uses, id: ValueId) -> ValueId {
     match uses.sole_reader(id) {
         Some(reader) if activation_after(graph, uses, id) != Activation::Identity => graph.nodes()[reader].output,
@@ -99,7 +100,8 @@ impl Roles {
         self.shared.keys().copied()
     }
 
-    /// Collects the values that integers read; what only moves bytes or picks one of them joins the scales of both its ends.
+    /// Collects the values that integers read; what only moves bytes or picks one of them joins the scales of both its
+    /// ends.
     fn share(&mut self, graph: &Graph) {
         let integer = |role: Role| matches!(role, Role::Layer | Role::Bytes);
         let nodes = || graph.nodes().iter().zip(&self.roles).filter(|(_, role)| integer(**role));

@@ -5,12 +5,12 @@ use sepconv_kernels::Window;
 const MOST_TAPS: usize = 2400;
 /// Rows that the moments are made of, over all samples.
 const ROWS: usize = 4096;
-/// So many rows tell as much as one that owes nothing to the others: pixels of one image are alike. Measured: of 1, 4, 16 and 64 it
-/// gave networks of bytes that were nearest to the float ones on images that calibration did not see.
+/// So many rows tell as much as one that owes nothing to the others: pixels of one image are alike. Measured: of 1, 4,
+/// 16 and 64 it gave networks of bytes that were nearest to the float ones on images that calibration did not see.
 const ALIKE: f64 = 16.0;
 
-/// Second moments of what each filter of a layer is multiplied with, over pixels of the calibration samples: of `x`, which the quantized
-/// network gives it, and of what `x` lacks to the float network's.
+/// Second moments of what each filter of a layer is multiplied with, over pixels of the calibration samples: of `x`,
+/// which the quantized network gives it, and of what `x` lacks to the float network's.
 pub(super) struct Moments {
     window: Window,
     input: [usize; 3],
@@ -55,7 +55,8 @@ impl Moments {
         })
     }
 
-    /// Adds pixels of one of `samples` samples, evenly spread; `number` shifts them, so that samples do not show the same ones.
+    /// Adds pixels of one of `samples` samples, evenly spread; `number` shifts them, so that samples do not show the
+    /// same ones.
     pub(super) fn add(&mut self, x: &[f32], exact: &[f32], number: usize, samples: usize) {
         let pixels = self.plane[0] * self.plane[1];
         let step = (pixels * samples).div_ceil(ROWS).clamp(1, pixels.max(1));
@@ -108,8 +109,9 @@ impl Moments {
         sum / rows - if self.centered { a / rows * (b / rows) } else { 0.0 }
     }
 
-    /// The upper triangular `R` with `Rᵀ·R` the moments of a group's `x`, a part of their mean variance added to the diagonal: a
-    /// hundredth (as GPTQ does) so that it always exists, more where rows are few beside taps and the moments hardly known.
+    /// The upper triangular `R` with `Rᵀ·R` the moments of a group's `x`, a part of their mean variance added to the
+    /// diagonal: a hundredth (as GPTQ does) so that it always exists, more where rows are few beside taps and the
+    /// moments hardly known.
     fn factor(&self, group: usize) -> Vec<f64> {
         let taps = self.taps;
         let (sums, products) = (&self.sums[group * taps..], &self.products[group * taps * taps..]);
@@ -138,8 +140,8 @@ impl Moments {
         r
     }
 
-    /// The filters that, multiplied with `x`, come closest to what the given ones make of the float network's: least squares, drawn
-    /// towards the given filters by the damping of [`factor`](Self::factor).
+    /// The filters that, multiplied with `x`, come closest to what the given ones make of the float network's: least
+    /// squares, drawn towards the given filters by the damping of [`factor`](Self::factor).
     pub(super) fn refit(&self, weights: &[f32]) -> Vec<f32> {
         let taps = self.taps;
         let mut refitted = weights.to_vec();
@@ -161,8 +163,8 @@ impl Moments {
         refitted
     }
 
-    /// Rounds the filters so that what they make of `x` changes least: by [`nearest_plane`], or each weight to its nearest where that is
-    /// no worse.
+    /// Rounds the filters so that what they make of `x` changes least: by [`nearest_plane`], or each weight to its
+    /// nearest where that is no worse.
     pub(super) fn round(&self, weights: &[f32], scales: &[f32]) -> Vec<i8> {
         let (taps, per_group) = (self.taps, scales.len() / self.groups);
         let mut rounded = Vec::with_capacity(weights.len());
@@ -185,8 +187,9 @@ fn error(weight: f32, integer: i8, scale: f32) -> f64 {
     f64::from(weight) - f64::from(integer) * f64::from(scale)
 }
 
-/// Rounds a filter one weight after the other, each to what is nearest once the error of those before is made up for as well as it can
-/// be. This is GPTQ (Frantar et al. 2022, arXiv 2210.17323) in its form without inverses: Babai's nearest plane.
+/// Rounds a filter one weight after the other, each to what is nearest once the error of those before is made up for as
+/// well as it can be. This is GPTQ (Frantar et al. 2022, arXiv 2210.17323) in its form without inverses: Babai's
+/// nearest plane.
 fn nearest_plane(r: &[f64], row: &[f32], scale: f32) -> Vec<i8> {
     let taps = row.len();
     let (mut rounded, mut errors) = (vec![0; taps], vec![0.0; taps]);
@@ -199,7 +202,8 @@ fn nearest_plane(r: &[f64], row: &[f32], scale: f32) -> Vec<i8> {
     rounded
 }
 
-/// The mean square of what rounding a filter adds to its results, `Rᵀ·R` being the moments of what it is multiplied with.
+/// The mean square of what rounding a filter adds to its results, `Rᵀ·R` being the moments of what it is multiplied
+/// with.
 fn noise(r: &[f64], row: &[f32], rounded: &[i8], scale: f32) -> f64 {
     let errors: Vec<f64> = row.iter().zip(rounded).map(|(&w, &integer)| error(w, integer, scale)).collect();
     let rows = r.chunks_exact(row.len()).enumerate();

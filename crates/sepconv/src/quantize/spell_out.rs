@@ -3,8 +3,8 @@ use sepconv_core::rewrite;
 use sepconv_core::{Graph, Op, Result, op::Conv2d};
 use sepconv_kernels::Activation;
 
-/// The same network with one function per node: residual sums and activations leave the layers that they were fused into, so that
-/// each result which is to become bytes is a value of its own.
+/// The same network with one function per node: residual sums and activations leave the layers that they were fused
+/// into, so that each result which is to become bytes is a value of its own.
 pub(super) fn spell_out(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
         let (plain, activation) = without_activation(&node.op);

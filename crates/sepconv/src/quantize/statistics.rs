@@ -55,7 +55,8 @@ impl ChannelMean {
     }
 }
 
-/// What the float network showed: of values that become bytes how often each number occurs, of the results of layers the means.
+/// What the float network showed: of values that become bytes how often each number occurs, of the results of layers
+/// the means.
 pub(super) struct Statistics {
     pub(super) histograms: HashMap<ValueId, Histogram>,
     pub(super) means: HashMap<ValueId, Vec<f64>>,

@@ -32,7 +32,8 @@ fn pointwise(activation: Activation) -> Op {
     Op::Conv2d(Conv2d { window: Window::new(1, 1), groups: 1, activation })
 }
 
-/// Pointwise layers of the given widths, each with its activation, on 4x4 pixels; channels of the weights differ by up to 100 times.
+/// Pointwise layers of the given widths, each with its activation, on 4x4 pixels; channels of the weights differ by up
+/// to 100 times.
 fn layers(widths: &[usize], activations: &[Activation]) -> Graph {
     let mut builder = Builder::new(Limits::default());
     let mut x = builder.input("x", Shape::new([1, 4, 4, widths[0]]).unwrap(), DType::F32).unwrap();
@@ -128,8 +129,8 @@ fn first_weights(graph: &Graph) -> Vec<f32> {
     graph.value(graph.nodes()[0].inputs[1]).constant.as_ref().unwrap().as_f32().unwrap().to_vec()
 }
 
-/// Every magnitude that f32 holds, in a weight or in all of a layer: a network or an error, and never a network that is said to have lost
-/// nothing because its numbers are NaN.
+/// Every magnitude that f32 holds, in a weight or in all of a layer: a network or an error, and never a network that is
+/// said to have lost nothing because its numbers are NaN.
 #[test]
 fn weights_of_any_magnitude_are_quantized_or_refused() {
     let magnitudes = [0.0, 1e-45, 1e-42, 1e-38, 1e-30, 1e-15, 1e10, 1e20, 1e30, 3e38, f32::INFINITY, f32::NAN];

@@ -13,11 +13,13 @@ use super::weights::{self, Integers};
 use super::{Quantizer, Range};
 use sepconv_core::Uses;
 
-/// A function that is flatter than the root of this where a channel lies can hardly be corrected from before it, and is not.
+/// A function that is flatter than the root of this where a channel lies can hardly be corrected from before it, and is
+/// not.
 const FLAT: f64 = 0.1;
 
-/// A walk through the network in order, quantizing each layer with what the layers before it, already quantized, give it for the
-/// calibration samples. The first few samples also go through the float network, to tell how much noise there is.
+/// A walk through the network in order, quantizing each layer with what the layers before it, already quantized, give
+/// it for the calibration samples. The first few samples also go through the float network, to tell how much noise
+/// there is.
 pub(super) struct Walk<'a> {
     pub(super) graph: &'a Graph,
     pub(super) uses: &'a Uses,
@@ -26,8 +28,8 @@ pub(super) struct Walk<'a> {
     pub(super) quantizer: &'a Quantizer,
     /// The bytes of each value that becomes bytes.
     pub(super) affine: &'a HashMap<ValueId, Affine>,
-    /// For the result of each layer, behind the function that alone reads it: the mean of each channel in the float network. Empty
-    /// where biases stay.
+    /// For the result of each layer, behind the function that alone reads it: the mean of each channel in the float
+    /// network. Empty where biases stay.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
     /// Whether weights are fitted to what the samples give them.
     pub(super) optimize: bool,
@@ -172,9 +174,10 @@ impl Walk<'_> {
         Ok(Some(moments))
     }
 
-    /// For each filter by how much its bias should grow to restore the mean of the float network. What counts is the mean behind the
-    /// function that follows, if one does: hard-swish makes zeros of numbers far below -3, whose errors are large and of no consequence,
-    /// and a shift that made up for them would harm all others. One step of Newton's, damped where the function is flat.
+    /// For each filter by how much its bias should grow to restore the mean of the float network. What counts is the
+    /// mean behind the function that follows, if one does: hard-swish makes zeros of numbers far below -3, whose errors
+    /// are large and of no consequence, and a shift that made up for them would harm all others. One step of Newton's,
+    /// damped where the function is flat.
     fn shift(&self, node: &Node, integers: &Integers, means: &[f64], state: &State) -> Result<Vec<f64>> {
         let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
         let function = activation_after(self.graph, self.uses, node.output);

@@ -135,8 +135,8 @@ impl Classifier {
         })
     }
 
-    /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantized as they are, but for
-    /// [`raw`](Preprocess::raw): it gives the bytes themselves.
+    /// The same with other pre-processing. Where the network takes bytes, what it makes of a pixel is quantized as they
+    /// are, but for [`raw`](Preprocess::raw): it gives the bytes themselves.
     pub fn with_preprocess(mut self, preprocess: Preprocess) -> Self {
         let preprocess = preprocess.geometry_or(self.usual_geometry);
         self.tables = Tables::new(&preprocess, &self.elements);
@@ -181,7 +181,8 @@ impl Classifier {
         self.softmax_added
     }
 
-    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Preprocess::fit) to the network first.
+    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Preprocess::fit) to the
+    /// network first.
     ///
     /// # Errors
     /// When the picture cannot be resized or the network gives something that is not a number.

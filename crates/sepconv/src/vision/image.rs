@@ -47,9 +47,9 @@ impl Image {
         &self.rgb
     }
 
-    /// Resizes the image until its shorter side is 256/224 of a network's (256 for 224; more where the proportions demand it), then cuts out
-    /// the center of `width` by `height`: torchvision's `Resize(256)`, `CenterCrop(224)`. Where the shorter side has that length already no pixel
-    /// is changed.
+    /// Resizes the image until its shorter side is 256/224 of a network's (256 for 224; more where the proportions
+    /// demand it), then cuts out the center of `width` by `height`: torchvision's `Resize(256)`, `CenterCrop(224)`.
+    /// Where the shorter side has that length already no pixel is changed.
     ///
     /// # Errors
     /// When the image would become too large.
@@ -57,8 +57,8 @@ impl Image {
         self.covered([width, height], with_margin)
     }
 
-    /// Cuts out the center, 224/256 of the largest part with the proportions of `width` by `height`, and resizes it to that size: TensorFlow's
-    /// central fraction of 0.875. Where the part has that size already no pixel is changed.
+    /// Cuts out the center, 224/256 of the largest part with the proportions of `width` by `height`, and resizes it to
+    /// that size: TensorFlow's central fraction of 0.875. Where the part has that size already no pixel is changed.
     ///
     /// # Errors
     /// When a side would be zero or too large.
@@ -76,8 +76,8 @@ impl Image {
         self.center(without_margin(across), without_margin(down))?.resize(width, height)
     }
 
-    /// Resizes the image until it just covers `width` by `height`, then cuts out the center: as [`resize_crop`](Self::resize_crop), without a
-    /// margin.
+    /// Resizes the image until it just covers `width` by `height`, then cuts out the center: as
+    /// [`resize_crop`](Self::resize_crop), without a margin.
     ///
     /// # Errors
     /// When the image would become too large.
@@ -108,7 +108,8 @@ impl Image {
         }
     }
 
-    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits, in Pillow's order and with its weights.
+    /// Bilinear interpolation, antialiased. Columns first, then rows, each rounded to eight bits, in Pillow's order and
+    /// with its weights.
     fn resize(&self, width: usize, height: usize) -> Result<Self> {
         if (width, height) == (self.width, self.height) {
             return Ok(self.clone());
@@ -135,8 +136,8 @@ impl Image {
     }
 }
 
-/// Bilinear interpolation along an axis: each position is made of the pixels that a triangle over it covers, which is as wide as two
-/// pixels of the longer axis.
+/// Bilinear interpolation along an axis: each position is made of the pixels that a triangle over it covers, which is
+/// as wide as two pixels of the longer axis.
 struct Triangles {
     first: Vec<usize>,
     weights: Vec<i32>,

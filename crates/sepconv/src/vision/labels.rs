@@ -11,8 +11,8 @@ const WITH_BACKGROUND: usize = 1001;
 /// The largest file of labels that is read: a line of a hundred bytes for each of 160,000 images.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The class of an output, for networks with and without a background class: with 1001 outputs the first is the background
-/// (`None`) and class `i` is output `i + 1`.
+/// The class of an output, for networks with and without a background class: with 1001 outputs the first is the
+/// background (`None`) and class `i` is output `i + 1`.
 pub fn class_of(output: usize, outputs: usize) -> Option<usize> {
     if outputs == WITH_BACKGROUND { output.checked_sub(1) } else { Some(output) }
 }
@@ -79,8 +79,8 @@ impl Labels {
         &self.names
     }
 
-    /// The same labels for a network with this many outputs: a background class is put before 1000 labels for 1001 outputs, and
-    /// dropped from 1001 for 1000.
+    /// The same labels for a network with this many outputs: a background class is put before 1000 labels for 1001
+    /// outputs, and dropped from 1001 for 1000.
     ///
     /// # Errors
     /// When the numbers do not fit otherwise.
@@ -118,7 +118,8 @@ impl GroundTruth {
         Self::parse(&read_text(path)?).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
-    /// Lines of a file's name and the index of its class, counted from 0 without a background class, separated by spaces or tabs.
+    /// Lines of a file's name and the index of its class, counted from 0 without a background class, separated by
+    /// spaces or tabs.
     ///
     /// # Errors
     /// When a line is something else or a file has two classes.
@@ -158,7 +159,8 @@ impl GroundTruth {
     }
 }
 
-/// Names of files and classes, counted from 0 without a background class. Of a name that comes twice the last class counts.
+/// Names of files and classes, counted from 0 without a background class. Of a name that comes twice the last class
+/// counts.
 impl FromIterator<(String, usize)> for GroundTruth {
     fn from_iter<I: IntoIterator<Item = (String, usize)>>(pictures: I) -> Self {
         Self { classes: pictures.into_iter().collect() }

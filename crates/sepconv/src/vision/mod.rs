@@ -1,4 +1,5 @@
-//! From an image file to predictions: decoding, pre-processing, labels, and the classifier that joins them to a network.
+//! From an image file to predictions: decoding, pre-processing, labels, and the classifier that joins them to a
+//! network.
 
 mod classifier;
 #[cfg(feature = "decode")]

@@ -76,15 +76,17 @@ impl ImageInput {
     }
 }
 
-/// Which part of an image a network sees, and in which order it is cut out and resized. Both orders cut off the same margin, so that 7/8 of
-/// the shorter side remain; where the image is resized they give slightly different pixels.
+/// Which part of an image a network sees, and in which order it is cut out and resized. Both orders cut off the same
+/// margin, so that 7/8 of the shorter side remain; where the image is resized they give slightly different pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Geometry {
-    /// torchvision's: resize the shorter side to 256/224 of what the network takes, then cut out the center. See [`Image::resize_crop`].
+    /// torchvision's: resize the shorter side to 256/224 of what the network takes, then cut out the center. See
+    /// [`Image::resize_crop`].
     ResizeCrop,
     /// TensorFlow's: cut out the central fraction of 0.875, then resize it. See [`Image::crop_resize`].
     CropResize,
-    /// Resize the shorter side to what the network takes and cut off the rest of the longer one only. See [`Image::cover`].
+    /// Resize the shorter side to what the network takes and cut off the rest of the longer one only. See
+    /// [`Image::cover`].
     NoCrop,
 }
 
@@ -125,13 +127,14 @@ impl fmt::Display for Source {
     }
 }
 
-/// How a picture becomes what a network takes: the part of it that is seen, and `(px - mean) / std` for the eight bits of each
-/// channel.
+/// How a picture becomes what a network takes: the part of it that is seen, and `(px - mean) / std` for the eight bits
+/// of each channel.
 ///
-/// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or `MEAN/STD`
-/// such as `128/127` or `123.7,116.3,103.5/58.4,57.1,57.4`, each perhaps followed by a [geometry](Geometry): `tf:no-crop`. Without one it is
-/// [`CropResize`](Geometry::CropResize) for `tf`, [`ResizeCrop`](Geometry::ResizeCrop) for `torch`, and for the others what is usual for the
-/// model's format: that of `tf` for TensorFlow Lite, that of `torch` otherwise.
+/// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or
+/// `MEAN/STD` such as `128/127` or `123.7,116.3,103.5/58.4,57.1,57.4`, each perhaps followed by a [geometry](Geometry):
+/// `tf:no-crop`. Without one it is [`CropResize`](Geometry::CropResize) for `tf`, [`ResizeCrop`](Geometry::ResizeCrop)
+/// for `torch`, and for the others what is usual for the model's format: that of `tf` for TensorFlow Lite, that of
+/// `torch` otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     name: String,

@@ -8,7 +8,8 @@ use sepconv_kernels::Activation;
 /// The kinds of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockKind {
-    /// `ds`: depthwise, activation, \[squeeze-excite\], pointwise without activation. The first block of MobileNetV2 and EfficientNet.
+    /// `ds`: depthwise, activation, \[squeeze-excite\], pointwise without activation. The first block of MobileNetV2
+    /// and EfficientNet.
     Separable,
     /// `dsa`: the same with an activation after the pointwise convolution. MobileNetV1 (section 3.1).
     SeparableActivated,
@@ -16,7 +17,8 @@ pub enum BlockKind {
     InvertedResidual,
     /// `uir`: \[depthwise\], expand, \[depthwise\], \[squeeze-excite\], project; MobileNetV4 (section 3).
     UniversalInvertedResidual,
-    /// `er`: a standard k×k convolution that expands, \[squeeze-excite\], project (also called fused inverted residual).
+    /// `er`: a standard k×k convolution that expands, \[squeeze-excite\], project (also called fused inverted
+    /// residual).
     EdgeResidual,
     /// `cn`: one standard convolution and an activation.
     Conv,
@@ -68,13 +70,13 @@ pub struct BlockSpec {
     pub expansion: f64,
     /// `c`: channels of the result.
     pub channels: usize,
-    /// `se`: the channels that squeeze-excite squeezes to, divided by those that [`SqueezeBase`](super::SqueezeBase) names; 0 is no
-    /// squeeze-excite.
+    /// `se`: the channels that squeeze-excite squeezes to, divided by those that [`SqueezeBase`](super::SqueezeBase)
+    /// names; 0 is no squeeze-excite.
     pub squeeze: f64,
     /// `n`: the activation where it is not the network's: `re` (ReLU), `r6` (ReLU6), `hs` (hard-swish), `sw` (SiLU).
     pub activation: Option<Activation>,
-    /// Whether the input is added to the result where both have one shape: `skip`, `noskip`, else what is usual for the kind
-    /// (`dsa` and `cn` do not).
+    /// Whether the input is added to the result where both have one shape: `skip`, `noskip`, else what is usual for the
+    /// kind (`dsa` and `cn` do not).
     pub skip: bool,
 }
 

@@ -158,7 +158,8 @@ impl<P: Parameters> Emitter<'_, P> {
         self.builder.node(&layer.to_string(), op, &[x, weights, bias])
     }
 
-    /// The window with the padding of this network's kind for a plane. Sizes are not large here: see [`super::BlockSpec`].
+    /// The window with the padding of this network's kind for a plane. Sizes are not large here: see
+    /// [`super::BlockSpec`].
     fn window(&self, conv: Conv, plane: [usize; 2]) -> Window {
         let [kh, kw] = conv.kernel;
         let mut window = Window { stride: conv.stride, ..Window::new(kh, kw) };

@@ -106,7 +106,8 @@ impl Conv {
 }
 
 impl Block {
-    /// The block, by way of a string: it has the same bounds. Channels inside are written as a ratio that gives exactly these.
+    /// The block, by way of a string: it has the same bounds. Channels inside are written as a ratio that gives exactly
+    /// these.
     fn spec(&self) -> Result<BlockSpec> {
         let InvertedConv { in_channels: input, out_channels: c, kernel_size: k, stride: s, .. } =
             &self.mobile_inverted_conv;

@@ -1,5 +1,6 @@
-//! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet, EfficientNet and
-//! its Lite form, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of constructors.
+//! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet,
+//! EfficientNet and its Lite form, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of
+//! constructors.
 //!
 //! ```
 //! use sepconv::{Options, Tensor, zoo};
@@ -19,15 +20,16 @@
 //!                 └─ .width .resolution …      with its channels  │ Parameters: Seeded, Weights, Blank
 //! ```
 //!
-//! A [`Table`] holds what a family's networks have in common, a [`Variant`] how they differ, a [`BlockSpec`] what a block string says.
-//! [`Network`] is a variant with settings, and [`Network::architecture`] what all this comes to: sizes, nothing relative any more. The
-//! graph is emitted from that alone; it asks [`Parameters`] for each tensor by its [`Role`].
+//! A [`Table`] holds what a family's networks have in common, a [`Variant`] how they differ, a [`BlockSpec`] what a
+//! block string says. [`Network`] is a variant with settings, and [`Network::architecture`] what all this comes to:
+//! sizes, nothing relative any more. The graph is emitted from that alone; it asks [`Parameters`] for each tensor by
+//! its [`Role`].
 //!
 //! # Names
 //!
-//! `NAME[@RESOLUTION][xWIDTH]`: `mobilenet_v2`, `mobilenet_v1@160x0.5`, `efficientnet_lite0x0.75`. Plain names are the networks of
-//! torchvision, where it has them. Names that begin with `tf_` are TensorFlow's: SAME padding and 1e-3 as epsilon, called as in
-//! timm where timm has them.
+//! `NAME[@RESOLUTION][xWIDTH]`: `mobilenet_v2`, `mobilenet_v1@160x0.5`, `efficientnet_lite0x0.75`. Plain names are the
+//! networks of torchvision, where it has them. Names that begin with `tf_` are TensorFlow's: SAME padding and 1e-3 as
+//! epsilon, called as in timm where timm has them.
 //!
 //! # Tables
 //!
@@ -72,8 +74,8 @@
 //! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
 //! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same`, `epsilon` \[1e-5\], `mirrored` \[false\], `activation`, `preprocess`, `weights` |
 //!
-//! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth multiplies the repeats of each
-//! block string and rounds up (EfficientNet, section 3.3).
+//! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth
+//! multiplies the repeats of each block string and rounds up (EfficientNet, section 3.3).
 
 mod block;
 mod emit;
@@ -152,8 +154,8 @@ pub fn named(text: &str) -> Result<Network> {
     })
 }
 
-/// Whether a text is meant as a [name](named), rather than as the path of a model file: it is the path of a table, or neither looks like
-/// a path nor is one.
+/// Whether a text is meant as a [name](named), rather than as the path of a model file: it is the path of a table, or
+/// neither looks like a path nor is one.
 pub fn is_name(text: &str) -> bool {
     let name = split(text).map_or(text, |(name, ..)| name);
     // With width and resolution in the wrong order it looks like a path, but begins with a name.

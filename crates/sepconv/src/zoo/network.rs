@@ -94,8 +94,8 @@ pub struct Block {
     pub residual: bool,
 }
 
-/// Squeeze-excite: the mean of each channel, two 1×1 convolutions with a bias, and the channel times what they give (Hu et al. 2018,
-/// arXiv:1709.01507).
+/// Squeeze-excite: the mean of each channel, two 1×1 convolutions with a bias, and the channel times what they give (Hu
+/// et al. 2018, arXiv:1709.01507).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Squeeze {
     /// Channels between the two convolutions.
@@ -206,7 +206,8 @@ impl Network {
         self
     }
 
-    /// The same with another epsilon, unless [`epsilon`](Self::epsilon) changed the table's, or the table is a user's, who knows better.
+    /// The same with another epsilon, unless [`epsilon`](Self::epsilon) changed the table's, or the table is a user's,
+    /// who knows better.
     pub(super) fn usual_epsilon(self, epsilon: f32) -> Self {
         let built_in = super::all().iter().any(|table| Arc::ptr_eq(table, &self.table));
         let unchanged = self.variant.epsilon == self.table.variants[self.base].epsilon;
@@ -226,12 +227,12 @@ impl Network {
         self.resolve().map_err(|error| self.blame(error))
     }
 
-    /// The network with the parameters that it is given. The input is called `input`, `[1, channels, rows, columns]`, the output
-    /// `logits`, `[1, classes]`.
+    /// The network with the parameters that it is given. The input is called `input`, `[1, channels, rows, columns]`,
+    /// the output `logits`, `[1, classes]`.
     ///
     /// # Errors
-    /// Those of [`architecture`](Self::architecture) and of the parameters; when windows do not fit on planes, or it passes the default
-    /// [limits](crate::Limits).
+    /// Those of [`architecture`](Self::architecture) and of the parameters; when windows do not fit on planes, or it
+    /// passes the default [limits](crate::Limits).
     pub fn graph(&self, parameters: &mut impl Parameters) -> Result<Graph> {
         let graph = self.architecture().and_then(|architecture| emit::graph(&architecture, parameters));
         graph.map_err(|error| self.blame(error))
@@ -246,7 +247,8 @@ impl Network {
         Ok(Model::from_graph(self.name(), graph, self.preprocess().clone()))
     }
 
-    /// The error for a caller who chose the sizes that pass a limit: then they are a matter of arguments, not of a file.
+    /// The error for a caller who chose the sizes that pass a limit: then they are a matter of arguments, not of a
+    /// file.
     fn blame(&self, error: Error) -> Error {
         let table = &self.table.variants[self.base];
         let is_chosen = (self.variant.width, self.variant.input) != (table.width, table.input);

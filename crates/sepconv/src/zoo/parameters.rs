@@ -10,8 +10,8 @@ use sepconv_core::{DType, Data, Result, Shape, Tensor};
 pub trait Parameters {
     /// The tensor of floats that plays `role`, in exactly this shape.
     ///
-    /// Weights of convolutions are `[out, kh, kw, in / groups]` (a depthwise one has `[channels, kh, kw, 1]`), those of fully
-    /// connected layers `[out, in]`, everything else `[channels]`.
+    /// Weights of convolutions are `[out, kh, kw, in / groups]` (a depthwise one has `[channels, kh, kw, 1]`), those of
+    /// fully connected layers `[out, in]`, everything else `[channels]`.
     ///
     /// # Errors
     /// When there is none, or it has another shape.
@@ -41,8 +41,8 @@ pub enum Layer {
         /// The layer within the block.
         part: Part,
     },
-    /// The pointwise convolution between the last block and the classifier, or the fully connected layer where it follows pooling
-    /// (see [`Head::pooled`](super::Head::pooled)).
+    /// The pointwise convolution between the last block and the classifier, or the fully connected layer where it
+    /// follows pooling (see [`Head::pooled`](super::Head::pooled)).
     Head,
     /// The fully connected layer that gives one number for each class.
     Classifier,
@@ -131,8 +131,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// Weights of zero and ones for everything else: for counting what a network costs. Zeros are memory that the system hands out
-/// untouched, so that the largest network takes a moment only.
+/// Weights of zero and ones for everything else: for counting what a network costs. Zeros are memory that the system
+/// hands out untouched, so that the largest network takes a moment only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blank;
 

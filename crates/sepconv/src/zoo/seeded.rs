@@ -5,11 +5,13 @@ use sepconv_kernels::Activation;
 
 use super::{Architecture, Block, Item, Layer, Parameters, Part, Role};
 
-/// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order it is asked.
+/// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order
+/// it is asked.
 ///
-/// Weights are uniform with variance `1 / (fan_in · m)`, `m` being the second moment that the layer's input is expected to have (He et
-/// al. 2015, arXiv:1502.01852, section 2.2), so that activations stay of order one through any depth. Batch normalization has
-/// means, variances, scales and shifts of its own for each channel; before a residual is added its scale is small.
+/// Weights are uniform with variance `1 / (fan_in · m)`, `m` being the second moment that the layer's input is expected
+/// to have (He et al. 2015, arXiv:1502.01852, section 2.2), so that activations stay of order one through any depth.
+/// Batch normalization has means, variances, scales and shifts of its own for each channel; before a residual is added
+/// its scale is small.
 #[derive(Clone, Debug)]
 pub struct Seeded<'a> {
     architecture: &'a Architecture,

@@ -54,15 +54,16 @@ impl Weights {
 }
 
 impl Network {
-    /// The network with trained weights. Whose names they have (torchvision's, timm's, …) is found by the names themselves; weights and
-    /// network must then agree in every name and shape.
+    /// The network with trained weights. Whose names they have (torchvision's, timm's, …) is found by the names
+    /// themselves; weights and network must then agree in every name and shape.
     ///
-    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch normalization adds to
-    /// variances. It is what the library adds whose names these are, unless [`epsilon`](Self::epsilon) has changed the table's or the
-    /// table is a user's.
+    /// Two things are the file's: the number of classes; and, in networks with PyTorch's padding, what batch
+    /// normalization adds to variances. It is what the library adds whose names these are, unless
+    /// [`epsilon`](Self::epsilon) has changed the table's or the table is a user's.
     ///
     /// # Errors
-    /// When a parameter is missing, has another shape or has no place in the network, and those of [`graph`](Self::graph).
+    /// When a parameter is missing, has another shape or has no place in the network, and those of
+    /// [`graph`](Self::graph).
     pub fn load(&self, weights: &Weights) -> Result<Model> {
         let architecture = self.architecture()?;
         let mut asked = Asked::default();
@@ -169,7 +170,8 @@ fn place(name: &str, role: &Role) -> String {
     format!("parameter {name:?} ({role})")
 }
 
-/// The sizes that a file has for a parameter: PyTorch's weights of convolutions are `[out, in / groups, rows, columns]`.
+/// The sizes that a file has for a parameter: PyTorch's weights of convolutions are `[out, in / groups, rows,
+/// columns]`.
 fn in_file(shape: &Shape) -> String {
     match shape[..] {
         [out, rows, columns, each] => format!("[{out},{each},{rows},{columns}]"),
@@ -177,8 +179,8 @@ fn in_file(shape: &Shape) -> String {
     }
 }
 
-/// A tensor of a file in the order of axes that a network has. Fully connected layers may be 1×1 convolutions in the file, and 1×1
-/// convolutions fully connected layers.
+/// A tensor of a file in the order of axes that a network has. Fully connected layers may be 1×1 convolutions in the
+/// file, and 1×1 convolutions fully connected layers.
 fn arrange(tensor: &Tensor, shape: &Shape) -> Result<Tensor> {
     let same = match (&shape[..], &tensor.shape()[..]) {
         ([out, rows, columns, each], [o, i, r, c]) => [out, each, rows, columns] == [o, i, r, c],

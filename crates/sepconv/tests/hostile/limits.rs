@@ -141,8 +141,8 @@ fn a_kilobyte_cannot_make_us_allocate_a_gigabyte() {
     assert!(accepted > SIDES.len(), "only {accepted} networks are accepted");
 }
 
-/// Whoever knows his networks may say less, and is not given more than three times that: constants as they are in the graph, as passes
-/// turn them, and packed.
+/// Whoever knows his networks may say less, and is not given more than three times that: constants as they are in the
+/// graph, as passes turn them, and packed.
 #[test]
 fn memory_is_bounded_by_what_the_caller_allows() {
     for max_memory in [1 << 20, 16 << 20] {

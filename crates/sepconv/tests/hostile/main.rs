@@ -1,5 +1,6 @@
-//! Files that are wrong in one known way each, and what is said about them. Every file is made here; the texts are snapshots, so that a
-//! change of words is seen and a text that helps nobody does not slip in. None may panic, and none may make us allocate much.
+//! Files that are wrong in one known way each, and what is said about them. Every file is made here; the texts are
+//! snapshots, so that a change of words is seen and a text that helps nobody does not slip in. None may panic, and none
+//! may make us allocate much.
 
 mod external;
 #[allow(dead_code, reason = "it serves the tests of the reader, which write more kinds of fields")]
@@ -19,7 +20,8 @@ use std::fmt::{Display, Write};
 use allocation_counter::measure;
 use sepconv::{DType, Model, Options, Result, Session, Tensor};
 
-/// What a hostile file may make us allocate at a time, beside a few times its own size: what SECURITY.md says of a small picture.
+/// What a hostile file may make us allocate at a time, beside a few times its own size: what SECURITY.md says of a
+/// small picture.
 const MOST_BYTES: u64 = 128 << 20;
 
 /// A file: what is wrong with it, and its bytes.
@@ -50,7 +52,8 @@ fn answer(session: &mut Session) -> Result<String> {
     Ok(told.collect::<Vec<_>>().join("\n"))
 }
 
-/// What `read` says about each case, under its name. Fails where it allocates more than a file of that size should make it.
+/// What `read` says about each case, under its name. Fails where it allocates more than a file of that size should make
+/// it.
 fn texts<T: Display>(cases: impl IntoIterator<Item = Case>, read: impl Fn(&str, Vec<u8>) -> Result<T>) -> String {
     let mut text = String::new();
     for (name, bytes) in cases {

@@ -27,7 +27,8 @@ fn png(width: u32, height: u32, chunks: &[Vec<u8>]) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunks.concat(), chunk(b"IEND", &[])].concat()
 }
 
-/// `count` zeros and more, as zlib packs them: 1 byte, then 258 more for each 13 bits (RFC 1951, 3.2.5). The check sum is wrong.
+/// `count` zeros and more, as zlib packs them: 1 byte, then 258 more for each 13 bits (RFC 1951, 3.2.5). The check sum
+/// is wrong.
 fn zeros(count: usize) -> Vec<u8> {
     let mut bits: Vec<bool> = [1, 1, 0].map(|bit| bit == 1).to_vec();
     bits.extend([false, false, true, true, false, false, false, false]);

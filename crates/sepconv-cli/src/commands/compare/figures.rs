@@ -47,8 +47,8 @@ impl Figures {
         }
     }
 
-    /// Layers before a pair that run together with it in the network, but not by itself, can make a difference negative: of bytes nothing is
-    /// left then, of times what it is.
+    /// Layers before a pair that run together with it in the network, but not by itself, can make a difference
+    /// negative: of bytes nothing is left then, of times what it is.
     fn minus(self, other: Self) -> Self {
         Self {
             macs: self.macs.saturating_sub(other.macs),

@@ -1,4 +1,5 @@
-//! Theoretical and measured speedups as a drawing: a broad pale bar for each pair and the network, a narrow strong one in it.
+//! Theoretical and measured speedups as a drawing: a broad pale bar for each pair and the network, a narrow strong one
+//! in it.
 
 use std::fmt::Write;
 

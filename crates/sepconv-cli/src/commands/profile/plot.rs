@@ -1,5 +1,5 @@
-//! The roofline of a profile (Williams, Waterman and Patterson 2009): what each step reaches beside what its arithmetic for each
-//! byte allows.
+//! The roofline of a profile (Williams, Waterman and Patterson 2009): what each step reaches beside what its arithmetic
+//! for each byte allows.
 
 use std::fmt::Write;
 

@@ -100,7 +100,8 @@ impl<'a> Experiment<'a> {
         quantizer.run(&self.graph, &self.samples, &self.options, &mut show)
     }
 
-    /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than asked for.
+    /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than
+    /// asked for.
     fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Tally>, Failure> {
         let Some(labeled) = &self.labeled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());

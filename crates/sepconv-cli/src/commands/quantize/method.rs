@@ -5,8 +5,8 @@ use sepconv::quantize::{Granularity, Quantizer, Range};
 /// How the network is quantized.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct MethodArgs {
-    /// Which part of what an activation was seen to be becomes its range: mse (the least error), percentile:99.99 or minmax
-    /// (all)
+    /// Which part of what an activation was seen to be becomes its range: mse (the least error), percentile:99.99 or
+    /// minmax (all)
     #[arg(long, value_name = "HOW", default_value = "mse", value_parser = parse_range)]
     range: Range,
 
@@ -30,7 +30,8 @@ pub(super) struct MethodArgs {
     #[arg(long, value_name = "NAME")]
     keep_float: Vec<String>,
 
-    /// Keep the layers that suffer most in f32, as many as it takes for this ratio of signal to noise behind the last layers
+    /// Keep the layers that suffer most in f32, as many as it takes for this ratio of signal to noise behind the last
+    /// layers
     #[arg(long, value_name = "DB", value_parser = |text: &str| number(text, 0.0..=200.0))]
     min_sqnr: Option<f64>,
 }

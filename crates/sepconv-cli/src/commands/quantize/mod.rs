@@ -51,8 +51,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     evaluate: Option<PathBuf>,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the names of
-    /// folders in that folder, `cat`, `3` or `3_cat`]
+    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the
+    /// names of folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
@@ -60,8 +60,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PERCENT", requires = "evaluate", value_parser = |text: &str| number(text, 0.0..=100.0))]
     min_accuracy: Option<f64>,
 
-    /// Write nothing, and exit with 4, where int8 is less than this many times as fast as f32 on this machine [default: a warning where it is
-    /// slower]
+    /// Write nothing, and exit with 4, where int8 is less than this many times as fast as f32 on this machine [default:
+    /// a warning where it is slower]
     #[arg(long, value_name = "TIMES", value_parser = |text: &str| number(text, 0.0..=1e6))]
     min_speedup: Option<f64>,
 
@@ -134,8 +134,8 @@ fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
     }
 }
 
-/// The first network that is accurate enough of those with 0, 1, 2, 4, ... of the layers in f32 that alone add most noise; or the
-/// last one that was fast enough to go on from.
+/// The first network that is accurate enough of those with 0, 1, 2, 4, ... of the layers in f32 that alone add most
+/// noise; or the last one that was fast enough to go on from.
 fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candidate, Failure> {
     let quantizer = args.method.quantizer();
     let mut candidate = experiment.attempt(&quantizer)?;

@@ -9,7 +9,8 @@ use crate::op::{Activation, Binary, BinaryFunction, Dense, Dequantize, QConv2d, 
 use crate::passes::fold::ChannelAffine;
 use crate::{Data, Node, Op, Result, Rewriter, Shape, Tensor, ValueId};
 
-/// A convolution or fully connected layer with quantized input and weights: it computes `unit[o] · (accumulator[o] + bias[o])`.
+/// A convolution or fully connected layer with quantized input and weights: it computes `unit[o] · (accumulator[o] +
+/// bias[o])`.
 struct QuantizedLinear {
     name: String,
     x: QuantizedValue,
@@ -191,7 +192,8 @@ impl QuantizedLinear {
     }
 }
 
-/// A bias in units of the accumulators: the integers of the file where these have the same units, as scales are rounded.
+/// A bias in units of the accumulators: the integers of the file where these have the same units, as scales are
+/// rounded.
 fn bias(rewriter: &Rewriter<'_>, id: ValueId, unit: &[f64]) -> Option<Vec<f64>> {
     const ROUNDED: f64 = 1.0 / (1 << 20) as f64;
     if let Some(reals) = rewriter.f32_constant(id) {

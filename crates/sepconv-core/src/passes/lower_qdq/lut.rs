@@ -4,8 +4,8 @@ use super::U8Params;
 use crate::op::{Dequantize, Lut, Quantize};
 use crate::{DType, Op, Result, Rewriter, Tensor, ValueId};
 
-/// `Quantize(f(Dequantize(x)))` as a table over `x`, made by evaluating `f` for every integer with the operators' own definitions. `f`
-/// may be any composition of functions of one number, and use `x` in several places.
+/// `Quantize(f(Dequantize(x)))` as a table over `x`, made by evaluating `f` for every integer with the operators' own
+/// definitions. `f` may be any composition of functions of one number, and use `x` in several places.
 pub(super) fn quantized(
     rewriter: &mut Rewriter<'_>,
     name: &str,

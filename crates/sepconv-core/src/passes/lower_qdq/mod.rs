@@ -1,5 +1,6 @@
-//! From real arithmetic between quantized values to integer arithmetic: operators between `Dequantize` and `Quantize` become int8
-//! operators where one computes the same, except for ties and the rounding of scales. Everything else stays f32 and remains correct.
+//! From real arithmetic between quantized values to integer arithmetic: operators between `Dequantize` and `Quantize`
+//! become int8 operators where one computes the same, except for ties and the rounding of scales. Everything else stays
+//! f32 and remains correct.
 
 mod average;
 mod binary;
@@ -14,8 +15,9 @@ use crate::op::{
 };
 use crate::{DType, Graph, Op, Result, Rewriter, ValueId, rewrite};
 
-/// Every `Quantize` asks for an int8 form of the operator before it, and `Dequantize` moves towards the operators that need real numbers.
-/// Layers whose weights and inputs are quantized then get int32 accumulators even where their result is f32.
+/// Every `Quantize` asks for an int8 form of the operator before it, and `Dequantize` moves towards the operators that
+/// need real numbers. Layers whose weights and inputs are quantized then get int32 accumulators even where their result
+/// is f32.
 pub(super) fn lower_qdq(graph: &Graph) -> Result<Graph> {
     let graph = rewrite(graph, |rewriter, node| match &node.op {
         Op::Quantize(Quantize(params)) => match U8Params::of(params) {
@@ -108,8 +110,8 @@ fn quantized(
     }
 }
 
-/// Clamps that follow an operator, the last first. Before a quantization they only narrow the range of integers, as rounding keeps
-/// order.
+/// Clamps that follow an operator, the last first. Before a quantization they only narrow the range of integers, as
+/// rounding keeps order.
 #[derive(Default)]
 struct FusedClamps(Vec<Activation>);
 
@@ -142,8 +144,8 @@ impl FusedClamps {
     }
 }
 
-/// A scale that kernels accept: f32 holds it with full precision, and the sum of two scaled u8 values stays finite. Operators with other
-/// scales stay f32.
+/// A scale that kernels accept: f32 holds it with full precision, and the sum of two scaled u8 values stays finite.
+/// Operators with other scales stay f32.
 fn kernel_scale(x: f64) -> Option<f32> {
     Some(x as f32).filter(|x| x.is_normal() && x.abs() <= f32::MAX / 512.0)
 }

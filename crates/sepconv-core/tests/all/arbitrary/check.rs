@@ -51,7 +51,8 @@ pub(crate) fn check(seed: u64, graph: Graph, inputs: &[Tensor]) -> Compared {
     compared
 }
 
-/// Equal shapes, and numbers equal but for rounding; NaN is NaN and infinity infinity. Where noise changes a number, rounding may too, as much.
+/// Equal shapes, and numbers equal but for rounding; NaN is NaN and infinity infinity. Where noise changes a number,
+/// rounding may too, as much.
 fn same(expected: &Tensor, got: &Tensor, shaken: &[&Tensor]) -> bool {
     let (Some(e), Some(g)) = (expected.as_f32(), got.as_f32()) else { return expected == got };
     let near = |i: usize| {
@@ -69,8 +70,9 @@ fn same(expected: &Tensor, got: &Tensor, shaken: &[&Tensor]) -> bool {
     expected.shape() == got.shape() && (0..e.len()).all(near)
 }
 
-/// The interpreter's answer where every number, be it given, constant or computed, is off by some parts in a million, that is, by several times
-/// what rounding does to it; nothing where numbers come so close to f32's largest that the order of sums decides whether they pass it.
+/// The interpreter's answer where every number, be it given, constant or computed, is off by some parts in a million,
+/// that is, by several times what rounding does to it; nothing where numbers come so close to f32's largest that the
+/// order of sums decides whether they pass it.
 fn shaken(graph: &Graph, inputs: &[Tensor], noise: u64) -> Option<Vec<Tensor>> {
     let mut state = noise;
     let mut part = || {

@@ -1,5 +1,5 @@
-//! Whatever a builder accepts, however odd, runs and gives what the interpreter gives: sizes of zero and one, windows that see
-//! nothing but padding, steps that leave the plane, every rank, every operator.
+//! Whatever a builder accepts, however odd, runs and gives what the interpreter gives: sizes of zero and one, windows
+//! that see nothing but padding, steps that leave the plane, every rank, every operator.
 
 mod check;
 mod net;

@@ -1,4 +1,5 @@
-//! Networks out of random choices. The fuzz target of plans makes the choices too, so nothing here knows where they come from.
+//! Networks out of random choices. The fuzz target of plans makes the choices too, so nothing here knows where they
+//! come from.
 
 use sepconv_core::op::{
     BatchNorm, Binary, Broadcast, Concat, Dense, Gather, MatMul, Pad, Reduce, Reshape, Slice, Softmax, Transpose,

@@ -1,7 +1,7 @@
 //! Graphs of real numbers between bytes become graphs of bytes that compute the same.
 //!
-//! Where all scales are powers of two and sums are short, every real number is exact, so the integers have to agree to the last bit, ties
-//! included. With any other scale they may be one step off.
+//! Where all scales are powers of two and sums are short, every real number is exact, so the integers have to agree to
+//! the last bit, ties included. With any other scale they may be one step off.
 
 mod patterns;
 mod quantized;

@@ -57,8 +57,8 @@ pub(super) fn size(node: &mut Node<'_>) -> Result<ValueId> {
     node.constant(Tensor::i64([], [elements as i64])?)
 }
 
-/// Between floats nothing happens, as all of them are f32 here. What is computed can be cast between floats and bytes; for other
-/// integers the operand must be known.
+/// Between floats nothing happens, as all of them are f32 here. What is computed can be cast between floats and bytes;
+/// for other integers the operand must be known.
 pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
     let to = node.attributes.int("to")?.ok_or_else(|| Error::malformed("node lacks the attribute \"to\""))?;
     cast_to(node, element(i32::try_from(to).unwrap_or(0))?)

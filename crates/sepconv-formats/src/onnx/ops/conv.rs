@@ -13,7 +13,8 @@ pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
     convolution(node, x, weights, bias)
 }
 
-/// The convolution that a node's attributes describe. Weights are `[o,c/groups,kh,kw]` in the file and `[o,kh,kw,c/groups]` in core.
+/// The convolution that a node's attributes describe. Weights are `[o,c/groups,kh,kw]` in the file and
+/// `[o,kh,kw,c/groups]` in core.
 pub(super) fn convolution(node: &mut Node<'_>, x: ValueId, weights: ValueId, bias: Option<ValueId>) -> Result<ValueId> {
     let spatial = window::spatial_axes(node, x)?;
     same_rank(node, x, weights)?;
@@ -100,8 +101,8 @@ fn transposed_weights(node: &mut Node<'_>, weights: ValueId, groups: usize) -> R
     node.reshape(turned, [all, kh, kw, channels / groups])
 }
 
-/// The window with its padding, and the rows and columns that are added at the end. Padding may be given as the size that the
-/// output shall have.
+/// The window with its padding, and the rows and columns that are added at the end. Padding may be given as the size
+/// that the output shall have.
 fn output_padding(
     node: &Node<'_>,
     spatial: usize,

@@ -31,7 +31,8 @@ fn emit(node: &mut Node<'_>, x: ValueId, parts: impl Iterator<Item = Part>) -> R
     node.emit(Slice { starts, steps, sizes }, &[x])
 }
 
-/// Starts and ends are attributes up to opset 9, inputs from 10 on; both count from the end where negative and may lie far outside.
+/// Starts and ends are attributes up to opset 9, inputs from 10 on; both count from the end where negative and may lie
+/// far outside.
 pub(super) fn slice(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
@@ -75,7 +76,8 @@ fn part(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Result<Par
     Ok(Part { axis, start, step: if count > 1 { step } else { 1 }, size: count })
 }
 
-/// Sizes are an attribute up to opset 12, an input from 13 on; without them the parts are equal, and the last may be smaller.
+/// Sizes are an attribute up to opset 12, an input from 13 on; without them the parts are equal, and the last may be
+/// smaller.
 pub(super) fn split(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);

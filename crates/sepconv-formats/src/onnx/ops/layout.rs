@@ -131,7 +131,8 @@ pub(super) fn tile(node: &mut Node<'_>) -> Result<ValueId> {
     Ok(x)
 }
 
-/// Channels become `block`×`block` pixels. `DCR` has the block's place as the slower part of the channel, `CRD` as the faster.
+/// Channels become `block`×`block` pixels. `DCR` has the block's place as the slower part of the channel, `CRD` as the
+/// faster.
 pub(super) fn depth_to_space(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let ([n, c, h, w], block) = (plane(node, x)?, block(node)?);

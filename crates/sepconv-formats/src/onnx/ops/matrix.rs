@@ -50,8 +50,8 @@ pub(super) fn matmul(node: &mut Node<'_>) -> Result<ValueId> {
     product(node, a, b)
 }
 
-/// As in NumPy: a vector on the left is a row, on the right a column, and that axis is dropped again. With known weights on the
-/// right it is a fully connected layer.
+/// As in NumPy: a vector on the left is a row, on the right a column, and that axis is dropped again. With known
+/// weights on the right it is a fully connected layer.
 pub(super) fn product(node: &mut Node<'_>, a: ValueId, b: ValueId) -> Result<ValueId> {
     let (shape_a, shape_b) = (node.shape(a), node.shape(b));
     if node.is_known(b) && shape_b.len() == 2 && !shape_a.is_empty() {

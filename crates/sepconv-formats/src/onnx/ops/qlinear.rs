@@ -1,5 +1,5 @@
-//! Operators on bytes, each with the scales and zero points of its operands and of its result: ONNX's own, and those that
-//! onnxruntime adds. Each is its float sibling between dequantized operands and a quantized result.
+//! Operators on bytes, each with the scales and zero points of its operands and of its result: ONNX's own, and those
+//! that onnxruntime adds. Each is its float sibling between dequantized operands and a quantized result.
 
 use sepconv_core::op::{BinaryFunction, Dequantize, QuantParams};
 use sepconv_core::{DType, Error, Result, ValueId};

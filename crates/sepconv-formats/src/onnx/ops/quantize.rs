@@ -42,7 +42,8 @@ pub(super) fn dequantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     scheme.dequantize(node, x)
 }
 
-/// Bytes from 0 to 255 for the range of the operand and zero, with the scale and zero point that were found as further outputs.
+/// Bytes from 0 to 255 for the range of the operand and zero, with the scale and zero point that were found as further
+/// outputs.
 pub(super) fn dynamic_quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let axes: Vec<usize> = (0..node.rank(x)).collect();
@@ -86,7 +87,8 @@ pub(super) enum Scheme {
 }
 
 impl Scheme {
-    /// That of the integers `x` of type `dtype`, with operands for scale and zero point; several belong to `axis` of `x`.
+    /// That of the integers `x` of type `dtype`, with operands for scale and zero point; several belong to `axis` of
+    /// `x`.
     pub(super) fn read(
         node: &mut Node<'_>,
         dtype: DType,

@@ -7,8 +7,9 @@ use sepconv_kernels::reduce::Reduction;
 use crate::dims;
 use crate::onnx::node::Node;
 
-/// Axes are an attribute up to opset 12 (ReduceSum) or 17, an input from then on. None or an empty list means all of them,
-/// unless `noop_with_empty_axes` says that it means none: then only what the reduction does to each element is left.
+/// Axes are an attribute up to opset 12 (ReduceSum) or 17, an input from then on. None or an empty list means all of
+/// them, unless `noop_with_empty_axes` says that it means none: then only what the reduction does to each element is
+/// left.
 pub(super) fn reduce(node: &mut Node<'_>, reduction: Reduction) -> Result<ValueId> {
     let x = node.input(0)?;
     let keep_dims = node.attributes.flag("keepdims", true)?;

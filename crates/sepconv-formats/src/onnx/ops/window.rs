@@ -70,7 +70,8 @@ pub(super) fn window(node: &Node<'_>, spatial: usize, kernel: Option<[usize; 2]>
     Ok((window, padding))
 }
 
-/// One or two numbers of an attribute as `[vertical, horizontal]`; one alone is horizontal and `neutral` goes before it.
+/// One or two numbers of an attribute as `[vertical, horizontal]`; one alone is horizontal and `neutral` goes before
+/// it.
 pub(super) fn pair(name: &str, list: &[i64], neutral: usize) -> Result<[usize; 2]> {
     let wrong = || unsupported_value(name, list, "one or two numbers from 0");
     let size = |value: i64| usize::try_from(value).map_err(|_| wrong());

@@ -1,4 +1,5 @@
-//! Operators that turn real numbers into bytes, bytes into real numbers, or compute with bytes. onnxruntime gives the same answers.
+//! Operators that turn real numbers into bytes, bytes into real numbers, or compute with bytes. onnxruntime gives the
+//! same answers.
 
 use sepconv_core::{DType, Shape};
 

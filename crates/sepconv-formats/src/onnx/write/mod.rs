@@ -1,7 +1,8 @@
 //! ONNX out: a graph as a file that other programs read.
 //!
-//! Core keeps planes NHWC, ONNX wants them NCHW. So each tensor of the file carries a note of how its axes are ordered; operators that
-//! treat all axes alike keep the order of their operand, and a transpose is written only where an operator or a port needs another.
+//! Core keeps planes NHWC, ONNX wants them NCHW. So each tensor of the file carries a note of how its axes are ordered;
+//! operators that treat all axes alike keep the order of their operand, and a transpose is written only where an
+//! operator or a port needs another.
 
 mod attribute;
 mod ops;
@@ -24,12 +25,12 @@ use super::proto::{
 use crate::file;
 use writer::Writer;
 
-/// The graph as an ONNX file: operator set 17, or 19 where an operator is younger. Inputs and outputs have the names and the order of
-/// axes of its ports, weights are inside, and integers behind [`Op::Dequantize`] stay integers (QDQ).
+/// The graph as an ONNX file: operator set 17, or 19 where an operator is younger. Inputs and outputs have the names
+/// and the order of axes of its ports, weights are inside, and integers behind [`Op::Dequantize`] stay integers (QDQ).
 ///
 /// # Errors
-/// Unsupported for the integer operators that lowering makes; io where there is not memory enough; limit above the 2 GiB that a protobuf message holds, and for metadata
-/// that would not be read again.
+/// Unsupported for the integer operators that lowering makes; io where there is not memory enough; limit above the 2
+/// GiB that a protobuf message holds, and for metadata that would not be read again.
 pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
     let version = opset(graph);
     let mut writer = Writer::new(graph, version);

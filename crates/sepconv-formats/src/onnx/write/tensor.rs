@@ -54,7 +54,8 @@ pub(super) fn extended(dims: &[usize], rank: usize) -> Vec<usize> {
     [&vec![1; rank - dims.len()], dims].concat()
 }
 
-/// The sizes of a tensor that has axis `i` of `dims` as its axis `order[i]`; leading axes of size 1 are added where `order` is longer.
+/// The sizes of a tensor that has axis `i` of `dims` as its axis `order[i]`; leading axes of size 1 are added where
+/// `order` is longer.
 pub(super) fn turned_dims(dims: &[usize], order: &[usize]) -> Vec<usize> {
     let dims = extended(dims, order.len());
     inverse(order).into_iter().map(|axis| dims[axis]).collect()

@@ -118,8 +118,8 @@ impl<'g> Writer<'g> {
         floats.is_some_and(|floats| floats.iter().all(|&x| x == 0.0))
     }
 
-    /// The order in which an operator that treats all axes alike computes: that of the first operand of the result's rank whose axes
-    /// have moved.
+    /// The order in which an operator that treats all axes alike computes: that of the first operand of the result's
+    /// rank whose axes have moved.
     pub(super) fn common_order(&self, operands: &[ValueId], rank: usize) -> Vec<usize> {
         let orders = operands.iter().filter_map(|value| self.made.get(value)).map(|held| &held.order);
         let moved = orders.into_iter().find(|order| order.len() == rank && !order.is_sorted());
@@ -177,7 +177,8 @@ impl<'g> Writer<'g> {
         }
     }
 
-    /// The tensor that holds a value in `order`; leading axes of size 1 are added where it has more axes than the value.
+    /// The tensor that holds a value in `order`; leading axes of size 1 are added where it has more axes than the
+    /// value.
     pub(super) fn operand(&mut self, value: ValueId, order: &[usize]) -> Result<String> {
         let key = (value, order.to_vec());
         if let Some(name) = self.tensors.get(&key) {
@@ -209,8 +210,8 @@ impl<'g> Writer<'g> {
         name
     }
 
-    /// A dequantized constant, its integers kept. Wide ones that `DequantizeLinear` does not take (it knows 32 bits and no zero
-    /// point) become the real numbers that they stand for.
+    /// A dequantized constant, its integers kept. Wide ones that `DequantizeLinear` does not take (it knows 32 bits and
+    /// no zero point) become the real numbers that they stand for.
     fn dequantized(&mut self, integers: ValueId, quantization: &QuantParams, order: &[usize]) -> Result<String> {
         let value = self.graph.value(integers);
         let tensor = value.constant.as_deref().expect("only what is behind constants is written when it is read");

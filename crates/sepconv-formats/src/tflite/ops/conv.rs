@@ -42,7 +42,8 @@ pub(super) fn depthwise(node: &mut Node) -> Result<ValueId> {
     node.apply(Conv2d { window, groups: c, activation }, &[x, weights, bias])
 }
 
-/// The first operand is the shape of the result; padding is that of the convolution which would turn the result into the input.
+/// The first operand is the shape of the result; padding is that of the convolution which would turn the result into
+/// the input.
 pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=4)?;
     let (weights, x) = (node.operand(1)?, node.operand(2)?);
@@ -67,7 +68,8 @@ pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     node.apply(ConvTranspose { window, groups: 1, output_padding: extra, activation }, &[x, weights, bias])
 }
 
-/// What is cut off and what is added at the end of an axis, so that a transposed convolution of `input` gives `output` elements.
+/// What is cut off and what is added at the end of an axis, so that a transposed convolution of `input` gives `output`
+/// elements.
 fn end(window: &Window, axis: usize, input: usize, output: usize) -> Option<(usize, usize)> {
     let full = input.checked_sub(1)?.checked_mul(window.stride[axis])?.checked_add(window.kernel[axis])?;
     let wanted = output.checked_add(window.before[axis])?;

@@ -20,8 +20,8 @@ pub(super) fn slice(node: &mut Node) -> Result<ValueId> {
     node.apply(Slice { steps: vec![1; starts.len()], starts, sizes }, &[x])
 }
 
-/// NumPy's `x[begin:end:step, ...]`. Bits of the masks say for each axis that begin or end is left out, or that the axis is an index
-/// and disappears.
+/// NumPy's `x[begin:end:step, ...]`. Bits of the masks say for each axis that begin or end is left out, or that the
+/// axis is an index and disappears.
 pub(super) fn strided_slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(4..=4)?;
     let x = node.moved(0)?;

@@ -12,7 +12,8 @@ pub struct Cost {
     pub parameters: usize,
     /// Bytes of packed weights.
     pub weight_bytes: usize,
-    /// Bytes of activations read from memory and written to it; what passes between layers that run together is not counted.
+    /// Bytes of activations read from memory and written to it; what passes between layers that run together is not
+    /// counted.
     pub activation_bytes: usize,
 }
 

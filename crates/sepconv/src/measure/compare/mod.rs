@@ -1,5 +1,6 @@
-//! What separability buys on this machine: every pair of a depthwise and a pointwise convolution beside the standard convolution that it
-//! stands for, and the whole network beside [the same with standard convolutions](sepconv_core::passes::with_standard_convs).
+//! What separability buys on this machine: every pair of a depthwise and a pointwise convolution beside the standard
+//! convolution that it stands for, and the whole network beside [the same with standard
+//! convolutions](sepconv_core::passes::with_standard_convs).
 //!
 //! ```no_run
 //! use sepconv::{Model, Options, measure::compare::NetworkComparison};
@@ -13,10 +14,11 @@
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!
-//! A pair is a network of its own here: what follows it is fused into it, and its two layers run together where that pays, as in the whole
-//! network. What lies between (normalization, activation, squeeze-excite) belongs to it and is paid for by it; the standard convolution has
-//! nothing there. Both sides run on floats, with this library's kernels. That for standard convolutions is direct: for 3×3 at stride 1,
-//! Winograd's algorithm (Lavin and Gray 2015, arXiv 1509.09308) needs fewer multiplications, so a library that has it narrows the gap.
+//! A pair is a network of its own here: what follows it is fused into it, and its two layers run together where that
+//! pays, as in the whole network. What lies between (normalization, activation, squeeze-excite) belongs to it and is
+//! paid for by it; the standard convolution has nothing there. Both sides run on floats, with this library's kernels.
+//! That for standard convolutions is direct: for 3×3 at stride 1, Winograd's algorithm (Lavin and Gray 2015, arXiv
+//! 1509.09308) needs fewer multiplications, so a library that has it narrows the gap.
 
 mod candidate;
 
@@ -83,8 +85,8 @@ impl NetworkComparison {
     /// Makes every pair of a network, the network and its twin ready to run. Nothing is timed yet.
     ///
     /// # Errors
-    /// Those of [`Model::import`]; when the network is quantized or has no pair; when it and its twin, whose weights are 7 times as many for
-    /// MobileNetV1 and more where blocks expand, pass the limits of `options`.
+    /// Those of [`Model::import`]; when the network is quantized or has no pair; when it and its twin, whose weights
+    /// are 7 times as many for MobileNetV1 and more where blocks expand, pass the limits of `options`.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let machine =
             Machine { isa: options.resolve_isa()?, threads: Threads::new(options.threads)?, count: options.threads };
@@ -123,8 +125,9 @@ impl NetworkComparison {
         Ok(Self { machine, pairs, network, unpaired })
     }
 
-    /// Runs everything once more, separable and standard in turns. Each timed run follows one of the same layers that is not timed, so that
-    /// weights and activations are in cache where they fit. Taking tensors in and giving them out is not timed.
+    /// Runs everything once more, separable and standard in turns. Each timed run follows one of the same layers that
+    /// is not timed, so that weights and activations are in cache where they fit. Taking tensors in and giving them out
+    /// is not timed.
     ///
     /// # Errors
     /// None are expected.
@@ -200,8 +203,8 @@ impl Machine {
 }
 
 impl Comparison {
-    /// How many times as many multiply-accumulates the standard side needs: `1 / (1/N + 1/k²)` for a plain pair of a k×k kernel and N channels
-    /// out (MobileNetV1, section 3.1).
+    /// How many times as many multiply-accumulates the standard side needs: `1 / (1/N + 1/k²)` for a plain pair of a
+    /// k×k kernel and N channels out (MobileNetV1, section 3.1).
     pub fn theoretical_speedup(&self) -> f64 {
         self.standard.cost().macs as f64 / self.separable.cost().macs as f64
     }

@@ -1,5 +1,6 @@
-//! Windows bitmaps (`BITMAPCOREHEADER`, `BITMAPINFOHEADER` and its successors; Microsoft, "Bitmap Storage"), uncompressed. Ours because the
-//! decoders there are were wrong on files of one bit a pixel, or come with a whole library.
+//! Windows bitmaps (`BITMAPCOREHEADER`, `BITMAPINFOHEADER` and its successors; Microsoft, "Bitmap Storage"),
+//! uncompressed. Ours because the decoders there are were wrong on files of one bit a pixel, or come with a whole
+//! library.
 
 use sepconv_core::{Error, Result};
 

@@ -6,7 +6,8 @@ use crate::vision::image::MAX_SIDE;
 
 /// Scans of a progressive file; each costs a pass over all pixels. Encoders write about ten.
 const MAX_SCANS: usize = 500;
-/// Bytes for each of pixels and their memory while coefficients of all scans are kept: two for each of three channels, and the pixels.
+/// Bytes for each of pixels and their memory while coefficients of all scans are kept: two for each of three channels,
+/// and the pixels.
 const PROGRESSIVE: usize = 3;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
@@ -37,7 +38,8 @@ fn refused(error: JpegError) -> Error {
     }
 }
 
-/// Whether a file has its end-of-image marker (ITU-T T.81, B.1.1). Without it the decoder would paint what is missing gray.
+/// Whether a file has its end-of-image marker (ITU-T T.81, B.1.1). Without it the decoder would paint what is missing
+/// gray.
 fn ends(bytes: &[u8]) -> bool {
     let mut rest = bytes.get(2..).unwrap_or_default();
     // In what is coded, 0xff is followed by 0 or is a restart marker.
@@ -46,7 +48,8 @@ fn ends(bytes: &[u8]) -> bool {
         if rest[at + 1] == 0xd9 {
             return true;
         }
-        // The length of a segment counts its own two bytes. Entropy-coded data follows some; it is searched for the next marker.
+        // The length of a segment counts its own two bytes. Entropy-coded data follows some; it is searched for the
+        // next marker.
         let Some(&[high, low]) = rest.get(at + 2..at + 4) else { return false };
         let length = usize::from(u16::from_be_bytes([high, low]));
         rest = rest.get(at + 2 + length..).unwrap_or_default();

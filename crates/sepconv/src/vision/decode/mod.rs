@@ -19,8 +19,8 @@ use crate::{Image, file};
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// The most memory that the pixels of an image may take while they are decoded.
 const MAX_BYTES: usize = 512 << 20;
-/// Images up to this size are decoded however small their file is; beyond it a file has a byte for each `MAX_RATIO` of them, which is
-/// twice what PNG reaches on a blank page.
+/// Images up to this size are decoded however small their file is; beyond it a file has a byte for each `MAX_RATIO` of
+/// them, which is twice what PNG reaches on a blank page.
 const UNDOUBTED: usize = 64 << 20;
 const MAX_RATIO: usize = 2048;
 /// How often pixels are in memory at once: as their format has them, and as RGB.
@@ -48,12 +48,12 @@ impl Image {
         Self::decode(&bytes).map_err(|error| error.in_file(&path.display().to_string()))
     }
 
-    /// Decodes PNG, JPEG, BMP or WebP, told apart by content, and turns the image upright where its EXIF data says how. Transparency is
-    /// dropped. Pixels of JPEG are those of libjpeg-turbo, which Pillow and OpenCV use.
+    /// Decodes PNG, JPEG, BMP or WebP, told apart by content, and turns the image upright where its EXIF data says how.
+    /// Transparency is dropped. Pixels of JPEG are those of libjpeg-turbo, which Pillow and OpenCV use.
     ///
     /// # Errors
-    /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512 MiB, or more than
-    /// 64 MiB of a file that is too small to hold so much.
+    /// When the bytes are none of these formats or damaged, a side is above 32768, or decoding would take more than 512
+    /// MiB, or more than 64 MiB of a file that is too small to hold so much.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let Decoded { width, height, rgb, orientation } = decoder(bytes)?(bytes)?;
         let (width, height, rgb) = orientation.upright(width, height, rgb);

@@ -20,7 +20,8 @@ impl Image {
     }
 }
 
-/// Palettes and narrow gray become 8 bits, of 16 the upper 8 stay, as with Pillow. Texts and color profiles are not unpacked.
+/// Palettes and narrow gray become 8 bits, of 16 the upper 8 stay, as with Pillow. Texts and color profiles are not
+/// unpacked.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     let refused = |error: DecodingError| match error {
         DecodingError::LimitsExceeded => too_large("more"),

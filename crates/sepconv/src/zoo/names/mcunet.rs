@@ -1,4 +1,5 @@
-//! The names of MCUNet and of the code that it comes from (ProxylessNAS, Once-for-All): `blocks.3.mobile_inverted_conv.depth_conv.bn.bias`.
+//! The names of MCUNet and of the code that it comes from (ProxylessNAS, Once-for-All):
+//! `blocks.3.mobile_inverted_conv.depth_conv.bn.bias`.
 
 use super::{Modules, before};
 use crate::zoo::{Architecture, Layer, Part};

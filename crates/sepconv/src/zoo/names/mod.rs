@@ -1,7 +1,7 @@
 //! What parameters are called in the state dicts that others make: one scheme for each way of writing a network down.
 //!
-//! A scheme maps a layer of an [`Architecture`] to the names of the modules that hold its parameters. Which scheme a file follows is
-//! found by the names in it.
+//! A scheme maps a layer of an [`Architecture`] to the names of the modules that hold its parameters. Which scheme a
+//! file follows is found by the names in it.
 
 mod mcunet;
 mod retinaface;
@@ -16,8 +16,8 @@ pub(super) struct Scheme {
     pub(super) title: &'static str,
     /// The modules of a layer that has a place in this scheme.
     modules: fn(&Architecture, Layer) -> Option<Modules>,
-    /// What batch normalization adds to variances in the networks that are named so and have PyTorch's padding, where that depends on the
-    /// scheme alone.
+    /// What batch normalization adds to variances in the networks that are named so and have PyTorch's padding, where
+    /// that depends on the scheme alone.
     pub(super) epsilon: Option<f32>,
 }
 

@@ -1,5 +1,5 @@
-//! The names of the MobileNetV1 in biubug6/Pytorch_Retinaface: `stage2.0.3.weight`. Its first stage holds the stem and all blocks on
-//! larger planes than those of stage 2.
+//! The names of the MobileNetV1 in biubug6/Pytorch_Retinaface: `stage2.0.3.weight`. Its first stage holds the stem and
+//! all blocks on larger planes than those of stage 2.
 
 use super::{Modules, before};
 use crate::zoo::{Architecture, Layer, Part};

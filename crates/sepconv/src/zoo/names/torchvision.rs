@@ -3,7 +3,8 @@
 use super::{Modules, before, block, modules_before};
 use crate::zoo::{Architecture, Layer, Part};
 
-/// `features.3.conv.1.0.weight`: blocks counted through all stages; in a block all but the last layer are sequences of their own.
+/// `features.3.conv.1.0.weight`: blocks counted through all stages; in a block all but the last layer are sequences of
+/// their own.
 pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let (stage, index, part) = match layer {
         Layer::Block { stage, index, part } => (stage, index, part),
@@ -43,7 +44,8 @@ pub(super) fn efficientnet(architecture: &Architecture, layer: Layer) -> Option<
     }
 }
 
-/// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are sequences in it.
+/// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are
+/// sequences in it.
 pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let pair = |at: &str, place: usize| Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1));
     let first_stage = 8;

@@ -68,8 +68,8 @@ fn window(window: &Window) -> Vec<AttributeProto> {
     ]
 }
 
-/// Windows that reach beyond the padding are said by more padding, which does not count either, rather than by `ceil_mode`, of which
-/// readers differ in their understanding; only where padding counts it has to be that.
+/// Windows that reach beyond the padding are said by more padding, which does not count either, rather than by
+/// `ceil_mode`, of which readers differ in their understanding; only where padding counts it has to be that.
 pub(super) fn pool(writer: &mut Writer<'_>, node: &Node, pool: &Pool) -> Result<Held> {
     let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
     let (plane, windows) = (&writer.shape(node.inputs[0])[1..3], &writer.shape(node.output)[1..3]);
@@ -93,7 +93,8 @@ pub(super) fn pool(writer: &mut Writer<'_>, node: &Node, pool: &Pool) -> Result<
     Ok(channels_first(name))
 }
 
-/// By sizes where the scales stand for their quotient, else by scales. What neither says is a product with known matrices.
+/// By sizes where the scales stand for their quotient, else by scales. What neither says is a product with known
+/// matrices.
 pub(super) fn resize(writer: &mut Writer<'_>, node: &Node, resize: &Resize) -> Result<Held> {
     let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
     let Resize { maps: [rows, columns], size: plane } = resize;
