@@ -111,10 +111,14 @@ impl Builder {
     /// # Errors
     /// When shapes or dtypes contradict each other or a limit would be exceeded.
     pub fn apply(&mut self, name: &str, op: impl Into<Op>, inputs: &[ValueId]) -> Result<ValueId> {
-        let op = op.into();
+        self.apply_op(name, op.into(), inputs)
+    }
+
+    /// Compiled once, not for each operator.
+    fn apply_op(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> Result<ValueId> {
         if let Some((op, params, integers)) = self.before_dequantize(&op, inputs) {
-            let moved = self.apply(name, op, &[integers])?;
-            return self.apply(name, Dequantize(params), &[moved]);
+            let moved = self.apply_op(name, op, &[integers])?;
+            return self.apply_op(name, Dequantize(params).into(), &[moved]);
         }
         let operands: Vec<&Value> = inputs.iter().map(|&id| self.value(id)).collect();
         let (shape, dtype) = op.infer(&operands)?;

@@ -1,6 +1,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use bytemuck::cast_slice;
 use sepconv_kernels::layout;
 
 use super::Operator;
@@ -102,15 +103,19 @@ pub(super) fn evaluate(op: &dyn DataMovement, inputs: &[&Tensor], output: &Shape
         Data::F32(_) => Data::F32(execute(&copies, inputs, Tensor::as_f32, fill, output)),
         Data::I64(_) => Data::I64(execute(&copies, inputs, Tensor::as_i64, fill as i64, output)),
         Data::U8(_) => Data::U8(execute(&copies, inputs, Tensor::as_u8, fill as u8, output)),
-        Data::I8(_) => Data::I8(execute(&copies, inputs, Tensor::as_i8, fill as i8, output)),
+        // Copied as u8: one loop for both.
+        Data::I8(_) => {
+            let bytes = execute(&copies, inputs, |tensor| tensor.as_i8().map(cast_slice), fill as i8 as u8, output);
+            Data::I8(bytes.into_iter().map(|byte| byte as i8).collect())
+        }
     };
     Tensor::new(output.clone(), data)
 }
 
-fn execute<'a, T: layout::Element + 'a>(
+fn execute<T: layout::Element>(
     copies: &[StridedCopy],
-    inputs: &[&'a Tensor],
-    elements: impl Fn(&'a Tensor) -> Option<&'a [T]>,
+    inputs: &[&Tensor],
+    elements: fn(&Tensor) -> Option<&[T]>,
     fill: T,
     output: &Shape,
 ) -> Vec<T> {

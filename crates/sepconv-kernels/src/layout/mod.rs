@@ -37,7 +37,7 @@ macro_rules! elements {
         })*
     };
 }
-elements!(f32, i64, u8, i8);
+elements!(f32, i64, u8);
 
 /// For every index `i` of `dims`: `out[out_offset + Σ i·out_strides] = x[x_offset + Σ i·x_strides]`.
 ///
