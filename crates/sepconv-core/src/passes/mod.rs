@@ -4,6 +4,7 @@
 //! interpret the graph before and after every pass.
 
 mod canonicalize;
+mod computed_weights;
 mod dequantize_constants;
 mod fold;
 mod fuse;
@@ -43,6 +44,7 @@ pub const CANONICALIZING: &[Pass] = &[
     Pass { name: "fuse-int8", run: fuse_int8::fuse_int8 },
     Pass { name: "recognize-activations", run: recognize_activations::recognize_activations },
     Pass { name: "dequantize-constants", run: dequantize_constants::dequantize_constants },
+    Pass { name: "computed-weights", run: computed_weights::computed_weights },
 ];
 
 /// The passes that change weights or join operators, in the order in which they run after the others.

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod common;
+mod computed_weights;
 mod int8;
 mod limits;
 mod lower_qdq;
