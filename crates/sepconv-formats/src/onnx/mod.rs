@@ -1,4 +1,4 @@
-//! ONNX, opset 6 to 25.
+//! ONNX, opset 1 to 25.
 //!
 //! Every float becomes f32, bytes stay bytes, and every wider integer or bool becomes i64. Quantized networks are read
 //! whichever way they are written: as floats between QuantizeLinear and DequantizeLinear, with QLinear operators (those
@@ -50,7 +50,7 @@ pub struct Onnx {
 
 /// Versions of ONNX's operator set that are read. What changed in between is handled; newer ones may mean something
 /// else.
-const OPSETS: std::ops::RangeInclusive<i64> = 6..=25;
+const OPSETS: std::ops::RangeInclusive<i64> = 1..=25;
 
 impl Onnx {
     /// Decodes a file. Operators are looked at when a [`graph`](Self::graph) is made.

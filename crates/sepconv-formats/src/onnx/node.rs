@@ -41,6 +41,10 @@ impl<'a> Node<'a> {
     /// at.
     pub(super) fn import(mut self, import: fn(&mut Self) -> Result<ValueId>) -> Result<Vec<ValueId>> {
         let first = import(&mut self)?;
+        if self.opset < 6 {
+            // Which buffers may be overwritten.
+            self.attributes.ignore(&["consumed_inputs"]);
+        }
         self.attributes.check_all_read()?;
         let read = self.inputs_read.get();
         if self.inputs.iter().skip(read).any(Option::is_some) {

@@ -81,7 +81,8 @@ pub fn taps(map: &AxisMap, in_size: usize, out_size: usize, out: &mut [Taps]) {
 }
 
 impl AxisMap {
-    fn position(&self, o: usize, in_size: usize, out_size: usize) -> f64 {
+    /// Where output position `o` lies on the input axis.
+    pub fn position(&self, o: usize, in_size: usize, out_size: usize) -> f64 {
         let (o, input, output) = (o as f64, in_size as f64, out_size as f64);
         // Single precision cannot hold most quotients: a scale that stands for the sizes is taken to be exactly their
         // ratio.

@@ -3,6 +3,7 @@
 use sepconv_core::op::{BinaryFunction, Broadcast, Dequantize, QuantParams, Quantize, UnaryFunction};
 use sepconv_core::{DType, Error, Result, Shape, Tensor, ValueId};
 
+use super::legacy;
 use crate::dims::sizes;
 use crate::element::ElementType;
 use crate::onnx::node::Node;
@@ -60,7 +61,10 @@ pub(super) fn size(node: &mut Node<'_>) -> Result<ValueId> {
 /// Between floats nothing happens, as all of them are f32 here. What is computed can be cast between floats and bytes;
 /// for other integers the operand must be known.
 pub(super) fn cast(node: &mut Node<'_>) -> Result<ValueId> {
-    let to = node.attributes.int("to")?.ok_or_else(|| Error::malformed("node lacks the attribute \"to\""))?;
+    let to = match node.opset {
+        ..6 => legacy::type_number(node.attributes.string_or("to", "")?)?,
+        _ => node.attributes.int("to")?.ok_or_else(|| Error::malformed("node lacks the attribute \"to\""))?,
+    };
     cast_to(node, element(i32::try_from(to).unwrap_or(0))?)
 }
 

@@ -125,8 +125,9 @@ pub(super) fn celu(node: &mut Node<'_>) -> Result<ValueId> {
 }
 
 pub(super) fn selu(node: &mut Node<'_>) -> Result<ValueId> {
-    let alpha = node.attributes.float_or("alpha", 1.673_263_2)?;
-    let gamma = node.attributes.float_or("gamma", 1.050_701)?;
+    let (alpha, gamma) = if node.opset < 6 { (1.6732, 1.0507) } else { (1.673_263_2, 1.050_701) };
+    let alpha = node.attributes.float_or("alpha", alpha)?;
+    let gamma = node.attributes.float_or("gamma", gamma)?;
     unary(node, UnaryFunction::Selu { alpha, gamma })
 }
 

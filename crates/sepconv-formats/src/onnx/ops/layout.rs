@@ -3,6 +3,7 @@
 use sepconv_core::op::{Broadcast, Concat, Transpose};
 use sepconv_core::{Error, Result, Shape, ValueId};
 
+use super::legacy;
 use crate::dims;
 use crate::dims::sizes;
 use crate::lacks_input;
@@ -14,7 +15,7 @@ pub(super) fn reshape(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let zero_is_zero = node.attributes.flag("allowzero", false)?;
     let from = node.shape(x);
-    let wanted = node.known_ints(1, "shape")?.ok_or_else(|| lacks_input("a shape"))?;
+    let wanted = node.ints("shape", 1)?.ok_or_else(|| lacks_input("a shape"))?;
     let impossible = || {
         Error::mismatch("reshape is not possible")
             .expected(format_args!("sizes for {from}"), format_args!("{wanted:?}"))
@@ -91,7 +92,8 @@ pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
 
 /// Values one after the other along the axis that an attribute names.
 pub(super) fn joined(node: &mut Node<'_>, inputs: &[ValueId]) -> Result<ValueId> {
-    let given = node.attributes.int("axis")?.ok_or_else(|| Error::malformed("node lacks the attribute \"axis\""))?;
+    let given = node.attributes.int("axis")?.or((node.opset < 4).then_some(1));
+    let given = given.ok_or_else(|| Error::malformed("node lacks the attribute \"axis\""))?;
     let axis = dims::axis(given, node.rank(inputs[0]))?;
     node.emit(Concat { axis }, inputs)
 }
@@ -115,7 +117,11 @@ pub(super) fn expand(node: &mut Node<'_>) -> Result<ValueId> {
 /// Repeats the whole operand along each axis.
 pub(super) fn tile(node: &mut Node<'_>) -> Result<ValueId> {
     let mut x = node.input(0)?;
-    let repeats = sizes(&node.known_ints(1, "repeats")?.unwrap_or_default())?;
+    let repeats = match node.opset {
+        ..6 => legacy::repeats(node, node.rank(x))?,
+        _ => node.known_ints(1, "repeats")?.unwrap_or_default(),
+    };
+    let repeats = sizes(&repeats)?;
     let mut dims = node.shape(x).to_vec();
     if repeats.len() != dims.len() {
         return Err(Error::mismatch("repeats do not match the operand").expected(dims.len(), repeats.len()));

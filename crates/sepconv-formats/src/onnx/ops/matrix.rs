@@ -77,7 +77,8 @@ fn dense(node: &mut Node<'_>, x: ValueId, weights: ValueId, bias: ValueId) -> Re
     node.emit(Dense { activation: Activation::Identity }, &[x, weights, bias])
 }
 
-fn scale(node: &mut Node<'_>, x: ValueId, factor: f32) -> Result<ValueId> {
+/// A value times a factor; nothing where it is 1.
+pub(super) fn scale(node: &mut Node<'_>, x: ValueId, factor: f32) -> Result<ValueId> {
     if factor == 1.0 {
         return Ok(x);
     }

@@ -1,10 +1,14 @@
 //! The operators: one function each, and the table that names them.
 
+mod antialias;
 mod constant;
 mod conv;
+mod einsum;
 mod elementwise;
+mod fused;
 mod index;
 mod layout;
+mod legacy;
 mod matrix;
 mod normalization;
 mod pad;
@@ -31,6 +35,7 @@ pub(super) type Import = fn(&mut Node<'_>) -> Result<ValueId>;
 pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Abs", |node| elementwise::unary(node, UnaryFunction::Abs)),
     ("Add", |node| elementwise::binary(node, BinaryFunction::Add)),
+    ("Affine", legacy::affine),
     ("AveragePool", pool::average_pool),
     ("BatchNormalization", normalization::batch),
     ("Cast", constant::cast),
@@ -45,11 +50,13 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("ConvInteger", qlinear::conv_integer),
     ("ConvTranspose", conv::conv_transpose),
     ("Cos", |node| elementwise::unary(node, UnaryFunction::Cos)),
+    ("Crop", legacy::crop),
     ("DepthToSpace", layout::depth_to_space),
     ("DequantizeLinear", quantize::dequantize_linear),
     ("Div", |node| elementwise::binary(node, BinaryFunction::Div)),
     ("Dropout", elementwise::dropout),
     ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
+    ("Einsum", einsum::einsum),
     ("Elu", elementwise::elu),
     ("Erf", |node| elementwise::unary(node, UnaryFunction::Erf)),
     ("Exp", |node| elementwise::unary(node, UnaryFunction::Exp)),
@@ -65,16 +72,20 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("HardSigmoid", elementwise::hard_sigmoid),
     ("HardSwish", |node| elementwise::activation(node, Activation::HardSwish)),
     ("Identity", |node| node.input(0)),
+    ("ImageScaler", legacy::image_scaler),
     ("InstanceNormalization", normalization::instance),
+    ("LRN", normalization::local_response),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", elementwise::leaky_relu),
     ("Log", |node| elementwise::unary(node, UnaryFunction::Log)),
     ("LogSoftmax", |node| reduce::softmax(node, true)),
+    ("LpNormalization", normalization::lp),
     ("MatMul", matrix::matmul),
     ("MatMulInteger", qlinear::matmul_integer),
     ("Max", |node| elementwise::variadic(node, BinaryFunction::Max)),
     ("MaxPool", pool::max_pool),
     ("Mean", elementwise::mean),
+    ("MeanVarianceNormalization", normalization::mean_variance),
     ("Min", |node| elementwise::variadic(node, BinaryFunction::Min)),
     ("Mish", |node| elementwise::unary(node, UnaryFunction::Mish)),
     ("Mul", |node| elementwise::binary(node, BinaryFunction::Mul)),
@@ -85,6 +96,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("QLinearConv", qlinear::conv),
     ("QLinearMatMul", qlinear::matmul),
     ("QuantizeLinear", quantize::quantize_linear),
+    ("RMSNormalization", normalization::rms),
     ("Reciprocal", |node| elementwise::unary(node, UnaryFunction::Reciprocal)),
     ("ReduceL1", |node| reduce::reduce(node, Reduction::L1)),
     ("ReduceL2", |node| reduce::reduce(node, Reduction::L2)),
@@ -125,9 +137,15 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Upsample", resize::upsample),
 ];
 
-/// What onnxruntime's quantizer adds to them, in alphabetical order.
+/// What onnxruntime adds to them: its quantizer, and its optimizer where it saves networks, in alphabetical order.
 const MICROSOFT: &[(&str, Import)] = &[
+    ("BiasGelu", |node| fused::gelu(node, false)),
     ("DequantizeLinear", quantize::dequantize_linear),
+    ("FastGelu", |node| fused::gelu(node, true)),
+    ("FusedConv", fused::conv),
+    ("FusedGemm", fused::gemm),
+    ("FusedMatMul", fused::matmul),
+    ("Gelu", |node| fused::gelu(node, false)),
     ("QGemm", qlinear::gemm),
     ("QLinearAdd", |node| qlinear::binary(node, BinaryFunction::Add)),
     ("QLinearAveragePool", qlinear::average_pool),
@@ -138,6 +156,7 @@ const MICROSOFT: &[(&str, Import)] = &[
     ("QLinearSigmoid", |node| qlinear::activation(node, Activation::Sigmoid)),
     ("QLinearSoftmax", qlinear::softmax),
     ("QuantizeLinear", quantize::quantize_linear),
+    ("QuickGelu", fused::quick_gelu),
 ];
 
 /// The import of a node's operator; `None` where it is not read.

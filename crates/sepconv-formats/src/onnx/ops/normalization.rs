@@ -1,6 +1,6 @@
 //! Normalization.
 
-use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, Reduce, UnaryFunction};
+use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, Pool, PoolKind, Reduce, UnaryFunction, Window};
 use sepconv_core::{Error, Op, Result, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
@@ -120,4 +120,77 @@ fn repeat(node: &mut Node<'_>, list: ValueId, times: usize) -> Result<ValueId> {
     let shape = sepconv_core::Shape::new([size, times])?;
     let repeated = node.emit(Broadcast { shape: shape.clone() }, &[column])?;
     node.reshape(repeated, [shape.elements()])
+}
+
+/// Vectors along an axis, divided by their length.
+pub(super) fn lp(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let axis = dims::axis(node.attributes.int_or("axis", -1)?, node.rank(x))?;
+    let reduction = match node.attributes.int_or("p", 2)? {
+        1 => Reduction::L1,
+        2 => Reduction::L2,
+        other => return Err(unsupported_value("p", other, "1 or 2")),
+    };
+    let length = node.emit(Reduce { reduction, axes: vec![axis], keep_dims: true }, &[x])?;
+    // Zeros stay zeros.
+    let least = node.scalar(f32::MIN_POSITIVE)?;
+    let length = node.binary(BinaryFunction::Max, length, least)?;
+    node.binary(BinaryFunction::Div, x, length)
+}
+
+/// `x / (bias + alpha · mean)^beta`, the mean being that of squares over `size` channels, with zeros beyond the last.
+pub(super) fn local_response(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let alpha = node.attributes.float_or("alpha", 1e-4)?;
+    let beta = node.attributes.float_or("beta", 0.75)?;
+    let bias = node.attributes.float_or("bias", 1.0)?;
+    let size = node.attributes.int_or("size", 0)?;
+    let (shape, count) = (node.shape(x), usize::try_from(size).ok().filter(|&size| size > 0));
+    let (Some(count), [images, channels, ..]) = (count, &shape[..]) else {
+        return Err(unsupported_value("size", size, "from 1, for an operand [n,c,..]"));
+    };
+    let square = node.binary(BinaryFunction::Mul, x, x)?;
+    // Channels as the rows of a plane, whose pixels are what is behind them.
+    let plane = node.reshape(square, [*images, *channels, 1, shape[2..].iter().product()])?;
+    let window = Window { before: [(count - 1) / 2, 0], after: [count / 2, 0], ..Window::new(count, 1) };
+    let pool = Pool { window, kind: PoolKind::Average { count_padding: true }, ceil_mode: false };
+    let mean = node.emit(pool, &[plane])?;
+    let mean = node.reshape(mean, &shape[..])?;
+    let (alpha, bias, beta) = (node.scalar(alpha)?, node.scalar(bias)?, node.scalar(beta)?);
+    let scaled = node.binary(BinaryFunction::Mul, mean, alpha)?;
+    let sum = node.binary(BinaryFunction::Add, scaled, bias)?;
+    let divisor = node.binary(BinaryFunction::Pow, sum, beta)?;
+    node.binary(BinaryFunction::Div, x, divisor)
+}
+
+/// `(x - mean) / deviation` over some axes: all but the channels unless given.
+pub(super) fn mean_variance(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.input(0)?;
+    let mut axes = dims::axes(node.attributes.ints("axes")?.unwrap_or(&[0, 2, 3]), node.rank(x))?;
+    axes.sort_unstable();
+    let average = Op::Reduce(Reduce { reduction: Reduction::Mean, axes, keep_dims: true });
+    let mean = node.emit(average.clone(), &[x])?;
+    let centered = node.binary(BinaryFunction::Sub, x, mean)?;
+    let square = node.binary(BinaryFunction::Mul, centered, centered)?;
+    let variance = node.emit(average, &[square])?;
+    let deviation = node.emit(UnaryFunction::Sqrt, &[variance])?;
+    let epsilon = node.scalar(1e-9)?;
+    let positive = node.binary(BinaryFunction::Add, deviation, epsilon)?;
+    node.binary(BinaryFunction::Div, centered, positive)
+}
+
+/// All axes from `axis` on together, divided by the root of the mean of their squares.
+pub(super) fn rms(node: &mut Node<'_>) -> Result<ValueId> {
+    let (x, scale) = (node.input(0)?, node.input(1)?);
+    let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    let axis = node.attributes.int_or("axis", -1)?;
+    node.attributes.ignore(&["stash_type"]);
+    let axes = (dims::axis(axis, node.rank(x))?..node.rank(x)).collect();
+    let square = node.binary(BinaryFunction::Mul, x, x)?;
+    let mean = node.emit(Reduce { reduction: Reduction::Mean, axes, keep_dims: true }, &[square])?;
+    let epsilon = node.scalar(epsilon)?;
+    let positive = node.binary(BinaryFunction::Add, mean, epsilon)?;
+    let root = node.emit(UnaryFunction::Sqrt, &[positive])?;
+    let y = node.binary(BinaryFunction::Div, x, root)?;
+    node.binary(BinaryFunction::Mul, y, scale)
 }

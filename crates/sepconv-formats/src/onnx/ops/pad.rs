@@ -14,7 +14,8 @@ pub(super) fn pad(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let fill = fill(node)?;
     let shape = node.shape(x);
-    let pads = node.ints("pads", 1)?.ok_or_else(|| lacks_input("pads"))?;
+    let pads = node.ints(if node.opset < 2 { "paddings" } else { "pads" }, 1)?;
+    let pads = pads.ok_or_else(|| lacks_input("pads"))?;
     let axes = match node.known_ints(3, "axes")? {
         Some(list) => dims::axes(&list, shape.len())?,
         None => (0..shape.len()).collect(),

@@ -3,6 +3,7 @@
 use sepconv_core::{Error, Result, ValueId, op};
 use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 
+use super::antialias;
 use super::constant::{bytes, numbers, truncated};
 use crate::dims;
 use crate::onnx::attributes::unsupported_value;
@@ -10,10 +11,16 @@ use crate::onnx::node::Node;
 
 /// The size of one axis before and after, and the ratio that coordinates use.
 #[derive(Clone, Copy, PartialEq)]
-struct Axis {
-    from: usize,
-    to: usize,
-    scale: f32,
+pub(super) struct Axis {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) scale: f32,
+}
+
+impl Axis {
+    pub(super) fn changes(&self) -> bool {
+        self.to != self.from || self.scale != 1.0
+    }
 }
 
 /// Scales are operand 1 in opset 10; from 11 on operand 2, and operand 3 may hold sizes in their place.
@@ -25,9 +32,7 @@ pub(super) fn resize(node: &mut Node<'_>) -> Result<ValueId> {
     let mode = mode(node)?;
     let coordinates = coordinates(node)?;
     node.attributes.ignore(&["extrapolation_value"]);
-    if node.attributes.flag("antialias", false)? {
-        return Err(unsupported_value("antialias", 1, "0"));
-    }
+    let antialias = node.attributes.flag("antialias", false)?;
     // The region of interest, which only tf_crop_and_resize reads.
     node.optional(1);
     let shape = node.shape(x);
@@ -45,7 +50,10 @@ pub(super) fn resize(node: &mut Node<'_>) -> Result<ValueId> {
             return Err(Error::malformed("resize needs either scales or sizes").expected("one of them", "none or both"));
         }
     };
-    interpolate(node, x, &resized, mode, coordinates)
+    match antialias && !matches!(mode, Mode::Nearest(_)) {
+        true => antialias::resize(node, x, &resized, mode, coordinates),
+        false => interpolate(node, x, &resized, mode, coordinates),
+    }
 }
 
 /// Upsample, and Resize of opset 10: positions are divided by the scale, and the nearest sample is the lower one.
@@ -56,9 +64,10 @@ pub(super) fn upsample(node: &mut Node<'_>) -> Result<ValueId> {
         "linear" | "bilinear" => Mode::Linear,
         other => return Err(unsupported_value("mode", other, "nearest or linear")),
     };
-    let scales = match node.attributes.floats("scales")? {
-        Some(scales) => scales.to_vec(),
-        None => node.known_floats(1, "scales")?.unwrap_or_default(),
+    let scales = match (node.attributes.floats("scales")?, node.attributes.float("height_scale")?) {
+        (Some(scales), _) => scales.to_vec(),
+        (None, Some(height)) => vec![1.0, 1.0, height, node.attributes.float_or("width_scale", 1.0)?],
+        (None, None) => node.known_floats(1, "scales")?.unwrap_or_default(),
     };
     let shape = node.shape(x);
     let all: Vec<usize> = (0..shape.len()).collect();
@@ -159,16 +168,12 @@ fn interpolate(
     mode: Mode,
     coordinates: Coordinates,
 ) -> Result<ValueId> {
-    let changes = |axis: &Axis| axis.to != axis.from || axis.scale != 1.0;
-    if !axes.iter().any(changes) {
+    if !axes.iter().any(Axis::changes) {
         return Ok(x);
     }
     let split = axes.len().saturating_sub(2);
-    if axes.len() > 4 || axes[..split].iter().any(changes) {
-        return Err(Error::unsupported("only the last two axes of up to four can be resized").expected(
-            "[n,c,h,w] with scales [1,1,y,x]",
-            format_args!("{:?}", axes.iter().map(|axis| axis.scale).collect::<Vec<_>>()),
-        ));
+    if axes.len() > 4 || axes[..split].iter().any(Axis::changes) {
+        return one_by_one(node, x, axes, mode, coordinates);
     }
     // Leading axes of size 1 make any operand a plane.
     let missing = vec![Axis { from: 1, to: 1, scale: 1.0 }; 4 - axes.len()];
@@ -188,4 +193,37 @@ fn interpolate(
     }
     let y = node.channels_first(y)?;
     node.reshape(y, axes.iter().map(|axis| axis.to).collect::<Vec<_>>())
+}
+
+/// Any axes, two neighbors at a time: as the rows and columns of planes whose channels are what lies behind them.
+fn one_by_one(
+    node: &mut Node<'_>,
+    mut x: ValueId,
+    axes: &[Axis],
+    mode: Mode,
+    coordinates: Coordinates,
+) -> Result<ValueId> {
+    if node.dtype(x).is_int8() {
+        return Err(Error::unsupported("bytes can be resized along the last two axes only"));
+    }
+    let mut dims: Vec<usize> = axes.iter().map(|axis| axis.from).collect();
+    let mut first = 0;
+    while first < axes.len() {
+        let pair = [first, first + 1].map(|i| axes.get(i).copied().filter(Axis::changes));
+        if let [Some(rows), columns] = pair {
+            let (one, behind) = (Axis { from: 1, to: 1, scale: 1.0 }, first + 1 + usize::from(columns.is_some()));
+            let columns = columns.unwrap_or(one);
+            let [before, inner] = [&dims[..first], &dims[behind..]].map(|dims| dims.iter().product());
+            let plane = node.reshape(x, [before, rows.from, columns.from, inner])?;
+            let map = |axis: Axis| AxisMap { mode, coordinates, scale: axis.scale };
+            let resize = op::Resize { maps: [map(rows), map(columns)], size: [rows.to, columns.to] };
+            let resized = node.emit(resize, &[plane])?;
+            dims[first..behind].iter_mut().zip([rows, columns]).for_each(|(size, axis)| *size = axis.to);
+            x = node.reshape(resized, &dims[..])?;
+            first = behind;
+        } else {
+            first += 1;
+        }
+    }
+    Ok(x)
 }
