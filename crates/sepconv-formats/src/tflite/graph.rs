@@ -1,10 +1,12 @@
+use std::collections::HashMap;
+
 use sepconv_core::op::{Dequantize, QuantParams, Quantize};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Value, ValueId};
 
 use super::constant::{constant, shape_of};
 use super::flatbuffer::Table;
 use super::node::Node;
-use super::ops::Import;
+use super::ops::{Dealt, Import};
 use super::quantization::{activation, quantization, whole};
 use super::schema::{Model, Operator, OperatorCode, SubGraph, TensorInfo};
 use crate::element::ElementType;
@@ -58,7 +60,7 @@ pub(super) fn operators(model: &Model, graph: &SubGraph) -> Result<Vec<OperatorC
 
 /// The import of an operator; `None` where it is not read.
 fn import_of(code: &OperatorCode) -> Result<Option<Import>> {
-    Ok(if code.is_custom()? { None } else { Import::find(code.name()?) })
+    Ok(if code.is_custom()? { Import::find_custom(&code.title()?) } else { Import::find(code.name()?) })
 }
 
 /// A network on its way into a [`Graph`].
@@ -71,6 +73,8 @@ pub(super) struct Importer<'a> {
     values: Vec<Option<ValueId>>,
     /// The real numbers that its bytes stand for, once they are asked for.
     reals: Vec<Option<ValueId>>,
+    /// Values whose pixels are dealt out to the images of a batch.
+    pub(super) dealt: HashMap<ValueId, Dealt>,
     operands: usize,
 }
 
@@ -85,7 +89,8 @@ impl<'a> Importer<'a> {
         }
         let (values, reals) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(options.limits);
-        let mut importer = Self { model, graph, builder, limits: options.limits, values, reals, operands: 0 };
+        let (limits, dealt) = (options.limits, HashMap::new());
+        let mut importer = Self { model, graph, builder, limits, values, reals, dealt, operands: 0 };
         importer.check_operators()?;
         importer.inputs(inputs, options)?;
         for (index, table) in operators.iter().enumerate() {
@@ -135,6 +140,9 @@ impl<'a> Importer<'a> {
 
     /// The elements that the file holds of a tensor.
     fn load(&mut self, tensor: &TensorInfo, name: &str) -> Result<ValueId> {
+        if tensor.sparsity()?.is_some() {
+            self.builder.check_memory(shape_of(tensor)?.elements() * size_of::<i64>())?;
+        }
         if let Some(data) = constant(&self.model, tensor)? {
             return self.builder.constant(name, data);
         }
@@ -185,6 +193,11 @@ impl<'a> Importer<'a> {
         }
         let quantization = quantization.ok_or_else(no_scale)?;
         self.builder.apply(name, Quantize(quantization), &[value])
+    }
+
+    /// How the integers of a tensor stand for real numbers, where the file says so.
+    pub(super) fn quantization_of(&self, index: i32) -> Result<Option<QuantParams>> {
+        quantization(&self.graph.tensor(tensor_index(index)?)?)
     }
 
     /// The type of a tensor's elements as the file declares it.
@@ -240,7 +253,8 @@ impl<'a> Importer<'a> {
         let import = import.ok_or_else(|| Error::unsupported("operator is not supported"))?;
         let outputs = operator.outputs()?;
         let (inputs, results) = (operator.inputs()?.iter().collect(), outputs.iter().collect());
-        let mut node = Node { importer: self, name: name.to_owned(), inputs, results, options: operator.options()? };
+        let (options, custom_options) = (operator.options()?, operator.custom_options()?);
+        let mut node = Node { importer: self, name: name.to_owned(), inputs, results, options, custom_options };
         let values = import.run(&mut node)?;
         node.expect_results(values.len())?;
         for (output, value) in outputs.iter().zip(values) {

@@ -14,6 +14,7 @@ mod node;
 mod ops;
 mod quantization;
 mod schema;
+mod sparse;
 
 use bytes::Bytes;
 use sepconv_core::{Graph, Result};

@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
 
-use sepconv_core::op::{Broadcast, QuantParams};
-use sepconv_core::{Error, Op, Result, Shape, Tensor, ValueId};
+use sepconv_core::op::{Broadcast, Dequantize, QuantParams, Reshape};
+use sepconv_core::{DType, Error, Op, Result, Shape, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
 use super::flatbuffer::{Scalar, Table};
@@ -19,6 +19,8 @@ pub(super) struct Node<'i, 'a> {
     pub(super) results: Vec<i32>,
     /// The operator's own options.
     pub(super) options: Option<Table<'a>>,
+    /// The bytes that stand in their place where it is not built in.
+    pub(super) custom_options: &'a [u8],
 }
 
 impl Node<'_, '_> {
@@ -200,12 +202,31 @@ impl Node<'_, '_> {
         self.importer.builder.constant(&self.name, tensor)
     }
 
-    /// The bias at operand `index`, or zeros.
-    pub(super) fn bias(&mut self, index: usize, len: usize) -> Result<ValueId> {
-        if let Some(bias) = self.optional(index)? {
-            return Ok(bias);
+    /// The bias at operand `index`, or zeros. Integers are in units of the sums of products of the operands `factors`,
+    /// whatever scale the file gives them: TensorFlow Lite's kernels add them as they are.
+    pub(super) fn bias(&mut self, index: usize, len: usize, factors: [usize; 2]) -> Result<ValueId> {
+        if !self.has(index) {
+            let zero = self.constant(Tensor::f32([], [0.0])?)?;
+            return self.apply(Broadcast { shape: Shape::new([len])? }, &[zero]);
         }
-        let zero = self.constant(Tensor::f32([], [0.0])?)?;
-        self.apply(Broadcast { shape: Shape::new([len])? }, &[zero])
+        let stored = self.stored(index)?;
+        let is_wide = self.importer.builder.value(stored).dtype == DType::I64;
+        let [x, weights] = factors.map(|factor| self.tensor(factor));
+        let scales = |tensor: Option<i32>| tensor.map_or(Ok(None), |tensor| self.importer.quantization_of(tensor));
+        let scales = scales(x)?.and_then(|x| x.as_per_tensor()).zip(scales(weights)?).filter(|_| is_wide);
+        let bias = match scales {
+            Some(((x, _), weights)) if [1, len].contains(&weights.scale.len()) => {
+                let shape = Shape::new([len])?;
+                let stored = self.apply(Reshape { shape }, &[stored])?;
+                let scale: Vec<f32> = weights.scale.iter().map(|weights| x * weights).collect();
+                let zero_point = vec![0; scale.len()];
+                self.apply(Dequantize(QuantParams { dtype: DType::I64, scale, zero_point, axis: 0 }), &[stored])?
+            }
+            _ => self.operand(index)?,
+        };
+        // Some have leading axes of size 1.
+        let shape = Shape::new([len])?;
+        let is_list = *self.importer.builder.shape(bias) == shape || self.shape(bias).elements() != len;
+        if is_list { Ok(bias) } else { self.apply(Reshape { shape }, &[bias]) }
     }
 }

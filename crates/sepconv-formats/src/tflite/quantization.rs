@@ -44,6 +44,9 @@ pub(super) fn whole(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
 
 /// The same for a tensor that is given or computed, which has to be of such bytes if it is quantized at all.
 pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
+    if tensor.is_packed()? {
+        return Err(Error::unsupported("4-bit activations are not supported").expected("bytes", "4-bit integers"));
+    }
     match (tensor.element()?, tensor.quantization()?.map_or(0, |stored| stored.scale.len())) {
         (ElementType::I16, 1..) => Err(Error::unsupported("16-bit activations are not supported")
             .expected("bytes", "16-bit integers with a scale")

@@ -187,6 +187,11 @@ impl<'a> Operator<'a> {
     pub(super) fn options(&self) -> Result<Option<Table<'a>>> {
         self.0.table(4)
     }
+
+    /// The bytes that a custom operator has in place of a table.
+    pub(super) fn custom_options(&self) -> Result<&'a [u8]> {
+        self.0.bytes(5)
+    }
 }
 
 /// A tensor as it is declared.
@@ -207,6 +212,11 @@ impl<'a> TensorInfo<'a> {
     /// The type of its elements.
     pub(super) fn element(&self) -> Result<ElementType> {
         element(self.0.scalar(1, 0i8)?)
+    }
+
+    /// Whether two elements share a byte.
+    pub(super) fn is_packed(&self) -> Result<bool> {
+        Ok(self.0.scalar(1, 0i8)? == PACKED)
     }
 
     /// Index of the buffer that holds its elements; that buffer is empty for tensors that are computed.
@@ -232,9 +242,9 @@ impl<'a> TensorInfo<'a> {
         self.0.scalar(5, false)
     }
 
-    /// Whether its buffer holds only the elements that are not zero.
-    pub(super) fn is_sparse(&self) -> Result<bool> {
-        self.0.table(6).map(|table| table.is_some())
+    /// Which elements its buffer holds, where it does not hold all.
+    pub(super) fn sparsity(&self) -> Result<Option<Sparsity<'a>>> {
+        Ok(self.0.table(6)?.map(Sparsity))
     }
 }
 
@@ -249,7 +259,63 @@ pub(super) struct QuantParams<'a> {
     pub(super) axis: i32,
 }
 
-/// The type that the schema numbers so.
+/// Which elements of a tensor are stored: a tree whose levels are axes, or axes within blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Sparsity<'a>(Table<'a>);
+
+impl<'a> Sparsity<'a> {
+    /// The axis of each level; from the tensor's rank on they count the axes of a block.
+    pub(super) fn order(&self) -> Result<Scalars<'a, i32>> {
+        self.0.scalars(0)
+    }
+
+    /// The axis that each axis of a block is a part of.
+    pub(super) fn blocked_axes(&self) -> Result<Scalars<'a, i32>> {
+        self.0.scalars(1)
+    }
+
+    /// The levels.
+    pub(super) fn levels(&self) -> Result<Tables<'a>> {
+        self.0.tables(2)
+    }
+}
+
+/// A list of a level, in whichever width its numbers are stored.
+pub(super) enum LevelList<'a> {
+    Words(Scalars<'a, i32>),
+    Halves(Scalars<'a, u16>),
+    Bytes(Scalars<'a, u8>),
+}
+
+impl<'a> LevelList<'a> {
+    /// The list whose type is in `field` and which follows it.
+    pub(super) fn read(level: &Table<'a>, field: usize) -> Result<Self> {
+        let absent = || Error::malformed("level of a sparse tensor lacks a list");
+        let list = level.table(field + 1)?.ok_or_else(absent)?;
+        Ok(match level.scalar(field, 0u8)? {
+            1 => Self::Words(list.scalars(0)?),
+            2 => Self::Halves(list.scalars(0)?),
+            3 => Self::Bytes(list.scalars(0)?),
+            other => {
+                return Err(Error::malformed("list of a sparse tensor has an unknown type").expected("1 to 3", other));
+            }
+        })
+    }
+
+    /// The number at `index`, where there is one from 0.
+    pub(super) fn get(&self, index: usize) -> Option<usize> {
+        match self {
+            Self::Words(list) => usize::try_from(list.get(index)?).ok(),
+            Self::Halves(list) => list.get(index).map(usize::from),
+            Self::Bytes(list) => list.get(index).map(usize::from),
+        }
+    }
+}
+
+/// Two integers of 4 bits in a byte.
+const PACKED: i8 = 17;
+
+/// The type that the schema numbers so; two elements of 4 bits are read as 8 bits each.
 fn element(code: i8) -> Result<ElementType> {
     Ok(match code {
         0 => ElementType::F32,
@@ -259,9 +325,8 @@ fn element(code: i8) -> Result<ElementType> {
         4 => ElementType::I64,
         6 => ElementType::Bool,
         7 => ElementType::I16,
-        9 => ElementType::I8,
+        9 | PACKED => ElementType::I8,
         10 => ElementType::F64,
-        17 => return Err(ElementType::unknown("TensorType 17 (4-bit integer)")),
         other => return Err(ElementType::unknown(format_args!("TensorType {other}"))),
     })
 }

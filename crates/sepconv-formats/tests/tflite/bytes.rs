@@ -355,8 +355,7 @@ fn activations_are_bytes_with_one_scale() {
     assert_eq!(error(plain(&[2, 3]), wide()), format!("{text}node \"t1\" (RELU){rest}"));
     assert_eq!(
         error(Tensor { kind: 17, ..plain(&[2, 3]) }, plain(&[2, 3])),
-        "element type is not supported\n  --> tensor \"t0\"\n   = expected floats of 16 to 64 bits, integers of 8 to 64 bits or booleans, \
-         got TensorType 17 (4-bit integer)"
+        "4-bit activations are not supported\n  --> input \"t0\"\n   = expected bytes, got 4-bit integers"
     );
     let unknown = || Tensor { kind: 9, ..Tensor::open(&[2, 3]) };
     let text = "bytes do not say which real numbers they stand for\n  --> ";

@@ -7,4 +7,6 @@ mod common;
 mod malformed;
 mod models;
 mod operators;
+mod rearranging;
+mod stored;
 mod writer;

@@ -85,7 +85,7 @@ fn data_must_fill_their_tensor() {
     refused(with_tensor(1, |tensor| tensor.shape = vec![1; 9]), Unsupported, &["too many axes"]);
     refused(with_tensor(1, |tensor| tensor.kind = 8), Unsupported, &["element type", "TensorType 8"]);
     refused(with_tensor(1, |tensor| tensor.more = vec![(2, I32(9))]), Malformed, &["buffer does not exist", "got 9"]);
-    refused(with_tensor(1, |tensor| tensor.more = vec![(6, Field::Table(vec![]))]), Unsupported, &["stored sparsely"]);
+    refused(with_tensor(1, |tensor| tensor.more = vec![(6, Field::Table(vec![]))]), Malformed, &["sparse", "0 levels"]);
     let scales = |axis| vec![(4, Field::Table(vec![(2, Field::Floats(vec![1.0; 3])), (6, I32(axis))]))];
     for axis in [0, 1, -1] {
         let bytes =

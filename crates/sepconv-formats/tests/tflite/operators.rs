@@ -9,7 +9,7 @@ use sepconv_formats::ImportOptions;
 use sepconv_formats::tflite::Tflite;
 
 /// The results of one operator: those operands that are open get 1, 2, 3… less half their number.
-fn results(
+pub(crate) fn results(
     code: i32,
     options: (i8, Table),
     operands: &[Option<Tensor>],
@@ -55,7 +55,7 @@ pub(crate) fn damage(bytes: &[u8]) {
 
 /// Asserts the shape and the elements of the only result, the latter within a millionth.
 #[track_caller]
-fn check(code: i32, options: (i8, Table), operands: &[Option<Tensor>], shape: &[usize], expected: &[f32]) {
+pub(crate) fn check(code: i32, options: (i8, Table), operands: &[Option<Tensor>], shape: &[usize], expected: &[f32]) {
     let result = results(code, options, operands, 1).unwrap_or_else(|error| panic!("{error}")).remove(0);
     assert_eq!(result.shape()[..], *shape);
     let data = result.as_f32().unwrap();
@@ -63,19 +63,19 @@ fn check(code: i32, options: (i8, Table), operands: &[Option<Tensor>], shape: &[
     assert!(close && data.len() == expected.len(), "{data:?} instead of {expected:?}");
 }
 
-fn open(shape: &[i32]) -> Option<Tensor> {
+pub(crate) fn open(shape: &[i32]) -> Option<Tensor> {
     Some(Tensor::open(shape))
 }
 
-fn floats(shape: &[i32], data: &[f32]) -> Option<Tensor> {
+pub(crate) fn floats(shape: &[i32], data: &[f32]) -> Option<Tensor> {
     Some(Tensor::floats(shape, data))
 }
 
-fn ints(data: &[i32]) -> Option<Tensor> {
+pub(crate) fn ints(data: &[i32]) -> Option<Tensor> {
     Some(Tensor::ints(data))
 }
 
-const NONE: (i8, Table) = (0, vec![]);
+pub(crate) const NONE: (i8, Table) = (0, vec![]);
 
 #[test]
 fn convolution_pads_the_odd_pixel_at_the_end() {
@@ -226,7 +226,7 @@ fn softmax_is_scaled_by_beta() {
 }
 
 #[test]
-fn planes_are_resized_in_three_conventions() {
+fn planes_are_resized_in_each_convention() {
     let x = || open(&[1, 1, 3, 1]); // 0, 1, 2
     let bilinear = |align, half| (15, vec![(2, Bool(align)), (3, Bool(half))]);
     let nearest = |align, half| (74, vec![(0, Bool(align)), (1, Bool(half))]);
@@ -238,7 +238,9 @@ fn planes_are_resized_in_three_conventions() {
     check(97, nearest(true, false), &[x(), to(5)], &[1, 1, 5, 1], &[0.0, 1.0, 1.0, 2.0, 2.0]);
     check(97, nearest(false, true), &[x(), to(6)], &[1, 1, 6, 1], &[0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
     check(97, nearest(false, true), &[x(), to(2)], &[1, 1, 2, 1], &[0.0, 2.0]);
-    assert!(results(23, bilinear(true, true), &[x(), to(5)], 1).is_err());
+    // With both flags lines start at the corners, and the nearest pixel half a pixel farther.
+    check(23, bilinear(true, true), &[x(), to(5)], &[1, 1, 5, 1], &[0.0, 0.5, 1.0, 1.5, 2.0]);
+    check(97, nearest(true, true), &[x(), to(5)], &[1, 1, 5, 1], &[0.0, 1.0, 1.0, 2.0, 2.0]);
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn ints_scalar(value: i32) -> Option<Tensor> {
     Some(Tensor { shape: vec![], ..Tensor::ints(&[value]) })
 }
 
-fn pairs(amounts: &[i32]) -> Option<Tensor> {
+pub(crate) fn pairs(amounts: &[i32]) -> Option<Tensor> {
     Some(Tensor { shape: vec![amounts.len() as i32 / 2, 2], ..Tensor::ints(amounts) })
 }
 
@@ -293,7 +295,9 @@ fn padding_surrounds_by_pairs() {
     check(34, NONE, &[x(), pairs(&[0, 1, 1, 0])], &[2, 4], &[0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
     check(60, NONE, &[x(), pairs(&[0, 0, 1, 2]), floats(&[], &[9.0])], &[1, 6], &[9.0, 0.0, 1.0, 2.0, 9.0, 9.0]);
     check(100, (77, vec![(0, I8(0))]), &[x(), pairs(&[0, 0, 2, 1])], &[1, 6], &[2.0, 1.0, 0.0, 1.0, 2.0, 1.0]);
-    assert!(results(100, (77, vec![(0, I8(1))]), &[x(), pairs(&[0, 0, 1, 1])], 1).is_err());
+    check(100, (77, vec![(0, I8(1))]), &[x(), pairs(&[0, 0, 2, 1])], &[1, 6], &[1.0, 0.0, 0.0, 1.0, 2.0, 2.0]);
+    assert!(results(100, (77, vec![(0, I8(1))]), &[x(), pairs(&[0, 0, 4, 1])], 1).is_err());
+    assert!(results(100, (77, vec![(0, I8(2))]), &[x(), pairs(&[0, 0, 1, 1])], 1).is_err());
     assert!(results(34, NONE, &[x(), pairs(&[0, 0])], 1).is_err());
     assert!(results(34, NONE, &[x(), pairs(&[0, 0, -1, 0])], 1).is_err());
 }
@@ -314,11 +318,19 @@ fn slices_follow_their_masks() {
     slice([0, 0, 0b11], &[1, -1], &[0, 0], &[1, 1], &[], &[4.0]);
     slice([0, 0, 0], &[1], &[2], &[1], &[1, 4], &[1.0, 2.0, 3.0, 4.0]);
     slice([0, 0, 0], &[1, 3], &[2, 1], &[1, 1], &[1, 0], &[]);
-    let refused = |field: usize| {
-        let operands = [x(), ints(&[0, 0]), ints(&[1, 1]), ints(&[1, 1])];
-        results(45, (32, vec![(field, I32(1))]), &operands, 1).is_err()
+    let with = |field: usize, bits: i32, entries: &[i32], shape: &[usize], expected: &[f32]| {
+        let end: Vec<i32> = entries.iter().map(|begin| begin + 1).collect();
+        let operands = [x(), ints(entries), ints(&end), ints(&vec![1; entries.len()])];
+        check(45, (32, vec![(field, I32(bits))]), &operands, shape, expected);
     };
-    assert!(refused(2) && refused(3));
+    with(2, 0b01, &[0, 2], &[2, 1], &[-1.0, 3.0]);
+    with(2, 0b10, &[1, 0], &[1, 4], &[1.0, 2.0, 3.0, 4.0]);
+    with(3, 0b01, &[0, 1], &[1, 1, 4], &[1.0, 2.0, 3.0, 4.0]);
+    with(3, 0b10, &[1, 0, 2], &[1, 1, 1], &[3.0]);
+    let relative = [x(), ints(&[0, 1]), ints(&[2, 2]), ints(&[1, 1])];
+    check(45, (32, vec![(5, Bool(true))]), &relative, &[2, 2], &[-2.0, -1.0, 2.0, 3.0]);
+    let twice = [x(), ints(&[0, 0]), ints(&[1, 1]), ints(&[1, 1])];
+    assert!(results(45, (32, vec![(2, I32(3))]), &twice, 1).is_err());
     let outside = [x(), ints(&[2, 0]), ints(&[3, 1]), ints(&[1, 1])];
     assert!(results(45, (32, vec![(4, I32(1))]), &outside, 1).is_err());
     let still = [x(), ints(&[0, 0]), ints(&[1, 1]), ints(&[1, 0])];

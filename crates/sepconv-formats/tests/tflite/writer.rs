@@ -144,9 +144,13 @@ pub(crate) struct Node {
     pub(crate) code: i32,
     pub(crate) inputs: Vec<i32>,
     pub(crate) outputs: Vec<i32>,
-    /// The number of the table in the schema's union, and the table.
+    /// The number of the table in the schema's union, and the table. Of a [custom](CUSTOM) operator its name is field 1,
+    /// and its bytes are field 5.
     pub(crate) options: (i8, Table),
 }
+
+/// The number of operators that are not built in.
+pub(crate) const CUSTOM: i32 = 32;
 
 /// The bytes of a file with these tensors and nodes.
 pub(crate) fn file(tensors: &[Tensor], nodes: &[Node], inputs: &[i32], outputs: &[i32]) -> Vec<u8> {
@@ -163,15 +167,21 @@ pub(crate) fn file(tensors: &[Tensor], nodes: &[Node], inputs: &[i32], outputs: 
         fields.extend(tensor.more.iter().cloned());
         tables.push(fields);
     }
-    let codes = nodes.iter().map(|node| vec![(0, I8(node.code.min(127) as i8)), (2, I32(1)), (3, I32(node.code))]);
+    let of_custom = |node: &Node, field: usize| {
+        let fields = node.options.1.iter().filter(|(number, _)| node.code == CUSTOM && *number == field);
+        fields.cloned().collect::<Table>()
+    };
+    let codes = nodes.iter().map(|node| {
+        let code = vec![(0, I8(node.code.min(127) as i8)), (2, I32(1)), (3, I32(node.code))];
+        [code, of_custom(node, 1)].concat()
+    });
     let operators = nodes.iter().enumerate().map(|(index, node)| {
-        vec![
-            (0, I32(index as i32)),
-            (1, Ints(node.inputs.clone())),
-            (2, Ints(node.outputs.clone())),
-            (3, I8(node.options.0)),
-            (4, Field::Table(node.options.1.clone())),
-        ]
+        let operator = vec![(0, I32(index as i32)), (1, Ints(node.inputs.clone())), (2, Ints(node.outputs.clone()))];
+        let options = match node.code {
+            CUSTOM => of_custom(node, 5),
+            _ => vec![(3, I8(node.options.0)), (4, Field::Table(node.options.1.clone()))],
+        };
+        [operator, options].concat()
     });
     let graph = vec![
         (0, Field::Tables(tables)),

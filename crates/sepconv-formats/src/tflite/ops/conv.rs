@@ -1,9 +1,10 @@
-use sepconv_core::op::{Conv2d, ConvTranspose, Dense, Reshape, Transpose};
+use sepconv_core::op::{Conv2d, ConvTranspose, Dense, MatMul, Reshape, Transpose};
 use sepconv_core::{Error, Result, Shape, ValueId};
-use sepconv_kernels::Window;
+use sepconv_kernels::{Activation, Window};
 
 use super::plane::{padding, window};
 use crate::dims::size;
+use crate::padding::Padding;
 use crate::tflite::node::Node;
 
 /// Weights are OHWI; fewer weight channels than input channels mean groups.
@@ -17,7 +18,7 @@ pub(super) fn conv2d(node: &mut Node) -> Result<ValueId> {
     let dilation = [node.option_size(5, 1)?, node.option_size(4, 1)?];
     let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(3)?;
-    let bias = node.bias(2, o)?;
+    let bias = node.bias(2, o, [0, 1])?;
     node.apply(Conv2d { window, groups, activation }, &[x, weights, bias])
 }
 
@@ -38,7 +39,7 @@ pub(super) fn depthwise(node: &mut Node) -> Result<ValueId> {
     let window = window([kh, kw], stride, dilation, padding(node)?, [h, w])?;
     let activation = node.option_activation(4)?;
     let weights = node.apply(Transpose { order: vec![3, 1, 2, 0] }, &[weights])?;
-    let bias = node.bias(2, o)?;
+    let bias = node.bias(2, o, [0, 1])?;
     node.apply(Conv2d { window, groups: c, activation }, &[x, weights, bias])
 }
 
@@ -47,15 +48,29 @@ pub(super) fn depthwise(node: &mut Node) -> Result<ValueId> {
 pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(3..=4)?;
     let (weights, x) = (node.operand(1)?, node.operand(2)?);
-    let [_, h, w, _] = node.plane(x)?;
-    let [o, kh, kw, _] = node.plane(weights)?;
+    let [o, ..] = node.plane(weights)?;
     let shape = node.integers(0)?;
     let &[_, out_h, out_w, _] = shape.as_slice() else {
         return Err(Error::malformed("output shape has the wrong rank").expected("4 sizes", shape.len()));
     };
     let plane = [size(out_h)?, size(out_w)?];
     let stride = [node.option_size(2, 0)?, node.option_size(1, 0)?];
-    let mut window = window([kh, kw], stride, [1; 2], padding(node)?, plane)?;
+    let (padding, activation) = (padding(node)?, node.option_activation(3)?);
+    let bias = node.bias(3, o, [2, 1])?;
+    transposed(node, [x, weights, bias], padding, stride, plane, activation)
+}
+
+/// The transposed convolution whose result is `plane`.
+pub(super) fn transposed(
+    node: &mut Node,
+    operands: [ValueId; 3],
+    padding: Padding,
+    stride: [usize; 2],
+    plane: [usize; 2],
+    activation: Activation,
+) -> Result<ValueId> {
+    let ([_, h, w, _], [_, kh, kw, _]) = (node.plane(operands[0])?, node.plane(operands[1])?);
+    let mut window = window([kh, kw], stride, [1; 2], padding, plane)?;
     let mut extra = [0; 2];
     for (axis, input) in [h, w].into_iter().enumerate() {
         (window.after[axis], extra[axis]) = end(&window, axis, input, plane[axis]).ok_or_else(|| {
@@ -63,9 +78,7 @@ pub(super) fn transpose_conv(node: &mut Node) -> Result<ValueId> {
                 .expected(format_args!("about {input}·{}", stride[axis]), plane[axis])
         })?;
     }
-    let activation = node.option_activation(3)?;
-    let bias = node.bias(3, o)?;
-    node.apply(ConvTranspose { window, groups: 1, output_padding: extra, activation }, &[x, weights, bias])
+    node.apply(ConvTranspose { window, groups: 1, output_padding: extra, activation }, &operands)
 }
 
 /// What is cut off and what is added at the end of an axis, so that a transposed convolution of `input` gives `output`
@@ -98,6 +111,22 @@ pub(super) fn fully_connected(node: &mut Node) -> Result<ValueId> {
         _ => x,
     };
     let activation = node.option_activation(0)?;
-    let bias = node.bias(2, n)?;
+    let bias = node.bias(2, n, [0, 1])?;
     node.apply(Dense { activation }, &[x, weights, bias])
+}
+
+/// Matrix products, either operand transposed where the options say so.
+pub(super) fn batch_matmul(node: &mut Node) -> Result<ValueId> {
+    let [a, b] = node.operands()?;
+    let (a, b) = (adjoint(node, a, 0)?, adjoint(node, b, 1)?);
+    node.apply(MatMul, &[a, b])
+}
+
+fn adjoint(node: &mut Node, x: ValueId, field: usize) -> Result<ValueId> {
+    let rank = node.shape(x).len();
+    if !node.option(field, false)? || rank < 2 {
+        return Ok(x);
+    }
+    let order = (0..rank - 2).chain([rank - 1, rank - 2]).collect();
+    node.apply(Transpose { order }, &[x])
 }

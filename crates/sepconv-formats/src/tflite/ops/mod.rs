@@ -1,6 +1,8 @@
 //! What each operator of TensorFlow Lite is in a graph: one file a family, and the table that names them.
 
+mod blocks;
 mod conv;
+mod custom;
 mod elementwise;
 mod plane;
 mod reduce;
@@ -14,6 +16,8 @@ use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
 
 use super::node::Node;
+pub(super) use blocks::Dealt;
+
 use crate::dims::axis;
 
 /// Adds what a node means to the graph.
@@ -28,17 +32,22 @@ pub(super) enum Import {
 use Import::{Many, One};
 
 /// Every built-in operator that is read, in alphabetical order.
-pub(super) const OPERATORS: &[(&str, Import)] = &[
+const OPERATORS: &[(&str, Import)] = &[
     ("ABS", One(|node| elementwise::unary(node, UnaryFunction::Abs))),
     ("ADD", One(|node| elementwise::fused(node, BinaryFunction::Add))),
     ("ADD_N", One(elementwise::add_n)),
     ("AVERAGE_POOL_2D", One(|node| plane::pool(node, PoolKind::Average { count_padding: false }))),
+    ("BATCH_MATMUL", One(conv::batch_matmul)),
+    ("BATCH_TO_SPACE_ND", One(blocks::batch_to_space)),
+    ("BROADCAST_ARGS", One(shape::broadcast_args)),
     ("BROADCAST_TO", One(shape::broadcast_to)),
     ("CEIL", One(|node| elementwise::unary(node, UnaryFunction::Ceil))),
     ("CONCATENATION", One(shape::concatenation)),
     ("CONV_2D", One(conv::conv2d)),
     ("COS", One(|node| elementwise::unary(node, UnaryFunction::Cos))),
+    ("DENSIFY", One(elementwise::identity)),
     ("DEPTHWISE_CONV_2D", One(conv::depthwise)),
+    ("DEPTH_TO_SPACE", One(blocks::depth_to_space)),
     ("DEQUANTIZE", One(elementwise::identity)),
     ("DIV", One(|node| elementwise::fused(node, BinaryFunction::Div))),
     ("ELU", One(|node| elementwise::unary(node, UnaryFunction::Elu { alpha: 1.0 }))),
@@ -49,6 +58,8 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("GATHER", One(shape::gather)),
     ("GELU", One(elementwise::gelu)),
     ("HARD_SWISH", One(|node| elementwise::unary(node, UnaryFunction::Activation(Activation::HardSwish)))),
+    ("L2_NORMALIZATION", One(reduce::l2_normalization)),
+    ("L2_POOL_2D", One(plane::l2_pool)),
     ("LEAKY_RELU", One(elementwise::leaky_relu)),
     ("LOG", One(|node| elementwise::unary(node, UnaryFunction::Log))),
     ("LOGISTIC", One(|node| elementwise::unary(node, UnaryFunction::Activation(Activation::Sigmoid)))),
@@ -82,6 +93,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("RESHAPE", One(shape::reshape)),
     ("RESIZE_BILINEAR", One(plane::resize_bilinear)),
     ("RESIZE_NEAREST_NEIGHBOR", One(plane::resize_nearest)),
+    ("REVERSE_V2", One(slice::reverse)),
     ("ROUND", One(|node| elementwise::unary(node, UnaryFunction::Round))),
     ("RSQRT", One(elementwise::rsqrt)),
     ("SHAPE", One(shape::shape)),
@@ -89,6 +101,8 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("SIN", One(|node| elementwise::unary(node, UnaryFunction::Sin))),
     ("SLICE", One(slice::slice)),
     ("SOFTMAX", One(reduce::softmax)),
+    ("SPACE_TO_BATCH_ND", One(blocks::space_to_batch)),
+    ("SPACE_TO_DEPTH", One(blocks::space_to_depth)),
     ("SPLIT", Many(slice::split)),
     ("SPLIT_V", Many(slice::split_v)),
     ("SQRT", One(|node| elementwise::unary(node, UnaryFunction::Sqrt))),
@@ -104,11 +118,27 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("UNPACK", Many(slice::unpack)),
 ];
 
+/// Operators that are not built in, in alphabetical order.
+const CUSTOM: &[(&str, Import)] = &[
+    ("Convolution2DTransposeBias", One(custom::conv_transpose_bias)),
+    ("MaxPoolingWithArgmax2D", Many(custom::max_pool_argmax)),
+    ("MaxUnpooling2D", One(custom::max_unpool)),
+];
+
 impl Import {
     /// The import of a built-in operator; `None` where it is not read.
     pub(super) fn find(operator: &str) -> Option<Self> {
-        let place = OPERATORS.binary_search_by_key(&operator, |(name, _)| name);
-        place.ok().map(|i| OPERATORS[i].1)
+        Self::find_in(OPERATORS, operator)
+    }
+
+    /// The import of an operator that is not built in.
+    pub(super) fn find_custom(operator: &str) -> Option<Self> {
+        Self::find_in(CUSTOM, operator)
+    }
+
+    fn find_in(operators: &[(&str, Self)], operator: &str) -> Option<Self> {
+        let place = operators.binary_search_by_key(&operator, |(name, _)| name);
+        place.ok().map(|i| operators[i].1)
     }
 
     /// The results of a node.
@@ -133,7 +163,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_for_the_binary_search() {
-        assert!(OPERATORS.is_sorted_by(|(a, _), (b, _)| a < b));
+    fn tables_are_sorted_for_the_binary_search() {
+        for operators in [OPERATORS, CUSTOM] {
+            assert!(operators.is_sorted_by(|(a, _), (b, _)| a < b));
+        }
     }
 }

@@ -1,4 +1,4 @@
-use sepconv_core::op::{BinaryFunction, Reduce, Softmax};
+use sepconv_core::op::{BinaryFunction, Reduce, Softmax, UnaryFunction};
 use sepconv_core::{Result, Tensor, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
@@ -34,4 +34,18 @@ fn last_axis(node: &mut Node, log: bool) -> Result<ValueId> {
     let [x] = node.operands()?;
     let axis = node.shape(x).len().saturating_sub(1);
     node.apply(Softmax { axis, log }, &[x])
+}
+
+/// `x / |x|` along the last axis; vectors shorter than a millionth are not made longer than they would be there.
+pub(super) fn l2_normalization(node: &mut Node) -> Result<ValueId> {
+    let [x] = node.operands()?;
+    let square = node.apply(BinaryFunction::Mul, &[x, x])?;
+    let axes = vec![node.shape(x).len().saturating_sub(1)];
+    let sum = node.apply(Reduce { reduction: Reduction::Sum, axes, keep_dims: true }, &[square])?;
+    let length = node.apply(UnaryFunction::Sqrt, &[sum])?;
+    let least = node.constant(Tensor::f32([], [1e-6])?)?;
+    let length = node.apply(BinaryFunction::Max, &[length, least])?;
+    let unit = node.apply(BinaryFunction::Div, &[x, length])?;
+    let activation = node.option_activation(0)?;
+    node.activate(unit, activation)
 }

@@ -130,18 +130,44 @@ pub(super) fn mirror_pad(node: &mut Node) -> Result<ValueId> {
     let x = node.moved(0)?;
     match node.option(0, 0i8)? {
         0 => padded(node, x, PadMode::Reflect),
-        mode => Err(Error::unsupported("mirroring with the border repeated is not supported").expected("mode 0", mode)),
+        1 => mirrored(node, x),
+        mode => Err(Error::malformed("mode of mirroring is unknown").expected("0 or 1", mode)),
     }
 }
 
+/// The operand mirrored at its borders, which are repeated.
+fn mirrored(node: &mut Node, mut x: ValueId) -> Result<ValueId> {
+    let (before, after) = amounts(node, x)?;
+    for (axis, (before, after)) in before.into_iter().zip(after).enumerate() {
+        let size = node.shape(x)[axis];
+        if before.max(after) > size {
+            return Err(Error::mismatch("padding is larger than the operand allows")
+                .expected(format_args!("at most {size} along axis {axis}"), before.max(after)));
+        }
+        if before + after > 0 {
+            let places = (0..before).rev().chain(0..size).chain((size - after..size).rev());
+            let places: Vec<i64> = places.map(|place| place as i64).collect();
+            let places = node.constant(Tensor::i64([places.len()], places)?)?;
+            x = node.apply(Gather { axis }, &[x, places])?;
+        }
+    }
+    Ok(x)
+}
+
 fn padded(node: &mut Node, x: ValueId, fill: PadMode) -> Result<ValueId> {
+    let (before, after) = amounts(node, x)?;
+    node.apply(Pad { before, after, mode: fill }, &[x])
+}
+
+/// What the second operand adds before and after each axis.
+fn amounts(node: &mut Node, x: ValueId) -> Result<(Vec<usize>, Vec<usize>)> {
     let (amounts, rank) = (node.integers(1)?, node.shape(x).len());
     if amounts.len() != 2 * rank {
         return Err(Error::mismatch("pads do not match the axes").expected(2 * rank, amounts.len()));
     }
     let side = |side: usize| amounts.iter().skip(side).step_by(2).map(|&amount| size(amount)).collect();
     let (before, after): (Result<Vec<usize>>, Result<Vec<usize>>) = (side(0), side(1));
-    node.apply(Pad { before: before?, after: after?, mode: fill }, &[x])
+    Ok((before?, after?))
 }
 
 pub(super) fn broadcast_to(node: &mut Node) -> Result<ValueId> {
@@ -149,6 +175,21 @@ pub(super) fn broadcast_to(node: &mut Node) -> Result<ValueId> {
     let x = node.moved(0)?;
     let dims = sizes(&node.integers(1)?)?;
     node.apply(Broadcast { shape: Shape::new(dims)? }, &[x])
+}
+
+/// The shape that two shapes broadcast to.
+pub(super) fn broadcast_args(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let (a, b) = (node.integers(0)?, node.integers(1)?);
+    let rank = a.len().max(b.len());
+    let aligned = |dims: &[i64]| [&vec![1; rank - dims.len()], dims].concat();
+    let sizes = aligned(&a).into_iter().zip(aligned(&b)).map(|sizes| match sizes {
+        (1, size) | (size, 1) => Ok(size),
+        (size, other) if size == other => Ok(size),
+        _ => Err(Error::mismatch("shapes do not broadcast").expected(format_args!("{a:?}"), format_args!("{b:?}"))),
+    });
+    let sizes: Vec<i64> = sizes.collect::<Result<_>>()?;
+    node.constant(Tensor::i64([rank], sizes)?)
 }
 
 /// Shapes are known while importing.

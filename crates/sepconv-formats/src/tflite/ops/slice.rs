@@ -1,6 +1,7 @@
 use sepconv_core::op::Slice;
 use sepconv_core::{Error, Result, Shape, ValueId};
 
+use super::axes;
 use super::shape::reshaped;
 use crate::dims::{axis, size, sizes};
 use crate::tflite::node::Node;
@@ -20,33 +21,49 @@ pub(super) fn slice(node: &mut Node) -> Result<ValueId> {
     node.apply(Slice { steps: vec![1; starts.len()], starts, sizes }, &[x])
 }
 
-/// NumPy's `x[begin:end:step, ...]`. Bits of the masks say for each axis that begin or end is left out, or that the
-/// axis is an index and disappears.
+/// NumPy's `x[begin:end:step, ...]`. Bits of the masks say of each entry that begin or end is left out, that it is an
+/// index whose axis disappears, that it stands for as many axes as the others leave, or that it makes a new axis.
 pub(super) fn strided_slice(node: &mut Node) -> Result<ValueId> {
     node.expect_operands(4..=4)?;
     let x = node.moved(0)?;
     let (begins, ends, steps) = (node.integers(1)?, node.integers(2)?, node.integers(3)?);
-    let shape = node.shape(x);
-    if begins.len() > shape.len() || ends.len() != begins.len() || steps.len() != begins.len() {
+    let (shape, count) = (node.shape(x), begins.len());
+    let mask = |field: usize| node.option(field, 0i32);
+    let (begin_mask, end_mask, ellipsis_mask, new_mask, shrink_mask) =
+        (mask(0)?, mask(1)?, mask(2)?, mask(3)?, mask(4)?);
+    let ends_are_relative = node.option(5, false)?;
+    let bit = |mask: i32, entry: usize| entry < 32 && mask >> entry & 1 != 0;
+    let is_ellipsis = |entry: &usize| bit(ellipsis_mask, *entry);
+    let named = (0..count).filter(|entry| !is_ellipsis(entry) && !bit(new_mask, *entry)).count();
+    let contradicts = ends.len() != count || steps.len() != count || named > shape.len();
+    if contradicts || count > 2 * Shape::MAX_RANK || (0..count).filter(is_ellipsis).count() > 1 {
         return Err(Error::malformed("slice contradicts itself").expected(
             format_args!("at most {} begins, ends and strides", shape.len()),
             format_args!("{}, {} and {}", begins.len(), ends.len(), steps.len()),
         ));
     }
-    let mask = |field: usize| node.option(field, 0i32);
-    let (begin_mask, end_mask, shrink_mask) = (mask(0)?, mask(1)?, mask(4)?);
-    if mask(2)? != 0 || mask(3)? != 0 || node.option(5, false)? {
-        return Err(Error::unsupported("slice with an ellipsis, a new axis or relative ends is not supported"));
+    let (mut ranges, mut dims, mut axis) = (Ranges::whole(&shape), vec![], 0);
+    for entry in 0..count {
+        if is_ellipsis(&entry) {
+            let behind = axis + shape.len() - named;
+            dims.extend(&shape[axis..behind]);
+            axis = behind;
+            continue;
+        }
+        if bit(new_mask, entry) {
+            dims.push(1);
+            continue;
+        }
+        let begin = (!bit(begin_mask, entry)).then_some(begins[entry]);
+        let end = (!bit(end_mask, entry)).then_some(ends[entry]);
+        let end = end.map(|end| if ends_are_relative { begins[entry].saturating_add(end) } else { end });
+        let is_index = bit(shrink_mask, entry);
+        ranges.set(axis, shape[axis], begin, end, steps[entry], is_index)?;
+        dims.extend((!is_index).then_some(ranges.sizes[axis]));
+        axis += 1;
     }
-    let mut range = Ranges::whole(&shape);
-    for axis in 0..begins.len() {
-        let bit = |mask: i32| mask >> axis & 1 != 0;
-        let begin = (!bit(begin_mask)).then_some(begins[axis]);
-        let end = (!bit(end_mask)).then_some(ends[axis]);
-        range.set(axis, shape[axis], begin, end, steps[axis], bit(shrink_mask))?;
-    }
-    let Ranges { starts, steps, sizes, kept } = range;
-    let dims = sizes.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&size, _)| size).collect();
+    dims.extend(&shape[axis..]);
+    let Ranges { starts, steps, sizes } = ranges;
     let part = node.apply(Slice { starts, steps, sizes }, &[x])?;
     reshaped(node, part, dims)
 }
@@ -56,13 +73,12 @@ struct Ranges {
     starts: Vec<usize>,
     steps: Vec<isize>,
     sizes: Vec<usize>,
-    kept: Vec<bool>,
 }
 
 impl Ranges {
     fn whole(shape: &Shape) -> Self {
         let rank = shape.len();
-        Self { starts: vec![0; rank], steps: vec![1; rank], sizes: shape.to_vec(), kept: vec![true; rank] }
+        Self { starts: vec![0; rank], steps: vec![1; rank], sizes: shape.to_vec() }
     }
 
     fn set(
@@ -83,7 +99,7 @@ impl Ranges {
                 return Err(Error::mismatch("slice leaves the operand")
                     .expected(format_args!("an index below {size} along axis {axis}"), place));
             }
-            (self.starts[axis], self.sizes[axis], self.kept[axis]) = (place as usize, 1, false);
+            (self.starts[axis], self.sizes[axis]) = (place as usize, 1);
             return Ok(());
         }
         let (least, most, first, last) = match step {
@@ -100,6 +116,18 @@ impl Ranges {
         self.steps[axis] = if count > 1 { step as isize } else { 1 };
         Ok(())
     }
+}
+
+/// The operand backwards along some axes.
+pub(super) fn reverse(node: &mut Node) -> Result<ValueId> {
+    node.expect_operands(2..=2)?;
+    let x = node.moved(0)?;
+    let shape = node.shape(x);
+    let (mut starts, mut steps) = (vec![0; shape.len()], vec![1; shape.len()]);
+    for axis in axes(&node.integers(1)?, shape.len())? {
+        (starts[axis], steps[axis]) = (shape[axis].saturating_sub(1), -1);
+    }
+    node.apply(Slice { starts, steps, sizes: shape.to_vec() }, &[x])
 }
 
 /// Equal parts along an axis, which is the first operand.
