@@ -155,10 +155,6 @@ impl CompileArgs {
         self.load.files_read(path, model)
     }
 
-    pub(crate) fn threads(&self) -> Option<usize> {
-        self.threads.threads
-    }
-
     pub(crate) fn options(&self) -> Result<Options> {
         Ok(self.threads.of(self.load.options()?))
     }
@@ -274,9 +270,5 @@ impl ClassifierArgs {
     /// What the network is called, for people.
     pub(crate) fn name(&self) -> String {
         self.model.as_ref().map_or_else(|| "cifar10 (built in)".to_owned(), |path| path.display().to_string())
-    }
-
-    pub(crate) fn threads(&self) -> Option<usize> {
-        self.compile.threads()
     }
 }

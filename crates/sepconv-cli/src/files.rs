@@ -1,12 +1,9 @@
-//! Folders of images, and the rule for every output: no command replaces a file that it reads.
+//! The rule for every output: no command replaces a file that it reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sepconv::{Error, Result, file};
-
-/// Extensions of the image formats that are decoded; other files of a folder are ignored.
-const IMAGES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "webp", "jfif"];
 
 /// The files that a command reads.
 #[derive(Clone, Debug, Default)]
@@ -74,33 +71,4 @@ fn is_hard_link(a: &Path, b: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_hard_link(_: &Path, _: &Path) -> bool {
     false
-}
-
-/// The images in a folder, sorted by name, without those in subfolders. Pipes, which can block, are none.
-pub(crate) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let is_image = |path: &PathBuf| {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| IMAGES.contains(&extension.as_str()))
-    };
-    Ok(entries(folder)?.into_iter().filter(|path| is_image(path) && path.is_file()).collect())
-}
-
-/// The subfolders of a folder, sorted by name, without hidden ones such as `.git`.
-pub(crate) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect())
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// The entries of a folder, sorted by name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refused = |error: std::io::Error| {
-        Error::io(format!("cannot read directory: {error}")).in_file(&folder.display().to_string())
-    };
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).map_err(refused)?;
-    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.sort();
-    Ok(paths)
 }

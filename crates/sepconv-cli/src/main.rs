@@ -5,7 +5,6 @@ mod accuracy;
 mod args;
 mod calibration;
 mod commands;
-mod decoding;
 mod drawing;
 mod failure;
 mod files;

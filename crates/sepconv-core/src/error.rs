@@ -98,6 +98,8 @@ pub enum ErrorKind {
     Argument,
     /// The operating system refused.
     Io,
+    /// The caller stopped a long call.
+    Cancelled,
 }
 
 impl Error {
@@ -221,7 +223,7 @@ impl Error {
 }
 
 impl ErrorKind {
-    /// Its name for programs: `malformed`, `unsupported`, `mismatch`, `limit`, `argument` or `io`.
+    /// Its name for programs: `malformed`, `unsupported`, `mismatch`, `limit`, `argument`, `io` or `cancelled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -230,6 +232,7 @@ impl ErrorKind {
             Self::Limit => "limit",
             Self::Argument => "argument",
             Self::Io => "io",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -35,6 +35,7 @@ mod model;
 #[cfg(not(feature = "tflite"))]
 mod no_tflite;
 mod options;
+mod progress;
 pub mod quantize;
 mod separable;
 mod session;
@@ -51,10 +52,13 @@ pub use sepconv_formats::{ElementType, OperatorCount, TensorSpec, file, npy, onn
 pub use sepconv_kernels::{Activation, Isa};
 
 pub use compiled::{CompiledModel, TensorInfo};
-pub use measure::{Times, machine::Machine};
+#[cfg(feature = "decode")]
+pub use measure::LabeledImages;
+pub use measure::{Accuracy, Times, machine::Machine};
 pub use model::{Format, Model};
 pub use options::{ISA_VARIABLE, Options};
-pub use quantize::{Granularity, LayerReport, Progress, Quantized, Quantizer, Range, Report, Stage};
+pub use progress::{Progress, ProgressEvent, Stage};
+pub use quantize::{Granularity, LayerReport, Quantized, Quantizer, Range, Report};
 pub use separable::SeparableConv2d;
 pub use session::Session;
 pub use vision::{

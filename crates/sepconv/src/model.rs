@@ -361,7 +361,7 @@ impl Built {
 /// The error with the file's name, unless the caller or the machine is at fault.
 pub(crate) fn with_file(error: Error, name: &str) -> Error {
     match error.kind() {
-        ErrorKind::Argument | ErrorKind::Io => error,
+        ErrorKind::Argument | ErrorKind::Io | ErrorKind::Cancelled => error,
         _ => error.in_file(name),
     }
 }

@@ -5,7 +5,9 @@ mod common;
 use sepconv::Builder;
 use sepconv::measure::compare::{Cost, NetworkComparison};
 use sepconv::op::Activation;
-use sepconv::{DType, ErrorKind, Limits, Model, Options, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo};
+use sepconv::{
+    DType, ErrorKind, Limits, Model, Options, ProgressEvent, Quantizer, Shape, Tensor, onnx, onnx::Metadata, zoo,
+};
 
 const COLOURS: &[u8] = include_bytes!("../../../examples/colors.onnx");
 
@@ -22,8 +24,7 @@ fn refused(model: &Model, options: &Options) -> (ErrorKind, String) {
 fn a_pair_and_its_network_are_counted_and_timed() {
     let mut comparison = NetworkComparison::new(&colors(), &Options::default().threads(2)).unwrap();
     assert!(comparison.network().measured_speedup().is_nan(), "nothing is timed yet");
-    comparison.measure().unwrap();
-    comparison.measure().unwrap();
+    comparison.measure(2, &mut ProgressEvent::ignore).unwrap();
     let [pair] = comparison.pairs() else { panic!("{:?}", comparison.pairs()) };
     assert_eq!((pair.depthwise.as_str(), pair.pointwise.as_str()), ("depthwise", "pointwise"));
     assert_eq!((pair.kernel, pair.stride, pair.channels, pair.plane), ([3; 2], [2; 2], [3, 6], [16; 2]));
@@ -71,7 +72,7 @@ fn networks_of_bytes_are_refused() {
     let options = Options::default().threads(1);
     let sample = Tensor::f32([1, 3, 33, 33], vec![0.5; 3 * 33 * 33]).unwrap();
     let graph = colors().graph(&options).unwrap();
-    let quantized = Quantizer::default().run(&graph, &[vec![sample]], &options, &mut |_, _, _| {}).unwrap();
+    let quantized = Quantizer::default().run(&graph, &[vec![sample]], &options, &mut ProgressEvent::ignore).unwrap();
     let model = Model::from_bytes("int8.onnx", onnx::write(&quantized.graph, &Metadata::default()).unwrap()).unwrap();
     let (kind, error) = refused(&model, &options);
     assert_eq!(kind, ErrorKind::Unsupported);
@@ -97,7 +98,7 @@ fn real_networks_have_the_pairs_that_their_papers_list() {
     ] {
         let model = Model::open(data.join(format!("models/onnx/{file}.onnx"))).unwrap();
         let mut comparison = NetworkComparison::new(&model, &Options::default().threads(1)).unwrap();
-        comparison.measure().unwrap();
+        comparison.measure(1, &mut ProgressEvent::ignore).unwrap();
         let count = |which: fn(&sepconv::measure::compare::LayerComparison) -> bool| {
             comparison.pairs().iter().filter(|p| which(p)).count()
         };

@@ -5,8 +5,8 @@ mod common;
 use sepconv::op::{Activation, BinaryFunction, Conv2d, Reduce, Reduction, Window};
 use sepconv::{Builder, Limits};
 use sepconv::{
-    CompiledModel, DType, Granularity, Graph, Image, Model, Op, Options, Preprocess, Quantized, Quantizer, Range,
-    Shape, Tensor, onnx,
+    CompiledModel, DType, Granularity, Graph, Image, Model, Op, Options, Preprocess, ProgressEvent, Quantized,
+    Quantizer, Range, Shape, Tensor, onnx,
 };
 
 /// Numbers from -1 to 1 that look random.
@@ -53,7 +53,7 @@ fn samples(seed: u32, count: u32) -> Vec<Vec<Tensor>> {
 }
 
 fn quantize(quantizer: &Quantizer) -> Quantized {
-    quantizer.run(&network(), &samples(5000, 32), &Options::default().threads(1), &mut |_, _, _| {}).unwrap()
+    quantizer.run(&network(), &samples(5000, 32), &Options::default().threads(1), &mut ProgressEvent::ignore).unwrap()
 }
 
 fn scores(graph: &Graph, samples: &[Vec<Tensor>]) -> Vec<f32> {
@@ -115,7 +115,7 @@ fn named_layers_stay_float() {
     assert!(decibels(&done.graph) > 22.0);
 
     let unknown = Quantizer::default().keep_float("nowhere");
-    let error = unknown.run(&network(), &samples(1, 1), &Options::default(), &mut |_, _, _| {}).unwrap_err();
+    let error = unknown.run(&network(), &samples(1, 1), &Options::default(), &mut ProgressEvent::ignore).unwrap_err();
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
@@ -148,7 +148,10 @@ fn what_is_written_is_what_was_quantized() {
 fn results_do_not_depend_on_threads_and_repetition() {
     let run = |threads| {
         let options = Options::default().threads(threads);
-        Quantizer::default().optimize(true).run(&network(), &samples(5000, 8), &options, &mut |_, _, _| {}).unwrap()
+        Quantizer::default()
+            .optimize(true)
+            .run(&network(), &samples(5000, 8), &options, &mut ProgressEvent::ignore)
+            .unwrap()
     };
     let once = onnx::write(&run(1).graph, &onnx::Metadata::default()).unwrap();
     assert!(
@@ -160,7 +163,10 @@ fn results_do_not_depend_on_threads_and_repetition() {
 #[test]
 fn what_cannot_be_quantized_is_refused() {
     let run = |graph: &Graph, samples: &[Vec<Tensor>]| {
-        Quantizer::default().run(graph, samples, &Options::default(), &mut |_, _, _| {}).unwrap_err().to_string()
+        Quantizer::default()
+            .run(graph, samples, &Options::default(), &mut ProgressEvent::ignore)
+            .unwrap_err()
+            .to_string()
     };
     assert!(run(&network(), &[]).contains("at least one sample"));
     let small = vec![Tensor::f32([1, 2, 2, 3], vec![0.0; 12]).unwrap()];
@@ -192,7 +198,7 @@ fn one_scale_for_each_filter_keeps_mobilenet_v2_alive() {
     let float = best(&graph);
     let agreeing = |granularity| {
         let quantizer = Quantizer::default().range(Range::MinMax).correct_biases(false).weights(granularity);
-        let done = quantizer.run(&graph, &calibration, &Options::default(), &mut |_, _, _| {}).unwrap();
+        let done = quantizer.run(&graph, &calibration, &Options::default(), &mut ProgressEvent::ignore).unwrap();
         best(&done.graph).iter().zip(&float).filter(|(a, b)| a == b).count()
     };
     let [tensor, channel] = [Granularity::PerTensor, Granularity::PerChannel].map(agreeing);

@@ -1,12 +1,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sepconv::vision::images_in;
 use sepconv::{Classifier, Error, Image, Labels, Prediction, Result};
 use serde::Serialize;
 
 use crate::args::{ClassifierArgs, positive, warn_of_assumed};
 use crate::failure::{Failure, tell};
-use crate::files::images_in;
 use crate::report::{self, ErrorJson, PreprocessJson, shown};
 
 #[derive(Debug, clap::Args)]

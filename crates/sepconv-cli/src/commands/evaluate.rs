@@ -2,12 +2,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sepconv::{Classifier, Labels};
+use sepconv::{Accuracy, Classifier, LabeledImages, Labels};
 use serde::Serialize;
 
-use crate::accuracy::{AccuracyJson, Labeled, Tally, interval, percent};
+use crate::accuracy::{AccuracyJson, evaluate, interval, percent};
 use crate::args::{ClassifierArgs, warn_of_assumed};
-use crate::decoding::decoders;
 use crate::failure::Failure;
 use crate::report::{self, PreprocessJson, shown};
 
@@ -44,40 +43,39 @@ struct Output {
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let mut classifier = args.classifier.classifier()?;
     let names = classifier.labels().map_or(&[][..], Labels::names);
-    let labeled = Labeled::open(&args.images, args.labels.as_deref(), names)?;
-    let unlabelled = labeled.unlabelled()?;
-
-    labeled.check_classes(classifier.classes())?;
+    let images = LabeledImages::open(&args.images, args.labels.as_deref(), names)?;
+    let unlabelled = images.unlabeled()?;
+    images.check_classes(classifier.classes())?;
     warn_of_assumed(classifier.preprocess());
     let start = Instant::now();
-    let tally = labeled.evaluate(&mut classifier, decoders(args.classifier.threads()), "", args.json)?;
-    let images_per_second = tally.images as f64 / start.elapsed().as_secs_f64();
+    let accuracy = evaluate(&mut classifier, &images, "", args.json)?;
+    let images_per_second = accuracy.images as f64 / start.elapsed().as_secs_f64();
     if args.json {
         let output = Output {
             model: args.classifier.name(),
             preprocess: classifier.preprocess().into(),
-            accuracy: tally.into(),
+            accuracy: accuracy.into(),
             images_per_second,
-            failed: tally.failed,
+            failed: accuracy.failed,
             unlabelled,
         };
         report::json(out, &output)?;
     } else {
-        print_text(&args.classifier.name(), &tally, images_per_second, unlabelled, &classifier, out)?;
+        print_text(&args.classifier.name(), &accuracy, images_per_second, unlabelled, &classifier, out)?;
     }
-    if tally.failed > 0 { Err(Failure::Told(1)) } else { Ok(()) }
+    if accuracy.failed > 0 { Err(Failure::Told(1)) } else { Ok(()) }
 }
 
 fn print_text(
     network: &str,
-    tally: &Tally,
+    accuracy: &Accuracy,
     images_per_second: f64,
     unlabelled: usize,
     classifier: &Classifier,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let Tally { images, top1, top5, failed } = *tally;
-    let interval = interval(tally.top1_interval());
+    let Accuracy { images, top1, top5, failed, .. } = *accuracy;
+    let interval = interval(accuracy.top1_interval());
     writeln!(out, "network     {}", shown(network))?;
     writeln!(out, "preprocess  {}", report::preprocess(classifier.preprocess()))?;
     writeln!(out, "top-1       {} ({top1} of {images}; {interval} with 95 % confidence)", percent(top1, images))?;

@@ -5,16 +5,17 @@ use std::time::Instant;
 use sepconv_core::{Plan, Result, Stage, Tensor};
 
 use super::machine::{MIDDLE, NEAR, Peaks};
-use crate::{Machine, Session, Times};
+use crate::progress::{self, advance};
+use crate::{Machine, Progress, Session, Times};
 
 /// The times of the steps of a network, over several runs; see [`Session::profile`].
 ///
 /// ```no_run
-/// use sepconv::{Machine, Model, Options, Tensor};
+/// use sepconv::{Machine, Model, Options, ProgressEvent, Tensor};
 ///
 /// let options = Options::default().threads(1);
 /// let mut session = Model::open("mobilenet_v2.onnx")?.compile(&options)?.session()?;
-/// let profile = session.profile(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?], 50, |_| ())?;
+/// let profile = session.profile(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?], 50, &mut ProgressEvent::ignore)?;
 /// let machine = Machine::measure(&options)?;
 /// for step in profile.steps(session.plan(), &machine) {
 ///     println!("{:7.3} ms, {:3.0} % of peak: {}", step.ms, 100.0 * step.of_peak, step.bound);
@@ -83,21 +84,21 @@ impl std::fmt::Display for Bound {
 }
 
 impl Session {
-    /// Runs the network `runs` times (at least once) on the same inputs and notes when each step ends. `before` is told
-    /// the number of each run.
+    /// Runs the network `runs` times (at least once) on the same inputs and notes when each step ends.
     ///
     /// # Errors
-    /// Those of [`run`](Self::run).
-    pub fn profile(&mut self, inputs: &[&Tensor], runs: usize, mut before: impl FnMut(usize)) -> Result<Profile> {
-        let stages = self.plan().step_count() + 2;
+    /// Those of [`run`](Self::run), and when `progress` cancels.
+    pub fn profile(&mut self, inputs: &[&Tensor], runs: usize, progress: Progress<'_>) -> Result<Profile> {
+        let (stages, runs) = (self.plan().step_count() + 2, runs.max(1));
         let mut profile = Profile { runs: Vec::new() };
-        for run in 0..runs.max(1) {
-            before(run);
+        for run in 0..runs {
+            advance(progress, progress::Stage::Profile, run, runs)?;
             let mut ends = Vec::with_capacity(stages);
             let start = Instant::now();
             self.run_with_observer(inputs, |_: Stage| ends.push(start.elapsed().as_secs_f64() * 1e3))?;
             profile.runs.push(ends);
         }
+        advance(progress, progress::Stage::Profile, runs, runs)?;
         Ok(profile)
     }
 }

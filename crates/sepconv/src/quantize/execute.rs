@@ -131,7 +131,7 @@ pub(super) fn observe(
     samples: &[Vec<Tensor>],
     machine: &Machine,
     see: &mut dyn FnMut(ValueId, &[f32]),
-    advance: &mut dyn FnMut(usize),
+    advance: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     for batch in samples.chunks(BATCH) {
         let mut live = Live::<Tensor>::new(graph);
@@ -156,7 +156,7 @@ pub(super) fn observe(
             live.insert(node.output, results);
             live.release(i);
         }
-        advance(batch.len());
+        advance(batch.len())?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::execute::Machine;
 use super::roles::{Role, Roles, activation_after, after_activation, is_layer};
 use super::statistics::{self, Statistics};
 use super::walk::{Walk, Walked};
-use super::{Progress, Quantizer, Stage, equalize};
+use super::{Quantizer, equalize};
+use crate::progress::{Progress, Stage, advance};
 use sepconv_core::Uses;
 
 /// Samples that also go through the float network, so that noise can be told.
@@ -63,11 +64,11 @@ impl Job<'_> {
         let pairs = equalize::pairs(&graph, &Uses::new(&graph));
         let between = pairs.iter().map(|pair| pair.between);
         let (samples, mut done, progress) = (self.samples, 0, &mut *self.progress);
-        let mut advance = |count: usize| {
+        let mut observed = |count: usize| {
             done += count;
-            progress(Stage::Calibrate, done, 2 * samples.len());
+            advance(progress, Stage::Calibrate, done, 2 * samples.len())
         };
-        let greatest = statistics::greatest(&graph, samples, &self.machine, between, &mut advance)?;
+        let greatest = statistics::greatest(&graph, samples, &self.machine, between, &mut observed)?;
         let equalized = equalize::equalize(&graph, &pairs, greatest, self.quantizer.weights)?;
         let name = |node: usize| graph.nodes()[node].name.clone();
         Ok((equalized, pairs.iter().map(|pair| [name(pair.first), name(pair.second)]).collect()))
@@ -86,12 +87,12 @@ impl Job<'_> {
             true => (samples.len(), 2 * samples.len()),
             false => (0, samples.len()),
         };
-        let mut advance = |count: usize| {
+        let mut observed = |count: usize| {
             done += count;
-            progress(Stage::Calibrate, done, total);
+            advance(progress, Stage::Calibrate, done, total)
         };
         let counted = roles.quantized();
-        let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut advance)?;
+        let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut observed)?;
         let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
         for (id, histogram) in &statistics.histograms {
             if !histogram.is_finite() {
@@ -115,7 +116,7 @@ impl Job<'_> {
         let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimize };
         let walked = walk.run(samples, compared, &mut |count| {
             done += count;
-            progress(Stage::Round, done, graph.nodes().len());
+            advance(progress, Stage::Round, done, graph.nodes().len())
         })?;
         match network.ends.iter().find(|end| walked.noise.get(end).is_some_and(|noise| !noise.is_finite())) {
             Some(&end) => Err(not_finite(&graph.value(graph.nodes()[end].output).name)),
@@ -136,23 +137,23 @@ impl Job<'_> {
         // would flatter.
         let averaged = self.averaged(network.graph, &network.uses);
         let none = std::iter::empty();
-        let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| {})?.means;
+        let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| Ok(()))?.means;
         let Self { quantizer, machine, progress, .. } = self;
-        let sqnr = |floats: &BTreeSet<usize>| {
+        let layers: Vec<usize> = network.layers().collect();
+        let mut sqnr = |done, floats: &BTreeSet<usize>| {
             let (Network { graph, uses, affine, .. }, roles) = (network, network.roles(floats));
             let walk = Walk { graph, uses, roles: &roles, machine, quantizer, affine, means: &means, optimize: false };
-            walk.run(samples, COMPARED, &mut |_| {}).map(|walked| network.sqnr(&walked))
+            let mut searched = |_| advance(progress, Stage::Search, done, layers.len());
+            walk.run(samples, COMPARED, &mut searched).map(|walked| network.sqnr(&walked))
         };
-        let layers: Vec<usize> = network.layers().collect();
         let mut sensitivity = HashMap::new();
         for (done, &layer) in layers.iter().enumerate() {
-            progress(Stage::Search, done, layers.len());
             let others = layers.iter().copied().filter(|&other| other != layer).collect();
-            sensitivity.insert(layer, sqnr(&others)?);
+            sensitivity.insert(layer, sqnr(done, &others)?);
         }
-        let mut worst_last: Vec<usize> = layers.into_iter().filter(|layer| !kept.contains(layer)).collect();
+        let mut worst_last: Vec<usize> = layers.iter().copied().filter(|layer| !kept.contains(layer)).collect();
         worst_last.sort_by(|a, b| sensitivity[b].total_cmp(&sensitivity[a]).then(b.cmp(a)));
-        while sqnr(&kept)? < wanted {
+        while sqnr(layers.len(), &kept)? < wanted {
             let Some(worst) = worst_last.pop() else { break };
             kept.insert(worst);
         }

@@ -29,7 +29,7 @@ use sepconv_core::{Error, Graph, Node, Op, Result, Tensor};
 use self::execute::Machine;
 use self::job::Job;
 use self::roles::is_layer;
-use crate::Options;
+use crate::{Options, Progress};
 
 pub use histogram::Range;
 pub(crate) use quantized_input::with_quantized_input;
@@ -65,20 +65,6 @@ pub struct Quantized {
     /// What was done and how well it went.
     pub report: Report,
 }
-
-/// What takes time while quantizing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The float network runs on the samples.
-    Calibrate,
-    /// Layers are rounded, in order.
-    Round,
-    /// Layers are tried one by one.
-    Search,
-}
-
-/// Called with the stage, how much of it is done and how much there is.
-pub type Progress<'a> = &'a mut dyn FnMut(Stage, usize, usize);
 
 impl Default for Quantizer {
     fn default() -> Self {
@@ -161,7 +147,8 @@ impl Quantizer {
     ///
     /// # Errors
     /// When [`check`](Self::check) fails, when activations are infinite or NaN, when batch normalizations are left in
-    /// it, when samples are not what it takes, or when a name of [`keep_float`](Self::keep_float) is no layer's.
+    /// it, when samples are not what it takes, when a name of [`keep_float`](Self::keep_float) is no layer's, or when
+    /// `progress` cancels.
     pub fn run(
         &self,
         graph: &Graph,

@@ -69,7 +69,7 @@ impl Statistics {
         machine: &Machine,
         counted: impl Iterator<Item = ValueId>,
         averaged: Vec<ValueId>,
-        advance: &mut dyn FnMut(usize),
+        advance: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
         let mut histograms: HashMap<_, _> = counted.map(|id| (id, Histogram::new())).collect();
         let mut means: HashMap<_, _> =
@@ -93,7 +93,7 @@ pub(super) fn greatest(
     samples: &[Vec<Tensor>],
     machine: &Machine,
     values: impl Iterator<Item = ValueId>,
-    advance: &mut dyn FnMut(usize),
+    advance: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<HashMap<ValueId, Vec<f32>>> {
     let mut greatest: HashMap<_, _> = values.map(|id| (id, vec![0.0f32; graph.value(id).shape.last()])).collect();
     let mut see = |id: ValueId, x: &[f32]| {

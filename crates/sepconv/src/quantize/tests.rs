@@ -9,7 +9,7 @@ use super::execute::Machine;
 use super::histogram::Histogram;
 use super::rounding::Moments;
 use super::{Granularity, Quantizer, Range, equalize, spell_out, statistics, weights};
-use crate::Options;
+use crate::{Options, ProgressEvent};
 use sepconv_core::Uses;
 
 /// Numbers from -1 to 1 that look random.
@@ -113,7 +113,7 @@ fn equalizing_does_not_change_what_the_network_computes() {
         assert_eq!(pairs.len(), expected);
         for granularity in [Granularity::PerChannel, Granularity::PerTensor] {
             let between = pairs.iter().map(|pair| pair.between);
-            let greatest = statistics::greatest(&graph, &samples, &machine, between, &mut |_| {}).unwrap();
+            let greatest = statistics::greatest(&graph, &samples, &machine, between, &mut |_| Ok(())).unwrap();
             let equalized = equalize::equalize(&graph, &pairs, greatest, granularity).unwrap();
             assert_ne!(first_weights(&graph), first_weights(&equalized), "{granularity:?}");
             for sample in &samples {
@@ -148,7 +148,8 @@ fn weights_of_any_magnitude_are_quantized_or_refused() {
             .flat_map(|magnitude| (0..3).flat_map(move |layer| [false, true].map(|all| (magnitude, layer, all))))
         {
             let graph = with_weights(&graph, layer, |i, w| if all || i == 0 { w.signum() * magnitude } else { w });
-            let result = quantizer.run(&graph, &samples(6, 3), &Options::default().threads(1), &mut |_, _, _| {});
+            let result =
+                quantizer.run(&graph, &samples(6, 3), &Options::default().threads(1), &mut ProgressEvent::ignore);
             let case = format!("{quantizer:?}, {magnitude} in layer {layer}");
             match result {
                 Ok(quantized) => {

@@ -59,7 +59,12 @@ struct State {
 
 impl Walk<'_> {
     /// Walks with all samples; `exact` of them go through the float network too.
-    pub(super) fn run(&self, samples: &[Vec<Tensor>], exact: usize, advance: &mut dyn FnMut(usize)) -> Result<Walked> {
+    pub(super) fn run(
+        &self,
+        samples: &[Vec<Tensor>],
+        exact: usize,
+        advance: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Walked> {
         let mut state = self.start(samples, exact)?;
         let mut walked = Walked { layers: HashMap::new(), noise: HashMap::new() };
         for (i, node) in self.graph.nodes().iter().enumerate() {
@@ -72,7 +77,7 @@ impl Walk<'_> {
             }
             state.quantized.release(i);
             state.exact.release(i);
-            advance(1);
+            advance(1)?;
         }
         Ok(walked)
     }

@@ -176,6 +176,12 @@ impl Classifier {
         self.session.outputs()[0].shape.elements()
     }
 
+    /// How many threads share the work.
+    #[cfg(feature = "decode")]
+    pub(crate) fn threads(&self) -> usize {
+        self.session.plan().threads()
+    }
+
     /// Whether the scores of the last picture are a softmax of what the network gave, which did not add up to 1.
     pub fn softmax_added(&self) -> bool {
         self.softmax_added

@@ -4,6 +4,8 @@
 mod classifier;
 #[cfg(feature = "decode")]
 mod decode;
+#[cfg(feature = "decode")]
+mod decode_files;
 mod image;
 mod labels;
 mod pixels;
@@ -11,6 +13,10 @@ mod preprocess;
 
 pub(crate) use classifier::ModelInfo;
 pub use classifier::{Classifier, Prediction};
+#[cfg(feature = "decode")]
+pub(crate) use decode_files::{decode, decoders};
+#[cfg(feature = "decode")]
+pub use decode_files::{folders_in, images_in};
 pub use image::Image;
 pub use labels::{GroundTruth, Labels, class_of};
 pub use preprocess::{Geometry, ImageInput, Layout, Preprocess, Source};

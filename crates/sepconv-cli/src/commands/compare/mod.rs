@@ -11,7 +11,7 @@ use sepconv::{file, measure::compare::NetworkComparison};
 use self::output::{Output, print_text};
 use crate::args::CompileArgs;
 use crate::failure::Failure;
-use crate::progress::Progress;
+use crate::progress::Bars;
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -44,12 +44,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let read = args.compile.files_read(&args.model, &model);
     args.plot.iter().try_for_each(|plot| read.check_output(plot, &["svg"]))?;
     let mut comparison = NetworkComparison::new(&model, &args.compile.options()?)?;
-    let mut progress = Progress::new("compare   ", args.rounds, args.json);
-    for done in 1..=args.rounds {
-        comparison.measure()?;
-        progress.show(done, "");
-    }
-    drop(progress);
+    let mut bars = Bars::new(args.json);
+    comparison.measure(args.rounds, &mut |event| bars.show(event))?;
+    drop(bars);
     if let Some(plot) = &args.plot {
         file::write(plot, plot::draw(model.name(), &comparison).as_bytes())?;
     }

@@ -14,7 +14,7 @@ use crate::args::CompileArgs;
 use crate::calibration;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
-use crate::progress::Progress;
+use crate::progress::Bars;
 use crate::report::{self, Align, bytes, count, plural, shown};
 
 #[derive(Debug, clap::Args)]
@@ -115,10 +115,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     for _ in 0..args.warmup {
         session.run(&inputs).map_err(|error| given.in_file(error))?;
     }
-    let mut progress = Progress::new("profile   ", args.runs, args.json);
-    let profile = session.profile(&inputs, args.runs, |run| progress.show(run, ""));
-    progress.show(args.runs, "");
-    drop(progress);
+    let mut bars = Bars::new(args.json);
+    let profile = session.profile(&inputs, args.runs, &mut |event| bars.show(event));
+    drop(bars);
     let profile = profile.map_err(|error| given.in_file(error))?;
     let steps = profile.steps(session.plan(), &machine);
     if let Some(path) = &args.trace {

@@ -1,16 +1,17 @@
 use std::path::PathBuf;
 
 use sepconv::onnx::Metadata;
-use sepconv::quantize::{Quantized, Quantizer, Report, Stage};
-use sepconv::{Classifier, Error, Graph, Model, Options, Preprocess, Result, Session, Tensor, Times, onnx};
+use sepconv::quantize::{Quantized, Quantizer, Report};
+use sepconv::vision::{folders_in, images_in};
+use sepconv::{
+    Accuracy, Classifier, Error, Graph, LabeledImages, Model, Options, Preprocess, Result, Session, Tensor, Times, onnx,
+};
 
 use super::Args;
-use crate::accuracy::{Labeled, Tally};
+use crate::accuracy::evaluate;
 use crate::args::{CompileArgs, warn_of_assumed};
-use crate::decoding::{decode, decoders};
 use crate::failure::Failure;
-use crate::files::{folders_in, images_in};
-use crate::progress::Progress;
+use crate::progress::{Bars, Progress};
 
 /// Runs before those that are timed.
 const WARMUP: usize = 3;
@@ -26,8 +27,8 @@ pub(super) struct Experiment<'a> {
     metadata: Metadata,
     /// What the network is given for each calibration picture.
     pub(super) samples: Vec<Vec<Tensor>>,
-    labeled: Option<Labeled>,
-    pub(super) accuracy: Option<Tally>,
+    labeled: Option<LabeledImages>,
+    pub(super) accuracy: Option<Accuracy>,
 }
 
 /// A quantized network and how it does.
@@ -35,7 +36,7 @@ pub(super) struct Candidate {
     pub(super) report: Report,
     /// The bytes to write.
     pub(super) file: Vec<u8>,
-    pub(super) accuracy: Option<Tally>,
+    pub(super) accuracy: Option<Accuracy>,
     /// Of the network of floats and of this one, run in turns.
     pub(super) times: [Times; 2],
     pub(super) isa: String,
@@ -51,12 +52,12 @@ impl<'a> Experiment<'a> {
         let metadata = args.metadata.of(&model, &graph)?;
         let in_file = |error: Error| error.in_file(&args.model.display().to_string());
         args.method.quantizer().check(&graph).map_err(in_file)?;
-        let open = |folder: &PathBuf| Labeled::open(folder, args.labels.as_deref(), &metadata.labels);
+        let open = |folder: &PathBuf| LabeledImages::open(folder, args.labels.as_deref(), &metadata.labels);
         let labeled = args.evaluate.as_ref().map(open).transpose()?;
         labeled.iter().try_for_each(|labeled| labeled.check_classes(classes(&graph)))?;
         let images = calibration_images(args)?;
         let read = args.compile.files_read(&args.model, &model).and(&images).and(&args.labels);
-        let read = read.and(&args.metadata.class_names).and(labeled.iter().flat_map(Labeled::images));
+        let read = read.and(&args.metadata.class_names).and(labeled.iter().flat_map(LabeledImages::images));
         read.check_output(&args.output, &["onnx"])?;
         warn_of_assumed(&preprocess);
         let mut experiment = Self {
@@ -87,31 +88,22 @@ impl<'a> Experiment<'a> {
     }
 
     pub(super) fn quantize(&self, quantizer: &Quantizer) -> Result<Quantized> {
-        let mut progress: Option<(Stage, Progress)> = None;
-        let mut show = |stage, done, total| match &mut progress {
-            Some((current, progress)) if *current == stage => progress.show(done, ""),
-            current => {
-                // The old bar goes before the new one comes.
-                *current = None;
-                let (_, progress) = current.insert((stage, Progress::new(name(stage), total, self.args.json)));
-                progress.show(done, "");
-            }
-        };
-        quantizer.run(&self.graph, &self.samples, &self.options, &mut show)
+        let mut bars = Bars::new(self.args.json);
+        quantizer.run(&self.graph, &self.samples, &self.options, &mut |event| bars.show(event))
     }
 
     /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than
     /// asked for.
-    fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Tally>, Failure> {
+    fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Accuracy>, Failure> {
         let Some(labeled) = &self.labeled else { return Ok(None) };
         let mut classifier = Classifier::new(model, &self.options)?.with_preprocess(self.preprocess.clone());
-        let tally = labeled.evaluate(&mut classifier, decoders(self.args.compile.threads()), what, self.args.json)?;
-        if tally.failed > 0 {
+        let accuracy = evaluate(&mut classifier, labeled, what, self.args.json)?;
+        if accuracy.failed > 0 {
             return Err(Error::io("labeled images cannot be read: the accuracy would be that of the others")
-                .expected(format_args!("{} images", tally.images + tally.failed), tally.images)
+                .expected(format_args!("{} images", accuracy.images + accuracy.failed), accuracy.images)
                 .into());
         }
-        Ok(Some(tally))
+        Ok(Some(accuracy))
     }
 
     /// Runs both networks in turns on the first sample.
@@ -139,14 +131,6 @@ impl Candidate {
     }
 }
 
-fn name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Calibrate => "calibrate ",
-        Stage::Round => "round     ",
-        Stage::Search => "search    ",
-    }
-}
-
 /// Elements of the first output.
 fn classes(graph: &Graph) -> usize {
     graph.outputs().first().map_or(0, |port| graph.value(port.value).shape.elements())
@@ -156,8 +140,7 @@ fn classes(graph: &Graph) -> usize {
 fn calibration_images(args: &Args) -> Result<Vec<PathBuf>> {
     let mut found = images_in(&args.calibration)?;
     if found.is_empty() {
-        let inside =
-            folders_in(&args.calibration)?.iter().map(|folder| images_in(folder)).collect::<Result<Vec<_>>>()?;
+        let inside = folders_in(&args.calibration)?.iter().map(images_in).collect::<Result<Vec<_>>>()?;
         found = inside.concat();
     }
     if found.is_empty() {
@@ -175,19 +158,7 @@ fn samples(
     graph: &Graph,
     preprocess: &Preprocess,
 ) -> Result<Vec<Vec<Tensor>>> {
-    let input = model.image_input(graph)?;
-    let mut samples = vec![vec![]; images.len()];
-    let (mut done, mut progress) = (0, Progress::new("decode    ", images.len(), quiet));
-    decode(
-        images,
-        decoders(Some(0)),
-        |image| input.tensor(image, preprocess),
-        |i, tensor| {
-            samples[i].push(tensor?);
-            done += 1;
-            progress.show(done, "");
-            Ok::<(), Error>(())
-        },
-    )?;
-    Ok(samples)
+    let mut bars = Bars::new(quiet);
+    let tensors = model.image_input(graph)?.tensors(images, preprocess, &mut |event| bars.show(event))?;
+    Ok(tensors.into_iter().map(|tensor| vec![tensor]).collect())
 }

@@ -126,7 +126,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
 }
 
 fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
-    let top1 = candidate.accuracy.map(|tally| tally.top1_percent());
+    let top1 = candidate.accuracy.map(|accuracy| accuracy.top1_percent());
     let inaccurate = top1.zip(args.min_accuracy).filter(|(top1, least)| top1 < least);
     match inaccurate {
         Some((top1, _)) => Some(Refusal::Accuracy(top1)),

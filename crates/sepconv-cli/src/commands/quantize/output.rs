@@ -1,11 +1,11 @@
 use std::io::{self, Write};
 
-use sepconv::{Times, quantize::LayerReport};
+use sepconv::{Accuracy, Times, quantize::LayerReport};
 use serde::Serialize;
 
 use super::candidate::{Candidate, Experiment};
 use super::{Args, Refusal};
-use crate::accuracy::{AccuracyJson, Tally, interval};
+use crate::accuracy::{AccuracyJson, interval};
 use crate::report::{self, Align, PreprocessJson, bytes, plural, threads};
 
 /// What the command tells programs.
@@ -81,7 +81,7 @@ impl<'a> LayerJson<'a> {
 }
 
 impl NetworkJson {
-    fn new(weight_bytes: usize, accuracy: Option<Tally>, times: &Times) -> Self {
+    fn new(weight_bytes: usize, accuracy: Option<Accuracy>, times: &Times) -> Self {
         Self { weight_bytes, accuracy: accuracy.map(Into::into), median_ms: times.median(), min_ms: times.min() }
     }
 }
@@ -136,10 +136,10 @@ fn print_totals(experiment: &Experiment, candidate: &Candidate, out: &mut impl W
         ["weights".to_owned(), bytes(report.float_bytes), bytes(report.bytes), format!("{smaller:.2} times smaller")],
     ];
     if let Some((before, after)) = experiment.accuracy.zip(candidate.accuracy) {
-        let percent = |tally: Tally| format!("{:.1} %", tally.top1_percent());
+        let percent = |accuracy: Accuracy| format!("{:.1} %", accuracy.top1_percent());
         let right = format!("{} and {} of {} right", before.top1, after.top1, after.images);
         rows.push(["top-1".to_owned(), percent(before), percent(after), right]);
-        let ends = |tally: Tally| interval(tally.top1_interval());
+        let ends = |accuracy: Accuracy| interval(accuracy.top1_interval());
         rows.push(["".to_owned(), ends(before), ends(after), "with 95 % confidence".to_owned()]);
     }
     let ms = |time: f64| format!("{time:.3} ms");

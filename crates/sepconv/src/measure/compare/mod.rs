@@ -3,12 +3,10 @@
 //! convolutions](sepconv_core::passes::with_standard_convs).
 //!
 //! ```no_run
-//! use sepconv::{Model, Options, measure::compare::NetworkComparison};
+//! use sepconv::{Model, Options, ProgressEvent, measure::compare::NetworkComparison};
 //!
 //! let mut comparison = NetworkComparison::new(&Model::open("mobilenet_v1.onnx")?, &Options::default())?;
-//! for _ in 0..20 {
-//!     comparison.measure()?;
-//! }
+//! comparison.measure(20, &mut ProgressEvent::ignore)?;
 //! let network = comparison.network();
 //! println!("{:.2}x fewer MACs, {:.2}x faster", network.theoretical_speedup(), network.measured_speedup());
 //! # Ok::<(), sepconv::Error>(())
@@ -28,6 +26,7 @@ use sepconv_core::passes::{canonicalize_without_folding, optimize, with_standard
 use sepconv_core::{Error, Graph, Node, Op, Result};
 use sepconv_kernels::{Activation, Isa};
 
+use crate::progress::{Progress, Stage, advance};
 use crate::{Model, Options, model::with_file, quantize::quantized_node, threads::Threads};
 
 pub use self::candidate::{Candidate, Cost};
@@ -125,13 +124,21 @@ impl NetworkComparison {
         Ok(Self { machine, pairs, network, unpaired })
     }
 
-    /// Runs everything once more, separable and standard in turns. Each timed run follows one of the same layers that
-    /// is not timed, so that weights and activations are in cache where they fit. Taking tensors in and giving them out
-    /// is not timed.
+    /// Runs everything `rounds` times more, separable and standard in turns. Each timed run follows one of the same
+    /// layers that is not timed, so that weights and activations are in cache where they fit. Taking tensors in and
+    /// giving them out is not timed.
     ///
     /// # Errors
-    /// None are expected.
-    pub fn measure(&mut self) -> Result<()> {
+    /// When `progress` cancels: everything has the times of the same rounds then.
+    pub fn measure(&mut self, rounds: usize, progress: Progress<'_>) -> Result<()> {
+        for round in 0..rounds {
+            advance(progress, Stage::Compare, round, rounds)?;
+            self.round()?;
+        }
+        advance(progress, Stage::Compare, rounds, rounds)
+    }
+
+    fn round(&mut self) -> Result<()> {
         let Self { machine, pairs, network, .. } = self;
         let comparisons = pairs.iter_mut().map(|pair| &mut pair.comparison).chain([network]);
         for side in comparisons.flat_map(|comparison| [&mut comparison.separable, &mut comparison.standard]) {
