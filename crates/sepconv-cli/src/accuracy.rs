@@ -33,7 +33,7 @@ pub(crate) fn evaluate(
     let accuracy = classifier.evaluate(images, &mut |event| bars.show(event))?;
     drop(bars);
     if accuracy.failed > TOLD {
-        note(format_args!("error: {} more pictures could not be read", accuracy.failed - TOLD));
+        note(format_args!("error: {} more images could not be read", accuracy.failed - TOLD));
     }
     Ok(accuracy)
 }

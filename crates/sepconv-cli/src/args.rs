@@ -13,7 +13,7 @@ use crate::files::FilesRead;
 /// How many threads work.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ThreadArgs {
-    /// Threads that share the work [default: the machine's cores, at most 4]
+    /// Number of threads [default: the machine's cores, at most 4]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
     threads: Option<usize>,
 }
@@ -31,29 +31,29 @@ impl ThreadArgs {
 /// How a network is read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// Weights for a network that is given by name, under the parameter names of a library that `sepconv models` lists.
-    /// Without it they are random, the same every time, which `classify` and `evaluate` refuse
+    /// Weights of a network that is given by name, under the parameter names of a library that `sepconv models` lists.
+    /// Default: random weights, the same every time, which `classify` and `evaluate` refuse
     #[arg(long, value_name = "FILE.safetensors", requires = "model")]
     weights: Option<PathBuf>,
 
-    /// The shape of an input whose sizes the file leaves open; once for each such input
+    /// Shape of an input with dynamic dimensions; may be repeated
     #[arg(long, value_name = "NAME=1,3,640,640", value_parser = parse_shape)]
     shape: Vec<(String, Vec<usize>)>,
 
-    /// How many images are computed at a time, in place of the 1 of each input's first axis [default: 1]
+    /// Batch size: replaces the 1 of each input's first axis [default: 1]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
 
-    /// The folder that an ONNX file may keep weights in as files of their own; without it none is read
+    /// Folder of an ONNX file's external data. Default: external data are refused
     #[arg(long, value_name = "FOLDER", requires = "model")]
     external_data: Option<PathBuf>,
 
-    /// The largest model file that is read, and the most memory that constants and activations may take, in MB
+    /// Limit of the model file's size and of the memory of constants and activations, in MB
     /// [default: 700]
     #[arg(long, value_name = "MB")]
     max_memory: Option<usize>,
 
-    /// The most multiply-adds that a run may cost, in millions [default: 1000000]
+    /// Limit of the multiply-adds of a run, in millions [default: 1000000]
     #[arg(long, value_name = "MILLIONS")]
     max_macs: Option<u64>,
 }
@@ -175,11 +175,11 @@ fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> 
         .ok_or_else(|| "expected an input and its sizes: NAME=1,3,640,640".to_owned())
 }
 
-/// What pictures become.
+/// What images become.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// How pixels become numbers: tf, torch, unit, raw or MEAN/STD such as 128/127; then, perhaps, which part of an
-    /// image is used: :resize-crop (torchvision's order), :crop-resize (TensorFlow's) or :no-crop [default: what the
+    /// Pre-processing: tf, torch, unit, raw or MEAN/STD such as 128/127, optionally followed by the crop: :resize-crop
+    /// (torchvision's order), :crop-resize (TensorFlow's) or :no-crop [default: what the
     /// file states, else torch for ONNX and tf for TensorFlow Lite]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preprocess>().map_err(|error| error.to_string()))]
     preprocess: Option<Preprocess>,
@@ -215,7 +215,7 @@ pub(crate) struct MetadataArgs {
     #[command(flatten)]
     pub(crate) preprocess: PreprocessArgs,
 
-    /// The names of the classes, which the written file is to carry: one a line, or `index wnid name` [default: those
+    /// Class names to embed in the output: one a line, or `index wnid name` [default: those
     /// in the model file]
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<PathBuf>,
@@ -237,7 +237,7 @@ impl MetadataArgs {
     }
 }
 
-/// A network that names what pictures show.
+/// A network that names what images show.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClassifierArgs {
     /// The network: a file (.onnx, .tflite), or a name or table with --weights [default: the one that comes with

@@ -37,27 +37,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what pictures show.
+    /// Classify images.
     Classify(classify::Args),
-    /// Count right answers on labeled pictures.
+    /// Measure top-1 and top-5 accuracy on labeled images.
     Evaluate(evaluate::Args),
-    /// Show what a network is made of and what it costs.
+    /// Show the layers of a network and their cost.
     Inspect(inspect::Args),
     /// Time a network.
     Bench(bench::Args),
-    /// Measure what separable convolutions save beside the standard ones that they stand for.
+    /// Measure the speedup of separable convolutions over the standard ones they replace.
     Compare(compare::Args),
-    /// Show where a network's time goes, step by step, and what keeps it there.
+    /// Show the time of each step and its bottleneck.
     Profile(profile::Args),
-    /// Measure what this machine reaches at most.
+    /// Measure peak compute and memory bandwidth.
     Machine(machine::Args),
-    /// Make a network of bytes from one of floats.
+    /// Quantize an f32 network to int8.
     Quantize(quantize::Args),
     /// Write a network as an ONNX file.
     Export(export::Args),
-    /// Run a network of any kind on tensors from NumPy files.
+    /// Run a network on tensors from NumPy files.
     Run(run::Args),
-    /// List the families of networks that have names.
+    /// List the networks that are built in, by family.
     Models(models::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),

@@ -98,7 +98,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     };
     let beside = temporary(directory_of(&target), fill).map_err(refused)?;
     fs::rename(&beside, &target).map_err(|error| {
-        // The first error is the one to tell; the file that is left over harms nobody.
+        // The first error is reported; the file that is left over is harmless.
         let _ = fs::remove_file(&beside);
         refused(error)
     })

@@ -1,4 +1,4 @@
-//! Readers of model files and of tensors: bytes that nobody vouches for in, a [`Graph`](sepconv_core::Graph), tensors
+//! Readers of model files and of tensors: untrusted bytes in, a [`Graph`](sepconv_core::Graph), tensors
 //! or a clear error out.
 //!
 //! What is allowed here: checked arithmetic on what a file says, and nothing allocated on its word alone. No `unsafe`.

@@ -19,7 +19,7 @@ const MAX_HEADER: usize = 16 << 20;
 /// Bytes of the longest name of a tensor.
 const LONGEST_NAME: usize = 1000;
 
-/// The one name that is no tensor's: remarks of whoever wrote the file.
+/// The reserved name of the file's metadata.
 const REMARKS: &str = "__metadata__";
 
 /// Reads a `.safetensors` file: every tensor with its name, in the order of the header.

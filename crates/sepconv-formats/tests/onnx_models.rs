@@ -109,8 +109,8 @@ fn every_quantized_network_becomes_a_graph() {
         assert_eq!(found, *outputs, "{name}");
         assert_eq!(macs(&graph), *cost, "{name}: multiply-accumulates");
         let layers = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_) | Op::Dense(_)));
-        let real = layers.flat_map(|layer| &layer.inputs).filter(|&&operand| !is_dequantized(&graph, operand));
-        assert_eq!(real.count(), 0, "{name}: every operand was bytes");
+        let dequantized = layers.flat_map(|layer| &layer.inputs).filter(|&&operand| !is_dequantized(&graph, operand));
+        assert_eq!(dequantized.count(), 0, "{name}: every operand was bytes");
         let optimized = passes::optimize(graph).unwrap_or_else(|error| panic!("{name}: {error}"));
         let transposes = optimized.nodes().iter().filter(|node| matches!(node.op, Op::Transpose(_)));
         assert_eq!(transposes.count(), 0, "{name}:\n{optimized}");
@@ -131,7 +131,7 @@ fn quantized_networks_answer_as_onnxruntime_does() {
     assert!(output.iter().zip(golden).all(|(ours, theirs)| (ours - theirs).abs() < 1e-6), "{output:?}");
 }
 
-/// The pictures that come with the TensorFlow Lite file of this network, and what onnxruntime sees in them to a step of
+/// The images that come with the TensorFlow Lite file of this network, and what onnxruntime sees in them to a step of
 /// 1/256: its sums are of floats.
 #[test]
 fn a_person_is_told_from_none() {

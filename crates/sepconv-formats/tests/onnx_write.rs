@@ -178,10 +178,11 @@ fn quantized() -> Graph {
     let weights = builder.constant("weights", weights).unwrap();
     let bias = builder.constant("bias", Tensor::i64([2], [-70_000i64, 5]).unwrap()).unwrap();
     let per_channel = |dtype, axis| QuantParams { dtype, scale: vec![0.5, 0.25], zero_point: vec![0, 0], axis };
-    let real = |builder: &mut Builder, quantization, id| builder.node("real", Dequantize(quantization), &[id]).unwrap();
-    let x = real(&mut builder, QuantParams::per_tensor(DType::I8, 0.5, 3), x);
-    let weights = real(&mut builder, per_channel(DType::I8, 0), weights);
-    let bias = real(&mut builder, per_channel(DType::I64, 0), bias);
+    let dequantized =
+        |builder: &mut Builder, quantization, id| builder.node("real", Dequantize(quantization), &[id]).unwrap();
+    let x = dequantized(&mut builder, QuantParams::per_tensor(DType::I8, 0.5, 3), x);
+    let weights = dequantized(&mut builder, per_channel(DType::I8, 0), weights);
+    let bias = dequantized(&mut builder, per_channel(DType::I64, 0), bias);
     let conv = Conv2d { window: Window::new(1, 1), groups: 1, activation: Activation::RELU6 };
     let y = builder.node("conv", conv, &[x, weights, bias]).unwrap();
     let y = builder.node("y", Quantize(QuantParams::per_tensor(DType::U8, 0.1, 7)), &[y]).unwrap();

@@ -175,14 +175,16 @@ fn quantized_networks_become_integers() {
     for (name, _) in QUANTIZED {
         let graph = optimize(import(&data.join("models").join(name))).unwrap();
         for node in graph.nodes() {
-            let real = |id: &ValueId| graph.value(*id).dtype == DType::F32 && graph.value(*id).constant.is_none();
-            let reals = node.inputs.iter().chain([&node.output]).any(real);
+            let dequantized =
+                |id: &ValueId| graph.value(*id).dtype == DType::F32 && graph.value(*id).constant.is_none();
+            let dequantized = node.inputs.iter().chain([&node.output]).any(dequantized);
             let expected = matches!(node.op, Op::Quantize(_) | Op::Dequantize(_) | Op::Softmax(_));
-            assert_eq!(reals, expected, "{name}: {} {}\n{graph}", node.op, node.name);
+            assert_eq!(dequantized, expected, "{name}: {} {}\n{graph}", node.op, node.name);
         }
         let count = |wanted: fn(&Op) -> bool| graph.nodes().iter().filter(|node| wanted(&node.op)).count();
-        let real = |port: &&Port| graph.value(port.value).dtype == DType::F32;
-        let (entering, leaving) = (graph.inputs().iter().filter(real), graph.outputs().iter().filter(real));
+        let dequantized = |port: &&Port| graph.value(port.value).dtype == DType::F32;
+        let (entering, leaving) =
+            (graph.inputs().iter().filter(dequantized), graph.outputs().iter().filter(dequantized));
         let softmax = count(|op| matches!(op, Op::Softmax(_)));
         assert!(softmax <= 1, "{name}:\n{graph}");
         assert_eq!(count(|op| matches!(op, Op::Quantize(_))), entering.count() + softmax, "{name}:\n{graph}");

@@ -1,6 +1,6 @@
 //! Resampling of images along one axis: each pixel of the result is a weighted mean of neighbors.
 //!
-//! **Cost.** A multiply-add for each byte of the result and each weight. Plain loops: decoding a image takes longer.
+//! **Cost.** A multiply-add for each byte of the result and each weight. Plain loops: decoding an image takes longer.
 //!
 //! **Numerics.** Weights are whole numbers of [`ONE`]ths, sums are exact and rounded to the nearest byte, halves
 //! upwards: as in Pillow.

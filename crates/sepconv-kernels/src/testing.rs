@@ -32,7 +32,7 @@ impl Lcg {
     }
 
     /// Numbers in -1..1.
-    pub(crate) fn reals(&mut self, len: usize) -> Vec<f32> {
+    pub(crate) fn f32_vec(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect()
     }
 }
@@ -72,8 +72,8 @@ impl QuantizedCase {
             2 => signed(-100),
             _ => Err((bytes, [0, 127, 128, 255][kind - 3])),
         };
-        let bias = lcg.reals(n).into_iter().map(|x| (x * 10_000.0) as i32).collect();
-        let scale = lcg.reals(n).into_iter().map(|x| (x.abs() + 0.1) / (k as f32).sqrt() / 64.0).collect();
+        let bias = lcg.f32_vec(n).into_iter().map(|x| (x * 10_000.0) as i32).collect();
+        let scale = lcg.f32_vec(n).into_iter().map(|x| (x.abs() + 0.1) / (k as f32).sqrt() / 64.0).collect();
         Self { weights, x_zero_point: lcg.bytes(1)[0], bias, scale }
     }
 

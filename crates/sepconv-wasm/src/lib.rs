@@ -1,18 +1,18 @@
-//! sepconv for JavaScript: from the bytes of a model file and the pixels of a picture to what it shows.
+//! sepconv for JavaScript: from the bytes of a model file and the pixels of an image to what it shows.
 //!
-//! What is allowed here: values that cross from JavaScript and back. Browsers decode pictures themselves, so that no
+//! What is allowed here: values that cross from JavaScript and back. Browsers decode images themselves, so that no
 //! decoder is in the module. No `unsafe`.
 #![forbid(unsafe_code)]
 
 use sepconv::{Image, Labels, Model, Options, Preprocess};
 use wasm_bindgen::prelude::*;
 
-/// A network that names what pictures show.
+/// A network that names what images show.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Classifier(sepconv::Classifier);
 
-/// What a network thinks a picture shows.
+/// What a network thinks an image shows.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Prediction(sepconv::Prediction);
@@ -24,7 +24,7 @@ impl Classifier {
     /// one a line; without them the file's own hold.
     ///
     /// # Errors
-    /// When the file is not understood, or the network does not score the classes of a picture.
+    /// When the file is not understood, or the network does not score the classes of an image.
     #[wasm_bindgen(constructor)]
     pub fn new(model: Vec<u8>, preprocess: Option<String>, labels: Option<String>) -> Result<Self, JsError> {
         let model = Model::from_bytes("model", model)?;
@@ -38,10 +38,10 @@ impl Classifier {
         Ok(Self(classifier))
     }
 
-    /// The likeliest `top` classes of a picture, likeliest first: `rgba` are its pixels as `ImageData` holds them.
+    /// The likeliest `top` classes of an image, likeliest first: `rgba` are its pixels as `ImageData` holds them.
     ///
     /// # Errors
-    /// When the pixels do not fill the picture or it cannot be resized.
+    /// When the pixels do not fill the image or it cannot be resized.
     pub fn classify(
         &mut self,
         rgba: &[u8],

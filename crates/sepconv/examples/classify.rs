@@ -1,4 +1,4 @@
-//! Names what pictures show: `cargo run --release -p sepconv --example classify -- MODEL LABELS PICTURE…`.
+//! Names what images show: `cargo run --release -p sepconv --example classify -- MODEL LABELS PICTURE…`.
 
 use sepconv::{Classifier, Image, Labels, Model, Options, Preprocess, Result};
 

@@ -1,4 +1,4 @@
-//! The operator alone on a picture: a Laplacian finds the edges of each channel, a mix of the channels colors them.
+//! The operator alone on an image: a Laplacian finds the edges of each channel, a mix of the channels colors them.
 //! `cargo run --release -p sepconv --example edges -- examples/daisy.png edges.png`
 
 use sepconv::{Activation, Image, Options, Result, SeparableConv2d, Tensor, file};

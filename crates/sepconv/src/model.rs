@@ -101,7 +101,7 @@ impl Model {
         Ok(Self { name, file })
     }
 
-    /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in pictures of 32 by 32 pixels:
+    /// The network that comes with sepconv. It tells the ten classes of CIFAR-10 apart in images of 32 by 32 pixels:
     /// airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. `crates/sepconv/models/cifar10.md` says
     /// how well, and how it was made.
     ///
@@ -241,7 +241,7 @@ impl Model {
         Classifier::from_graph(graph, origin, options)
     }
 
-    /// How pictures become the network's numbers, where the file says so. A network that takes bytes takes pixels as
+    /// How images become the network's numbers, where the file says so. A network that takes bytes takes pixels as
     /// they are.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ impl Model {
         Ok(stated.map(|found| found.geometry_or(self.usual_geometry()).with_source(Source::File)))
     }
 
-    /// How pictures become the network's numbers: what the file [states](Self::embedded_preprocess), else what is usual
+    /// How images become the network's numbers: what the file [states](Self::embedded_preprocess), else what is usual
     /// for its format, [`torch`](Preprocess::torch) for ONNX and [`tf`](Preprocess::tf) for TensorFlow Lite.
     ///
     /// # Errors
@@ -315,7 +315,7 @@ impl Model {
         })
     }
 
-    /// The picture that the network takes, `graph` being its own.
+    /// The image that the network takes, `graph` being its own.
     ///
     /// # Errors
     /// When it does not take exactly one.
@@ -345,7 +345,7 @@ impl Model {
 }
 
 impl Built {
-    /// The graph, within the limits of whoever asks for it.
+    /// The graph, within the limits of `options`.
     fn graph(&self, options: &ImportOptions) -> Result<Graph> {
         options.check(&self.inputs)?;
         let (macs, most) = (self.graph.macs(), options.limits.max_macs);

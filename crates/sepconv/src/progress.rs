@@ -12,9 +12,9 @@ pub enum Stage {
     Decode,
     /// The f32 network runs on the samples.
     Calibrate,
-    /// Layers are tried one by one.
+    /// The sensitivity of layers is measured one by one.
     Search,
-    /// Layers are rounded, in order.
+    /// Layers are quantized in order.
     Round,
     /// Images with labels are classified.
     Evaluate,

@@ -33,7 +33,7 @@ fn classifier(input: DType, output: DType) -> Classifier {
     Classifier::new(&means(input, output), &Options::default().threads(1)).unwrap()
 }
 
-/// The picture's classes in order, and their scores.
+/// The image's classes in order, and their scores.
 fn classify(classifier: &mut Classifier) -> (Vec<usize>, Vec<f32>) {
     let picture = Image::from_rgb(2, 2, COLOUR.repeat(4)).unwrap();
     let predictions = classifier.classify_exact(&picture, 3).unwrap();
@@ -164,15 +164,15 @@ fn scores_with_several_scales_are_refused() {
     let several = QuantParams { scale: vec![0.5, 0.25, 1.0], zero_point: vec![0; 3], ..halves(DType::U8) };
     let mean = Op::Reduce(Reduce { reduction: Reduction::Mean, axes: vec![2, 3], keep_dims: false });
     let error = unsuitable(|builder, image| {
-        let reals = builder.node("reals", Dequantize(halves(DType::U8)), &[image]).unwrap();
-        let mean = builder.node("mean", mean.clone(), &[reals]).unwrap();
+        let dequantized = builder.node("reals", Dequantize(halves(DType::U8)), &[image]).unwrap();
+        let mean = builder.node("mean", mean.clone(), &[dequantized]).unwrap();
         builder.node("bytes", Quantize(QuantParams { axis: 1, ..several.clone() }), &[mean]).unwrap()
     });
     assert!(error.contains("several scales"), "{error}");
     let error = unsuitable(|builder, image| {
-        let reals = Op::Dequantize(Dequantize(QuantParams { axis: 1, ..several.clone() }));
-        let reals = builder.node("reals", reals, &[image]).unwrap();
-        builder.node("mean", mean.clone(), &[reals]).unwrap()
+        let dequantized = Op::Dequantize(Dequantize(QuantParams { axis: 1, ..several.clone() }));
+        let dequantized = builder.node("reals", dequantized, &[image]).unwrap();
+        builder.node("mean", mean.clone(), &[dequantized]).unwrap()
     });
     assert!(error.contains("several scales"), "{error}");
 }

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use sepconv::zoo::{Blank, Network, Seeded, Table, Width, mobilenet_v1, mobilenet_v2, named};
+use sepconv::zoo::{Network, Seeded, Table, Width, ZeroWeights, mobilenet_v1, mobilenet_v2, named};
 use sepconv::{Error, ErrorKind, Model, Options, Preprocess, Tensor, zoo};
 
 #[test]
@@ -37,7 +37,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
             |logits: &mut dyn Iterator<Item = f32>| (logits.map(|x| x * x).sum::<f32>() / one.len() as f32).sqrt();
         let spread = size(&mut one.iter().copied());
         let difference = size(&mut one.iter().zip(&other).map(|(a, b)| a - b));
-        println!("{name}: {spread}, {difference} between two pictures");
+        println!("{name}: {spread}, {difference} between two images");
         assert!((0.1..10.0).contains(&spread), "{name}: {spread}");
         assert!(difference > 0.03 * spread, "{name} hardly sees what it is shown: {difference} of {spread}");
     }
@@ -88,7 +88,7 @@ const COUNTS: [(&str, usize, &str); 36] = [
 fn networks_cost_what_their_papers_and_torch_say() {
     let mut wrong = Vec::new();
     for (name, parameters, millions) in COUNTS {
-        let graph = zoo::named(name).unwrap().graph(&mut zoo::Blank).unwrap();
+        let graph = zoo::named(name).unwrap().graph(&mut zoo::ZeroWeights).unwrap();
         let digits = millions.split_once('.').map_or(0, |(_, digits)| digits.len());
         let got = (graph.parameters(), format!("{:.digits$}", graph.macs() as f64 / 1e6));
         if got != (parameters, millions.to_owned()) {
@@ -100,7 +100,7 @@ fn networks_cost_what_their_papers_and_torch_say() {
 
 /// What naming and counting a network that cannot be says.
 fn refused(network: Result<Network, Error>) -> Error {
-    network.and_then(|network| network.graph(&mut Blank)).map(|graph| graph.parameters()).unwrap_err()
+    network.and_then(|network| network.graph(&mut ZeroWeights)).map(|graph| graph.parameters()).unwrap_err()
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn absurd_sizes_are_refused_before_anything_is_allocated() {
     assert!(refused(Ok(v1().classes(usize::MAX))).to_string().contains("address space"));
     assert!(refused(Ok(v1().classes(1_000_000_000))).to_string().contains("too many parameters"));
     assert!(refused(Ok(v1().epsilon(-1.0))).to_string().contains("epsilon"));
-    assert!(v1().resolution(1).graph(&mut Blank).is_ok(), "a plane of one pixel is a plane");
+    assert!(v1().resolution(1).graph(&mut ZeroWeights).is_ok(), "a plane of one pixel is a plane");
 }
 
 /// A table that is valid once `stages` and `rest` are.
@@ -219,7 +219,7 @@ fn a_table_of_ones_own_builds_as_the_families_do() {
             usize::from(stages == standard)
         );
         assert_eq!(named(&format!("{}@64x0.5", path.display())).unwrap().name(), "own@64x0.5");
-        network.graph(&mut Blank).unwrap().parameters()
+        network.graph(&mut ZeroWeights).unwrap().parameters()
     });
     let stem = 3 * 9 * 16 + 2 * 16;
     let pair = |c: usize, o: usize| 9 * c + 2 * c + c * o + 2 * o;
@@ -281,7 +281,7 @@ fn the_block_list_of_an_mcunet_is_a_table() {
 fn the_published_mcunet_has_its_published_size() {
     let Some(data) = common::data() else { return };
     let path = data.join("models/torch/mcunet_320kb_1mb_176.json");
-    let graph = named(path.to_str().unwrap()).unwrap().graph(&mut Blank).unwrap();
+    let graph = named(path.to_str().unwrap()).unwrap().graph(&mut ZeroWeights).unwrap();
     assert_eq!((graph.parameters(), graph.macs()), (737_408, 81_785_520));
 }
 

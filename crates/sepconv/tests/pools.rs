@@ -49,7 +49,7 @@ fn pool() -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(3).build().unwrap()
 }
 
-/// Queues all calls at once, so that whoever waits finds others to run.
+/// Queues all calls at once, so that a waiting worker finds others to run.
 fn on_workers(pool: &ThreadPool, call: impl Fn(usize) + Sync) {
     let call = &call;
     pool.scope(|scope| (0..CALLS).for_each(|seed| scope.spawn(move |_| call(seed))));

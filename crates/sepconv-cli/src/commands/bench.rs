@@ -20,11 +20,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     compile: CompileArgs,
 
-    /// Runs that are timed
+    /// Number of timed runs
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     runs: usize,
 
-    /// Runs before those
+    /// Number of untimed runs before
     #[arg(long, value_name = "N", default_value = "5")]
     warmup: u32,
 
@@ -78,13 +78,13 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
 
     let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    let blamed = |error| given.in_file(error);
+    let with_file = |error| given.in_file(error);
     for _ in 0..args.warmup {
-        session.run(&inputs).map_err(blamed)?;
+        session.run(&inputs).map_err(with_file)?;
     }
     let mut times = Times::default();
     for _ in 0..args.runs {
-        times.add(|| session.run(&inputs).map(drop)).map_err(blamed)?;
+        times.add(|| session.run(&inputs).map(drop)).map_err(with_file)?;
     }
     let peak_memory_bytes = peak_memory();
     let plan = session.plan();

@@ -11,19 +11,19 @@ use crate::report::{self, ErrorJson, PreprocessJson, shown};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Images (PNG, JPEG, BMP, WebP), or folders of them
+    /// Images (PNG, JPEG, BMP, WebP) or folders of images
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
 
     #[command(flatten)]
     classifier: ClassifierArgs,
 
-    /// The names of the classes: one a line, or `index wnid name`; 1000 or 1001 lines for ImageNet [default: those in
+    /// Class names: one a line, or `index wnid name`; 1000 or 1001 lines for ImageNet [default: those in
     /// the model file]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
-    /// How many classes to show
+    /// Number of classes to show
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     top: usize,
 

@@ -15,11 +15,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     classifier: ClassifierArgs,
 
-    /// The folder that the pictures are in
+    /// Folder of images
     #[arg(long, value_name = "FOLDER")]
     images: PathBuf,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the
+    /// Ground truth: lines of `file index`, the index counted from 0 without a background class [default: the
     /// names of folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,

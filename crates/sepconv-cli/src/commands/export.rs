@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Where it is written (.onnx)
+    /// Output file (.onnx)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 

@@ -42,16 +42,16 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         ("L3 GB/s", Align::Right),
         ("memory GB/s", Align::Right),
     ];
-    let mut rows = vec![(1, machine.alone)];
+    let mut rows = vec![(1, machine.single_thread)];
     if machine.threads > 1 {
-        rows.push((machine.threads, machine.together));
+        rows.push((machine.threads, machine.all_threads));
     }
     let rows: Vec<_> = rows
         .into_iter()
         .map(|(threads, peaks)| {
-            let rates = [peaks.floats, peaks.bytes, peaks.near, peaks.middle, peaks.far];
-            let [floats, bytes, near, middle, far] = rates.map(|rate| format!("{rate:.0}"));
-            [threads.to_string(), floats, bytes, near, middle, far]
+            let rates = [peaks.floats, peaks.bytes, peaks.l2, peaks.l3, peaks.dram];
+            let [floats, bytes, l2, l3, dram] = rates.map(|rate| format!("{rate:.0}"));
+            [threads.to_string(), floats, bytes, l2, l3, dram]
         })
         .collect();
     report::table(out, headings, &rows)?;

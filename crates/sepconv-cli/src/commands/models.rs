@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use sepconv::zoo::{self, Blank, Network, Padding, Table, Variant};
+use sepconv::zoo::{self, Network, Padding, Table, Variant, ZeroWeights};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -9,8 +9,8 @@ use crate::report::{self, Align, count};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Every command that takes a network takes NAME[@RESOLUTION][xWIDTH]: mobilenet_v1@160x0.5. Weights are random, the \
-                        same every time, unless --weights names a file."
+    after_help = "Every command that takes a network takes NAME[@RESOLUTION][xWIDTH]: mobilenet_v1@160x0.5. Weights \
+                  are random, the same every time, unless --weights names a file."
 )]
 pub(crate) struct Args {
     /// Print JSON
@@ -43,7 +43,7 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn new(table: &'a Arc<Table>, variant: &'a Variant) -> sepconv::Result<Self> {
-        let graph = Network::new(table.clone(), &variant.name)?.graph(&mut Blank)?;
+        let graph = Network::new(table.clone(), &variant.name)?.graph(&mut ZeroWeights)?;
         Ok(Self {
             name: &variant.name,
             family: &table.title,

@@ -29,7 +29,7 @@ fn classify_names_colors() {
 fn classify_json_has_every_picture_and_one_bad_file_loses_no_answer() {
     let folder = folder("classify_json");
     paint(&folder.join("good.png"), [10, 140, 5]);
-    fs::write(folder.join("bad.jpg"), "no picture").unwrap();
+    fs::write(folder.join("bad.jpg"), "no image").unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
     let args = ["classify", &path("bad.jpg"), &path("gone.png"), &path("good.png"), "--top", "2", "--json", "--model"];
     let outcome = sepconv(args.into_iter().chain([example("colors.onnx").as_str()]));
@@ -79,7 +79,7 @@ fn evaluate_counts_right_answers() {
     assert_eq!(text.code, Some(0));
     assert!(text.out.starts_with("network     ") && text.out.contains("colors.onnx\n"), "{}", text.out);
     assert!(text.out.contains("\npreprocess  raw: px, resize-crop (from --preprocess)\ntop-1       "), "{}", text.out);
-    // Numbers that the network was not made for: every picture looks white to it.
+    // Numbers that the network was not made for: every image looks white to it.
     assert!(text.err.ends_with("      3/3 top-1 0.0 %\n"), "{}", text.err);
 
     fs::write(&labels, "r.png 2\ngone.png 1\n").unwrap();

@@ -22,8 +22,8 @@ fn every_step_has_its_time_and_its_bound() {
     let sum_of_blocks: f64 = json["blocks"].as_array().unwrap().iter().map(|block| block["ms"].as_f64().unwrap()).sum();
     assert!((sum("ms") - sum_of_blocks).abs() < 1e-9);
     for step in steps {
-        let bound = step["bound"].as_str().unwrap();
-        assert!(["arithmetic", "L2", "L3", "memory", "latency"].contains(&bound), "{bound}");
+        let bottleneck = step["bottleneck"].as_str().unwrap();
+        assert!(["arithmetic", "L2", "L3", "memory", "latency"].contains(&bottleneck), "{bottleneck}");
         assert!(!step["layers"].as_array().unwrap().is_empty());
     }
 
@@ -40,15 +40,15 @@ fn every_step_has_its_time_and_its_bound() {
     let kept = fs::read_to_string(folder.join("sepconv/machine.json")).unwrap();
     let text = run(&usual);
     assert_eq!(text.code, Some(0), "{}", text.err);
-    assert!(text.out.contains("% peak  bound") && text.out.contains("\nwhole   "), "{}", text.out);
+    assert!(text.out.contains("% peak  bottleneck") && text.out.contains("\nwhole   "), "{}", text.out);
     assert_eq!(fs::read_to_string(folder.join("sepconv/machine.json")).unwrap(), kept);
 
     // A broken file is measured over.
     fs::write(folder.join("sepconv/machine.json"), "{").unwrap();
     let machine = run(&["machine", "--threads", "1", "--json"]).json();
-    let alone = &machine["alone"];
-    for rate in ["floats", "bytes", "near", "middle", "far"] {
-        assert!(alone[rate].as_f64().unwrap() > 0.0, "{machine}");
+    let single_thread = &machine["single_thread"];
+    for rate in ["floats", "bytes", "l2", "l3", "dram"] {
+        assert!(single_thread[rate].as_f64().unwrap() > 0.0, "{machine}");
     }
     assert!(fs::read_to_string(folder.join("sepconv/machine.json")).unwrap().len() > 2);
 

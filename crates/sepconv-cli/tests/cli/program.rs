@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is told where a file does not say how images are normalized.
+/// The warning for a file without pre-processing.
 pub(crate) const ASSUMED: &str = "warning: assuming --preprocess torch: the model file does not say how images are normalized, and a wrong \
                                   guess costs accuracy\n";
 
@@ -57,13 +57,13 @@ pub(crate) fn folder(test: &str) -> PathBuf {
     folder
 }
 
-/// Writes a picture of one color and of this width and height.
+/// Writes an image of one color and of this width and height.
 pub(crate) fn paint_large(path: &Path, [width, height]: [usize; 2], color: [u8; 3]) {
     let image = sepconv::Image::from_rgb(width, height, color.repeat(width * height)).unwrap();
     std::fs::write(path, image.to_png()).unwrap();
 }
 
-/// Writes a picture of one color.
+/// Writes an image of one color.
 pub(crate) fn paint(path: &Path, color: [u8; 3]) {
     paint_large(path, [50, 40], color);
 }

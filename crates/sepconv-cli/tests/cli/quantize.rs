@@ -1,4 +1,4 @@
-//! `quantize` on a network of the project's own making and painted pictures.
+//! `quantize` on a network of the project's own making and painted images.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use crate::program::{ASSUMED, Outcome, example, folder, paint, program, sepconv}
 /// What `colors.onnx` tells apart, in the order of its classes.
 const COLOURS: [[u8; 3]; 6] = [[5, 5, 5], [250, 250, 250], [220, 30, 20], [10, 140, 5], [10, 20, 250], [240, 230, 30]];
 
-/// A folder with a picture of each color in `pictures`, the right answers beside it, and nothing in `out`.
+/// A folder with an image of each color in `images`, the right answers beside it, and nothing in `out`.
 struct Desk {
     folder: PathBuf,
 }
@@ -166,7 +166,7 @@ fn a_wanted_ratio_keeps_layers_float_and_tells_how_each_does_alone() {
 #[test]
 fn what_is_not_accurate_enough_is_told_and_not_written() {
     let desk = Desk::new("quantize_accuracy");
-    // Numbers that the network was not made for: it takes every picture for the same color.
+    // Numbers that the network was not made for: it takes every image for the same color.
     let mistaken = ["--preprocess", "raw", "--min-accuracy", "50.5"];
     let outcome = desk.evaluated(&mistaken);
     assert_eq!((outcome.code, desk.written()), (Some(3), vec![]), "{}", outcome.err);
@@ -257,7 +257,7 @@ fn files_at_fault_are_told_and_nothing_is_written() {
     told(desk.evaluated(&[]), "error: file cannot be read");
     fs::write(desk.path("labels.txt"), "0.png 6\n").unwrap();
     told(desk.evaluated(&[]), "error: labels name a class that the network does not have");
-    fs::write(desk.path("pictures/3.png"), "no picture").unwrap();
+    fs::write(desk.path("pictures/3.png"), "no image").unwrap();
     told(desk.quantize(&[]), "error: not an image");
 }
 

@@ -22,9 +22,9 @@ fn network(inputs: &[&str], outputs: &[&str], kind: i64, dims: &[i64]) -> Vec<u8
 }
 
 /// A folder with a network in it.
-struct Place(PathBuf);
+struct Spot(PathBuf);
 
-impl Place {
+impl Spot {
     fn new(test: &str, network: &[u8]) -> Self {
         let folder = folder(test);
         fs::write(folder.join("net.onnx"), network).unwrap();
@@ -54,7 +54,7 @@ fn pair(a: f32, b: f32) -> Tensor {
 #[test]
 fn outputs_are_written_under_exactly_their_names() {
     for names in [["Identity:0", "Identity_1:0"], ["/a/b", "a/b"], ["c\\d", "c/d"], ["../x", "x"], ["ä:0", "ö:0"]] {
-        let place = Place::new("run_names", &network(&["p", "q"], &names, F32, &[2]));
+        let place = Spot::new("run_names", &network(&["p", "q"], &names, F32, &[2]));
         let arrays = place.arrays(&[("p", pair(1.0, -2.0)), ("q", pair(-3.0, 4.0))]);
         let expected = [(names[0].to_owned(), pair(1.0, 0.0)), (names[1].to_owned(), pair(0.0, 4.0))];
         assert_eq!(arrays, expected);
@@ -64,14 +64,13 @@ fn outputs_are_written_under_exactly_their_names() {
 #[test]
 fn an_output_that_is_listed_twice_is_written_once() {
     let graph = Message::default().message(1, &node("Relu", &["x"], &["y"])).message(11, &value("x", F32, &[2]));
-    let place =
-        Place::new("run_twice", &file(&graph.messages(12, &[value("y", F32, &[2]), value("y", F32, &[2])]), 18));
+    let place = Spot::new("run_twice", &file(&graph.messages(12, &[value("y", F32, &[2]), value("y", F32, &[2])]), 18));
     assert_eq!(place.arrays(&[("x", pair(1.0, -2.0))]), [("y".to_owned(), pair(1.0, 0.0))]);
 }
 
 #[test]
 fn inputs_are_given_by_name_or_by_position() {
-    let place = Place::new("run_inputs", &network(&["in:0", "in:1"], &["a", "b"], F32, &[2]));
+    let place = Spot::new("run_inputs", &network(&["in:0", "in:1"], &["a", "b"], F32, &[2]));
     let (x, y) = (pair(1.0, 2.0), pair(10.0, 20.0));
     let expected = [("a".to_owned(), x.clone()), ("b".to_owned(), y.clone())];
     assert_eq!(place.arrays(&[("in:1", y.clone()), ("in:0", x.clone())]), expected);
@@ -84,7 +83,7 @@ fn inputs_are_given_by_name_or_by_position() {
 
 #[test]
 fn several_outputs_do_not_fit_one_array() {
-    let place = Place::new("run_several", &network(&["x"], &["a", "b"], F32, &[2]));
+    let place = Spot::new("run_several", &network(&["x"], &["a", "b"], F32, &[2]));
     let outcome = place.run(&[("x", pair(1.0, 2.0))], "y.npy");
     assert_eq!(outcome.code, Some(2));
     assert!(
@@ -98,7 +97,7 @@ fn several_outputs_do_not_fit_one_array() {
 /// NumPy reads back what ONNX declares, though sepconv computes in f32.
 #[test]
 fn outputs_have_the_type_that_the_file_declares() {
-    let place = Place::new("run_f16", &network(&["x"], &["y"], F16, &[2]));
+    let place = Spot::new("run_f16", &network(&["x"], &["y"], F16, &[2]));
     let outcome = place.run(&[("x", pair(1.5, -2.0))], "y.npy");
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     let bytes = fs::read(place.0.join("y.npy")).unwrap();
@@ -108,7 +107,7 @@ fn outputs_have_the_type_that_the_file_declares() {
 
 #[test]
 fn sizes_that_the_file_leaves_open_are_those_of_the_input() {
-    let place = Place::new("run_open_sizes", &network(&["x"], &["y"], F32, &[-1, 2]));
+    let place = Spot::new("run_open_sizes", &network(&["x"], &["y"], F32, &[-1, 2]));
     for batch in [1, 3] {
         let x = Tensor::f32([batch, 2], vec![1.0; 2 * batch]).unwrap();
         assert_eq!(place.arrays(&[("x", x.clone())]), [("y".to_owned(), x)]);

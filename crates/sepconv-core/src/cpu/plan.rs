@@ -8,7 +8,7 @@ use sepconv_kernels::Isa;
 use super::aligned::{self, Aligned};
 use super::arena::Arena;
 use super::lower::StepKernel;
-use super::planner::{Place, Planner};
+use super::planner::{Planner, StepBuffers};
 use super::schedule::{is_global_mean, schedule, unfused};
 use super::weights::WeightLayout;
 use crate::analysis::{Block, blocks};
@@ -137,8 +137,8 @@ impl Plan {
             let Some(out) = out.filter(|_| node.op.operator().aliasing() != Aliasing::Always) else { continue };
             let before = || schedule.iter().position(|before| before.mean == Some(last));
             let row_means = is_global_mean(node).then(before).flatten().and_then(|group| arena.means(group));
-            let place = Place { out, row_means, means: arena.means(number) };
-            let (mut step, mut described) = planner.step(&scheduled.group, place)?;
+            let buffers = StepBuffers { out, row_means, means: arena.means(number) };
+            let (mut step, mut described) = planner.step(&scheduled.group, buffers)?;
             for (layer, node) in described.iter_mut().zip(scheduled.group.nodes()) {
                 layer.step = steps.len();
                 layer.block = blocks.iter().position(|block| block.nodes.contains(&node));

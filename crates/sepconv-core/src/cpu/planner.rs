@@ -26,7 +26,7 @@ pub(super) struct Planner<'a, 'g> {
 }
 
 /// Where a step finds and leaves its data in the arena.
-pub(super) struct Place {
+pub(super) struct StepBuffers {
     pub(super) out: Range<usize>,
     /// The means of the operand's rows, where the step before leaves them.
     pub(super) row_means: Option<Range<usize>>,
@@ -46,15 +46,15 @@ const GATED: &str = "the gate scales the weights, which are fewer than the pixel
 
 impl<'g> Planner<'_, 'g> {
     /// The step that runs the nodes of a group, and a description of each.
-    pub(super) fn step(&mut self, group: &Group<'g>, place: Place) -> Result<(Step, Vec<Layer>)> {
+    pub(super) fn step(&mut self, group: &Group<'g>, buffers: StepBuffers) -> Result<(Step, Vec<Layer>)> {
         let Fused { kernel, name, mut layers, operands } = match group {
-            Group::Single(node) => self.single(*node, &place)?,
-            Group::Chain(convs) => self.chain(convs, &place)?,
+            Group::Single(node) => self.single(*node, &buffers)?,
+            Group::Chain(convs) => self.chain(convs, &buffers)?,
             #[cfg(feature = "int8")]
-            Group::ChainInt8(convs) => self.chain(convs, &place)?,
-            Group::Gated(gated) => self.gated(gated, &place)?,
+            Group::ChainInt8(convs) => self.chain(convs, &buffers)?,
+            Group::Gated(gated) => self.gated(gated, &buffers)?,
         };
-        let Place { out, row_means, means } = place;
+        let StepBuffers { out, row_means, means } = buffers;
         let dtype = self.graph.value(self.graph.nodes[group.last()].output).dtype;
         let elements = out.len() / dtype.size();
         let item_len = kernel.kernel().work_item_len(self.isa, elements).max(1);
@@ -63,25 +63,25 @@ impl<'g> Planner<'_, 'g> {
         let operands = match row_means {
             Some(means) => vec![BufferRef::Arena(means)],
             // Results within the group have no place.
-            None => operands.into_iter().filter_map(|id| self.place(id)).collect(),
+            None => operands.into_iter().filter_map(|id| self.buffer(id)).collect(),
         };
         Ok((Step { kernel, name, layers: 0..0, operands, out, means, dtype, item_len, threads }, layers))
     }
 
-    fn single(&mut self, node: usize, place: &Place) -> Result<Fused> {
-        let choice = self.lower(node, place, |lowering| lowering.select_kernel())?;
+    fn single(&mut self, node: usize, buffers: &StepBuffers) -> Result<Fused> {
+        let choice = self.lower(node, buffers, |lowering| lowering.select_kernel())?;
         let layers = vec![self.layer(node, &choice)];
         let KernelChoice { kernel, operands, name, .. } = choice;
         Ok(Fused { kernel, name, layers, operands })
     }
 
-    fn chain<T: ConvElement>(&mut self, convs: &[ConvNode<'g, T>], place: &Place) -> Result<Fused>
+    fn chain<T: ConvElement>(&mut self, convs: &[ConvNode<'g, T>], buffers: &StepBuffers) -> Result<Fused>
     where
         StepKernel: From<FusedChain<T>>,
     {
         let (mut kernels, mut layers, mut operands) = (Vec::new(), Vec::new(), Vec::new());
         for ConvNode { index, conv, .. } in convs {
-            let choice = self.lower(*index, place, |lowering| T::select_layer(conv, lowering))?;
+            let choice = self.lower(*index, buffers, |lowering| T::select_layer(conv, lowering))?;
             layers.push(self.layer(*index, &choice));
             operands.extend(choice.operands);
             kernels.push(choice.kernel);
@@ -91,10 +91,10 @@ impl<'g> Planner<'_, 'g> {
         Ok(Fused { kernel: chain.into(), name: "fused_chain".to_owned(), layers, operands })
     }
 
-    fn gated(&mut self, gated: &Gated<'g>, place: &Place) -> Result<Fused> {
+    fn gated(&mut self, gated: &Gated<'g>, buffers: &StepBuffers) -> Result<Fused> {
         let Gated { product, gate, projection, conv } = *gated;
-        let scale = self.lower(product, place, |lowering| Ok(lowering.choice((), "gate", GATED)))?;
-        let project = self.lower(projection, place, |lowering| select_gated(conv, gate, lowering))?;
+        let scale = self.lower(product, buffers, |lowering| Ok(lowering.choice((), "gate", GATED)))?;
+        let project = self.lower(projection, buffers, |lowering| select_gated(conv, gate, lowering))?;
         let layers = vec![self.layer(product, &scale), self.layer(projection, &project)];
         let operands = [scale.operands, project.operands].concat();
         Ok(Fused { kernel: project.kernel.into(), name: format!("gated {}", project.name), layers, operands })
@@ -104,7 +104,7 @@ impl<'g> Planner<'_, 'g> {
     fn lower<K>(
         &mut self,
         node: usize,
-        place: &Place,
+        buffers: &StepBuffers,
         select: impl FnOnce(&mut Lowering<'_, 'g>) -> Result<KernelChoice<K>>,
     ) -> Result<KernelChoice<K>> {
         let (graph, node) = (self.graph, &self.graph.nodes[node]);
@@ -112,8 +112,8 @@ impl<'g> Planner<'_, 'g> {
             graph,
             node,
             isa: self.isa,
-            in_place: self.arena.range(node.inputs[0]).as_ref() == Some(&place.out),
-            has_row_means: place.row_means.is_some(),
+            in_place: self.arena.range(node.inputs[0]).as_ref() == Some(&buffers.out),
+            has_row_means: buffers.row_means.is_some(),
             weights: &mut self.weights,
         };
         let computed = |&id: &ValueId| graph.value(id).constant.is_none() && graph.value(id).dtype == DType::I64;
@@ -156,7 +156,7 @@ impl<'g> Planner<'_, 'g> {
     }
 
     /// Where an operand is found; a constant gets a place among the weights.
-    fn place(&mut self, id: ValueId) -> Option<BufferRef> {
+    fn buffer(&mut self, id: ValueId) -> Option<BufferRef> {
         let value = self.graph.value(id);
         match (self.arena.range(id), &value.constant) {
             (Some(range), _) => Some(BufferRef::Arena(range)),

@@ -43,17 +43,17 @@ impl Operator for Dequantize {
     }
 
     fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor> {
-        let real = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
+        let dequantized = |(q, (scale, zero)): (i64, (f32, i32))| q.wrapping_sub(zero.into()) as f32 * scale;
         let params = self.0.of_elements(self.0.inner_len(output), 0);
-        let reals: Vec<f32> = match inputs[0].data() {
-            Data::U8(x) => x.iter().map(|&q| q.into()).zip(params).map(real).collect(),
-            Data::I8(x) => x.iter().map(|&q| q.into()).zip(params).map(real).collect(),
-            Data::I64(x) => x.iter().copied().zip(params).map(real).collect(),
+        let dequantized: Vec<f32> = match inputs[0].data() {
+            Data::U8(x) => x.iter().map(|&q| q.into()).zip(params).map(dequantized).collect(),
+            Data::I8(x) => x.iter().map(|&q| q.into()).zip(params).map(dequantized).collect(),
+            Data::I64(x) => x.iter().copied().zip(params).map(dequantized).collect(),
             Data::F32(_) => {
                 return Err(Error::unsupported("operand has the wrong dtype").expected(self.0.dtype, DType::F32));
             }
         };
-        Tensor::f32(output.to_vec(), reals)
+        Tensor::f32(output.to_vec(), dequantized)
     }
 
     fn permuted(&self, order: &[usize], rank: usize) -> Option<(Op, Vec<usize>)> {

@@ -102,8 +102,8 @@ impl Operator for QConv2d {
         let o = output.last();
         match &self.output {
             QConvOutput::F32 => {
-                let reals = (0..output.elements()).map(|i| accumulator(i) as f32 * scale[i % o]);
-                Tensor::f32(output.to_vec(), reals.collect::<Vec<_>>())
+                let dequantized = (0..output.elements()).map(|i| accumulator(i) as f32 * scale[i % o]);
+                Tensor::f32(output.to_vec(), dequantized.collect::<Vec<_>>())
             }
             QConvOutput::U8 { requantize, lut, residual } => {
                 let lut = lut.as_ref().map(|lut| &*lut.table);

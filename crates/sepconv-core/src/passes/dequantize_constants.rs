@@ -5,7 +5,7 @@ pub(super) fn dequantize_constants(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
         let Op::Dequantize(_) = node.op else { return Ok(None) };
         let Some(integers) = rewriter.builder.constant_of(node.inputs[0]).cloned() else { return Ok(None) };
-        let reals = node.op.evaluate(&[&integers], integers.shape())?;
-        rewriter.builder.constant(&node.name, reals).map(Some)
+        let dequantized = node.op.evaluate(&[&integers], integers.shape())?;
+        rewriter.builder.constant(&node.name, dequantized).map(Some)
     })
 }

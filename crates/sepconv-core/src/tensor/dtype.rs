@@ -3,14 +3,14 @@ use core::fmt;
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
-    /// What flows through a network of floats.
+    /// Weights and activations of f32 networks.
     F32,
-    /// What is computed while importing: shapes, axes, indices. Readers widen every wider integer type to it. Also
-    /// the biases of integer layers.
+    /// Shapes, axes and indices, which are computed while importing; readers convert every other integer type to it.
+    /// Also the biases of int8 layers.
     I64,
-    /// Bytes that stand for real numbers; see [`QuantParams`](crate::op::QuantParams).
+    /// Quantized, unsigned; see [`QuantParams`](crate::op::QuantParams).
     U8,
-    /// Signed bytes that stand for real numbers.
+    /// Quantized, signed.
     I8,
 }
 
@@ -24,7 +24,7 @@ impl DType {
         }
     }
 
-    /// Whether elements are the bytes of a quantized tensor.
+    /// Returns true for the dtypes of quantized tensors.
     pub fn is_int8(self) -> bool {
         matches!(self, Self::U8 | Self::I8)
     }

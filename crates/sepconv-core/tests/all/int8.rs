@@ -135,9 +135,9 @@ fn random_move(net: &mut Net, x: ValueId) -> ValueId {
                 QuantParams { dtype, scale, zero_point, axis }
             };
             let (from, to) = (parameters(), parameters());
-            let reals = net.node(Dequantize(from), &[x]);
-            let reals = net.node(UnaryFunction::Neg, &[reals]);
-            net.node(Quantize(to), &[reals])
+            let dequantized = net.node(Dequantize(from), &[x]);
+            let dequantized = net.node(UnaryFunction::Neg, &[dequantized]);
+            net.node(Quantize(to), &[dequantized])
         }
     }
 }
@@ -275,10 +275,10 @@ fn random_layers() {
             let y = random_layer(&mut net, x, &values);
             values.push(y);
         }
-        let reals = random_kind(&mut net, values[6]);
-        let reals = net.qconv_to(values[6], reals, None, QConvOutput::F32);
+        let dequantized = random_kind(&mut net, values[6]);
+        let dequantized = net.qconv_to(values[6], dequantized, None, QConvOutput::F32);
         let input = Random(seed + 1000).byte_tensor(&dims, DType::U8);
-        check(net.finish(&[values[6], values[3], reals]), &[input]);
+        check(net.finish(&[values[6], values[3], dequantized]), &[input]);
     }
 }
 
@@ -391,7 +391,8 @@ fn fused_blocks_of_bytes_equal_their_layers() {
 /// What leaves the range of bytes is clamped, halves go to the even neighbor, and what is not a number is the least.
 #[test]
 fn quantizing_rounds_and_clamps() {
-    let reals = [0.5, 1.5, 2.5, -0.5, 127.5, 128.5, -128.5, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    let dequantized =
+        [0.5, 1.5, 2.5, -0.5, 127.5, 128.5, -128.5, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
     for dtype in [DType::U8, DType::I8] {
         let mut net = Net::new(1);
         let x = net.input(&[12]);
@@ -400,10 +401,10 @@ fn quantizing_rounds_and_clamps() {
         let z = net.node(Dequantize(QuantParams::per_tensor(dtype, 1.0, zero_point)), &[y]);
         let graph = net.finish(&[z]);
         let mut session = Session::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
-        let result = session.run(&[&Tensor::f32([12], reals).unwrap()], &Serial).unwrap();
+        let result = session.run(&[&Tensor::f32([12], dequantized).unwrap()], &Serial).unwrap();
         let expected = [0.0, 2.0, 2.0, 0.0, 128.0, 128.0, 0.0, 255.0, 0.0, 255.0, 0.0, 0.0];
         assert_eq!(result[0].as_f32().unwrap(), expected, "{dtype}");
-        check(graph, &[Tensor::f32([12], reals).unwrap()]);
+        check(graph, &[Tensor::f32([12], dequantized).unwrap()]);
     }
 }
 

@@ -85,8 +85,8 @@ fn what_passes_will_fold_is_limited() {
         let mut builder = sepconv_core::Builder::new(limits);
         let bytes = builder.constant("bytes", Tensor::u8([1, 100, 100, 1], vec![1; 10_000])?)?;
         for i in 0..nodes {
-            let real = builder.node("real", Dequantize(QuantParams::per_tensor(DType::U8, 0.5, 0)), &[bytes])?;
-            let result = builder.node("relu", Activation::Relu, &[real])?;
+            let dequantized = builder.node("real", Dequantize(QuantParams::per_tensor(DType::U8, 0.5, 0)), &[bytes])?;
+            let result = builder.node("relu", Activation::Relu, &[dequantized])?;
             builder.output(&format!("{i}"), result);
         }
         Ok::<_, sepconv_core::Error>(())

@@ -153,7 +153,7 @@ fn shared_values_stay() {
     insta::assert_snapshot!(check(graph, 12));
 }
 
-/// Pictures that are scaled before they are transposed enter transposed too.
+/// Images that are scaled before they are transposed enter transposed too.
 #[test]
 fn inputs_enter_in_the_order_that_is_wanted_later() {
     let mut net = Net::new(15);

@@ -5,7 +5,8 @@ use sepconv_core::{Error, Result};
 
 use super::proto::{AttributeProto, TensorProto};
 
-/// A node's attributes. Remembers which were asked for: one that nobody asked for would change the result unnoticed.
+/// A node's attributes. Remembers which were read: an attribute that no import function reads could change the result
+/// unnoticed.
 pub(super) struct Attributes<'a> {
     list: &'a [AttributeProto],
     read: Vec<Cell<bool>>,

@@ -1,4 +1,4 @@
-//! A reader of FlatBuffers (<https://flatbuffers.dev/internals>) over bytes that nobody vouches for.
+//! A reader of FlatBuffers (<https://flatbuffers.dev/internals>) over untrusted bytes.
 //!
 //! A buffer is tables, vectors and strings that point forwards to each other, and vtables that say where a table keeps
 //! each field. Every position is checked when it is followed, nothing is allocated, and nothing is followed unless a

@@ -72,7 +72,7 @@ pub(super) struct Importer<'a> {
     /// What is known of each tensor of the file.
     values: Vec<Option<ValueId>>,
     /// The real numbers that its bytes stand for, once they are asked for.
-    reals: Vec<Option<ValueId>>,
+    dequantized: Vec<Option<ValueId>>,
     /// Values whose pixels are dealt out to the images of a batch.
     pub(super) dealt: HashMap<ValueId, Dealt>,
     operands: usize,
@@ -87,10 +87,10 @@ impl<'a> Importer<'a> {
             return Err(Error::limit("graph has too many nodes")
                 .expected(format_args!("at most {}", options.limits.max_nodes), operators.len()));
         }
-        let (values, reals) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
+        let (values, dequantized) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(options.limits);
         let (limits, dealt) = (options.limits, HashMap::new());
-        let mut importer = Self { model, graph, builder, limits, values, reals, dealt, operands: 0 };
+        let mut importer = Self { model, graph, builder, limits, values, dequantized, dealt, operands: 0 };
         importer.check_operators()?;
         importer.inputs(inputs, options)?;
         for (index, table) in operators.iter().enumerate() {
@@ -155,19 +155,19 @@ impl<'a> Importer<'a> {
         })
     }
 
-    /// The real numbers that a tensor of the file stands for: its own, or what its bytes are dequantized to.
-    pub(super) fn real(&mut self, index: i32) -> Result<ValueId> {
+    /// A tensor of the file in f32, dequantized if it is int8.
+    pub(super) fn dequantized(&mut self, index: i32) -> Result<ValueId> {
         let value = self.value(index)?;
         let index = tensor_index(index)?;
-        if let Some(Some(real)) = self.reals.get(index) {
-            return Ok(*real);
+        if let Some(Some(dequantized)) = self.dequantized.get(index) {
+            return Ok(*dequantized);
         }
         let tensor = self.graph.tensor(index)?;
         let name = tensor.name()?;
-        let real = self.dequantize(&tensor, &name, value);
-        let real = real.map_err(|error| error.at(format!("tensor {index} {name:?}")))?;
-        self.reals[index] = Some(real);
-        Ok(real)
+        let dequantized = self.dequantize(&tensor, &name, value);
+        let dequantized = dequantized.map_err(|error| error.at(format!("tensor {index} {name:?}")))?;
+        self.dequantized[index] = Some(dequantized);
+        Ok(dequantized)
     }
 
     fn dequantize(&mut self, tensor: &TensorInfo, name: &str, value: ValueId) -> Result<ValueId> {

@@ -59,7 +59,7 @@ impl Node<'_, '_> {
 
     /// The operand at `index`, if there is one.
     pub(super) fn optional(&mut self, index: usize) -> Result<Option<ValueId>> {
-        self.tensor(index).map(|tensor| self.importer.real(tensor)).transpose()
+        self.tensor(index).map(|tensor| self.importer.dequantized(tensor)).transpose()
     }
 
     /// Whether there is an operand at `index`.

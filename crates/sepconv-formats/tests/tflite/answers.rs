@@ -135,7 +135,7 @@ fn keywords_are_spotted_in_bytes() {
     assert_eq!((interpreted, planned), (447, 447));
 }
 
-/// Every second picture shows somebody. LiteRT's reference kernels see as many.
+/// Every second image shows somebody. LiteRT's reference kernels see as many.
 #[test]
 fn people_are_seen() {
     let Some(graph) = graph("vww_96_int8") else { return };
@@ -146,7 +146,7 @@ fn people_are_seen() {
     assert_eq!(right.count(), 82);
 }
 
-/// The top left corners of seven pictures. LiteRT's reference kernels see the same classes in them.
+/// The top left corners of seven images. LiteRT's reference kernels see the same classes in them.
 #[test]
 fn small_pictures_are_classified() {
     let (Some(graph), Some(images)) = (graph("cifar10_resnet8_int8"), array("golden/inputs_8x128x128x3_u8.npy")) else {
@@ -160,7 +160,7 @@ fn small_pictures_are_classified() {
     assert_eq!(classes.collect::<Vec<_>>(), [3, 6, 3, 2, 8, 9, 0]);
 }
 
-/// The two pictures that come with this file. Their pixels are fed as they are, read as signed bytes, as the file's own
+/// The two images that come with this file. Their pixels are fed as they are, read as signed bytes, as the file's own
 /// test does; a bitmap begins with its last row.
 #[test]
 fn a_person_is_told_from_none() {

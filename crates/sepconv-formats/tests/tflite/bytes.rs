@@ -175,8 +175,8 @@ fn padding_is_made_of_the_byte_that_stands_for_zero() {
     // scale.
     assert_eq!(pad(&[x(), pairs()], Tensor::u8(&[5], 1.0, 6)), (2, u8(&[5], &[6, 3, 102, 6, 6])));
     assert_eq!(pad(&[x(), pairs(), byte(2.0, 9)], x()), (2, u8(&[5], &[15, 1, 200, 15, 15])));
-    let real = Tensor::floats(&[], &[1.0]);
-    assert_eq!(pad(&[x(), pairs(), real], Tensor::u8(&[5], 1.0, 6)), (2, u8(&[5], &[7, 3, 102, 7, 7])));
+    let dequantized = Tensor::floats(&[], &[1.0]);
+    assert_eq!(pad(&[x(), pairs(), dequantized], Tensor::u8(&[5], 1.0, 6)), (2, u8(&[5], &[7, 3, 102, 7, 7])));
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn activations_are_bytes_with_one_scale() {
         "4-bit activations are not supported\n  --> input \"t0\"\n   = expected bytes, got 4-bit integers"
     );
     let unknown = || Tensor { kind: 9, ..Tensor::open(&[2, 3]) };
-    let text = "bytes do not say which real numbers they stand for\n  --> ";
+    let text = "quantized tensor has no scale\n  --> ";
     assert_eq!(error(unknown(), plain(&[2, 3])), format!("{text}tensor 0 \"t0\"\n   = expected a scale, got none"));
     assert_eq!(error(plain(&[2, 3]), unknown()), format!("{text}node \"t1\" (RELU)\n   = expected a scale, got none"));
 }

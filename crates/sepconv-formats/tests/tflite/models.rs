@@ -68,7 +68,7 @@ fn networks_of_floats_become_graphs() {
 }
 
 /// A quantized file: the type, scale and zero point of its input and of its output, its parameters and its cost. These
-/// two are those of the same network of floats.
+/// two are those of the same f32 network.
 type Quantized = (&'static str, (DType, f32, i32), (DType, f32, i32), usize, u64);
 
 const QUANTIZED: &[Quantized] = &[
@@ -141,8 +141,8 @@ fn quantized_networks_become_graphs() {
         }
         // Whatever computes with real numbers takes them from bytes and leaves bytes.
         let moves = |op: &Op| matches!(op, Op::Reshape(_) | Op::Pad(_));
-        let real = |node: &&Node| !moves(&node.op) && !matches!(node.op, Op::Quantize(_) | Op::Dequantize(_));
-        for node in graph.nodes().iter().filter(real) {
+        let dequantized = |node: &&Node| !moves(&node.op) && !matches!(node.op, Op::Quantize(_) | Op::Dequantize(_));
+        for node in graph.nodes().iter().filter(dequantized) {
             let makers = node.inputs.iter().map(|&id| graph.nodes().iter().find(|maker| maker.output == id));
             let dequantized = |maker: Option<&Node>| maker.is_none_or(|maker| matches!(maker.op, Op::Dequantize(_)));
             assert!(makers.into_iter().all(dequantized), "{name}: {}", node.name);

@@ -114,7 +114,7 @@ fn panels_used_one_at_a_time_give_the_same() {
 fn stays_within_the_bound_on_real_numbers() {
     let mut lcg = Lcg(3);
     let window = Window { stride: [2; 2], before: [1; 2], after: [1; 2], ..Window::new(5, 5) };
-    let mut case = Case::new(conv(window, [11, 31, 7], 20, 1), true, |length| lcg.reals(length));
+    let mut case = Case::new(conv(window, [11, 31, 7], 20, 1), true, |length| lcg.f32_vec(length));
     let want = case.want(Activation::Identity);
     let got: Vec<_> = variants().map(|(isa, tile)| case.got(isa, tile, Activation::Identity, 1)).collect();
     for data in [&mut case.x, &mut case.weights, &mut case.bias].into_iter().chain(&mut case.residual) {

@@ -112,7 +112,7 @@ fn stays_within_the_bound_on_real_numbers() {
     let mut lcg = Lcg(3);
     let window = Window { stride: [2; 2], before: [1; 2], ..Window::new(4, 4) };
     let conv = ConvGeometry { window, input: [9, 17, 24], output: [18, 34, 21], groups: 1 };
-    let mut case = Case::new(conv, |length| lcg.reals(length));
+    let mut case = Case::new(conv, |length| lcg.f32_vec(length));
     let want = case.want(Activation::Identity);
     let got: Vec<_> = variants().map(|(isa, tile)| case.got(isa, tile, Activation::Identity, 5)).collect();
     for data in [&mut case.x, &mut case.weights, &mut case.bias] {

@@ -68,7 +68,7 @@ fn known_values() {
 
 #[test]
 fn unary_reads_one_slice_and_writes_another() {
-    let x = Lcg(1).reals(50);
+    let x = Lcg(1).f32_vec(50);
     for isa in Isa::available_f32() {
         let mut out = [f32::NAN; 50];
         unary(isa, Unary::Neg, &x, &mut out);

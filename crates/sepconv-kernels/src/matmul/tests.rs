@@ -26,7 +26,7 @@ fn real_numbers_stay_within_the_stated_bound() {
     let mut lcg = Lcg(2);
     for isa in Isa::available_f32() {
         for [m, k, n] in SHAPES {
-            let (a, b) = (lcg.reals(m * k), lcg.reals(k * n));
+            let (a, b) = (lcg.f32_vec(m * k), lcg.f32_vec(k * n));
             let (mut got, mut expected) = (vec![f32::NAN; m * n], vec![f32::NAN; m * n]);
             matmul(isa, m, k, n, &a, &b, &mut got);
             reference(m, k, n, &a, &b, &mut expected);

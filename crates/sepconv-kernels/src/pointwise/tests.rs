@@ -89,7 +89,7 @@ fn stays_within_the_bound_on_real_numbers() {
     let mut lcg = Lcg(3);
     for (isa, tile) in variants() {
         for (m, k, n) in [(29, 576, 96), (1, 1280, 100), (15, 19, 40)] {
-            let case = Case::new(m, k, n, true, |length| lcg.reals(length));
+            let case = Case::new(m, k, n, true, |length| lcg.f32_vec(length));
             let (got, want) = (case.got(isa, tile, Activation::Identity), case.want(Activation::Identity));
             let absolute = case.absolute().want(Activation::Identity);
             assert_within_bound(&got, &want, &absolute, k, &std::format!("{isa} {tile:?} {m}x{k}x{n}"));
@@ -118,7 +118,7 @@ fn dividing_the_pixels_changes_no_bit() {
     let mut lcg = Lcg(5);
     for (isa, tile) in variants() {
         let (m, k, n) = (37, 50, 21);
-        let case = Case::new(m, k, n, false, |length| lcg.reals(length));
+        let case = Case::new(m, k, n, false, |length| lcg.f32_vec(length));
         let whole = case.got(isa, tile, Activation::HardSwish);
         for first in [1, 6, 14, 36] {
             let part = |range: core::ops::Range<usize>| {

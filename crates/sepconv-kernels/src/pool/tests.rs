@@ -73,7 +73,7 @@ fn a_ring_of_rows_serves_as_well() {
     let window = Window { stride: [2, 1], before: [1, 1], after: [1, 1], ..Window::new(3, 3) };
     let shape = ConvGeometry::depthwise(window, [9, 5, 19], [5, 5, 19]);
     let row = 5 * 19;
-    let x = lcg.reals(9 * row);
+    let x = lcg.f32_vec(9 * row);
     for isa in Isa::available_f32() {
         let expected = run(isa, PoolKind::Max, &shape, &x);
         for y in 0..5usize {
@@ -99,7 +99,7 @@ fn global_average_is_the_mean() {
             global_average_reference(c, &x, &mut expected);
             assert_eq!(got, expected, "{isa} {pixels} pixels of {c} channels");
 
-            let x: Vec<f32> = lcg.reals(pixels * c).iter().map(|x| x + 10.0).collect();
+            let x: Vec<f32> = lcg.f32_vec(pixels * c).iter().map(|x| x + 10.0).collect();
             global_average(isa, c, &x, &mut got);
             global_average_reference(c, &x, &mut expected);
             let bound = 11.0 * (64.0 + pixels as f32 / 64.0) * f32::EPSILON / 2.0;

@@ -12,7 +12,7 @@ fn quantizing_is_that_of_the_definition() {
     let mut lcg = Lcg(1);
     for (scale, zero_point) in [(0.02, 0), (0.5, 128), (3.7, 255), (1e-30, 7)] {
         for n in LENGTHS {
-            let mut x: Vec<f32> = lcg.reals(n).iter().map(|x| x * 300.0 * scale).collect();
+            let mut x: Vec<f32> = lcg.f32_vec(n).iter().map(|x| x * 300.0 * scale).collect();
             // Halves, and what no byte stands for.
             let odd = [0.5 * scale, 1.5 * scale, -0.5 * scale, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
             x.iter_mut().zip(odd).for_each(|(x, odd)| *x = odd);

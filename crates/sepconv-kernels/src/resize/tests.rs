@@ -120,7 +120,7 @@ fn planes_agree_with_the_definition() {
                 for (h, w, oh, ow) in [(5, 7, 10, 14), (6, 5, 4, 9), (1, 1, 3, 2)] {
                     let rows = axis(mode, Coordinates::HalfPixel, oh as f32 / h as f32, h, oh);
                     let columns = axis(mode, Coordinates::HalfPixel, ow as f32 / w as f32, w, ow);
-                    let x = lcg.reals(h * w * c);
+                    let x = lcg.f32_vec(h * w * c);
                     let (mut got, mut want) = (vec![f32::NAN; oh * ow * c], vec![f32::NAN; oh * ow * c]);
                     let view = Rows::new(&x, w * c);
                     // In two calls, as strips of rows come.

@@ -14,7 +14,7 @@ fn agrees_with_the_definition() {
         for shape in SHAPES {
             for scale in [1.0, 20.0] {
                 let len = shape.iter().product();
-                let x: std::vec::Vec<f32> = lcg.reals(len).iter().map(|x| x * scale).collect();
+                let x: std::vec::Vec<f32> = lcg.f32_vec(len).iter().map(|x| x * scale).collect();
                 for log in [false, true] {
                     let (mut got, mut expected) = (vec![f32::NAN; len], vec![f32::NAN; len]);
                     softmax(isa, shape, log, &x, &mut got);

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One cut of so many is told: they are over in a microsecond, and there are millions.
 const TOLD_CUTS: usize = 64;
 
-/// How many cases have begun: whoever watches sees whether that goes on.
+/// Cases begun: shows whether the run advances.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 fn main() {

@@ -110,7 +110,7 @@ impl Classifier {
             tell(progress, ProgressEvent { stage, done, total, accuracy, failure })
         })?;
         match accuracy.images {
-            0 => Err(Error::io("none of the labeled pictures could be evaluated")
+            0 => Err(Error::io("none of the labeled images could be evaluated")
                 .in_file(&images.folder.display().to_string())),
             _ => Ok(accuracy),
         }
@@ -153,7 +153,7 @@ fn class_folders(folder: &Path, names: &[String]) -> Result<BTreeMap<PathBuf, us
         let class = class_of_folder(&name, names).ok_or_else(|| {
             Error::mismatch("folder is named after no class of the network")
                 .expected("the name of a class, or its index first: 3 or 3_cat", format_args!("{name:?}"))
-                .help("--labels FILE lists pictures and their classes otherwise")
+                .help("--labels FILE lists images and their classes otherwise")
         })?;
         pictures.extend(images_in(&path)?.into_iter().map(|image| (image, class)));
     }

@@ -1,4 +1,4 @@
-//! What a machine reaches at most, measured by short loops.
+//! Peak rates of a machine, measured by short loops.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -12,50 +12,50 @@ use serde::{Deserialize, Serialize};
 use crate::threads::Threads;
 use crate::{Options, Times};
 
-/// What this machine reaches at most, as short loops measured it: what the time of a layer is compared with.
+/// Peak rates of this machine, measured by short loops: the roofline that layers are compared with.
 ///
 /// ```
 /// use sepconv::{Machine, Options};
 ///
 /// let machine = Machine::measure(&Options::default().threads(1))?;
-/// assert!(machine.alone.floats > 0.0 && machine.alone.near > 0.0);
+/// assert!(machine.single_thread.floats > 0.0 && machine.single_thread.l2 > 0.0);
 /// # Ok::<(), sepconv::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The instruction set.
     pub isa: String,
-    /// Threads that share work.
+    /// Threads in the pool.
     pub threads: usize,
-    /// What one thread reaches.
-    pub alone: Peaks,
-    /// What all threads reach together.
-    pub together: Peaks,
-    /// Microseconds that it takes to share work between two threads and to wait for both; 0 for one thread.
+    /// Peak rates of one thread.
+    pub single_thread: Peaks,
+    /// Peak rates of all threads.
+    pub all_threads: Peaks,
+    /// Microseconds to share work between two threads and to wait for both; 0 for one thread.
     pub join_us: f64,
 }
 
-/// Rates that are reached at most.
+/// Peak rates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
-    /// Billions of operations on floats in a second; a multiply-add is two.
+    /// GFLOP/s in f32; a multiply-add is two operations.
     pub floats: f64,
-    /// Billions of operations on bytes in a second; a product that is summed is two.
+    /// GOP/s in int8; a multiply-add is two operations.
     pub bytes: f64,
-    /// Billions of bytes in a second, read and written, that are at hand in the second cache: [`NEAR`] for each thread.
-    pub near: f64,
-    /// The same in the cache that cores share: [`MIDDLE`] for each thread.
-    pub middle: f64,
-    /// The same in main memory.
-    pub far: f64,
+    /// GB/s, read and written, from the L2 cache: [`L2_BYTES`] for each thread.
+    pub l2: f64,
+    /// GB/s from the L3 cache: [`L3_BYTES`] for each thread.
+    pub l3: f64,
+    /// GB/s from main memory.
+    pub dram: f64,
 }
 
-/// Bytes of what counts as near: it fits the second cache of a core.
-pub const NEAR: usize = 256 << 10;
-/// Bytes of what counts as in the middle: it fits the cache that cores share.
-pub const MIDDLE: usize = 4 << 20;
+/// A working set of at most this many bytes counts as resident in L2.
+pub const L2_BYTES: usize = 256 << 10;
+/// A working set of at most this many bytes counts as resident in L3.
+pub const L3_BYTES: usize = 4 << 20;
 /// Bytes that fit no cache.
-const FAR: usize = 128 << 20;
+const DRAM_BYTES: usize = 128 << 20;
 
 impl Machine {
     /// Measures with the threads and the instruction set of `options`: about half a second, up to four times as long
@@ -70,11 +70,11 @@ impl Machine {
         let threads = pool.enter(|join| join.threads());
         let attempt = || {
             // Buffers of every size fit where the largest does.
-            probe_memory(FAR)?;
-            let alone = Peaks::measure(isa, &one, 1);
-            let together = if threads > 1 { Peaks::measure(isa, &pool, threads) } else { alone };
+            probe_memory(DRAM_BYTES)?;
+            let single_thread = Peaks::measure(isa, &one, 1);
+            let all_threads = if threads > 1 { Peaks::measure(isa, &pool, threads) } else { single_thread };
             let join_us = if threads > 1 { pool.enter(join_us) } else { 0.0 };
-            Ok(Self { isa: isa.to_string(), threads, alone, together, join_us })
+            Ok(Self { isa: isa.to_string(), threads, single_thread, all_threads, join_us })
         };
         let mut machine = attempt()?;
         for _ in 1..ATTEMPTS {
@@ -82,9 +82,9 @@ impl Machine {
                 break;
             }
             // Whatever else runs makes rates lower, never higher.
-            let Self { alone, together, join_us, .. } = attempt()?;
-            machine.alone = machine.alone.max(alone);
-            machine.together = machine.together.max(together);
+            let Self { single_thread, all_threads, join_us, .. } = attempt()?;
+            machine.single_thread = machine.single_thread.max(single_thread);
+            machine.all_threads = machine.all_threads.max(all_threads);
             machine.join_us = machine.join_us.min(join_us);
         }
         Ok(machine)
@@ -93,22 +93,22 @@ impl Machine {
     /// What cannot be true of what was measured: something else kept the machine busy, and [`peaks`](Self::peaks) takes
     /// the higher rates.
     pub fn doubt(&self) -> Option<String> {
-        let Self { threads, alone, together, .. } = self;
-        let slower = alone.rates().into_iter().zip(together.rates()).find(|((_, one), (_, all))| all < one);
+        let Self { threads, single_thread, all_threads, .. } = self;
+        let slower = single_thread.rates().into_iter().zip(all_threads.rates()).find(|((_, one), (_, all))| all < one);
         if let Some(((name, one), (_, all))) = slower.filter(|_| *threads > 1) {
             return Some(format!("{threads} threads reach less {name} than one: {all:.1} against {one:.1}"));
         }
         // Copies of one size are as fast as those of another where both fit the same cache, within what one run differs
         // from another.
         let is_slower = |smaller: f64, larger: f64| smaller < 0.8 * larger;
-        let [(.., near), (.., middle), (.., far)] = [2, 3, 4].map(|i| alone.rates()[i]);
-        let slow = is_slower(near, middle) || is_slower(middle, far);
-        slow.then(|| format!("a cache is slower than what lies behind it: {near:.1}, {middle:.1} and {far:.1} GB/s"))
+        let [(.., l2), (.., l3), (.., dram)] = [2, 3, 4].map(|i| single_thread.rates()[i]);
+        let slow = is_slower(l2, l3) || is_slower(l3, dram);
+        slow.then(|| format!("a cache is slower than what lies behind it: {l2:.1}, {l3:.1} and {dram:.1} GB/s"))
     }
 
     /// What `threads` threads reach, as far as it was measured.
     pub fn peaks(&self, threads: usize) -> Peaks {
-        let [one, all] = [self.alone, self.alone.max(self.together)];
+        let [one, all] = [self.single_thread, self.single_thread.max(self.all_threads)];
         if threads >= self.threads {
             return all;
         }
@@ -117,9 +117,9 @@ impl Machine {
         Peaks {
             floats: between(one.floats, all.floats),
             bytes: between(one.bytes, all.bytes),
-            near: between(one.near, all.near),
-            middle: between(one.middle, all.middle),
-            far: between(one.far, all.far),
+            l2: between(one.l2, all.l2),
+            l3: between(one.l3, all.l3),
+            dram: between(one.dram, all.dram),
         }
     }
 }
@@ -127,13 +127,13 @@ impl Machine {
 impl Peaks {
     /// Each rate, with its unit.
     fn rates(&self) -> [(&'static str, f64); 5] {
-        let Self { floats, bytes, near, middle, far } = *self;
+        let Self { floats, bytes, l2, l3, dram } = *self;
         [
             ("GFLOP/s in f32", floats),
             ("GOP/s in int8", bytes),
-            ("GB/s from L2", near),
-            ("GB/s from L3", middle),
-            ("GB/s from memory", far),
+            ("GB/s from L2", l2),
+            ("GB/s from L3", l3),
+            ("GB/s from memory", dram),
         ]
     }
 
@@ -142,9 +142,9 @@ impl Peaks {
         Self {
             floats: self.floats.max(other.floats),
             bytes: self.bytes.max(other.bytes),
-            near: self.near.max(other.near),
-            middle: self.middle.max(other.middle),
-            far: self.far.max(other.far),
+            l2: self.l2.max(other.l2),
+            l3: self.l3.max(other.l3),
+            dram: self.dram.max(other.dram),
         }
     }
 
@@ -173,9 +173,9 @@ impl Peaks {
         Self {
             floats: operations(peak::f32),
             bytes: operations(peak::int8),
-            near: copied(NEAR),
-            middle: copied(MIDDLE),
-            far: copied(FAR / threads.max(1)),
+            l2: copied(L2_BYTES),
+            l3: copied(L3_BYTES),
+            dram: copied(DRAM_BYTES / threads.max(1)),
         }
     }
 }
@@ -229,30 +229,40 @@ mod tests {
     use super::*;
 
     fn peaks(rate: f64) -> Peaks {
-        Peaks { floats: rate, bytes: 2.0 * rate, near: rate, middle: rate, far: rate }
+        Peaks { floats: rate, bytes: 2.0 * rate, l2: rate, l3: rate, dram: rate }
     }
 
     #[test]
     fn threads_between_one_and_all_reach_what_is_between() {
-        let machine =
-            Machine { isa: "scalar".into(), threads: 5, alone: peaks(1.0), together: peaks(3.0), join_us: 1.0 };
+        let machine = Machine {
+            isa: "scalar".into(),
+            threads: 5,
+            single_thread: peaks(1.0),
+            all_threads: peaks(3.0),
+            join_us: 1.0,
+        };
         let floats: Vec<_> = [0, 1, 3, 5, 9].map(|threads| machine.peaks(threads).floats).into();
         assert_eq!(floats, [1.0, 1.0, 2.0, 3.0, 3.0]);
     }
 
     #[test]
     fn what_cannot_be_true_is_doubted() {
-        let machine =
-            |alone: Peaks, together: Peaks| Machine { isa: "scalar".into(), threads: 2, alone, together, join_us: 1.0 };
+        let machine = |single_thread: Peaks, all_threads: Peaks| Machine {
+            isa: "scalar".into(),
+            threads: 2,
+            single_thread,
+            all_threads,
+            join_us: 1.0,
+        };
         assert_eq!(machine(peaks(1.0), peaks(2.0)).doubt(), None);
-        let busy = machine(peaks(10.0), Peaks { near: 6.0, ..peaks(20.0) });
+        let busy = machine(peaks(10.0), Peaks { l2: 6.0, ..peaks(20.0) });
         let doubt = busy.doubt().unwrap();
         assert_eq!(doubt, "2 threads reach less GB/s from L2 than one: 6.0 against 10.0");
-        assert_eq!((busy.peaks(2).near, busy.peaks(2).far), (10.0, 20.0), "the higher of both");
-        let cold = machine(Peaks { near: 4.0, ..peaks(10.0) }, peaks(20.0));
+        assert_eq!((busy.peaks(2).l2, busy.peaks(2).dram), (10.0, 20.0), "the higher of both");
+        let cold = machine(Peaks { l2: 4.0, ..peaks(10.0) }, peaks(20.0));
         assert!(cold.doubt().unwrap().starts_with("a cache is slower"));
         // What one run differs from another.
-        assert_eq!(machine(Peaks { near: 9.0, ..peaks(10.0) }, peaks(20.0)).doubt(), None);
+        assert_eq!(machine(Peaks { l2: 9.0, ..peaks(10.0) }, peaks(20.0)).doubt(), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Where the time of a network goes: each step timed, and compared with what the machine could do.
+//! The time of each step of a network, compared with the roofline of the machine.
 
 use std::time::Instant;
 
 use sepconv_core::{Plan, Result, Stage, Tensor};
 
-use super::machine::{MIDDLE, NEAR, Peaks};
+use super::machine::{L2_BYTES, L3_BYTES, Peaks};
 use crate::progress::{self, advance};
 use crate::{Machine, Progress, Session, Times};
 
@@ -18,7 +18,7 @@ use crate::{Machine, Progress, Session, Times};
 /// let profile = session.profile(&[&Tensor::f32([1, 3, 224, 224], vec![0.0; 3 * 224 * 224])?], 50, &mut ProgressEvent::ignore)?;
 /// let machine = Machine::measure(&options)?;
 /// for step in profile.steps(session.plan(), &machine) {
-///     println!("{:7.3} ms, {:3.0} % of peak: {}", step.ms, 100.0 * step.of_peak, step.bound);
+///     println!("{:7.3} ms, {:3.0} % of peak: {}", step.ms, 100.0 * step.of_peak, step.bottleneck);
 /// }
 /// # Ok::<(), sepconv::Error>(())
 /// ```
@@ -34,7 +34,7 @@ pub struct Profile {
 pub struct Step {
     /// Its layers, as indices into [`Plan::layers`]: they run together, a few rows at a time.
     pub layers: std::ops::Range<usize>,
-    /// The median of its milliseconds.
+    /// Median milliseconds.
     pub ms: f64,
     /// Its part of the sum of all steps, from 0 to 1.
     pub share: f64,
@@ -46,32 +46,32 @@ pub struct Step {
     pub weight_bytes: usize,
     /// Threads that share it.
     pub threads: usize,
-    /// Billions of operations in a second, two for each multiply-accumulate.
+    /// GOP/s, two operations for each multiply-accumulate.
     pub gops: f64,
-    /// The part of the arithmetic that the same threads reach at most, from 0 to 1.
+    /// Share of the peak of as many threads, from 0 to 1.
     pub of_peak: f64,
-    /// The fewest milliseconds that arithmetic and traffic allow.
-    pub floor_ms: f64,
-    /// What that floor is made of.
-    pub bound: Bound,
+    /// Milliseconds at the roofline: the larger of arithmetic at peak and traffic at bandwidth.
+    pub roofline_ms: f64,
+    /// The resource that limits the step.
+    pub bottleneck: Bottleneck,
 }
 
-/// What keeps a step from taking less time.
+/// The resource that limits a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Bound {
-    /// Multiplying.
+pub enum Bottleneck {
+    /// Peak arithmetic.
     Arithmetic,
-    /// Reading and writing what fits the second cache.
+    /// Bandwidth of the L2 cache.
     L2,
-    /// Reading and writing what fits the cache that cores share.
+    /// Bandwidth of the L3 cache.
     L3,
-    /// Reading and writing main memory.
+    /// Bandwidth of main memory.
     Memory,
-    /// Beginning and sharing: there is so little to do that the machine could do it several times over.
+    /// Starting the step and sharing it among threads: it takes several times the roofline, and is short.
     Latency,
 }
 
-impl std::fmt::Display for Bound {
+impl std::fmt::Display for Bottleneck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Arithmetic => "arithmetic",
@@ -109,8 +109,8 @@ impl Profile {
         self.runs.iter().filter_map(|ends| ends.last().copied()).collect()
     }
 
-    /// Median milliseconds of bringing inputs in and outputs out.
-    pub fn ports_ms(&self) -> f64 {
+    /// Median milliseconds of copying inputs and outputs.
+    pub fn io_ms(&self) -> f64 {
         let last = self.runs[0].len() - 1;
         self.median(0) + self.median(last)
     }
@@ -122,7 +122,7 @@ impl Profile {
         order[order.len() / 2]
     }
 
-    /// The steps of `plan`, which was profiled, beside what `machine` reaches.
+    /// The steps of `plan`, which was profiled, beside the peak rates of `machine`.
     pub fn steps(&self, plan: &Plan, machine: &Machine) -> Vec<Step> {
         let medians: Vec<f64> = (0..plan.step_count()).map(|step| self.median(step + 1)).collect();
         let sum: f64 = medians.iter().sum();
@@ -157,9 +157,9 @@ impl Step {
             2.0 * layer.macs as f64 / peak / 1e6
         });
         let arithmetic_ms: f64 = arithmetic_ms.sum();
-        let (floor_ms, bound) = floor(&peaks, arithmetic_ms, activation_bytes + weight_bytes, threads);
-        // What takes this much longer than work and traffic is neither.
-        let bound = if ms > 4.0 * floor_ms && ms < 0.02 { Bound::Latency } else { bound };
+        let (roofline_ms, bottleneck) = roofline(&peaks, arithmetic_ms, activation_bytes + weight_bytes, threads);
+        // Neither arithmetic nor traffic explains a short step that takes several times the roofline.
+        let bottleneck = if ms > 4.0 * roofline_ms && ms < 0.02 { Bottleneck::Latency } else { bottleneck };
         Self {
             layers,
             ms,
@@ -170,21 +170,21 @@ impl Step {
             threads,
             gops: 2.0 * macs as f64 / ms / 1e6,
             of_peak: arithmetic_ms / ms,
-            floor_ms,
-            bound,
+            roofline_ms,
+            bottleneck,
         }
     }
 }
 
-/// The fewest milliseconds of so much arithmetic and traffic, which overlap, and which of them it is.
-fn floor(peaks: &Peaks, arithmetic_ms: f64, bytes: usize, threads: usize) -> (f64, Bound) {
+/// The roofline, where arithmetic and traffic overlap, and the slower of both.
+fn roofline(peaks: &Peaks, arithmetic_ms: f64, bytes: usize, threads: usize) -> (f64, Bottleneck) {
     let (rate, place) = match bytes / threads.max(1) {
-        share if share <= NEAR => (peaks.near, Bound::L2),
-        share if share <= MIDDLE => (peaks.middle, Bound::L3),
-        _ => (peaks.far, Bound::Memory),
+        share if share <= L2_BYTES => (peaks.l2, Bottleneck::L2),
+        share if share <= L3_BYTES => (peaks.l3, Bottleneck::L3),
+        _ => (peaks.dram, Bottleneck::Memory),
     };
     let traffic_ms = bytes as f64 / rate / 1e6;
-    if arithmetic_ms >= traffic_ms { (arithmetic_ms, Bound::Arithmetic) } else { (traffic_ms, place) }
+    if arithmetic_ms >= traffic_ms { (arithmetic_ms, Bottleneck::Arithmetic) } else { (traffic_ms, place) }
 }
 
 #[cfg(test)]
@@ -192,12 +192,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_longest_is_the_bound() {
-        let peaks = Peaks { floats: 100.0, bytes: 400.0, near: 100.0, middle: 50.0, far: 10.0 };
-        assert_eq!(floor(&peaks, 1.0, 1000, 1), (1.0, Bound::Arithmetic));
-        assert_eq!(floor(&peaks, 0.0, 200_000, 1), (0.002, Bound::L2));
-        assert_eq!(floor(&peaks, 0.0, 1_000_000, 1), (0.02, Bound::L3));
-        assert_eq!(floor(&peaks, 0.0, 10_000_000, 2), (1.0, Bound::Memory));
+    fn the_slowest_resource_is_the_bottleneck() {
+        let peaks = Peaks { floats: 100.0, bytes: 400.0, l2: 100.0, l3: 50.0, dram: 10.0 };
+        assert_eq!(roofline(&peaks, 1.0, 1000, 1), (1.0, Bottleneck::Arithmetic));
+        assert_eq!(roofline(&peaks, 0.0, 200_000, 1), (0.002, Bottleneck::L2));
+        assert_eq!(roofline(&peaks, 0.0, 1_000_000, 1), (0.02, Bottleneck::L3));
+        assert_eq!(roofline(&peaks, 0.0, 10_000_000, 2), (1.0, Bottleneck::Memory));
     }
 
     #[test]
@@ -205,6 +205,6 @@ mod tests {
         let profile = Profile { runs: vec![vec![1.0, 3.0, 3.5], vec![1.0, 5.0, 6.0], vec![2.0, 5.0, 9.0]] };
         assert_eq!((profile.median(0), profile.median(1), profile.median(2)), (1.0, 3.0, 1.0));
         assert_eq!(profile.totals().all(), [3.5, 6.0, 9.0]);
-        assert_eq!((profile.ports_ms(), profile.typical_run()), (2.0, &[1.0, 5.0, 6.0][..]));
+        assert_eq!((profile.io_ms(), profile.typical_run()), (2.0, &[1.0, 5.0, 6.0][..]));
     }
 }

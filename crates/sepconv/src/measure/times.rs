@@ -26,12 +26,12 @@ impl Times {
         &self.0
     }
 
-    /// The shortest; not a number where there is none.
+    /// The minimum; NaN without times.
     pub fn min(&self) -> f64 {
         self.quantile(0.0)
     }
 
-    /// The middle one, or half way between the middle two; not a number where there is none.
+    /// The median; NaN if there are no times.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }

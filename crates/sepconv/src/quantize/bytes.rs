@@ -23,8 +23,8 @@ impl Affine {
 
     /// The reals that the least and the greatest byte stand for.
     pub(super) fn range(self) -> (f32, f32) {
-        let real = |byte: u8| (f32::from(byte) - f32::from(self.zero)) * self.scale;
-        (real(0), real(u8::MAX))
+        let dequantized = |byte: u8| (f32::from(byte) - f32::from(self.zero)) * self.scale;
+        (dequantized(0), dequantized(u8::MAX))
     }
 
     /// A real number as its byte gives it back.
@@ -34,13 +34,13 @@ impl Affine {
     }
 
     /// As [`Op::Quantize`](sepconv_core::Op::Quantize) defines it.
-    pub(super) fn encode(self, reals: &[f32]) -> Vec<u8> {
+    pub(super) fn encode(self, dequantized: &[f32]) -> Vec<u8> {
         // Adding and taking away 1.5·2²³ rounds halves to even in two instructions.
         const ROUND: f32 = 12_582_912.0;
         let zero = f32::from(self.zero);
         let (low, high) = (-zero, 255.0 - zero);
         let byte = |x: &f32| (((x / self.scale).max(low).min(high) + ROUND) - ROUND + zero) as u8;
-        reals.iter().map(byte).collect()
+        dequantized.iter().map(byte).collect()
     }
 
     pub(super) fn decode(self, bytes: &[u8]) -> Vec<f32> {

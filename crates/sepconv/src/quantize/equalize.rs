@@ -6,7 +6,7 @@ use sepconv_core::{Graph, Op, Result, Tensor, ValueId};
 use sepconv_kernels::{Activation, reduce::Reduction};
 
 use super::Granularity;
-use super::roles::is_layer;
+use super::partition::is_layer;
 use sepconv_core::Uses;
 
 /// Rounds over all pairs; each pair changes what its neighbors see.
@@ -29,7 +29,7 @@ pub(super) struct Pair {
     bound: Option<f32>,
 }
 
-/// The pairs of a [spelled-out](super::spell_out) network.
+/// The pairs of a [decomposed](super::decompose) network.
 pub(super) fn pairs(graph: &Graph, uses: &Uses) -> Vec<Pair> {
     let nodes = graph.nodes();
     let from = |first: usize| {

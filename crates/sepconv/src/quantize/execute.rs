@@ -16,14 +16,14 @@ const HEADROOM: usize = 8 << 20;
 /// Limits were checked when the graph was built.
 const UNLIMITED: Limits = Limits { max_memory: usize::MAX, max_macs: u64::MAX, max_nodes: usize::MAX };
 
-/// What nodes are run on.
-pub(super) struct Machine {
+/// Runs nodes one at a time, each with a plan of its own.
+pub(super) struct Executor {
     isa: Isa,
     threads: Threads,
     count: usize,
 }
 
-impl Machine {
+impl Executor {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let (isa, count) = (options.resolve_isa()?, options.threads);
         Ok(Self { isa, threads: Threads::new(count)?, count })
@@ -35,7 +35,7 @@ impl Machine {
         graph: &Graph,
         node: &Node,
         known: &dyn Fn(usize) -> Option<Arc<Tensor>>,
-    ) -> Result<Single<'_>> {
+    ) -> Result<NodeRunner<'_>> {
         probe_memory(HEADROOM)?;
         let mut builder = Builder::new(UNLIMITED);
         let mut operands = Vec::new();
@@ -49,33 +49,33 @@ impl Machine {
         let result = builder.node(&node.name, node.op.clone(), &operands)?;
         builder.output(&node.name, result);
         let plan = Plan::new(&builder.finish(), self.isa, self.count, &UNLIMITED)?;
-        Ok(Single { session: Session::new(plan)?, machine: self })
+        Ok(NodeRunner { session: Session::new(plan)?, executor: self })
     }
 }
 
 /// One node, ready to run.
-pub(super) struct Single<'m> {
+pub(super) struct NodeRunner<'m> {
     session: Session,
-    machine: &'m Machine,
+    executor: &'m Executor,
 }
 
-impl Single<'_> {
+impl NodeRunner<'_> {
     /// The result for the operands that are no constants.
     pub(super) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
-        let Self { session, machine } = self;
-        let results = machine.threads.enter(|join| session.run(operands, join))?;
+        let Self { session, executor } = self;
+        let results = executor.threads.enter(|join| session.run(operands, join))?;
         Ok(results[0].as_f32().unwrap_or_default())
     }
 }
 
-/// What later nodes read, for each sample.
-pub(super) struct Live<T> {
+/// The activations that later nodes read, for each sample.
+pub(super) struct ActivationStore<T> {
     values: HashMap<ValueId, Vec<T>>,
-    /// For each node: the values that nobody reads after it.
+    /// For each node: the values that no later node reads.
     dead: Vec<Vec<ValueId>>,
 }
 
-impl<T> Live<T> {
+impl<T> ActivationStore<T> {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut last = HashMap::new();
         for (i, node) in graph.nodes().iter().enumerate() {
@@ -94,7 +94,7 @@ impl<T> Live<T> {
         self.values.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Forgets what is not needed after node `i`.
+    /// Drops the values that no node after `i` reads.
     pub(super) fn release(&mut self, i: usize) {
         self.dead[i].iter().for_each(|id| drop(self.values.remove(id)));
     }
@@ -129,12 +129,12 @@ pub(super) fn probe_results(graph: &Graph, id: ValueId, samples: usize) -> Resul
 pub(super) fn observe(
     graph: &Graph,
     samples: &[Vec<Tensor>],
-    machine: &Machine,
+    executor: &Executor,
     see: &mut dyn FnMut(ValueId, &[f32]),
     advance: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     for batch in samples.chunks(BATCH) {
-        let mut live = Live::<Tensor>::new(graph);
+        let mut live = ActivationStore::<Tensor>::new(graph);
         let mut inputs = vec![Vec::new(); graph.inputs().len()];
         for sample in batch {
             inputs.iter_mut().zip(inward(graph, sample)?).for_each(|(all, tensor)| all.push(tensor));
@@ -144,12 +144,12 @@ pub(super) fn observe(
             live.insert(port.value, samples);
         }
         for (i, node) in graph.nodes().iter().enumerate() {
-            let mut single = machine.plan(graph, node, &|_| None)?;
+            let mut runner = executor.plan(graph, node, &|_| None)?;
             probe_results(graph, node.output, batch.len())?;
             let mut results = Vec::with_capacity(batch.len());
             for sample in 0..batch.len() {
                 let operands: Vec<&Tensor> = computed(graph, node).map(|id| &live.get(id)[sample]).collect();
-                let result = single.run(&operands)?;
+                let result = runner.run(&operands)?;
                 see(node.output, result);
                 results.push(tensor(graph, node.output, result.to_vec())?);
             }

@@ -6,21 +6,21 @@ use sepconv_core::{Rewriter, rewrite};
 use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
-use super::roles::{Role, Roles};
+use super::partition::{Partition, Placement};
 use super::weights::Integers;
 
 /// The quantized network: what becomes bytes goes through a `Quantize` and a `Dequantize`, weights and biases are
 /// integers behind a `Dequantize`.
 pub(super) fn insert(
     graph: &Graph,
-    roles: &Roles,
+    partition: &Partition,
     affine: &HashMap<ValueId, Affine>,
     layers: &HashMap<usize, Integers>,
 ) -> Result<Graph> {
     let mut i = 0;
     // Inputs by their new value: a layer meets them first.
     let mut inputs: HashMap<ValueId, ValueId> = HashMap::new();
-    let of = |id: ValueId| roles.shared(id).and_then(|root| affine.get(&root)).copied();
+    let of = |id: ValueId| partition.shared(id).and_then(|root| affine.get(&root)).copied();
     rewrite(graph, |rewriter, node| {
         let old = &graph.nodes()[i];
         let mut operands = node.inputs.clone();
@@ -39,7 +39,8 @@ pub(super) fn insert(
         if let Some(integers) = layers.get(&i) {
             (operands[1], operands[2]) = constants(rewriter, graph, old, integers)?;
         }
-        let implied = roles.role(i) == Role::Clip && of(node.output).is_some_and(|bytes| implies(bytes, &node.op));
+        let implied =
+            partition.placement(i) == Placement::Clip && of(node.output).is_some_and(|bytes| implies(bytes, &node.op));
         let result = match implied {
             true => operands[0],
             false => rewriter.builder.node(&node.name, node.op.clone(), &operands)?,

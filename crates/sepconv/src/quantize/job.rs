@@ -3,18 +3,18 @@ use std::collections::{BTreeSet, HashMap};
 use sepconv_core::{Error, Graph, Result, Tensor, ValueId};
 
 use super::bytes::Affine;
-use super::execute::Machine;
-use super::roles::{Role, Roles, activation_after, after_activation, is_layer};
+use super::execute::Executor;
+use super::layerwise::{LayerwisePass, QuantizedLayers};
+use super::partition::{Partition, Placement, activation_after, after_activation, is_layer};
 use super::statistics::{self, Statistics};
-use super::walk::{Walk, Walked};
 use super::{Quantizer, equalize};
 use crate::progress::{Progress, Stage, advance};
 use sepconv_core::Uses;
 
-/// Samples that also go through the float network, so that noise can be told.
+/// Samples that also go through the f32 network, to measure noise.
 const COMPARED: usize = 8;
 
-/// A float network with what calibration found about it.
+/// An f32 network and its calibration results.
 pub(super) struct Network<'g> {
     pub(super) graph: &'g Graph,
     uses: Uses,
@@ -25,8 +25,8 @@ pub(super) struct Network<'g> {
 }
 
 impl Network<'_> {
-    pub(super) fn roles(&self, kept: &BTreeSet<usize>) -> Roles {
-        Roles::new(self.graph, &self.uses, &|node| kept.contains(&node))
+    pub(super) fn partition(&self, kept: &BTreeSet<usize>) -> Partition {
+        Partition::new(self.graph, &self.uses, &|node| kept.contains(&node))
     }
 
     pub(super) fn layers(&self) -> impl Iterator<Item = usize> {
@@ -34,9 +34,9 @@ impl Network<'_> {
         nodes.filter(|(_, node)| is_layer(self.graph, node)).map(|(i, _)| i)
     }
 
-    /// The least ratio of signal to noise at the ends, in decibels.
-    pub(super) fn sqnr(&self, walked: &Walked) -> f64 {
-        let noise = self.ends.iter().filter_map(|end| walked.noise.get(end));
+    /// The lowest SQNR at the ends, in decibels.
+    pub(super) fn sqnr(&self, quantized_layers: &QuantizedLayers) -> f64 {
+        let noise = self.ends.iter().filter_map(|end| quantized_layers.noise.get(end));
         noise.map(|noise| noise.decibels()).fold(f64::INFINITY, f64::min)
     }
 }
@@ -51,12 +51,12 @@ fn not_finite(value: &str) -> Error {
 pub(super) struct Job<'a> {
     pub(super) quantizer: &'a Quantizer,
     pub(super) samples: &'a [Vec<Tensor>],
-    pub(super) machine: Machine,
+    pub(super) executor: Executor,
     pub(super) progress: Progress<'a>,
 }
 
 impl Job<'_> {
-    /// The network equalized, if that is wanted, and the names of the pairs.
+    /// The network, equalized if the quantizer asks for it, and the names of the pairs.
     pub(super) fn equalized(&mut self, graph: Graph) -> Result<(Graph, Vec<[String; 2]>)> {
         if !self.quantizer.equalize {
             return Ok((graph, vec![]));
@@ -68,7 +68,7 @@ impl Job<'_> {
             done += count;
             advance(progress, Stage::Calibrate, done, 2 * samples.len())
         };
-        let greatest = statistics::greatest(&graph, samples, &self.machine, between, &mut observed)?;
+        let greatest = statistics::greatest(&graph, samples, &self.executor, between, &mut observed)?;
         let equalized = equalize::equalize(&graph, &pairs, greatest, self.quantizer.weights)?;
         let name = |node: usize| graph.nodes()[node].name.clone();
         Ok((equalized, pairs.iter().map(|pair| [name(pair.first), name(pair.second)]).collect()))
@@ -77,9 +77,11 @@ impl Job<'_> {
     /// Ranges of activations and means of layers.
     pub(super) fn calibrated<'g>(&mut self, graph: &'g Graph) -> Result<Network<'g>> {
         let uses = Uses::new(graph);
-        let roles = Roles::new(graph, &uses, &|_| false);
+        let partition = Partition::new(graph, &uses, &|_| false);
         let ends: Vec<usize> = (0..graph.nodes().len())
-            .filter(|&i| roles.role(i) == Role::Layer && roles.shared(roles.result(graph, i).0).is_none())
+            .filter(|&i| {
+                partition.placement(i) == Placement::Layer && partition.shared(partition.result(graph, i).0).is_none()
+            })
             .collect();
         let averaged = self.averaged(graph, &uses);
         let (samples, progress) = (self.samples, &mut *self.progress);
@@ -91,15 +93,15 @@ impl Job<'_> {
             done += count;
             advance(progress, Stage::Calibrate, done, total)
         };
-        let counted = roles.quantized();
-        let statistics = Statistics::collect(graph, samples, &self.machine, counted, averaged, &mut observed)?;
+        let counted = partition.quantized();
+        let statistics = Statistics::collect(graph, samples, &self.executor, counted, averaged, &mut observed)?;
         let mut ranges: HashMap<ValueId, (f32, f32)> = HashMap::new();
         for (id, histogram) in &statistics.histograms {
             if !histogram.is_finite() {
                 return Err(not_finite(&graph.value(*id).name));
             }
             let (low, high) = histogram.range(self.quantizer.range, activation_after(graph, &uses, *id));
-            let joined = ranges.entry(roles.shared(*id).unwrap_or(*id)).or_default();
+            let joined = ranges.entry(partition.shared(*id).unwrap_or(*id)).or_default();
             *joined = (joined.0.min(low), joined.1.max(high));
         }
         let affine = ranges.into_iter().map(|(id, range)| (id, Affine::covering(range))).collect();
@@ -107,25 +109,24 @@ impl Job<'_> {
     }
 
     /// Quantizes the layers in order.
-    pub(super) fn round(&mut self, network: &Network, roles: &Roles) -> Result<Walked> {
-        let Self { quantizer, samples, machine, progress } = self;
+    pub(super) fn round(&mut self, network: &Network, partition: &Partition) -> Result<QuantizedLayers> {
+        let Self { quantizer, samples, executor, progress } = self;
         let Network { graph, uses, affine, means, .. } = network;
         let optimize = quantizer.optimize;
         let compared = if optimize { samples.len() } else { COMPARED };
         let mut done = 0;
-        let walk = Walk { graph, uses, roles, machine, quantizer, affine, means, optimize };
-        let walked = walk.run(samples, compared, &mut |count| {
+        let layerwise = LayerwisePass { graph, uses, partition, executor, quantizer, affine, means, optimize };
+        let quantized_layers = layerwise.run(samples, compared, &mut |count| {
             done += count;
             advance(progress, Stage::Round, done, graph.nodes().len())
         })?;
-        match network.ends.iter().find(|end| walked.noise.get(end).is_some_and(|noise| !noise.is_finite())) {
+        match network.ends.iter().find(|end| quantized_layers.noise.get(end).is_some_and(|noise| !noise.is_finite())) {
             Some(&end) => Err(not_finite(&graph.value(graph.nodes()[end].output).name)),
-            None => Ok(walked),
+            None => Ok(quantized_layers),
         }
     }
 
-    /// The layers that stay float for the wanted ratio of signal to noise, and for each layer the ratio with it alone
-    /// quantized.
+    /// The layers that stay f32 to reach the SQNR asked for, and the SQNR of each layer quantized alone.
     pub(super) fn mixed(
         &mut self,
         network: &Network,
@@ -137,14 +138,23 @@ impl Job<'_> {
         // would flatter.
         let averaged = self.averaged(network.graph, &network.uses);
         let none = std::iter::empty();
-        let means = Statistics::collect(network.graph, samples, &self.machine, none, averaged, &mut |_| Ok(()))?.means;
-        let Self { quantizer, machine, progress, .. } = self;
+        let means = Statistics::collect(network.graph, samples, &self.executor, none, averaged, &mut |_| Ok(()))?.means;
+        let Self { quantizer, executor, progress, .. } = self;
         let layers: Vec<usize> = network.layers().collect();
         let mut sqnr = |done, floats: &BTreeSet<usize>| {
-            let (Network { graph, uses, affine, .. }, roles) = (network, network.roles(floats));
-            let walk = Walk { graph, uses, roles: &roles, machine, quantizer, affine, means: &means, optimize: false };
+            let (Network { graph, uses, affine, .. }, partition) = (network, network.partition(floats));
+            let layerwise = LayerwisePass {
+                graph,
+                uses,
+                partition: &partition,
+                executor,
+                quantizer,
+                affine,
+                means: &means,
+                optimize: false,
+            };
             let mut searched = |_| advance(progress, Stage::Search, done, layers.len());
-            walk.run(samples, COMPARED, &mut searched).map(|walked| network.sqnr(&walked))
+            layerwise.run(samples, COMPARED, &mut searched).map(|quantized_layers| network.sqnr(&quantized_layers))
         };
         let mut sensitivity = HashMap::new();
         for (done, &layer) in layers.iter().enumerate() {

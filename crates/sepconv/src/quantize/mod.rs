@@ -1,51 +1,51 @@
-//! Post-training quantization: a float network and a few dozen samples of what it will see become a network of bytes.
+//! Post-training quantization of an f32 network to int8, calibrated on a few dozen samples.
 //!
-//! The result is a graph in the portable form of quantized networks, floats between `Quantize` and `Dequantize`, which
-//! this library and others turn into integer arithmetic (Jacob et al. 2018, arXiv 1712.05877): weights signed,
-//! symmetric, one scale for each filter; biases of 32 bits; activations unsigned, one scale and zero point each. What
-//! no convolution or fully connected layer reads any more stays float, so the scores of classes keep their resolution.
+//! The result is a graph in the portable form of quantized networks, f32 operators between `Dequantize` and `Quantize`,
+//! which this library and others lower to integer arithmetic (Jacob et al. 2018, arXiv 1712.05877): weights signed,
+//! symmetric, one scale for each filter; biases of 32 bits; activations unsigned, one scale and zero point each. Values
+//! that no convolution or fully connected layer reads stay f32, so class scores keep their resolution.
 
 mod bytes;
+mod decompose;
 mod equalize;
 mod execute;
 mod histogram;
 mod insert;
 mod job;
+mod layerwise;
+mod partition;
 mod quantized_input;
 mod report;
-mod roles;
 mod rounding;
-mod spell_out;
 mod statistics;
 #[cfg(test)]
 mod tests;
-mod walk;
 mod weights;
 
 use std::collections::BTreeSet;
 
 use sepconv_core::{Error, Graph, Node, Op, Result, Tensor};
 
-use self::execute::Machine;
+use self::execute::Executor;
 use self::job::Job;
-use self::roles::is_layer;
+use self::partition::is_layer;
 use crate::{Options, Progress};
 
 pub use histogram::Range;
 pub(crate) use quantized_input::with_quantized_input;
 pub use report::{LayerReport, Report};
 
-/// For how many weights one scale is.
+/// The granularity of weight scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Granularity {
-    /// One for each filter.
+    /// One scale for each filter.
     PerChannel,
-    /// One for all weights of a layer, as old accelerators want it. Depthwise layers rarely survive without
+    /// One scale for all weights of a layer, as old accelerators require. Depthwise layers rarely survive without
     /// [equalization](Quantizer::equalize).
     PerTensor,
 }
 
-/// How a network is quantized.
+/// Options of post-training quantization.
 #[derive(Clone, Debug)]
 pub struct Quantizer {
     range: Range,
@@ -57,12 +57,12 @@ pub struct Quantizer {
     min_sqnr: Option<f64>,
 }
 
-/// What quantizing gave.
+/// A quantized network and its report.
 #[derive(Clone, Debug)]
 pub struct Quantized {
     /// The network, to be compiled or written.
     pub graph: Graph,
-    /// What was done and how well it went.
+    /// The layers and their noise.
     pub report: Report,
 }
 
@@ -81,57 +81,54 @@ impl Default for Quantizer {
 }
 
 impl Quantizer {
-    /// Which part of what an activation was seen to be becomes its range; that of least mean square error if nothing is
-    /// said.
+    /// How activation ranges are derived from calibration data. Default: [`Range::Mse`].
     pub fn range(mut self, range: Range) -> Self {
         self.range = range;
         self
     }
 
-    /// For how many weights one scale is.
+    /// The granularity of weight scales.
     pub fn weights(mut self, granularity: Granularity) -> Self {
         self.weights = granularity;
         self
     }
 
-    /// Whether channels between layers are scaled so that they share a scale well (Nagel et al. 2019, arXiv 1906.04721,
-    /// section 4.1); not if nothing is said. With one scale for all weights of a layer it decides whether depthwise
-    /// networks survive; with one for each filter it gains little, and below ReLU6 it can lose.
+    /// Cross-layer equalization (Nagel et al. 2019, arXiv 1906.04721, section 4.1). Default: `false`. Depthwise
+    /// networks need it with [per-tensor](Granularity::PerTensor) weights; with per-channel weights it gains little,
+    /// and before ReLU6 it can lose.
     pub fn equalize(mut self, equalize: bool) -> Self {
         self.equalize = equalize;
         self
     }
 
-    /// Whether biases make up for what rounding does to the means of channels (Nagel et al. 2019, arXiv 1906.04721,
-    /// section 4.2, with means measured as in its appendix D); so if nothing is said.
+    /// Bias correction (Nagel et al. 2019, arXiv 1906.04721, section 4.2, with means measured as in its appendix D).
+    /// Default: `true`.
     pub fn correct_biases(mut self, correct: bool) -> Self {
         self.correct_biases = correct;
         self
     }
 
-    /// Whether weights are fitted to the bytes that they will meet and rounded so that their errors cancel, rather than
-    /// to the nearest; not if nothing is said, for it takes a few times as long and the memory of all samples. The aim,
-    /// a layer's result instead of its weights, is that of AdaRound (Nagel et al. 2020, arXiv 2004.10568); the way is
-    /// least squares, then GPTQ (arXiv 2210.17323).
+    /// Optimizes weights for the quantized activations of the samples: least squares, then GPTQ (arXiv 2210.17323),
+    /// with the objective of AdaRound (Nagel et al. 2020, arXiv 2004.10568), a layer's result instead of its weights.
+    /// It takes a few times as long and the memory of all samples. Default: `false`.
     pub fn optimize(mut self, optimize: bool) -> Self {
         self.optimize = optimize;
         self
     }
 
-    /// A layer that stays float, by its name in the file.
+    /// A layer that stays f32, by its name in the file.
     pub fn keep_float(mut self, layer: impl Into<String>) -> Self {
         self.keep_float.push(layer.into());
         self
     }
 
-    /// Keeps the most sensitive layers float, as many as it takes for the ratio of signal to noise in what the last
-    /// layers give to reach `decibels`.
+    /// Keeps the most sensitive layers in f32 until the SQNR at the output reaches `decibels`.
     pub fn min_sqnr(mut self, decibels: f64) -> Self {
         self.min_sqnr = Some(decibels);
         self
     }
 
-    /// Checks what needs no samples: a call of [`run`](Self::run) with this graph fails for the same reasons.
+    /// The checks of [`run`](Self::run) that need no samples.
     ///
     /// # Errors
     /// When the network is quantized already or has no layer to quantize, when weights are infinite or NaN, or when a
@@ -139,11 +136,11 @@ impl Quantizer {
     pub fn check(&self, graph: &Graph) -> Result<()> {
         refuse_quantized(graph)?;
         refuse_non_finite(graph)?;
-        self.named(&spell_out::spell_out(graph)?).map(drop)
+        self.named(&decompose::decompose(graph)?).map(drop)
     }
 
-    /// Quantizes a float network, [simplified](crate::Model::graph), with samples of its input: for each a tensor for
-    /// each input, in the file's own order of axes.
+    /// Quantizes an f32 network, [simplified](crate::Model::graph). Each sample has a tensor for each input, in the
+    /// file's own layout.
     ///
     /// # Errors
     /// When [`check`](Self::check) fails, when activations are infinite or NaN, when batch normalizations are left in
@@ -159,20 +156,20 @@ impl Quantizer {
         refuse_quantized(graph)?;
         refuse_non_finite(graph)?;
         execute::check(graph, samples)?;
-        let mut job = Job { quantizer: self, samples, machine: Machine::new(options)?, progress };
-        let float = spell_out::spell_out(graph)?;
+        let mut job = Job { quantizer: self, samples, executor: Executor::new(options)?, progress };
+        let float = decompose::decompose(graph)?;
         let kept = self.named(&float)?;
         let (float, pairs) = job.equalized(float)?;
         let network = job.calibrated(&float)?;
         let (kept, sensitivity) = job.mixed(&network, kept)?;
-        let roles = network.roles(&kept);
-        let walked = job.round(&network, &roles)?;
-        let quantized = insert::insert(&float, &roles, &network.affine, &walked.layers)?;
-        let report = Report::new(&network, &roles, &walked, &sensitivity, &pairs, &quantized);
+        let partition = network.partition(&kept);
+        let quantized_layers = job.round(&network, &partition)?;
+        let quantized = insert::insert(&float, &partition, &network.affine, &quantized_layers.layers)?;
+        let report = Report::new(&network, &partition, &quantized_layers, &sensitivity, &pairs, &quantized);
         Ok(Quantized { graph: quantized, report })
     }
 
-    /// The nodes of the layers that are to stay float.
+    /// The nodes of the layers that stay f32.
     fn named(&self, graph: &Graph) -> Result<BTreeSet<usize>> {
         let layers = || graph.nodes().iter().enumerate().filter(|(_, node)| is_layer(graph, node));
         if layers().next().is_none() {
@@ -208,7 +205,7 @@ fn refuse_non_finite(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// A node that networks of floats do not have.
+/// A node that f32 networks do not have.
 pub(crate) fn quantized_node(graph: &Graph) -> Option<&Node> {
     let integer =
         |op: &Op| matches!(op, Op::Quantize(_) | Op::Lut(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_));

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use sepconv_core::{Graph, Op};
 
 use super::job::Network;
-use super::roles::{Role, Roles};
-use super::walk::Walked;
+use super::layerwise::QuantizedLayers;
+use super::partition::{Partition, Placement};
 
 /// What quantizing did to a network.
 #[derive(Clone, Debug)]
@@ -41,8 +41,8 @@ pub struct LayerReport {
 impl Report {
     pub(super) fn new(
         network: &Network,
-        roles: &Roles,
-        walked: &Walked,
+        partition: &Partition,
+        quantized_layers: &QuantizedLayers,
         alone: &HashMap<usize, f64>,
         equalized: &[[String; 2]],
         quantized: &Graph,
@@ -55,15 +55,15 @@ impl Report {
                     Op::Conv2d(conv) => conv.kind(network.graph.value(node.inputs[0]).shape.last()).to_string(),
                     op => op.name().to_owned(),
                 },
-                integer: roles.role(i) == Role::Layer,
-                sqnr: walked.noise.get(&i).map_or(f64::INFINITY, |noise| noise.decibels()),
+                integer: partition.placement(i) == Placement::Layer,
+                sqnr: quantized_layers.noise.get(&i).map_or(f64::INFINITY, |noise| noise.decibels()),
                 alone: alone.get(&i).copied(),
             }
         };
         Self {
             layers: network.layers().map(layer).collect(),
             equalized: equalized.to_vec(),
-            sqnr: network.sqnr(walked),
+            sqnr: network.sqnr(quantized_layers),
             float_bytes: constant_bytes(network.graph),
             bytes: constant_bytes(quantized),
         }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use sepconv_core::{Graph, Result, Tensor, ValueId};
 
-use super::execute::{Machine, observe};
+use super::execute::{Executor, observe};
 use super::histogram::Histogram;
 
 /// Signal and noise of a value: how far its quantized copy is off.
@@ -66,7 +66,7 @@ impl Statistics {
     pub(super) fn collect(
         graph: &Graph,
         samples: &[Vec<Tensor>],
-        machine: &Machine,
+        executor: &Executor,
         counted: impl Iterator<Item = ValueId>,
         averaged: Vec<ValueId>,
         advance: &mut dyn FnMut(usize) -> Result<()>,
@@ -82,7 +82,7 @@ impl Statistics {
                 mean.add(x);
             }
         };
-        observe(graph, samples, machine, &mut see, advance)?;
+        observe(graph, samples, executor, &mut see, advance)?;
         Ok(Self { histograms, means: means.into_iter().map(|(id, mean)| (id, mean.finish())).collect() })
     }
 }
@@ -91,7 +91,7 @@ impl Statistics {
 pub(super) fn greatest(
     graph: &Graph,
     samples: &[Vec<Tensor>],
-    machine: &Machine,
+    executor: &Executor,
     values: impl Iterator<Item = ValueId>,
     advance: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<HashMap<ValueId, Vec<f32>>> {
@@ -102,6 +102,6 @@ pub(super) fn greatest(
             most.iter_mut().zip(pixel).for_each(|(most, x)| *most = most.max(x.abs()));
         }
     };
-    observe(graph, samples, machine, &mut see, advance)?;
+    observe(graph, samples, executor, &mut see, advance)?;
     Ok(greatest)
 }

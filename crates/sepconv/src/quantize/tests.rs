@@ -5,10 +5,10 @@ use sepconv_core::{Builder, DType, Graph, Limits, Op, Shape, Tensor, interpret, 
 use sepconv_kernels::{Activation, Window};
 
 use super::bytes::Affine;
-use super::execute::Machine;
+use super::execute::Executor;
 use super::histogram::Histogram;
 use super::rounding::Moments;
-use super::{Granularity, Quantizer, Range, equalize, spell_out, statistics, weights};
+use super::{Granularity, Quantizer, Range, decompose, equalize, statistics, weights};
 use crate::{Options, ProgressEvent};
 use sepconv_core::Uses;
 
@@ -105,15 +105,15 @@ fn zero_is_exact_in_every_range() {
 fn equalizing_does_not_change_what_the_network_computes() {
     let linear = layers(&[6, 9, 8, 4], &[Activation::Relu, Activation::Identity, Activation::HardSwish]);
     let bounded = layers(&[6, 9, 4], &[Activation::Clip { low: 0.0, high: 6.0 }, Activation::Identity]);
-    let machine = Machine::new(&Options::default()).unwrap();
+    let executor = Executor::new(&Options::default()).unwrap();
     for (graph, expected) in [(linear, 2), (bounded, 1)] {
-        let graph = spell_out::spell_out(&graph).unwrap();
+        let graph = decompose::decompose(&graph).unwrap();
         let samples = samples(6, 4);
         let pairs = equalize::pairs(&graph, &Uses::new(&graph));
         assert_eq!(pairs.len(), expected);
         for granularity in [Granularity::PerChannel, Granularity::PerTensor] {
             let between = pairs.iter().map(|pair| pair.between);
-            let greatest = statistics::greatest(&graph, &samples, &machine, between, &mut |_| Ok(())).unwrap();
+            let greatest = statistics::greatest(&graph, &samples, &executor, between, &mut |_| Ok(())).unwrap();
             let equalized = equalize::equalize(&graph, &pairs, greatest, granularity).unwrap();
             assert_ne!(first_weights(&graph), first_weights(&equalized), "{granularity:?}");
             for sample in &samples {

@@ -9,7 +9,7 @@ use crate::{
     CompiledModel, Geometry, Image, ImageInput, Labels, Layout, Model, Options, Preprocess, Session, class_of,
 };
 
-/// What a network thinks a picture shows.
+/// What a network thinks an image shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// The position among the network's outputs.
@@ -22,7 +22,7 @@ pub struct Prediction {
     pub score: f32,
 }
 
-/// A network that names what pictures show: a [`Session`] with pre-processing before it and labels after it.
+/// A network that names what images show: a [`Session`] with pre-processing before it and labels after it.
 ///
 /// ```no_run
 /// use sepconv::{Classifier, Image, Model, Options};
@@ -161,7 +161,7 @@ impl Classifier {
         self.labels.as_ref()
     }
 
-    /// How pictures become the network's numbers.
+    /// How images become the network's numbers.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
     }
@@ -182,25 +182,25 @@ impl Classifier {
         self.session.plan().threads()
     }
 
-    /// Whether the scores of the last picture are a softmax of what the network gave, which did not add up to 1.
+    /// Whether the scores of the last image are a softmax of what the network gave, which did not add up to 1.
     pub fn softmax_added(&self) -> bool {
         self.softmax_added
     }
 
-    /// The likeliest `top` classes of a picture, likeliest first. The picture is [fitted](Preprocess::fit) to the
+    /// The likeliest `top` classes of an image, likeliest first. The image is [fitted](Preprocess::fit) to the
     /// network first.
     ///
     /// # Errors
-    /// When the picture cannot be resized or the network gives something that is not a number.
+    /// When the image cannot be resized or the network gives something that is not a number.
     pub fn classify(&mut self, image: &Image, top: usize) -> Result<Vec<Prediction>> {
         let fitted = self.preprocess.fit(image, self.input.width, self.input.height)?;
         self.classify_exact(&fitted, top)
     }
 
-    /// The same for a picture that has the network's size: no pixel is changed.
+    /// The same for an image that has the network's size: no pixel is changed.
     ///
     /// # Errors
-    /// When the picture has another size or the network gives something that is not a number.
+    /// When the image has another size or the network gives something that is not a number.
     pub fn classify_exact(&mut self, image: &Image, top: usize) -> Result<Vec<Prediction>> {
         self.score(image)?;
         let outputs = self.scores.len();
@@ -220,18 +220,18 @@ impl Classifier {
     fn score(&mut self, image: &Image) -> Result<()> {
         let ImageInput { width, height, .. } = self.input;
         if (image.width(), image.height()) != (width, height) {
-            return Err(Error::argument("picture does not have the network's size")
+            return Err(Error::argument("image does not have the network's size")
                 .expected(format_args!("{width}x{height}"), format_args!("{}x{}", image.width(), image.height())));
         }
         self.tables.fill(image, &self.input, &mut self.tensor);
         let output = &self.session.run(&[&self.tensor])?[0];
         let (scale, zero_point) = self.quantization.as_ref().and_then(QuantParams::as_per_tensor).unwrap_or((1.0, 0));
-        let real = |q: i32| (q - zero_point) as f32 * scale;
+        let dequantized = |q: i32| (q - zero_point) as f32 * scale;
         self.scores.clear();
         match output.data() {
             Data::F32(scores) => self.scores.extend_from_slice(scores),
-            Data::U8(bytes) => self.scores.extend(bytes.iter().map(|&q| real(q.into()))),
-            Data::I8(bytes) => self.scores.extend(bytes.iter().map(|&q| real(q.into()))),
+            Data::U8(bytes) => self.scores.extend(bytes.iter().map(|&q| dequantized(q.into()))),
+            Data::I8(bytes) => self.scores.extend(bytes.iter().map(|&q| dequantized(q.into()))),
             Data::I64(_) => unreachable!("no integers are computed while a network runs"),
         }
         if !self.scores.iter().all(|score| score.is_finite()) {

@@ -6,7 +6,7 @@ pub(crate) const MAX_SIDE: u32 = 1 << 15;
 /// Networks see the center of a photograph: the shortest side becomes 256/224 of what they take.
 const MARGIN: (usize, usize) = (8, 7);
 
-/// A picture as eight-bit RGB, row after row.
+/// An image as eight-bit RGB, row after row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     width: usize,
@@ -22,11 +22,11 @@ impl Image {
     pub fn from_rgb(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self> {
         let sides = 1..=MAX_SIDE as usize;
         if !sides.contains(&width) || !sides.contains(&height) {
-            return Err(Error::argument("picture has an impossible size")
+            return Err(Error::argument("image has an impossible size")
                 .expected(format_args!("sides from 1 to {MAX_SIDE}"), format_args!("{width}x{height}")));
         }
         if rgb.len() != width * height * 3 {
-            return Err(Error::argument("pixels do not fill the picture")
+            return Err(Error::argument("pixels do not fill the image")
                 .expected(format_args!("{} bytes for {width}x{height}", width * height * 3), rgb.len()));
         }
         Ok(Self { width, height, rgb })
@@ -88,18 +88,18 @@ impl Image {
     /// The center of the image resized until it covers what `covered` makes of both sides.
     fn covered(&self, [width, height]: [usize; 2], covered: impl Fn(usize) -> usize) -> Result<Self> {
         if width.max(height) > MAX_SIDE as usize {
-            return Err(Error::argument("picture cannot become that large")
+            return Err(Error::argument("image cannot become that large")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{width}x{height}")));
         }
         let (cover_width, cover_height) = self.covering(covered(width), covered(height));
         if cover_width.max(cover_height) > MAX_SIDE as usize {
-            return Err(Error::limit("picture is too long for its width to be resized")
+            return Err(Error::limit("image is too long for its width to be resized")
                 .expected(format_args!("sides up to {MAX_SIDE}"), format_args!("{cover_width}x{cover_height}")));
         }
         self.resize(cover_width, cover_height)?.center(width, height)
     }
 
-    /// The size with this picture's proportions that just covers `width` by `height`; fractions are dropped.
+    /// The size with this image's proportions that just covers `width` by `height`; fractions are dropped.
     fn covering(&self, width: usize, height: usize) -> (usize, usize) {
         if width * self.height >= height * self.width {
             (width, width * self.height / self.width)
@@ -127,7 +127,7 @@ impl Image {
     /// The center; where it cannot be exact, one pixel nearer to the top left.
     fn center(&self, width: usize, height: usize) -> Result<Self> {
         if width > self.width || height > self.height {
-            return Err(Error::argument("picture is smaller than its part")
+            return Err(Error::argument("image is smaller than its part")
                 .expected(format_args!("at least {width}x{height}"), format_args!("{}x{}", self.width, self.height)));
         }
         let (left, top) = ((self.width - width) / 2, (self.height - height) / 2);

@@ -105,7 +105,7 @@ fn synset(line: &str) -> Option<(usize, String)> {
     Some((index.trim().parse().ok()?, name.trim().replace('_', " ")))
 }
 
-/// The true class of each picture: lines of `file index`.
+/// The true class of each image: lines of `file index`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroundTruth {
     classes: HashMap<String, usize>,
@@ -146,7 +146,7 @@ impl GroundTruth {
         if classes.is_empty() { Err(Error::malformed("no file and class in the list")) } else { Ok(Self { classes }) }
     }
 
-    /// The class of a picture, by the name of its file.
+    /// The class of an image, by the name of its file.
     pub fn class(&self, file: &str) -> Option<usize> {
         self.classes.get(file).copied()
     }

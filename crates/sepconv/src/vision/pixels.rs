@@ -1,4 +1,4 @@
-//! From the pixels of a picture to the elements of a network's input: one look into a table for each.
+//! From the pixels of an image to the elements of a network's input: one look into a table for each.
 
 use sepconv_core::op::QuantParams;
 use sepconv_core::{DType, Tensor};
@@ -61,7 +61,7 @@ impl Tables {
         }
     }
 
-    /// Writes a picture of exactly the input's size into the input's tensor, which has the tables' type.
+    /// Writes an image of exactly the input's size into the input's tensor, which has the tables' type.
     pub(crate) fn fill(&self, image: &Image, input: &ImageInput, tensor: &mut Tensor) {
         match self {
             Self::F32(table) => fill(table, image, input, tensor.as_f32_mut().unwrap_or_default()),
@@ -119,17 +119,17 @@ mod tests {
         tensor
     }
 
-    fn reals(preprocess: &str, input: ImageInput) -> Vec<f32> {
+    fn preprocessed(preprocess: &str, input: ImageInput) -> Vec<f32> {
         filled(preprocess, &Elements::Reals, input).as_f32().unwrap().to_vec()
     }
 
     #[test]
     fn presets_compute_what_they_say() {
-        assert_eq!(reals("raw", INPUT), [0.0, 128.0, 255.0, 51.0, 102.0, 204.0]);
-        assert_eq!(reals("unit", INPUT)[3..], [0.2, 0.4, 0.8]);
-        assert_eq!(reals("tf", INPUT)[..3], [-1.0, (0.5 / 127.5) as f32, 1.0]);
-        assert_eq!(reals("128/127", INPUT)[2], 1.0);
-        let torch = reals("torch", INPUT);
+        assert_eq!(preprocessed("raw", INPUT), [0.0, 128.0, 255.0, 51.0, 102.0, 204.0]);
+        assert_eq!(preprocessed("unit", INPUT)[3..], [0.2, 0.4, 0.8]);
+        assert_eq!(preprocessed("tf", INPUT)[..3], [-1.0, (0.5 / 127.5) as f32, 1.0]);
+        assert_eq!(preprocessed("128/127", INPUT)[2], 1.0);
+        let torch = preprocessed("torch", INPUT);
         for (value, expected) in torch.iter().zip([-0.485 / 0.229, (128.0 / 255.0 - 0.456) / 0.224, 0.594 / 0.225]) {
             assert!((f64::from(*value) - expected).abs() < 1e-6, "{value} {expected}");
         }
@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn layouts_hold_the_same_numbers() {
-        let nchw = reals("raw", ImageInput { layout: Layout::Nchw, ..INPUT });
+        let nchw = preprocessed("raw", ImageInput { layout: Layout::Nchw, ..INPUT });
         assert_eq!(nchw, [0.0, 51.0, 128.0, 102.0, 255.0, 204.0]);
     }
 
     #[test]
     fn gray_is_luma() {
         // Pillow: Image.new("RGB", (1, 1), px).convert("L")
-        assert_eq!(reals("raw", ImageInput { channels: 1, ..INPUT }), [104.0, 98.0]);
+        assert_eq!(preprocessed("raw", ImageInput { channels: 1, ..INPUT }), [104.0, 98.0]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl ImageInput {
     pub fn new(dims: &[usize], usual: Layout) -> Result<Self> {
         let unsuitable = || {
             let shape: Vec<_> = dims.iter().map(usize::to_string).collect();
-            Error::unsupported("network does not take one picture")
+            Error::unsupported("network does not take one image")
                 .expected(
                     "an input [1,3,h,w], [1,1,h,w], [1,h,w,3] or [1,h,w,1]",
                     format_args!("[{}]", shape.join(",")),
@@ -55,10 +55,10 @@ impl ImageInput {
         if input.height == 0 || input.width == 0 { Err(unsuitable()) } else { Ok(input) }
     }
 
-    /// What a network of floats is given for a picture, which is [fitted](Preprocess::fit) to it first.
+    /// The f32 input tensor of an image, which is [fitted](Preprocess::fit) first.
     ///
     /// # Errors
-    /// When the picture cannot be resized.
+    /// When the image cannot be resized.
     pub fn tensor(&self, image: &Image, preprocess: &Preprocess) -> Result<Tensor> {
         let dims = match self.layout {
             Layout::Nchw => [1, self.channels, self.height, self.width],
@@ -127,7 +127,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// How a picture becomes what a network takes: the part of it that is seen, and `(px - mean) / std` for the eight bits
+/// How an image becomes what a network takes: the part of it that is seen, and `(px - mean) / std` for the eight bits
 /// of each channel.
 ///
 /// It belongs to the network: with another one answers are quietly worse. Parsed from `tf`, `torch`, `unit`, `raw` or

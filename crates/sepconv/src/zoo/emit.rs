@@ -6,7 +6,7 @@ use sepconv_kernels::reduce::Reduction;
 use sepconv_kernels::{Activation, Window};
 
 use super::network::{Architecture, Block, Head, Squeeze};
-use super::{BlockKind, Item, Layer, Padding, Parameters, Part, Role};
+use super::{BlockKind, Layer, LayerKind, Padding, ParamId, ParamKind, Parameters};
 
 /// Bytes that are left beside each parameter, for everything small.
 const HEADROOM: usize = 4 << 20;
@@ -73,32 +73,34 @@ impl<P: Parameters> Emitter<'_, P> {
     }
 
     fn block(&mut self, stage: usize, index: usize, block: &Block, input: ValueId) -> Result<ValueId> {
-        let at = |part| Layer::Block { stage, index, part };
+        let at = |kind| Layer::Block { stage, index, kind };
         let (stride, inner) = (block.stride, block.activation);
         let outer = if block.kind.ends_activated() { inner } else { Activation::Identity };
         let mut x = input;
-        for part in block.parts() {
+        for kind in block.layer_kinds() {
             let edge = block.kind == BlockKind::EdgeResidual;
-            x = match part {
-                Part::DepthwiseStart => {
+            x = match kind {
+                LayerKind::DepthwiseStart => {
                     let stride = if block.kernel == 0 { stride } else { 1 };
                     let conv = Conv::depthwise(block.input, block.start_kernel, stride);
-                    self.normalized(at(part), conv, Activation::Identity, x)?
+                    self.normalized(at(kind), conv, Activation::Identity, x)?
                 }
-                Part::Expand if edge => {
-                    self.normalized(at(part), Conv::square(block.expanded, block.kernel, stride), inner, x)?
+                LayerKind::Expand if edge => {
+                    self.normalized(at(kind), Conv::square(block.expanded, block.kernel, stride), inner, x)?
                 }
-                Part::Expand => self.normalized(at(part), Conv::pointwise(block.expanded), inner, x)?,
-                Part::Depthwise => {
-                    self.normalized(at(part), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
+                LayerKind::Expand => self.normalized(at(kind), Conv::pointwise(block.expanded), inner, x)?,
+                LayerKind::Depthwise => {
+                    self.normalized(at(kind), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
                 }
                 // Both are emitted with the first.
-                Part::SqueezeReduce => self.squeeze(block.squeeze, at, x)?,
-                Part::SqueezeExpand => x,
-                Part::Pointwise | Part::Project => {
-                    self.normalized(at(part), Conv::pointwise(block.output), outer, x)?
+                LayerKind::SqueezeReduce => self.squeeze(block.squeeze, at, x)?,
+                LayerKind::SqueezeExpand => x,
+                LayerKind::Pointwise | LayerKind::Project => {
+                    self.normalized(at(kind), Conv::pointwise(block.output), outer, x)?
                 }
-                Part::Conv => self.normalized(at(part), Conv::square(block.output, block.kernel, stride), outer, x)?,
+                LayerKind::Conv => {
+                    self.normalized(at(kind), Conv::square(block.output, block.kernel, stride), outer, x)?
+                }
             };
         }
         // Even windows with symmetric padding shrink planes.
@@ -108,9 +110,9 @@ impl<P: Parameters> Emitter<'_, P> {
         self.builder.node(&format!("blocks.{stage}.{index}.residual"), BinaryFunction::Add, &[x, input])
     }
 
-    fn squeeze(&mut self, squeeze: Option<Squeeze>, at: impl Fn(Part) -> Layer, x: ValueId) -> Result<ValueId> {
+    fn squeeze(&mut self, squeeze: Option<Squeeze>, at: impl Fn(LayerKind) -> Layer, x: ValueId) -> Result<ValueId> {
         let Some(squeeze) = squeeze else { return Ok(x) };
-        let (reduce, expand) = (at(Part::SqueezeReduce), at(Part::SqueezeExpand));
+        let (reduce, expand) = (at(LayerKind::SqueezeReduce), at(LayerKind::SqueezeExpand));
         let mean = self.mean(&format!("{reduce}.mean"), x, true)?;
         let reduced = self.conv(reduce, Conv::pointwise(squeeze.channels), true, mean)?;
         let reduced = self.activation(reduce, squeeze.activation, reduced)?;
@@ -151,7 +153,7 @@ impl<P: Parameters> Emitter<'_, P> {
         let &[_, rows, columns, channels] = &self.builder.shape(x)[..] else { return Err(not_a_plane(layer)) };
         let (groups, per_filter) = if conv.depthwise { (channels, 1) } else { (1, channels) };
         let [kh, kw] = conv.kernel;
-        let weights = self.parameter(layer, Item::Weight, &[conv.channels, kh, kw, per_filter])?;
+        let weights = self.parameter(layer, ParamKind::Weight, &[conv.channels, kh, kw, per_filter])?;
         let bias = self.bias(layer, conv.channels, biased)?;
         let window = self.window(conv, [rows, columns]);
         let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity });
@@ -177,8 +179,8 @@ impl<P: Parameters> Emitter<'_, P> {
     fn norm(&mut self, layer: Layer, x: ValueId) -> Result<ValueId> {
         let channels = self.builder.shape(x).last();
         let mut inputs = vec![x];
-        for item in [Item::NormScale, Item::NormShift, Item::NormMean, Item::NormVariance] {
-            inputs.push(self.parameter(layer, item, &[channels])?);
+        for kind in [ParamKind::NormScale, ParamKind::NormShift, ParamKind::NormMean, ParamKind::NormVariance] {
+            inputs.push(self.parameter(layer, kind, &[channels])?);
         }
         self.builder.node(&format!("{layer}.norm"), BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
     }
@@ -196,7 +198,7 @@ impl<P: Parameters> Emitter<'_, P> {
 
     fn dense(&mut self, layer: Layer, results: usize, biased: bool, x: ValueId) -> Result<ValueId> {
         let channels = self.builder.shape(x).last();
-        let weights = self.parameter(layer, Item::Weight, &[results, channels])?;
+        let weights = self.parameter(layer, ParamKind::Weight, &[results, channels])?;
         let bias = self.bias(layer, results, biased)?;
         self.builder.node(&layer.to_string(), Dense { activation: Activation::Identity }, &[x, weights, bias])
     }
@@ -204,30 +206,30 @@ impl<P: Parameters> Emitter<'_, P> {
     /// The bias, or zeros for a layer that has none.
     fn bias(&mut self, layer: Layer, channels: usize, biased: bool) -> Result<ValueId> {
         if biased {
-            return self.parameter(layer, Item::Bias, &[channels]);
+            return self.parameter(layer, ParamKind::Bias, &[channels]);
         }
         let zeros = sepconv_core::Tensor::zeros(Shape::new([channels])?, DType::F32);
         self.builder.constant(&format!("{layer}.no_bias"), zeros)
     }
 
     /// A parameter as a constant. What it takes is checked before it is asked for.
-    fn parameter(&mut self, layer: Layer, item: Item, dims: &[usize]) -> Result<ValueId> {
-        let role = Role { layer, item };
-        let shape = Shape::new(dims).map_err(|error| error.at(role.to_string()))?;
+    fn parameter(&mut self, layer: Layer, kind: ParamKind, dims: &[usize]) -> Result<ValueId> {
+        let id = ParamId { layer, kind };
+        let shape = Shape::new(dims).map_err(|error| error.at(id.to_string()))?;
         self.left = self.left.checked_sub(shape.elements() * size_of::<f32>()).ok_or_else(|| {
-            Error::limit("network has too many parameters").at(role.to_string()).expected(
+            Error::limit("network has too many parameters").at(id.to_string()).expected(
                 format_args!("at most {} bytes of them", Limits::default().max_memory),
                 format_args!("{shape} more"),
             )
         })?;
         probe_memory(shape.elements() * size_of::<f32>() + HEADROOM)?;
-        let tensor = self.parameters.tensor(&role, &shape)?;
+        let tensor = self.parameters.tensor(&id, &shape)?;
         if *tensor.shape() != shape || tensor.dtype() != DType::F32 {
             return Err(Error::mismatch("parameter has the wrong shape or type")
-                .at(role.to_string())
+                .at(id.to_string())
                 .expected(format_args!("f32 {shape}"), format_args!("{} {}", tensor.dtype(), tensor.shape())));
         }
-        self.builder.constant(&role.to_string(), tensor)
+        self.builder.constant(&id.to_string(), tensor)
     }
 }
 

@@ -115,9 +115,9 @@ impl Block {
         if block.use_se {
             return Err(Error::unsupported("block of a block list has squeeze-excite").expected("use_se false", true));
         }
-        let alike = (*s, input) == (1, c);
+        let same_size = (*s, input) == (1, c);
         if let Some(Shortcut { name }) =
-            self.shortcut.as_ref().filter(|shortcut| !alike || shortcut.name != "IdentityLayer")
+            self.shortcut.as_ref().filter(|shortcut| !same_size || shortcut.name != "IdentityLayer")
         {
             return Err(Error::unsupported("shortcut of a block list is of another kind")
                 .expected("an IdentityLayer where stride is 1 and channels are equal", format_args!("{name:?}")));

@@ -17,13 +17,13 @@
 //! ```text
 //! name ──named──▶ Network ──architecture──▶ Architecture ──graph──▶ Graph
 //!                 │  a variant of a Table      every block        ▲
-//!                 └─ .width .resolution …      with its channels  │ Parameters: Seeded, Weights, Blank
+//!                 └─ .width .resolution …      with its channels  │ Parameters: Seeded, Weights, ZeroWeights
 //! ```
 //!
 //! A [`Table`] holds what a family's networks have in common, a [`Variant`] how they differ, a [`BlockSpec`] what a
 //! block string says. [`Network`] is a variant with settings, and [`Network::architecture`] what all this comes to:
 //! sizes, nothing relative any more. The graph is emitted from that alone; it asks [`Parameters`] for each tensor by
-//! its [`Role`].
+//! its [`ParamId`].
 //!
 //! # Names
 //!
@@ -36,7 +36,7 @@
 //! A user's own family is a TOML file; its path stands where a name does. The smallest:
 //!
 //! ```
-//! use sepconv::zoo::{Blank, Network, Table};
+//! use sepconv::zoo::{ZeroWeights, Network, Table};
 //!
 //! let table = r#"
 //!     title = "Tiny"
@@ -53,7 +53,7 @@
 //!     name = "tiny"
 //! "#;
 //! let network = Network::new(Table::parse(table, "tiny.toml")?, "tiny")?;
-//! assert_eq!(network.graph(&mut Blank)?.parameters(), 18_964);
+//! assert_eq!(network.graph(&mut ZeroWeights)?.parameters(), 18_964);
 //! # Ok::<(), sepconv::Error>(())
 //! ```
 //!
@@ -94,7 +94,7 @@ use sepconv_core::{Error, Result};
 
 pub use block::{BlockKind, BlockSpec};
 pub use network::{Architecture, Block, Head, Network, Squeeze, Stem, Width};
-pub use parameters::{Blank, Item, Layer, Parameters, Part, Role};
+pub use parameters::{Layer, LayerKind, ParamId, ParamKind, Parameters, ZeroWeights};
 pub use seeded::Seeded;
 pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;

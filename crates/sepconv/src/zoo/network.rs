@@ -7,7 +7,7 @@ use sepconv_kernels::Activation;
 
 use super::block::{BlockKind, BlockSpec};
 use super::table::{Padding, SqueezeBase, Table, Variant};
-use super::{Parameters, Part, Seeded, emit};
+use super::{LayerKind, Parameters, Seeded, emit};
 use crate::{Model, Preprocess};
 
 /// Channels relative to those of the paper: the width multiplier α of MobileNetV1 (section 3.3).
@@ -50,7 +50,7 @@ pub struct Architecture {
     pub padding: Padding,
     /// What batch normalization adds to a variance.
     pub epsilon: f32,
-    /// Whether logits are the mean of those of a picture and of its mirror image.
+    /// Whether logits are the mean of those of an image and of its mirror image.
     pub mirrored: bool,
     /// Whether convolutions have a bias although batch normalization follows.
     pub bias: bool,
@@ -121,17 +121,21 @@ pub struct Head {
 
 impl Block {
     /// Its layers with parameters, in the order in which they run.
-    pub fn parts(&self) -> Vec<Part> {
-        let has_start = (self.start_kernel > 0).then_some(Part::DepthwiseStart);
-        let has_middle = (self.kernel > 0).then_some(Part::Depthwise);
-        let (before, last): (&[Option<Part>], _) = match self.kind {
-            BlockKind::Separable | BlockKind::SeparableActivated => (&[Some(Part::Depthwise)], Part::Pointwise),
-            BlockKind::InvertedResidual => (&[Some(Part::Expand), Some(Part::Depthwise)], Part::Project),
-            BlockKind::UniversalInvertedResidual => (&[has_start, Some(Part::Expand), has_middle], Part::Project),
-            BlockKind::EdgeResidual => (&[Some(Part::Expand)], Part::Project),
-            BlockKind::Conv => (&[], Part::Conv),
+    pub fn layer_kinds(&self) -> Vec<LayerKind> {
+        let has_start = (self.start_kernel > 0).then_some(LayerKind::DepthwiseStart);
+        let has_middle = (self.kernel > 0).then_some(LayerKind::Depthwise);
+        let (before, last): (&[Option<LayerKind>], _) = match self.kind {
+            BlockKind::Separable | BlockKind::SeparableActivated => {
+                (&[Some(LayerKind::Depthwise)], LayerKind::Pointwise)
+            }
+            BlockKind::InvertedResidual => (&[Some(LayerKind::Expand), Some(LayerKind::Depthwise)], LayerKind::Project),
+            BlockKind::UniversalInvertedResidual => {
+                (&[has_start, Some(LayerKind::Expand), has_middle], LayerKind::Project)
+            }
+            BlockKind::EdgeResidual => (&[Some(LayerKind::Expand)], LayerKind::Project),
+            BlockKind::Conv => (&[], LayerKind::Conv),
         };
-        let squeeze = self.squeeze.iter().flat_map(|_| [Part::SqueezeReduce, Part::SqueezeExpand]);
+        let squeeze = self.squeeze.iter().flat_map(|_| [LayerKind::SqueezeReduce, LayerKind::SqueezeExpand]);
         before.iter().flatten().copied().chain(squeeze).chain([last]).collect()
     }
 }
@@ -214,7 +218,7 @@ impl Network {
         if built_in && unchanged { self.epsilon(epsilon) } else { self }
     }
 
-    /// How pictures become its numbers.
+    /// How images become its numbers.
     pub fn preprocess(&self) -> &Preprocess {
         &self.variant.preprocess
     }

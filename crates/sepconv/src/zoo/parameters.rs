@@ -1,30 +1,30 @@
-//! Where the numbers of a network come from.
+//! The source of a network's parameters.
 
 use std::fmt;
 
 use sepconv_core::{DType, Data, Result, Shape, Tensor};
 
-/// Gives the parameters of a network, one tensor for each [`Role`].
+/// Gives the parameters of a network, one tensor for each [`ParamId`].
 ///
-/// [`Network::graph`](super::Network::graph) asks once for each parameter, in the order in which a picture meets them.
+/// [`Network::graph`](super::Network::graph) asks once for each parameter, in the order of execution.
 pub trait Parameters {
-    /// The tensor of floats that plays `role`, in exactly this shape.
+    /// The f32 tensor of `id`, in exactly this shape.
     ///
     /// Weights of convolutions are `[out, kh, kw, in / groups]` (a depthwise one has `[channels, kh, kw, 1]`), those of
     /// fully connected layers `[out, in]`, everything else `[channels]`.
     ///
     /// # Errors
     /// When there is none, or it has another shape.
-    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor>;
+    fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor>;
 }
 
 /// Which parameter of which layer. Printed as `blocks.2.0.expand.weight`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Role {
+pub struct ParamId {
     /// The layer.
     pub layer: Layer,
     /// Which of its parameters.
-    pub item: Item,
+    pub kind: ParamKind,
 }
 
 /// A layer that has parameters.
@@ -39,7 +39,7 @@ pub enum Layer {
         /// The block within its stage, from 0.
         index: usize,
         /// The layer within the block.
-        part: Part,
+        kind: LayerKind,
     },
     /// The pointwise convolution between the last block and the classifier, or the fully connected layer where it
     /// follows pooling (see [`Head::pooled`](super::Head::pooled)).
@@ -48,9 +48,9 @@ pub enum Layer {
     Classifier,
 }
 
-/// The layers of blocks; which of them a block has says [`Block::parts`](super::Block::parts).
+/// The layers of blocks; which of them a block has says [`Block::layer_kinds`](super::Block::layer_kinds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum LayerKind {
     /// The depthwise convolution before the expansion (MobileNetV4).
     DepthwiseStart,
     /// The convolution that widens: 1×1, or k×k in a fused block.
@@ -71,18 +71,18 @@ pub enum Part {
 
 /// The parameters that a layer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Item {
+pub enum ParamKind {
     /// Weights of the convolution or fully connected layer.
     Weight,
-    /// What is added to its result.
+    /// Bias of the convolution or fully connected layer.
     Bias,
-    /// What batch normalization multiplies with (torch calls it `weight`, the paper gamma).
+    /// Scale of batch normalization (torch: `weight`; the paper: gamma).
     NormScale,
-    /// What batch normalization adds (torch calls it `bias`, the paper beta).
+    /// Shift of batch normalization (torch: `bias`; the paper: beta).
     NormShift,
-    /// The mean that batch normalization subtracts (`running_mean`).
+    /// Mean of batch normalization (torch: `running_mean`).
     NormMean,
-    /// The variance that batch normalization divides by the root of (`running_var`).
+    /// Variance of batch normalization (torch: `running_var`).
     NormVariance,
 }
 
@@ -90,14 +90,14 @@ impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stem => f.write_str("stem"),
-            Self::Block { stage, index, part } => write!(f, "blocks.{stage}.{index}.{part}"),
+            Self::Block { stage, index, kind } => write!(f, "blocks.{stage}.{index}.{kind}"),
             Self::Head => f.write_str("head"),
             Self::Classifier => f.write_str("classifier"),
         }
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for LayerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DepthwiseStart => "depthwise_start",
@@ -112,7 +112,7 @@ impl fmt::Display for Part {
     }
 }
 
-impl fmt::Display for Item {
+impl fmt::Display for ParamKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Weight => "weight",
@@ -125,22 +125,26 @@ impl fmt::Display for Item {
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for ParamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.layer, self.item)
+        write!(f, "{}.{}", self.layer, self.kind)
     }
 }
 
-/// Weights of zero and ones for everything else: for counting what a network costs. Zeros are memory that the system
-/// hands out untouched, so that the largest network takes a moment only.
+/// Weights of zero, and ones for all other parameters: to count the cost of a network. Zeroed pages are mapped lazily,
+/// so the largest network takes milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Blank;
+pub struct ZeroWeights;
 
-impl Parameters for Blank {
-    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        match role.item {
-            Item::Weight => Ok(Tensor::zeros(shape.clone(), DType::F32)),
-            _ => Tensor::new(shape.clone(), Data::F32(vec![1.0; shape.elements()])),
+impl Parameters for ZeroWeights {
+    fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor> {
+        match id.kind {
+            ParamKind::Weight => Ok(Tensor::zeros(shape.clone(), DType::F32)),
+            ParamKind::Bias
+            | ParamKind::NormScale
+            | ParamKind::NormShift
+            | ParamKind::NormMean
+            | ParamKind::NormVariance => Tensor::new(shape.clone(), Data::F32(vec![1.0; shape.elements()])),
         }
     }
 }

@@ -3,7 +3,7 @@
 use sepconv_core::{Data, Error, Result, Shape, Tensor};
 use sepconv_kernels::Activation;
 
-use super::{Architecture, Block, Item, Layer, Parameters, Part, Role};
+use super::{Architecture, Block, Layer, LayerKind, ParamId, ParamKind, Parameters};
 
 /// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order
 /// it is asked.
@@ -46,42 +46,42 @@ impl<'a> Seeded<'a> {
     fn input_moment(&self, layer: Layer) -> Result<f32> {
         /// The square of a gate near one half, or somewhat above.
         const GATE: f32 = 0.4;
-        let Layer::Block { stage, index, part } = layer else {
+        let Layer::Block { stage, index, kind } = layer else {
             // Means over a plane vary less than its pixels.
             return Ok(if layer == Layer::Stem { 1.0 } else { 0.5 });
         };
         let block = self.block(stage, index)?;
-        Ok(match part {
-            part if block.parts().first() == Some(&part) => self.before(stage, index),
+        Ok(match kind {
+            kind if block.layer_kinds().first() == Some(&kind) => self.before(stage, index),
             // The start of a MobileNetV4 block has no activation.
-            Part::Expand => 1.0,
-            Part::SqueezeExpand => 0.5,
-            Part::Pointwise | Part::Project if block.squeeze.is_some() => GATE * moment(block.activation),
+            LayerKind::Expand => 1.0,
+            LayerKind::SqueezeExpand => 0.5,
+            LayerKind::Pointwise | LayerKind::Project if block.squeeze.is_some() => GATE * moment(block.activation),
             _ => moment(block.activation),
         })
     }
 
     /// The range that a parameter is uniform in.
-    fn range(&self, role: &Role, shape: &Shape) -> Result<(f32, f32)> {
-        Ok(match role.item {
-            Item::Weight => {
+    fn range(&self, id: &ParamId, shape: &Shape) -> Result<(f32, f32)> {
+        Ok(match id.kind {
+            ParamKind::Weight => {
                 let fan_in = shape.iter().skip(1).product::<usize>() as f32;
-                let bound = (3.0 / (fan_in * self.input_moment(role.layer)?)).sqrt();
+                let bound = (3.0 / (fan_in * self.input_moment(id.layer)?)).sqrt();
                 (-bound, bound)
             }
-            Item::Bias | Item::NormMean => (-0.2, 0.2),
-            Item::NormShift => (-0.3, 0.3),
-            Item::NormVariance => (0.6, 1.4),
-            Item::NormScale if self.precedes_residual(role.layer)? => (0.15, 0.3),
-            Item::NormScale => (0.8, 1.2),
+            ParamKind::Bias | ParamKind::NormMean => (-0.2, 0.2),
+            ParamKind::NormShift => (-0.3, 0.3),
+            ParamKind::NormVariance => (0.6, 1.4),
+            ParamKind::NormScale if self.precedes_residual(id.layer)? => (0.15, 0.3),
+            ParamKind::NormScale => (0.8, 1.2),
         })
     }
 
     /// Whether the input of a block is added to the result of this layer.
     fn precedes_residual(&self, layer: Layer) -> Result<bool> {
-        let Layer::Block { stage, index, part } = layer else { return Ok(false) };
+        let Layer::Block { stage, index, kind } = layer else { return Ok(false) };
         let block = self.block(stage, index)?;
-        Ok(block.residual && block.parts().last() == Some(&part))
+        Ok(block.residual && block.layer_kinds().last() == Some(&kind))
     }
 }
 
@@ -95,10 +95,10 @@ fn moment(activation: Activation) -> f32 {
 }
 
 impl Parameters for Seeded<'_> {
-    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        let (low, high) = self.range(role, shape)?;
-        // FNV-1a of the role's name.
-        let stream = role
+    fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor> {
+        let (low, high) = self.range(id, shape)?;
+        // FNV-1a of the id's name.
+        let stream = id
             .to_string()
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));

@@ -75,11 +75,11 @@ pub struct Variant {
     pub padding: Padding,
     /// What batch normalization adds to a variance.
     pub epsilon: f32,
-    /// Whether logits are the mean of those of a picture and of its mirror image, at twice the cost.
+    /// Whether logits are the mean of those of an image and of its mirror image, at twice the cost.
     pub mirrored: bool,
     /// The activation where a block does not say otherwise.
     pub activation: Activation,
-    /// How pictures become numbers.
+    /// How images become numbers.
     pub preprocess: Preprocess,
     /// Whose state dicts [load](super::Network::load).
     pub weights: Vec<String>,

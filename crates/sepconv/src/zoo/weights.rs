@@ -8,7 +8,7 @@ use sepconv_core::{DType, Error, Limits, Op, Result, Shape, Tensor};
 use sepconv_formats::safetensors;
 
 use super::names::{SCHEMES, Scheme};
-use super::{Architecture, Blank, Item, Layer, Network, Padding, Parameters, Role, distance};
+use super::{Architecture, Layer, Network, Padding, ParamId, ParamKind, Parameters, ZeroWeights, distance};
 use crate::Model;
 
 /// How PyTorch's names of a counter end that only training reads.
@@ -78,7 +78,7 @@ impl Network {
             (Some(epsilon), Padding::Symmetric) => self.clone().usual_epsilon(epsilon),
             _ => self.clone(),
         };
-        let bias = Role { layer: Layer::Classifier, item: Item::Bias };
+        let bias = ParamId { layer: Layer::Classifier, kind: ParamKind::Bias };
         let bias = naming.names.get(&bias).and_then(|name| weights.tensors.get(name));
         let network = network.classes(bias.map_or(architecture.classes, |bias| bias.shape().elements()));
         let graph = network.graph(&mut Loader { weights, naming: &naming })?;
@@ -88,27 +88,27 @@ impl Network {
 
 /// The parameters that a network asks for.
 #[derive(Default)]
-struct Asked(Vec<(Role, Shape)>);
+struct Asked(Vec<(ParamId, Shape)>);
 
 impl Parameters for Asked {
-    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        self.0.push((*role, shape.clone()));
-        Blank.tensor(role, shape)
+    fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor> {
+        self.0.push((*id, shape.clone()));
+        ZeroWeights.tensor(id, shape)
     }
 }
 
 /// What the parameters of a network are called under a scheme.
 struct Naming {
     scheme: &'static Scheme,
-    names: BTreeMap<Role, String>,
+    names: BTreeMap<ParamId, String>,
 }
 
 impl Weights {
     /// The scheme by which most of the parameters have names that the file has.
     fn naming(&self, architecture: &Architecture, asked: &Asked) -> Result<Naming> {
         let namings = SCHEMES.iter().map(|scheme| {
-            let named = asked.0.iter().filter_map(|(role, _)| Some((*role, scheme.name(architecture, role)?)));
-            let names: BTreeMap<Role, String> = named.collect();
+            let named = asked.0.iter().filter_map(|(id, _)| Some((*id, scheme.name(architecture, id)?)));
+            let names: BTreeMap<ParamId, String> = named.collect();
             let known = names.values().filter(|name| self.tensors.contains_key(*name)).count();
             (known, Naming { scheme, names })
         });
@@ -127,17 +127,17 @@ impl Weights {
     fn check_names(&self, Naming { scheme, names }: &Naming, asked: &Asked) -> Result<()> {
         let claimed: BTreeSet<&String> = names.values().collect();
         let mut left = self.tensors.iter().filter(|(name, _)| !claimed.contains(name));
-        for (role, shape) in &asked.0 {
-            let Some(name) = names.get(role) else {
+        for (id, shape) in &asked.0 {
+            let Some(name) = names.get(id) else {
                 return Err(
-                    Error::mismatch(format!("parameter has no place in {} names", scheme.title)).at(role.to_string())
+                    Error::mismatch(format!("parameter has no place in {} names", scheme.title)).at(id.to_string())
                 );
             };
             if !self.tensors.contains_key(name) {
                 let nearest = left.min_by_key(|(other, _)| distance(other, name));
                 let nearest = nearest.map_or(String::new(), |(other, _)| format!("; the nearest is {other:?}"));
                 return Err(Error::mismatch(format!("parameter is missing among {} names", scheme.title))
-                    .at(place(name, role))
+                    .at(place(name, id))
                     .expected(format_args!("f32 {}", in_file(shape)), format_args!("none of this name{nearest}")));
             }
         }
@@ -158,16 +158,16 @@ struct Loader<'a> {
 }
 
 impl Parameters for Loader<'_> {
-    fn tensor(&mut self, role: &Role, shape: &Shape) -> Result<Tensor> {
-        let found = self.naming.names.get(role).and_then(|name| self.weights.tensors.get_key_value(name));
-        let (name, tensor) = found.ok_or_else(|| Error::mismatch("parameter is missing").at(role.to_string()))?;
-        arrange(tensor, shape).map_err(|error| error.at(place(name, role)).in_file(&self.weights.file))
+    fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor> {
+        let found = self.naming.names.get(id).and_then(|name| self.weights.tensors.get_key_value(name));
+        let (name, tensor) = found.ok_or_else(|| Error::mismatch("parameter is missing").at(id.to_string()))?;
+        arrange(tensor, shape).map_err(|error| error.at(place(name, id)).in_file(&self.weights.file))
     }
 }
 
 /// Which parameter, as the file and as the network call it.
-fn place(name: &str, role: &Role) -> String {
-    format!("parameter {name:?} ({role})")
+fn place(name: &str, id: &ParamId) -> String {
+    format!("parameter {name:?} ({id})")
 }
 
 /// The sizes that a file has for a parameter: PyTorch's weights of convolutions are `[out, in / groups, rows,

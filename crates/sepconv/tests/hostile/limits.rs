@@ -170,7 +170,7 @@ fn arithmetic_and_nodes_are_bounded_by_what_the_caller_allows() {
     assert_eq!(limit.kind(), ErrorKind::Limit, "{limit}");
 }
 
-/// A picture's header says what its pixels take; a file too small to hold so many is not believed.
+/// An image's header says what its pixels take; a file too small to hold so many is not believed.
 #[test]
 fn a_small_picture_cannot_make_us_allocate_a_gigabyte() {
     for side in [100u32, 3000, 4700, 9000, 12_900, 13_300, 30_000] {

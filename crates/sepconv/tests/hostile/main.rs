@@ -6,10 +6,10 @@ mod external;
 #[allow(dead_code, reason = "it serves the tests of the reader, which write more kinds of fields")]
 #[path = "../../../sepconv-formats/tests/tflite/writer.rs"]
 mod flatbuffer;
+mod images;
 mod limits;
 mod mutations;
 mod onnx;
-mod pictures;
 mod protobuf;
 mod tables;
 mod tensors;
@@ -21,7 +21,7 @@ use allocation_counter::measure;
 use sepconv::{DType, Model, Options, Result, Session, Tensor};
 
 /// What a hostile file may make us allocate at a time, beside a few times its own size: what SECURITY.md says of a
-/// small picture.
+/// small image.
 const MOST_BYTES: u64 = 128 << 20;
 
 /// A file: what is wrong with it, and its bytes.

@@ -62,7 +62,7 @@ fn families() {
     insta::assert_snapshot!(texts(cases, |_, bytes| {
         let network = Network::new(Table::parse(text(&bytes)?, "t.toml")?, "t")?;
         let architecture = network.architecture()?;
-        network.graph(&mut sepconv::zoo::Blank)?;
+        network.graph(&mut sepconv::zoo::ZeroWeights)?;
         Ok(format!("answer: {} classes", architecture.classes))
     }));
 }
@@ -108,7 +108,7 @@ fn block_lists() {
     let said = texts(cases, |_, bytes| {
         std::fs::write(&path, bytes).expect("a file for the test");
         let network = Network::new(Table::open(&path)?, "n")?;
-        network.graph(&mut sepconv::zoo::Blank)?;
+        network.graph(&mut sepconv::zoo::ZeroWeights)?;
         Ok(format!("answer: {} classes", network.architecture()?.classes))
     });
     std::fs::remove_dir_all(&folder).expect("the test's own folder");

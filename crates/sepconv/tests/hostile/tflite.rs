@@ -221,9 +221,9 @@ fn operands() {
 }
 
 /// Positions in a file, as its readers find them.
-struct Walk(Vec<u8>);
+struct FlatFile(Vec<u8>);
 
-impl Walk {
+impl FlatFile {
     fn u32(&self, at: usize) -> usize {
         u32::from_le_bytes(self.0[at..at + 4].try_into().expect("four bytes")) as usize
     }
@@ -255,8 +255,8 @@ impl Walk {
 }
 
 /// The sound file with the number at a place forged, which `find` finds: where it is, and what it becomes.
-fn forged(find: impl Fn(&Walk) -> (usize, u32)) -> Vec<u8> {
-    let walk = Walk(with_node(|_| {}));
+fn forged(find: impl Fn(&FlatFile) -> (usize, u32)) -> Vec<u8> {
+    let walk = FlatFile(with_node(|_| {}));
     let (at, value) = find(&walk);
     walk.with(at, value)
 }
@@ -265,9 +265,9 @@ const OUT: u32 = 1 << 20;
 
 #[test]
 fn offsets() {
-    let root = |walk: &Walk| walk.follow(0);
-    let graph = move |walk: &Walk| walk.first(root(walk), 2);
-    let tensor = move |walk: &Walk| walk.first(graph(walk), 0);
+    let root = |walk: &FlatFile| walk.follow(0);
+    let graph = move |walk: &FlatFile| walk.first(root(walk), 2);
+    let tensor = move |walk: &FlatFile| walk.first(graph(walk), 0);
     let cut = |bytes: usize| with_node(|_| {})[..bytes].to_vec();
     let version = |version: i32| buffer(b"TFL3", &vec![(0, I32(version))]);
     let cases: Vec<Case> = vec![
@@ -351,7 +351,7 @@ fn buffers_behind_the_tables() {
 fn every_place_forged() {
     let sound = with_node(|_| {});
     let numbers = [0, 1, 2, 4, 0x7fff_ffff, 0x8000_0000, u32::MAX, sound.len() as u32];
-    let places = (0..sound.len() - 3).flat_map(|at| numbers.map(|number| Walk(sound.clone()).with(at, number)));
+    let places = (0..sound.len() - 3).flat_map(|at| numbers.map(|number| FlatFile(sound.clone()).with(at, number)));
     let cut = (0..sound.len()).map(|length| sound[..length].to_vec());
     let said = networks("tflite", places.chain(cut).map(|bytes| ("forged", bytes)));
     let answers = said.matches("answer: ").count();

@@ -16,14 +16,14 @@ use crate::report;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A pair is a depthwise convolution, the pointwise one behind it and what lies between; the standard convolution \
-                        that takes its place has the same window, stride and channels. Both run on floats."
+    after_help = "A pair is a depthwise convolution, the pointwise one after it and the layers between them; the \
+                  standard convolution that replaces it has the same window, stride and channels. Both run in f32."
 )]
 pub(crate) struct Args {
-    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
+    /// The f32 network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Timed runs of everything, separable and standard in turns
+    /// Timed rounds, separable and standard in turns
     #[arg(long, value_name = "N", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     rounds: usize,
 

@@ -51,7 +51,7 @@ struct CandidateJson<'a> {
 #[derive(Debug, Serialize)]
 struct Unpaired<'a> {
     name: &'a str,
-    why: &'a str,
+    reason: &'a str,
 }
 
 impl<'a> Output<'a> {
@@ -62,7 +62,7 @@ impl<'a> Output<'a> {
             threads: comparison.threads(),
             rounds,
             pairs: comparison.pairs().iter().map(PairJson::new).collect(),
-            unpaired: comparison.unpaired().iter().map(|(name, why)| Unpaired { name, why }).collect(),
+            unpaired: comparison.unpaired().iter().map(|(name, reason)| Unpaired { name, reason }).collect(),
             totals: Totals::of(comparison),
             network: ComparisonJson::new(comparison.network()),
         }
@@ -110,8 +110,8 @@ pub(super) fn print_text(
     print_costs(comparison, &totals, out)?;
     writeln!(out, "\ntheoretical speedup: MACs; measured speedup: shortest times")?;
     print_times(comparison, &totals, out)?;
-    for (name, why) in comparison.unpaired() {
-        writeln!(out, "\nnot compared: {}, {why}", shown(name))?;
+    for (name, reason) in comparison.unpaired() {
+        writeln!(out, "\nnot compared: {}, {reason}", shown(name))?;
     }
     let (theoretical, measured) = (totals.network.theoretical_speedup(), totals.network.measured_speedup());
     let faster =

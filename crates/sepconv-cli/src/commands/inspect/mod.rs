@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// The network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Show which kernel runs each layer, and why
+    /// Show the kernel of each layer and the reason for it
     #[arg(long)]
     plan: bool,
 
@@ -73,7 +73,7 @@ struct LayerJson<'a> {
 struct PlanJson<'a> {
     step: usize,
     kernel: &'a str,
-    why: &'a str,
+    reason: &'a str,
     block: Option<usize>,
     threads: usize,
 }
@@ -107,7 +107,7 @@ impl<'a> LayerJson<'a> {
         let plan = || PlanJson {
             step: layer.step,
             kernel: &layer.kernel,
-            why: &layer.reason,
+            reason: &layer.reason,
             block: layer.block,
             threads: layer.threads,
         };
@@ -166,7 +166,7 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         Err(error) => return partial::print(&args, &model, error, out),
     };
     let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, compiled.plan());
-    // What a network of something else than pictures states or defaults to means nothing.
+    // What a network of something else than images states or defaults to means nothing.
     let preprocess = if image_input(&model, &compiled).is_some() { Some(model.preprocess()?) } else { None };
     if args.json {
         print_json(&args, &model, &compiled, preprocess.as_ref(), totals, out)
@@ -308,7 +308,7 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         ("kernel", Align::Left),
         ("threads", Align::Right),
         ("block", Align::Left),
-        ("why", Align::Left),
+        ("reason", Align::Left),
     ];
     // What kind of block it is stands beside its first step.
     let mut named = None;

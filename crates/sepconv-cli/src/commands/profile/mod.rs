@@ -25,11 +25,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     compile: CompileArgs,
 
-    /// Runs that are timed
+    /// Number of timed runs
     #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     runs: usize,
 
-    /// Runs before those
+    /// Number of untimed runs before
     #[arg(long, value_name = "N", default_value = "10")]
     warmup: u32,
 
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.json")]
     trace: Option<PathBuf>,
 
-    /// Draw what each step reaches beside what its arithmetic for each byte allows
+    /// Draw each step in a roofline plot
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ struct Output<'a> {
     runs: usize,
     median_ms: f64,
     min_ms: f64,
-    ports_ms: f64,
+    io_ms: f64,
     steps: Vec<StepJson<'a>>,
     blocks: Vec<GroupJson>,
     macs: u64,
@@ -76,8 +76,8 @@ struct StepJson<'a> {
     threads: usize,
     gops: f64,
     of_peak: f64,
-    floor_ms: f64,
-    bound: String,
+    roofline_ms: f64,
+    bottleneck: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,10 +85,10 @@ struct LayerJson<'a> {
     name: &'a str,
     op: &'a str,
     kernel: &'a str,
-    why: &'a str,
+    reason: &'a str,
 }
 
-/// Steps that belong together.
+/// Steps of one block.
 #[derive(Debug, Default, Serialize)]
 struct GroupJson {
     block: Option<usize>,
@@ -152,7 +152,7 @@ impl Report<'_> {
         steps.iter().map(|step| step.of_peak * step.ms).sum()
     }
 
-    /// The steps of each block together, and what is outside of blocks.
+    /// The steps of each block, and what is outside of blocks.
     fn groups(&self) -> Vec<GroupJson> {
         let mut groups: BTreeMap<Option<usize>, Vec<Step>> = BTreeMap::new();
         for step in self.steps {
@@ -186,8 +186,8 @@ impl Report<'_> {
             threads: step.threads,
             gops: step.gops,
             of_peak: step.of_peak,
-            floor_ms: step.floor_ms,
-            bound: step.bound.to_string(),
+            roofline_ms: step.roofline_ms,
+            bottleneck: step.bottleneck.to_string(),
         };
         let output = Output {
             model: args.model.display().to_string(),
@@ -195,7 +195,7 @@ impl Report<'_> {
             runs: times.all().len(),
             median_ms: times.median(),
             min_ms: times.min(),
-            ports_ms: self.profile.ports_ms(),
+            io_ms: self.profile.io_ms(),
             steps: self.steps.iter().map(step).collect(),
             blocks: self.groups(),
             macs: self.plan.macs(),
@@ -226,7 +226,7 @@ impl Report<'_> {
         writeln!(
             out,
             "steps   {sum:.3} ms, inputs in and outputs out {:.3} ms; medians of {}",
-            self.profile.ports_ms(),
+            self.profile.io_ms(),
             plural(times.all().len(), "run")
         )?;
         writeln!(out, "whole   {:.3} ms median, {:.3} ms min", times.median(), times.min())?;
@@ -253,7 +253,7 @@ impl Report<'_> {
             ("weights", Align::Right),
             ("GOP/s", Align::Right),
             ("% peak", Align::Right),
-            ("bound", Align::Left),
+            ("bottleneck", Align::Left),
         ];
         let row = |(number, step): (usize, &Step)| {
             let layers = self.layers(step);
@@ -272,7 +272,7 @@ impl Report<'_> {
                 some(step.weight_bytes as u64, bytes(step.weight_bytes)),
                 some(step.macs, format!("{:.0}", step.gops)),
                 some(step.macs, format!("{:.0}", 100.0 * step.of_peak)),
-                step.bound.to_string(),
+                step.bottleneck.to_string(),
             ]
         };
         let rows: Vec<_> = self.steps.iter().enumerate().map(row).collect();
@@ -307,7 +307,7 @@ impl Report<'_> {
 
 impl<'a> LayerJson<'a> {
     fn new(layer: &'a Layer) -> Self {
-        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, why: &layer.reason }
+        Self { name: &layer.name, op: &layer.op, kernel: &layer.kernel, reason: &layer.reason }
     }
 }
 
@@ -328,7 +328,7 @@ fn trace(plan: &Plan, profile: &Profile, steps: &[Step]) -> serde_json::Value {
         let made: Vec<_> = layers.iter().map(|layer| json!({"name": layer.name, "kernel": layer.kernel})).collect();
         let args = json!({
             "layers": made, "macs": step.macs, "threads": step.threads, "of_peak": step.of_peak,
-            "bound": step.bound.to_string(),
+            "bottleneck": step.bottleneck.to_string(),
         });
         events.push(event(ops.join(" + "), number + 1, args));
     }

@@ -51,13 +51,13 @@ pub(super) fn draw(model: &str, machine: &Machine, steps: &[Step], bytes: bool) 
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
         [low.log10().floor(), high.log10().ceil()]
     };
-    let edge = roof / peaks.far;
+    let edge = roof / peaks.dram;
     let plane = Plane {
         x: powers(&mut points.iter().map(|point| point.intensity).chain([0.5, edge])),
         y: powers(&mut points.iter().map(|point| point.gops).chain([roof])),
     };
     let mut body = plane.grid(&format!("{}, {}", machine.isa, threads(machine.threads)));
-    for (rate, place) in [(peaks.near, "L2"), (peaks.middle, "L3"), (peaks.far, "memory")] {
+    for (rate, place) in [(peaks.l2, "L2"), (peaks.l3, "L3"), (peaks.dram, "memory")] {
         body += &plane.slope(rate, roof, &format!("{place} {rate:.0} GB/s"));
     }
     body += &plane.ceiling(roof, &format!("{name} {roof:.0} GOP/s"));
@@ -91,10 +91,10 @@ impl Plane {
             let _ = writeln!(svg, "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{RIGHT}\" y2=\"{at:.1}\"/>");
             let _ = writeln!(svg, "<text class=\"end\" x=\"{}\" y=\"{:.1}\">{y}</text>", LEFT - 8.0, at + 4.0);
         }
-        let middle = f64::midpoint(LEFT, RIGHT);
+        let center = f64::midpoint(LEFT, RIGHT);
         let _ = writeln!(
             svg,
-            "<text class=\"middle\" x=\"{middle}\" y=\"{}\">operations for each byte of activations and weights ({machine})</text>",
+            "<text class=\"middle\" x=\"{center}\" y=\"{}\">operations per byte ({machine})</text>",
             BOTTOM + 42.0
         );
         let _ = writeln!(svg, "<text x=\"16\" y=\"{}\">GOP/s</text>", TOP - 16.0);
@@ -132,12 +132,12 @@ impl Plane {
 
     /// The numbers of steps above their discs; those that would stand on each other stand beside each other.
     fn numbers(&self, points: &[Point]) -> String {
-        const NEAR: f64 = 14.0;
+        const CLOSE: f64 = 14.0;
         let mut labels: Vec<(f64, f64, Vec<usize>)> = Vec::new();
         for point in points.iter().filter(|point| point.share >= 0.02) {
             let (x, y) = self.place(point.intensity, point.gops);
             let y = y - radius(point) - 3.0;
-            match labels.iter_mut().find(|label| (label.0 - x).abs() < 2.0 * NEAR && (label.1 - y).abs() < NEAR) {
+            match labels.iter_mut().find(|label| (label.0 - x).abs() < 2.0 * CLOSE && (label.1 - y).abs() < CLOSE) {
                 Some((_, top, numbers)) => {
                     *top = top.min(y);
                     numbers.push(point.number);

@@ -13,10 +13,10 @@ use crate::args::{CompileArgs, warn_of_assumed};
 use crate::failure::Failure;
 use crate::progress::{Bars, Progress};
 
-/// Runs before those that are timed.
+/// Number of untimed runs before that are timed.
 const WARMUP: usize = 3;
 
-/// The network of floats with all that quantized ones are made from and compared with.
+/// The f32 network, its calibration data and its accuracy.
 pub(super) struct Experiment<'a> {
     args: &'a Args,
     options: Options,
@@ -25,7 +25,7 @@ pub(super) struct Experiment<'a> {
     pub(super) preprocess: Preprocess,
     /// What the file that is written says about its use.
     metadata: Metadata,
-    /// What the network is given for each calibration picture.
+    /// What the network is given for each calibration image.
     pub(super) samples: Vec<Vec<Tensor>>,
     labeled: Option<LabeledImages>,
     pub(super) accuracy: Option<Accuracy>,
@@ -37,7 +37,7 @@ pub(super) struct Candidate {
     /// The bytes to write.
     pub(super) file: Vec<u8>,
     pub(super) accuracy: Option<Accuracy>,
-    /// Of the network of floats and of this one, run in turns.
+    /// Times of the f32 network and of this one, interleaved.
     pub(super) times: [Times; 2],
     pub(super) isa: String,
     pub(super) threads: usize,
@@ -92,7 +92,7 @@ impl<'a> Experiment<'a> {
         quantizer.run(&self.graph, &self.samples, &self.options, &mut |event| bars.show(event))
     }
 
-    /// Right answers, where pictures have labels. One that cannot be read would make them those of other pictures than
+    /// Right answers, where images have labels. One that cannot be read would make them those of other images than
     /// asked for.
     fn accuracy(&self, model: &Model, what: &'static str) -> std::result::Result<Option<Accuracy>, Failure> {
         let Some(labeled) = &self.labeled else { return Ok(None) };
@@ -125,7 +125,7 @@ impl<'a> Experiment<'a> {
 }
 
 impl Candidate {
-    /// How many times as fast as the network of floats: the ratio of the shortest times.
+    /// Speedup over the f32 network: the ratio of minima.
     pub(super) fn speedup(&self) -> f64 {
         self.times[0].min() / self.times[1].min()
     }

@@ -5,33 +5,31 @@ use sepconv::quantize::{Granularity, Quantizer, Range};
 /// How the network is quantized.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct MethodArgs {
-    /// Which part of what an activation was seen to be becomes its range: mse (the least error), percentile:99.99 or
-    /// minmax (all)
+    /// How activation ranges are derived from calibration data: mse (least error), percentile:99.99 or minmax
     #[arg(long, value_name = "HOW", default_value = "mse", value_parser = parse_range)]
     range: Range,
 
-    /// One scale for all weights of a layer, not one for each filter
+    /// Quantize weights per tensor, not per channel
     #[arg(long)]
     per_tensor: bool,
 
-    /// Scale channels between layers so that they share a scale well: worth a try, above all with --per-tensor
+    /// Cross-layer equalization: helps mostly with --per-tensor
     #[arg(long)]
     equalize: bool,
 
-    /// Do not let biases make up for what rounding does to the means of channels
+    /// Disable bias correction
     #[arg(long)]
     no_bias_correction: bool,
 
-    /// Round weights so that their errors cancel, rather than to the nearest; takes longer
+    /// Optimize the rounding of weights (GPTQ); takes longer
     #[arg(long)]
     optimize: bool,
 
-    /// A layer that stays f32, by its name; once for each such layer
+    /// Name of a layer that stays f32; may be repeated
     #[arg(long, value_name = "NAME")]
     keep_float: Vec<String>,
 
-    /// Keep the layers that suffer most in f32, as many as it takes for this ratio of signal to noise behind the last
-    /// layers
+    /// Keep the most sensitive layers in f32 until the SQNR at the output reaches this many decibels
     #[arg(long, value_name = "DB", value_parser = |text: &str| number(text, 0.0..=200.0))]
     min_sqnr: Option<f64>,
 }

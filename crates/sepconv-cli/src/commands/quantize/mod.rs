@@ -18,22 +18,22 @@ use crate::report::{self, shown};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Nothing is written but the finished file. Exit codes: 0 written, 1 a file or a model is at fault, \
-                        2 the arguments are, 3 refused for --min-accuracy, 4 refused for --min-speedup."
+    after_help = "The output appears whole or not at all. Exit codes: 0 written, 1 invalid file or model, 2 invalid \
+                  arguments, 3 below --min-accuracy, 4 below --min-speedup."
 )]
 pub(crate) struct Args {
-    /// The network of floats: a file (.onnx, .tflite) or a name (`sepconv models`)
+    /// The f32 network: a file (.onnx, .tflite) or a name (`sepconv models`)
     model: PathBuf,
 
-    /// Where the quantized network is written (.onnx)
+    /// The quantized network (.onnx)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// A folder of pictures like those that the network will see, or of folders of them
+    /// Folder of representative images, or of subfolders of images
     #[arg(long, value_name = "FOLDER")]
     calibration: PathBuf,
 
-    /// The most of them that are used, spread evenly over their names
+    /// Limit of calibration images, spread evenly over their names
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     calibration_images: usize,
 
@@ -43,29 +43,29 @@ pub(crate) struct Args {
     #[command(flatten)]
     method: MethodArgs,
 
-    /// Keep more and more of the layers that suffer most in f32, at most half of all, until --min-accuracy is reached
+    /// Keep the most sensitive layers in f32, at most half of all, until --min-accuracy is reached
     #[arg(long, requires = "min_accuracy", conflicts_with = "min_sqnr")]
     mixed: bool,
 
-    /// Count right answers on the pictures in this folder, before and after
+    /// Measure accuracy on the images of this folder, before and after
     #[arg(long, value_name = "FOLDER")]
     evaluate: Option<PathBuf>,
 
-    /// The right answers: lines of `file index`, the index counted from 0 without a background class [default: the
+    /// Ground truth: lines of `file index`, the index counted from 0 without a background class [default: the
     /// names of folders in that folder, `cat`, `3` or `3_cat`]
     #[arg(long, value_name = "FILE", requires = "evaluate")]
     labels: Option<PathBuf>,
 
-    /// Refuse a network whose first answer is right for fewer of those pictures
+    /// Write nothing, and exit with 3, if top-1 accuracy is lower
     #[arg(long, value_name = "PERCENT", requires = "evaluate", value_parser = |text: &str| number(text, 0.0..=100.0))]
     min_accuracy: Option<f64>,
 
-    /// Write nothing, and exit with 4, where int8 is less than this many times as fast as f32 on this machine [default:
-    /// a warning where it is slower]
+    /// Write nothing, and exit with 4, if the speedup of int8 over f32 on this machine is lower [default:
+    /// a warning if int8 is slower]
     #[arg(long, value_name = "TIMES", value_parser = |text: &str| number(text, 0.0..=1e6))]
     min_speedup: Option<f64>,
 
-    /// Runs of each network that are timed, in turns; the shortest two are compared
+    /// Timed runs of each network, in turns; minima are compared
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     runs: usize,
 

@@ -196,8 +196,8 @@ impl QuantizedLinear {
 /// rounded.
 fn bias(rewriter: &Rewriter<'_>, id: ValueId, unit: &[f64]) -> Option<Vec<f64>> {
     const ROUNDED: f64 = 1.0 / (1 << 20) as f64;
-    if let Some(reals) = rewriter.f32_constant(id) {
-        return Some(reals.iter().zip(unit).map(|(&real, unit)| f64::from(real) / unit).collect());
+    if let Some(dequantized) = rewriter.f32_constant(id) {
+        return Some(dequantized.iter().zip(unit).map(|(&real, unit)| f64::from(real) / unit).collect());
     }
     let Node { op: Op::Dequantize(Dequantize(params)), inputs, .. } = rewriter.producer(id)? else { return None };
     let integers: Vec<i64> = match rewriter.builder.constant_of(inputs[0])?.data() {

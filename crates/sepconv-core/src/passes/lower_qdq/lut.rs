@@ -12,10 +12,10 @@ pub(super) fn quantized(
     x: ValueId,
     params: U8Params,
 ) -> Result<Option<ValueId>> {
-    let Some(Function { root: Some(root), reals }) = Function::of(rewriter, x, &mut MAX_OPERATORS.clone()) else {
+    let Some(Function { root: Some(root), dequantized }) = Function::of(rewriter, x, &mut MAX_OPERATORS.clone()) else {
         return Ok(None);
     };
-    let quantized = Op::from(Quantize(params.quant_params())).evaluate(&[&reals], reals.shape())?;
+    let quantized = Op::from(Quantize(params.quant_params())).evaluate(&[&dequantized], dequantized.shape())?;
     let Some(table) = quantized.as_u8() else { return Ok(None) };
     let lut = Lut::new(DType::U8, |q| table[usize::from(q)]);
     if rewriter.builder.value(root).dtype == DType::U8 && lut.is(|q| q) {
@@ -32,7 +32,7 @@ struct Function {
     /// The integers, one for each element; `None` for a number that all elements share.
     root: Option<ValueId>,
     /// The real number for each integer, or the only one.
-    reals: Tensor,
+    dequantized: Tensor,
 }
 
 impl Function {
@@ -52,21 +52,21 @@ impl Function {
                     Some(constant) => Self::constant(&node.op.evaluate(&[constant], constant.shape()).ok()?)?,
                     None => {
                         let all = all_integers(rewriter.builder.value(x).dtype)?;
-                        Self { root: Some(x), reals: node.op.evaluate(&[&all], all.shape()).ok()? }
+                        Self { root: Some(x), dequantized: node.op.evaluate(&[&all], all.shape()).ok()? }
                     }
                 }
             }
             Op::Unary(_) => {
                 let x = Self::of(rewriter, node.inputs[0], budget)?;
-                Self { reals: node.op.evaluate(&[&x.reals], x.reals.shape()).ok()?, ..x }
+                Self { dequantized: node.op.evaluate(&[&x.dequantized], x.dequantized.shape()).ok()?, ..x }
             }
             Op::Binary(_) => {
                 let mut operands =
                     [Self::of(rewriter, node.inputs[0], budget)?, Self::of(rewriter, node.inputs[1], budget)?];
                 let root = common_root(rewriter, &mut operands, budget)?;
-                let [a, b] = operands.map(|operand| operand.reals);
+                let [a, b] = operands.map(|operand| operand.dequantized);
                 let shape = if a.shape().is_empty() { b.shape() } else { a.shape() };
-                Self { root, reals: node.op.evaluate(&[&a, &b], shape).ok()? }
+                Self { root, dequantized: node.op.evaluate(&[&a, &b], shape).ok()? }
             }
             _ => return None,
         };
@@ -77,7 +77,7 @@ impl Function {
     /// A constant of one number.
     fn constant(constant: &Tensor) -> Option<Self> {
         match constant.as_f32()? {
-            &[x] => Some(Self { root: None, reals: Tensor::f32([], [x]).ok()? }),
+            &[x] => Some(Self { root: None, dequantized: Tensor::f32([], [x]).ok()? }),
             _ => None,
         }
     }
@@ -86,9 +86,9 @@ impl Function {
     fn before_lut(&self, rewriter: &Rewriter<'_>) -> Option<Self> {
         let node = rewriter.producer(self.root?)?;
         let Op::Lut(lut) = &node.op else { return None };
-        let reals = self.reals.as_f32()?;
-        let reals: Vec<f32> = lut.table.iter().map(|&q| reals[usize::from(q)]).collect();
-        Some(Self { root: Some(node.inputs[0]), reals: Tensor::f32([256], reals).ok()? })
+        let dequantized = self.dequantized.as_f32()?;
+        let dequantized: Vec<f32> = lut.table.iter().map(|&q| dequantized[usize::from(q)]).collect();
+        Some(Self { root: Some(node.inputs[0]), dequantized: Tensor::f32([256], dequantized).ok()? })
     }
 }
 

@@ -165,8 +165,8 @@ fn random_operator(random: &mut Random, q: &mut Quantized, x: Reals) -> Reals {
 fn whole_networks_become_integers_that_agree_to_the_last_bit() {
     for seed in 0..150 {
         let graph = check_exact(random_network(seed), seed);
-        let real: Vec<_> = graph.nodes().iter().filter(|node| !is_integer(&node.op)).collect();
-        assert!(real.is_empty(), "seed {seed}: {real:?} of\n{graph}");
+        let dequantized: Vec<_> = graph.nodes().iter().filter(|node| !is_integer(&node.op)).collect();
+        assert!(dequantized.is_empty(), "seed {seed}: {dequantized:?} of\n{graph}");
         check_plans(&graph, &inputs(&graph, seed));
     }
 }

@@ -9,7 +9,7 @@ use sepconv_kernels::{Activation, Window, pool::PoolKind, reduce::Reduction};
 
 use crate::common::{Net, Random};
 
-/// How a network is quantized.
+/// Options of post-training quantization.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) activations: DType,

@@ -143,14 +143,14 @@ fn windows_without_taps() {
     super::check_plans(&optimized, &inputs);
     let mut q = Quantized::new(10, INT8);
     let x = q.input(&[1, 2, 2, 3]);
-    let real = q.net.node(pool(), &[x.id]);
-    let bytes = q.net.node(Quantize(whole(0.5)), &[real]);
+    let dequantized = q.net.node(pool(), &[x.id]);
+    let bytes = q.net.node(Quantize(whole(0.5)), &[dequantized]);
     assert!(left(q.net.finish(&[bytes])).is_empty(), "minus infinity is the least byte");
     let mut q = Quantized::new(10, INT8);
     let x = q.input(&[1, 2, 2, 3]);
-    let real = q.net.node(pool(), &[x.id]);
+    let dequantized = q.net.node(pool(), &[x.id]);
     let values = |graph: &Graph| interpret(graph, &super::inputs(graph, 11)).unwrap().remove(0);
-    let graph = check_exact(q.net.finish(&[real]), 11);
+    let graph = check_exact(q.net.finish(&[dequantized]), 11);
     assert!(values(&graph).as_f32().unwrap().contains(&f32::NEG_INFINITY), "which no byte is");
 }
 
@@ -196,8 +196,8 @@ fn means_that_count_padding() {
 fn operands_that_are_no_bytes() {
     let mut q = Quantized::new(8, INT8);
     let x = q.input(&[1, 2, 2, 3]);
-    let reals = q.net.input(&[1, 2, 2, 3]);
-    let sum = q.net.node(BinaryFunction::Add, &[x.id, reals]);
+    let dequantized = q.net.input(&[1, 2, 2, 3]);
+    let sum = q.net.node(BinaryFunction::Add, &[x.id, dequantized]);
     let per_channel = q.net.constant(&[3]);
     let scaled = q.net.node(BinaryFunction::Mul, &[x.id, per_channel]);
     let wider = q.net.scalar(2.0);

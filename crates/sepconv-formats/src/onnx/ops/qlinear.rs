@@ -12,7 +12,7 @@ use crate::onnx::node::Node;
 
 /// Operands: data, weights and result with a scale and zero point each, then a bias in units of the sums.
 pub(super) fn conv(node: &mut Node<'_>) -> Result<ValueId> {
-    let (x, weights) = (real(node, 0, 1)?, real(node, 3, 0)?);
+    let (x, weights) = (dequantized(node, 0, 1)?, dequantized(node, 3, 0)?);
     let bias = bias(node, 8, [1, 4], 1.0)?;
     let y = conv::convolution(node, x, weights, bias)?;
     bytes(node, y, 6)
@@ -26,7 +26,7 @@ pub(super) fn conv_integer(node: &mut Node<'_>) -> Result<ValueId> {
 
 /// A scale for each row on the left and for each column on the right.
 pub(super) fn matmul(node: &mut Node<'_>) -> Result<ValueId> {
-    let (a, b) = (real(node, 0, -2)?, real(node, 3, -1)?);
+    let (a, b) = (dequantized(node, 0, -2)?, dequantized(node, 3, -1)?);
     let y = matrix::product(node, a, b)?;
     bytes(node, y, 6)
 }
@@ -40,7 +40,7 @@ pub(super) fn matmul_integer(node: &mut Node<'_>) -> Result<ValueId> {
 /// The result is of floats where it has no scale.
 pub(super) fn gemm(node: &mut Node<'_>) -> Result<ValueId> {
     let columns = if node.attributes.flag("transB", false)? { 0 } else { 1 };
-    let (a, b) = (real(node, 0, 0)?, real(node, 3, columns)?);
+    let (a, b) = (dequantized(node, 0, 0)?, dequantized(node, 3, columns)?);
     let alpha = node.attributes.float_or("alpha", 1.0)?;
     let c = bias(node, 6, [1, 4], alpha)?;
     let y = matrix::product_and_sum(node, a, b, c)?;
@@ -51,13 +51,13 @@ pub(super) fn gemm(node: &mut Node<'_>) -> Result<ValueId> {
 }
 
 pub(super) fn binary(node: &mut Node<'_>, function: BinaryFunction) -> Result<ValueId> {
-    let (a, b) = (real(node, 0, 1)?, real(node, 3, 1)?);
+    let (a, b) = (dequantized(node, 0, 1)?, dequantized(node, 3, 1)?);
     let y = node.binary(function, a, b)?;
     bytes(node, y, 6)
 }
 
 pub(super) fn activation(node: &mut Node<'_>, activation: Activation) -> Result<ValueId> {
-    let x = real(node, 0, 1)?;
+    let x = dequantized(node, 0, 1)?;
     let y = node.emit(activation, &[x])?;
     bytes(node, y, 3)
 }
@@ -69,7 +69,7 @@ pub(super) fn leaky_relu(node: &mut Node<'_>) -> Result<ValueId> {
 
 /// `opset` says which softmax is meant.
 pub(super) fn softmax(node: &mut Node<'_>) -> Result<ValueId> {
-    let x = real(node, 0, 1)?;
+    let x = dequantized(node, 0, 1)?;
     let opset = node.attributes.int_or("opset", node.opset)?;
     let y = reduce::softmax_of(node, x, opset, false)?;
     bytes(node, y, 3)
@@ -85,7 +85,7 @@ pub(super) fn global_average_pool(node: &mut Node<'_>) -> Result<ValueId> {
 
 /// Channels may be the last axis here.
 fn pooled(node: &mut Node<'_>, pool: fn(&mut Node<'_>, ValueId) -> Result<ValueId>) -> Result<ValueId> {
-    let mut x = real(node, 0, 1)?;
+    let mut x = dequantized(node, 0, 1)?;
     let last = node.attributes.flag("channels_last", false)?;
     if last {
         x = node.channels_first(x)?;
@@ -104,13 +104,13 @@ pub(super) fn concat(node: &mut Node<'_>) -> Result<ValueId> {
         return Err(Error::malformed("operands are incomplete")
             .expected("a scale and zero point, then three operands for each tensor", node.input_count()));
     }
-    let operands = (0..count / 3).map(|i| real(node, 2 + 3 * i, 1)).collect::<Result<Vec<_>>>()?;
+    let operands = (0..count / 3).map(|i| dequantized(node, 2 + 3 * i, 1)).collect::<Result<Vec<_>>>()?;
     let y = layout::joined(node, &operands)?;
     bytes(node, y, 0)
 }
 
 /// Operand `i`, whose scale and zero point follow it, as the real numbers that it stands for.
-fn real(node: &mut Node<'_>, i: usize, axis: i64) -> Result<ValueId> {
+fn dequantized(node: &mut Node<'_>, i: usize, axis: i64) -> Result<ValueId> {
     let x = node.input(i)?;
     let dtype = node.dtype(x);
     let scheme = Scheme::read(node, dtype, x, [i + 1, i + 2], axis)?;

@@ -1,4 +1,4 @@
-//! Between real numbers and bytes.
+//! Quantization: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear and casts.
 
 use sepconv_core::op::{BinaryFunction, Dequantize, QuantParams, Quantize, Reduce, UnaryFunction};
 use sepconv_core::{DType, Data, Error, Result, Shape, Tensor, ValueId};
@@ -74,7 +74,7 @@ fn axis(node: &Node<'_>) -> Result<i64> {
     }
 }
 
-/// How integers stand for real numbers: as is known when the network is loaded, or as is computed while it runs.
+/// Scale and zero point: known when the network is loaded, or computed while it runs.
 pub(super) enum Scheme {
     Known(QuantParams),
     Computed {
@@ -139,21 +139,21 @@ impl Scheme {
         Ok(Self::Computed { dtype, scale: scale.map(&mut aligned).transpose()?, zero: zero.map(aligned).transpose()? })
     }
 
-    /// The real numbers that integers stand for.
+    /// The dequantized values of integers.
     pub(super) fn dequantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
         let (scale, zero) = match self {
             Self::Known(quantization) => return node.emit(Dequantize(quantization), &[x]),
             Self::Computed { scale, zero, .. } => (scale, zero),
         };
-        let mut real = numbers(node, x)?;
+        let mut dequantized = numbers(node, x)?;
         if let Some(zero) = zero {
             let zero = numbers(node, zero)?;
-            real = node.binary(BinaryFunction::Sub, real, zero)?;
+            dequantized = node.binary(BinaryFunction::Sub, dequantized, zero)?;
         }
-        scale.map_or(Ok(real), |scale| node.binary(BinaryFunction::Mul, real, scale))
+        scale.map_or(Ok(dequantized), |scale| node.binary(BinaryFunction::Mul, dequantized, scale))
     }
 
-    /// The bytes for real numbers.
+    /// The quantized values.
     pub(super) fn quantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
         let (dtype, scale, zero) = match self {
             Self::Known(quantization) => return node.emit(Quantize(quantization), &[x]),

@@ -102,7 +102,7 @@ fn signed(dims: &[usize], data: &[i8]) -> Tensor {
     Tensor::i8(dims, data).expect("bytes for the shape")
 }
 
-fn reals(dims: &[usize], data: &[f32]) -> Tensor {
+fn f32_tensor(dims: &[usize], data: &[f32]) -> Tensor {
     Tensor::f32(dims, data).expect("numbers for the shape")
 }
 
@@ -113,15 +113,15 @@ fn row() -> Tensor {
 
 #[test]
 fn numbers_become_bytes() {
-    let x = reals(&[2, 3], &[-1.0, 0.24, 0.25, 0.75, 100.0, 3.0]);
+    let x = f32_tensor(&[2, 3], &[-1.0, 0.24, 0.25, 0.75, 100.0, 3.0]);
     let rows = vec![X, floats(&[2], &[0.5, 0.1]), i8(&[2], &[0, 3])];
     let y = answer(onnx("QuantizeLinear").int("axis", 0), &x, rows);
     assert_eq!(y, signed(&[2, 3], &[-2, 0, 0, 11, 127, 33]));
-    let x = reals(&[4], &[-1.0, 0.25, 0.75, 100.0]);
+    let x = f32_tensor(&[4], &[-1.0, 0.25, 0.75, 100.0]);
     assert_eq!(answer(onnx("QuantizeLinear"), &x, vec![X, scale(0.5)]), bytes(&[4], &[0, 0, 2, 200]));
     let named = onnx("QuantizeLinear").int("output_dtype", 3).int("saturate", 1);
     assert_eq!(answer(named, &x, vec![X, scale(0.5)]), signed(&[4], &[-2, 0, 2, 127]));
-    let cast = answer(onnx("Cast").int("to", 3), &reals(&[3], &[-3.7, 5.7, 2.5]), vec![X]);
+    let cast = answer(onnx("Cast").int("to", 3), &f32_tensor(&[3], &[-3.7, 5.7, 2.5]), vec![X]);
     assert_eq!(cast, signed(&[3], &[-3, 5, 2]));
 }
 
@@ -130,13 +130,13 @@ fn bytes_become_numbers() {
     let x = signed(&[2, 2], &[-1, 2, 3, 4]);
     let columns = vec![X, floats(&[2], &[0.5, 0.1]), i8(&[2], &[0, 3])];
     let y = answer(onnx("DequantizeLinear").int("axis", -1), &x, columns);
-    assert_eq!(y, reals(&[2, 2], &[-0.5, -0.1, 1.5, 0.1]));
+    assert_eq!(y, f32_tensor(&[2, 2], &[-0.5, -0.1, 1.5, 0.1]));
     let mut theirs = microsoft("DequantizeLinear");
     theirs = theirs.int("axis", 0);
-    assert_eq!(answer(theirs, &x, vec![X, scale(0.5)]), reals(&[2, 2], &[-0.5, 1.0, 1.5, 2.0]));
-    assert_eq!(answer(onnx("Cast").int("to", 1), &x, vec![X]), reals(&[2, 2], &[-1.0, 2.0, 3.0, 4.0]));
+    assert_eq!(answer(theirs, &x, vec![X, scale(0.5)]), f32_tensor(&[2, 2], &[-0.5, 1.0, 1.5, 2.0]));
+    assert_eq!(answer(onnx("Cast").int("to", 1), &x, vec![X]), f32_tensor(&[2, 2], &[-1.0, 2.0, 3.0, 4.0]));
     let sums = vec![i32(&[1, 2], &[-100_000, 2]), scale(0.5)];
-    assert_eq!(answer(onnx("DequantizeLinear"), &x, sums), reals(&[1, 2], &[-50_000.0, 1.0]));
+    assert_eq!(answer(onnx("DequantizeLinear"), &x, sums), f32_tensor(&[1, 2], &[-50_000.0, 1.0]));
 }
 
 /// The scale and zero point of one network's input are another's.
@@ -153,7 +153,7 @@ fn scales_may_be_computed() {
     let Known(weights) = i8(&[2, 2], &[1, 10, 2, -20]) else { unreachable!("weights are known") };
     let graph = network(&[1, 2], nodes, vec![TensorProto { name: "w".into(), ..*weights }]);
     let graph = import(graph).expect("a sound network");
-    let y = interpret(&graph, &[reals(&[1, 2], &[-1.0, 4.1])]).expect("one input").remove(0);
+    let y = interpret(&graph, &[f32_tensor(&[1, 2], &[-1.0, 4.1])]).expect("one input").remove(0);
     // One fiftieth is the scale and 50 the zero point: (-1, 4.1) is 0 and 255.
     let y = y.as_f32().expect("numbers").to_vec();
     assert!((y[0] - 7.2).abs() < 1e-5 && (y[1] + 92.0).abs() < 1e-4, "{y:?}");
@@ -289,8 +289,8 @@ fn convolutions_of_signals_are_of_bytes() {
     let graph = passes::optimize(import(network(&[1, 1, 3], nodes, scales)).expect("a sound network"));
     let graph = graph.expect("a sound network");
     assert!(graph.nodes().iter().any(|node| matches!(node.op, sepconv_core::Op::QConv2d(_))), "{graph}");
-    let y = interpret(&graph, &[reals(&[1, 1, 3], &[1.0, 2.0, 3.0])]).expect("one input");
-    assert_eq!(y, [reals(&[1, 2, 2], &[2.5, 4.0, 3.0, 4.5])]);
+    let y = interpret(&graph, &[f32_tensor(&[1, 1, 3], &[1.0, 2.0, 3.0])]).expect("one input");
+    assert_eq!(y, [f32_tensor(&[1, 2, 2], &[2.5, 4.0, 3.0, 4.5])]);
 }
 
 #[test]
@@ -320,11 +320,11 @@ fn matrices_of_bytes_have_a_scale_for_each_column() {
 fn integer_sums_are_whole_floats() {
     let x = bytes(&[1, 3], &[1, 100, 200]);
     let operands = vec![X, i8(&[3, 2], &[1, 40, -2, 50, 3, -60]), u8(&[], &[100]), i8(&[2], &[0, 5])];
-    assert_eq!(answer(onnx("MatMulInteger"), &x, operands), reals(&[1, 2], &[201.0, -9965.0]));
+    assert_eq!(answer(onnx("MatMulInteger"), &x, operands), f32_tensor(&[1, 2], &[201.0, -9965.0]));
     let x = bytes(&[1, 2, 2, 2], &[0, 30, 60, 90, 120, 150, 180, 210]);
     let operands = vec![X, u8(&[1, 2, 1, 2], &[1, 2, 3, 4]), u8(&[], &[20]), u8(&[], &[2])];
     let y = answer(onnx("ConvInteger").ints("pads", &[0, 1, 0, 1]), &x, operands);
-    assert_eq!(y, reals(&[1, 1, 2, 3], &[200.0, 380.0, 120.0, 320.0, 500.0, 120.0]));
+    assert_eq!(y, f32_tensor(&[1, 1, 2, 3], &[200.0, 380.0, 120.0, 320.0, 500.0, 120.0]));
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn many_nodes_cannot_share_one_long_list_of_scales() {
 
 #[test]
 fn quantization_must_make_sense() {
-    let x = reals(&[2, 3], &[0.0; 6]);
+    let x = f32_tensor(&[2, 3], &[0.0; 6]);
     let place = "\n  --> node \"y\" (QuantizeLinear)\n   = expected ";
     let quantize = |operands| refusal(onnx("QuantizeLinear"), &x, operands);
     for (value, text) in [(0.0, "0"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")] {

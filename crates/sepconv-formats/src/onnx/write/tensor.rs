@@ -38,7 +38,7 @@ fn of_bytes(name: String, dims: &[usize], data_type: i32, raw: Vec<u8>) -> Tenso
 }
 
 /// The order that changes nothing.
-pub(super) fn straight(rank: usize) -> Vec<usize> {
+pub(super) fn file_order(rank: usize) -> Vec<usize> {
     (0..rank).collect()
 }
 

@@ -123,7 +123,7 @@ impl<'g> Writer<'g> {
     pub(super) fn common_order(&self, operands: &[ValueId], rank: usize) -> Vec<usize> {
         let orders = operands.iter().filter_map(|value| self.made.get(value)).map(|held| &held.order);
         let moved = orders.into_iter().find(|order| order.len() == rank && !order.is_sorted());
-        moved.cloned().unwrap_or_else(|| tensor::straight(rank))
+        moved.cloned().unwrap_or_else(|| tensor::file_order(rank))
     }
 
     /// Writes a node and returns the name of its output. An operand without name is left out.
@@ -155,8 +155,8 @@ impl<'g> Writer<'g> {
     }
 
     /// The tensor that holds a value with its axes as they are.
-    pub(super) fn straight(&mut self, value: ValueId) -> Result<String> {
-        self.operand(value, &tensor::straight(self.shape(value).len()))
+    pub(super) fn materialize(&mut self, value: ValueId) -> Result<String> {
+        self.operand(value, &tensor::file_order(self.shape(value).len()))
     }
 
     /// A tensor whose elements follow each other as those of a value, in whatever shape.
@@ -173,7 +173,7 @@ impl<'g> Writer<'g> {
             {
                 Ok(held.name.clone())
             }
-            _ => self.straight(value),
+            _ => self.materialize(value),
         }
     }
 
@@ -225,8 +225,8 @@ impl<'g> Writer<'g> {
         let fits =
             quantization.zero_point.iter().all(|&zero| zero == 0) && wide.iter().all(|&q| i32::try_from(q).is_ok());
         if !fits {
-            let reals = Op::Dequantize(Dequantize(turned)).evaluate(&[&tensor], tensor.shape())?;
-            return Ok(self.initializer(&value.name, |name| tensor::proto(name, &reals)));
+            let dequantized = Op::Dequantize(Dequantize(turned)).evaluate(&[&tensor], tensor.shape())?;
+            return Ok(self.initializer(&value.name, |name| tensor::proto(name, &dequantized)));
         }
         let name = self.initializer(&value.name, |name| tensor::narrow(name, &tensor));
         self.dequantize(&name, &turned)

@@ -143,7 +143,7 @@ fn whole_numbers_are_exact() {
 fn real_numbers_stay_within_the_stated_bound() {
     let mut lcg = Lcg(2);
     for dw in &shapes() {
-        let operands = Operands::new(dw, |len| lcg.reals(len));
+        let operands = Operands::new(dw, |len| lcg.f32_vec(len));
         let expected = operands.expected(dw, Activation::Identity);
         let magnitudes = Operands {
             x: operands.x.iter().map(|x| x.abs()).collect(),
@@ -188,7 +188,7 @@ fn a_ring_of_rows_gives_the_same_bits_as_the_plane() {
     for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (4, 1)] {
         let window = Window { stride: [stride; 2], before: [1, 2], after: [2, 1], ..Window::new(kernel, kernel) };
         let dw = shape(window, [13, 12, 21], 1).expect("a window that fits");
-        let operands = Operands::new(&dw, |len| lcg.reals(len));
+        let operands = Operands::new(&dw, |len| lcg.f32_vec(len));
         let ([h, w, c], [oh, ow, _]) = (dw.input, dw.output);
         everywhere(&[dw], |dw, isa, variant| {
             let expected = operands.run(isa, variant, dw, Activation::Silu);

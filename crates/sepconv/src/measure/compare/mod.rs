@@ -98,7 +98,7 @@ impl NetworkComparison {
         if let Some(node) = quantized_node(graph) {
             return Err(Error::unsupported("network is quantized, floats are compared")
                 .at_node(&node.name, node.op.name())
-                .help("compare the network of floats that it was made from"));
+                .help("compare the f32 network that it was quantized from"));
         }
         let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
         let network = machine.comparison(graph, options)?;
@@ -199,8 +199,8 @@ impl LayerComparison {
 impl Machine {
     /// A tidy graph and its twin, ready to run.
     fn comparison(&self, graph: &Graph, options: &Options) -> Result<Comparison> {
-        let twin = with_standard_convs(graph, &options.limits)?;
-        Ok(Comparison { separable: self.side(graph.clone(), options)?, standard: self.side(twin, options)? })
+        let standard = with_standard_convs(graph, &options.limits)?;
+        Ok(Comparison { separable: self.side(graph.clone(), options)?, standard: self.side(standard, options)? })
     }
 
     fn side(&self, graph: Graph, options: &Options) -> Result<Candidate> {

@@ -8,7 +8,7 @@ mod retinaface;
 mod timm;
 mod torchvision;
 
-use super::{Architecture, Block, Item, Layer, Part, Role};
+use super::{Architecture, Block, Layer, LayerKind, ParamId, ParamKind};
 
 /// A way to name the parameters of a network.
 pub(super) struct Scheme {
@@ -42,15 +42,15 @@ pub(super) const SCHEMES: [Scheme; 7] = [
 
 impl Scheme {
     /// The name of a parameter.
-    pub(super) fn name(&self, architecture: &Architecture, role: &Role) -> Option<String> {
-        let Modules { layer, norm } = (self.modules)(architecture, role.layer)?;
-        let (module, parameter) = match role.item {
-            Item::Weight => (layer, "weight"),
-            Item::Bias => (layer, "bias"),
-            Item::NormScale => (norm, "weight"),
-            Item::NormShift => (norm, "bias"),
-            Item::NormMean => (norm, "running_mean"),
-            Item::NormVariance => (norm, "running_var"),
+    pub(super) fn name(&self, architecture: &Architecture, id: &ParamId) -> Option<String> {
+        let Modules { layer, norm } = (self.modules)(architecture, id.layer)?;
+        let (module, parameter) = match id.kind {
+            ParamKind::Weight => (layer, "weight"),
+            ParamKind::Bias => (layer, "bias"),
+            ParamKind::NormScale => (norm, "weight"),
+            ParamKind::NormShift => (norm, "bias"),
+            ParamKind::NormMean => (norm, "running_mean"),
+            ParamKind::NormVariance => (norm, "running_var"),
         };
         Some(format!("{module}.{parameter}"))
     }
@@ -77,7 +77,12 @@ fn before(architecture: &Architecture, stage: usize, index: usize) -> usize {
     architecture.stages.iter().take(stage).map(Vec::len).sum::<usize>() + index
 }
 
-/// How many modules come before a part of its block, squeeze-excite being one.
-fn modules_before(block: &Block, part: Part) -> usize {
-    block.parts().into_iter().take_while(|&other| other != part).filter(|&other| other != Part::SqueezeReduce).count()
+/// How many modules come before a layer of its block, squeeze-excite being one.
+fn modules_before(block: &Block, kind: LayerKind) -> usize {
+    block
+        .layer_kinds()
+        .into_iter()
+        .take_while(|&other| other != kind)
+        .filter(|&other| other != LayerKind::SqueezeReduce)
+        .count()
 }

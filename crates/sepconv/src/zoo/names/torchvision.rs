@@ -1,22 +1,24 @@
 //! torchvision's names: positions in nested sequences of modules, counted otherwise in each family.
 
 use super::{Modules, before, block, modules_before};
-use crate::zoo::{Architecture, Layer, Part};
+use crate::zoo::{Architecture, Layer, LayerKind};
 
 /// `features.3.conv.1.0.weight`: blocks counted through all stages; in a block all but the last layer are sequences of
 /// their own.
 pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<Modules> {
-    let (stage, index, part) = match layer {
-        Layer::Block { stage, index, part } => (stage, index, part),
+    let (stage, index, kind) = match layer {
+        Layer::Block { stage, index, kind } => (stage, index, kind),
         Layer::Stem => return sequence("features.0"),
         Layer::Head => return sequence(&format!("features.{}", 1 + before(architecture, usize::MAX, 0))),
         Layer::Classifier => return Modules::only("classifier.1"),
     };
     let at = format!("features.{}.conv", 1 + before(architecture, stage, index));
-    let place = modules_before(block(architecture, stage, index)?, part);
-    match part {
-        Part::Expand | Part::Depthwise => sequence(&format!("{at}.{place}")),
-        Part::Pointwise | Part::Project => Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1)),
+    let place = modules_before(block(architecture, stage, index)?, kind);
+    match kind {
+        LayerKind::Expand | LayerKind::Depthwise => sequence(&format!("{at}.{place}")),
+        LayerKind::Pointwise | LayerKind::Project => {
+            Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1))
+        }
         _ => None,
     }
 }
@@ -25,9 +27,9 @@ pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<
 pub(super) fn mobilenet_v3(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     match layer {
         Layer::Stem => sequence("features.0"),
-        Layer::Block { stage, index, part } => {
+        Layer::Block { stage, index, kind } => {
             let at = format!("features.{}", 1 + before(architecture, stage, index));
-            if part == Part::Conv { sequence(&at) } else { in_block(architecture, &at, layer) }
+            if kind == LayerKind::Conv { sequence(&at) } else { in_block(architecture, &at, layer) }
         }
         Layer::Head => Modules::only("classifier.0"),
         Layer::Classifier => Modules::only("classifier.3"),
@@ -51,10 +53,10 @@ pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modul
     let first_stage = 8;
     match layer {
         Layer::Stem => pair("layers", 0),
-        Layer::Block { stage: 0, index: 0, part: Part::Depthwise } => pair("layers", 3),
-        Layer::Block { stage: 0, index: 0, part: Part::Pointwise } => pair("layers", 6),
-        Layer::Block { stage, index, part } => {
-            let place = 3 * modules_before(block(architecture, stage, index)?, part);
+        Layer::Block { stage: 0, index: 0, kind: LayerKind::Depthwise } => pair("layers", 3),
+        Layer::Block { stage: 0, index: 0, kind: LayerKind::Pointwise } => pair("layers", 6),
+        Layer::Block { stage, index, kind } => {
+            let place = 3 * modules_before(block(architecture, stage, index)?, kind);
             pair(&format!("layers.{}.{index}.layers", (first_stage + stage).checked_sub(1)?), place)
         }
         Layer::Head => pair("layers", first_stage + architecture.stages.len() - 1),
@@ -64,11 +66,11 @@ pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modul
 
 /// A layer of a block of MobileNetV3 or EfficientNet.
 fn in_block(architecture: &Architecture, at: &str, layer: Layer) -> Option<Modules> {
-    let Layer::Block { stage, index, part } = layer else { return None };
-    let at = format!("{at}.block.{}", modules_before(block(architecture, stage, index)?, part));
-    match part {
-        Part::SqueezeReduce => Modules::only(at + ".fc1"),
-        Part::SqueezeExpand => Modules::only(at + ".fc2"),
+    let Layer::Block { stage, index, kind } = layer else { return None };
+    let at = format!("{at}.block.{}", modules_before(block(architecture, stage, index)?, kind));
+    match kind {
+        LayerKind::SqueezeReduce => Modules::only(at + ".fc1"),
+        LayerKind::SqueezeExpand => Modules::only(at + ".fc2"),
         _ => sequence(&at),
     }
 }

@@ -194,6 +194,6 @@ impl Writer<'_> {
     fn aligned(&mut self, value: sepconv_core::ValueId, order: &[usize]) -> Result<String> {
         let shape = self.shape(value);
         let is_scalar = shape.len() <= 1 && shape.elements() == 1;
-        if is_scalar || order.is_sorted() { self.straight(value) } else { self.operand(value, order) }
+        if is_scalar || order.is_sorted() { self.materialize(value) } else { self.operand(value, order) }
     }
 }

@@ -20,7 +20,7 @@ impl Writer<'_> {
 pub(super) fn reshape(writer: &mut Writer<'_>, node: &Node, shape: &Shape) -> Result<Held> {
     let x = writer.in_sequence(node.inputs[0])?;
     let name = writer.reshape(&x, shape)?;
-    Ok(Held { name, order: tensor::straight(shape.len()) })
+    Ok(Held { name, order: tensor::file_order(shape.len()) })
 }
 
 /// Nothing is written: the order of the result's axes says it.
@@ -104,14 +104,14 @@ pub(super) fn pad(
 }
 
 pub(super) fn gather(writer: &mut Writer<'_>, node: &Node, axis: usize) -> Result<Held> {
-    let (x, indices) = (writer.straight(node.inputs[0])?, writer.straight(node.inputs[1])?);
+    let (x, indices) = (writer.materialize(node.inputs[0])?, writer.materialize(node.inputs[1])?);
     let name = writer.emit("Gather", &[&x, &indices], vec![int("axis", axis)]);
-    Ok(Held { name, order: tensor::straight(writer.shape(node.output).len()) })
+    Ok(Held { name, order: tensor::file_order(writer.shape(node.output).len()) })
 }
 
 pub(super) fn broadcast(writer: &mut Writer<'_>, node: &Node, shape: &Shape) -> Result<Held> {
-    let x = writer.straight(node.inputs[0])?;
+    let x = writer.materialize(node.inputs[0])?;
     let dims = writer.sizes("shape", shape)?;
     let name = writer.emit("Expand", &[&x, &dims], vec![]);
-    Ok(Held { name, order: tensor::straight(shape.len()) })
+    Ok(Held { name, order: tensor::file_order(shape.len()) })
 }

@@ -48,15 +48,15 @@ fn transposed_weights(writer: &mut Writer<'_>, weights: ValueId, groups: usize) 
     let [filters, kh, kw, channels] = writer.shape(weights)[..] else {
         unreachable!("weights of a convolution have four axes")
     };
-    let straight = writer.straight(weights)?;
-    let apart = writer.reshape(&straight, &[groups, filters / groups, kh, kw, channels])?;
+    let materialized = writer.materialize(weights)?;
+    let apart = writer.reshape(&materialized, &[groups, filters / groups, kh, kw, channels])?;
     let turned = writer.emit("Transpose", &[&apart], vec![ints("perm", &[0, 4, 1, 2, 3])]);
     writer.reshape(&turned, &[groups * channels, filters / groups, kh, kw])
 }
 
 /// The name of a bias; empty where it is all zero and can be left out.
 pub(super) fn bias(writer: &mut Writer<'_>, bias: ValueId) -> Result<String> {
-    if writer.is_zero(bias) { Ok(String::new()) } else { writer.straight(bias) }
+    if writer.is_zero(bias) { Ok(String::new()) } else { writer.materialize(bias) }
 }
 
 fn window(window: &Window) -> Vec<AttributeProto> {
@@ -99,12 +99,12 @@ pub(super) fn resize(writer: &mut Writer<'_>, node: &Node, resize: &Resize) -> R
     let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
     let Resize { maps: [rows, columns], size: plane } = resize;
     let [n, h, w, c] = writer.shape(node.inputs[0])[..] else { unreachable!("planes have four axes") };
-    let alike = (rows.mode, rows.coordinates) == (columns.mode, columns.coordinates);
+    let same_mode = (rows.mode, rows.coordinates) == (columns.mode, columns.coordinates);
     let axes = [(rows.scale, h, plane[0]), (columns.scale, w, plane[1])];
-    let name = if alike && axes.iter().all(|&(scale, from, to)| scale == (to as f64 / from as f64) as f32) {
+    let name = if same_mode && axes.iter().all(|&(scale, from, to)| scale == (to as f64 / from as f64) as f32) {
         let sizes = writer.sizes("sizes", &[n, c, plane[0], plane[1]])?;
         writer.emit("Resize", &[&x, "", "", &sizes], interpolation(rows))
-    } else if alike && axes.iter().all(|&(scale, from, to)| (from as f32 * scale).floor() == to as f32) {
+    } else if same_mode && axes.iter().all(|&(scale, from, to)| (from as f32 * scale).floor() == to as f32) {
         let scales = writer.parameter("scales", &Tensor::f32([4], [1.0, 1.0, rows.scale, columns.scale])?);
         writer.emit("Resize", &[&x, "", &scales], interpolation(rows))
     } else {

@@ -4,26 +4,26 @@ use sepconv_core::op::{Binary, BinaryFunction, Pad, PadMode, Pool, Reduce, Unary
 use sepconv_core::{Graph, Node, Op, Uses, ValueId};
 use sepconv_kernels::{Activation, pool::PoolKind, reduce::Reduction};
 
-/// What a node does in the quantized network.
+/// How a node runs in the quantized network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It works on floats.
-    Float,
+pub(super) enum Placement {
+    /// In f32.
+    F32,
     /// A convolution or fully connected layer with integer weights.
     Layer,
-    /// Its operands are bytes; its result is, where integers go on reading it.
-    Bytes,
-    /// A clip that is the end of the node before: between them nothing is rounded.
+    /// Its operands are int8; its result is, where an int8 node reads it.
+    Int8,
+    /// A clip that is fused into the node before: nothing is rounded between them.
     Clip,
 }
 
-/// Which nodes of a [spelled-out](super::spell_out) network work on integers and which values become bytes.
+/// Which nodes of a [decomposed](super::decompose) network run in int8 and which values become int8.
 ///
-/// One rule: what a layer reads, directly or through nodes that can work on bytes, is bytes. What no layer reads any
-/// more (logits, their softmax, the decoding of boxes) stays float.
-pub(super) struct Roles {
-    roles: Vec<Role>,
-    /// For each value that becomes bytes: the value whose scale it shares.
+/// One rule: a value that a layer reads, directly or through nodes that can run in int8, is int8. Values that no layer
+/// reads any more (logits, their softmax, the decoding of boxes) stay f32.
+pub(super) struct Partition {
+    placements: Vec<Placement>,
+    /// For each value that becomes int8: the value whose scale it shares.
     shared: HashMap<ValueId, ValueId>,
     /// For each node that ends in a clip: the clip's node.
     clip: HashMap<usize, usize>,
@@ -46,39 +46,39 @@ pub(super) fn activation_after(graph: &Graph, uses: &Uses, id: ValueId) -> Activ
     }
 }
 
-impl Roles {
-    /// `keep` says which layers stay float.
+impl Partition {
+    /// `keep` returns whether a layer stays f32.
     pub(super) fn new(graph: &Graph, uses: &Uses, keep: &dyn Fn(usize) -> bool) -> Self {
         let nodes = graph.nodes();
-        let mut roles = vec![Role::Float; nodes.len()];
+        let mut placements = vec![Placement::F32; nodes.len()];
         for (i, node) in nodes.iter().enumerate().rev() {
-            let leads_to_layer = uses.readers(node.output).iter().any(|&reader| roles[reader] != Role::Float);
-            roles[i] = match () {
-                () if is_layer(graph, node) && !keep(i) => Role::Layer,
-                () if leads_to_layer && works_on_bytes(graph, node) => Role::Bytes,
-                () => Role::Float,
+            let leads_to_layer = uses.readers(node.output).iter().any(|&reader| placements[reader] != Placement::F32);
+            placements[i] = match () {
+                () if is_layer(graph, node) && !keep(i) => Placement::Layer,
+                () if leads_to_layer && runs_in_int8(graph, node) => Placement::Int8,
+                () => Placement::F32,
             };
         }
         let mut clip = HashMap::new();
         for (i, node) in nodes.iter().enumerate() {
-            let (Role::Bytes, Op::Unary(function)) = (roles[i], &node.op) else { continue };
+            let (Placement::Int8, Op::Unary(function)) = (placements[i], &node.op) else { continue };
             let Some(before) = uses.producer(node.inputs[0]) else { continue };
-            if roles[before] == Role::Float {
-                // A function of floats is exact, and one rounding fewer.
-                roles[i] = Role::Float;
+            if placements[before] == Placement::F32 {
+                // In f32 it is exact, and saves one rounding.
+                placements[i] = Placement::F32;
             } else if is_clip(function) && ends_in_clip(&nodes[before].op) && uses.sole_reader(node.inputs[0]).is_some()
             {
-                roles[i] = Role::Clip;
+                placements[i] = Placement::Clip;
                 clip.insert(before, i);
             }
         }
-        let mut found = Self { roles, shared: HashMap::new(), clip };
+        let mut found = Self { placements, shared: HashMap::new(), clip };
         found.share(graph);
         found
     }
 
-    pub(super) fn role(&self, node: usize) -> Role {
-        self.roles[node]
+    pub(super) fn placement(&self, node: usize) -> Placement {
+        self.placements[node]
     }
 
     /// The value that a node's result ends in, and the clip on the way.
@@ -103,8 +103,8 @@ impl Roles {
     /// Collects the values that integers read; what only moves bytes or picks one of them joins the scales of both its
     /// ends.
     fn share(&mut self, graph: &Graph) {
-        let integer = |role: Role| matches!(role, Role::Layer | Role::Bytes);
-        let nodes = || graph.nodes().iter().zip(&self.roles).filter(|(_, role)| integer(**role));
+        let integer = |placement: Placement| matches!(placement, Placement::Layer | Placement::Int8);
+        let nodes = || graph.nodes().iter().zip(&self.placements).filter(|(_, placement)| integer(**placement));
         let computed = |id: &ValueId| graph.value(*id).constant.is_none();
         let read = nodes().flat_map(|(node, _)| node.inputs.iter().copied().filter(computed));
         let mut shared: HashMap<ValueId, ValueId> = read.map(|id| (id, id)).collect();
@@ -133,7 +133,7 @@ fn ends_in_clip(op: &Op) -> bool {
 }
 
 /// Whether integers do what `node` does, other than a layer.
-fn works_on_bytes(graph: &Graph, node: &Node) -> bool {
+fn runs_in_int8(graph: &Graph, node: &Node) -> bool {
     let known = node.inputs.iter().filter_map(|&id| graph.value(id).constant.as_ref());
     match &node.op {
         Op::Unary(UnaryFunction::Activation(_)) => true,

@@ -1,4 +1,4 @@
-//! Pictures as files hold them, and as networks see them.
+//! Images as files hold them, and as networks see them.
 
 use libjpeg_turbo_rs::{PixelFormat, Subsampling};
 use sepconv::{ErrorKind, Image};
@@ -166,7 +166,7 @@ fn quadrants(orientation: u8) -> Vec<u8> {
     bytes
 }
 
-/// A thumbnail has an end of its own, which is not that of the picture; what follows the picture is not looked at.
+/// A thumbnail has an end of its own, which is not that of the image; what follows the image is not looked at.
 #[test]
 fn only_the_end_of_the_picture_itself_counts() {
     let whole = quadrants(1);

@@ -5,7 +5,7 @@ use sepconv_kernels::Activation;
 
 /// The same network with one function per node: residual sums and activations leave the layers that they were fused
 /// into, so that each result which is to become bytes is a value of its own.
-pub(super) fn spell_out(graph: &Graph) -> Result<Graph> {
+pub(super) fn decompose(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
         let (plain, activation) = without_activation(&node.op);
         let (operands, residual) = match (&node.op, &node.inputs[..]) {

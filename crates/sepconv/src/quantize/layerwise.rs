@@ -5,85 +5,83 @@ use sepconv_core::{Graph, Node, Result, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
-use super::execute::{Live, Machine, Single, computed, inward, probe_results, tensor};
-use super::roles::{Role, Roles, activation_after, after_activation};
+use super::execute::{ActivationStore, Executor, NodeRunner, computed, inward, probe_results, tensor};
+use super::partition::{Partition, Placement, activation_after, after_activation};
 use super::rounding::Moments;
 use super::statistics::{ChannelMean, Noise};
 use super::weights::{self, Integers};
 use super::{Quantizer, Range};
 use sepconv_core::Uses;
 
-/// A function that is flatter than the root of this where a channel lies can hardly be corrected from before it, and is
-/// not.
+/// An activation whose slope at a channel is below the root of this cannot be corrected from before it.
 const FLAT: f64 = 0.1;
 
-/// A walk through the network in order, quantizing each layer with what the layers before it, already quantized, give
-/// it for the calibration samples. The first few samples also go through the float network, to tell how much noise
-/// there is.
-pub(super) struct Walk<'a> {
+/// Quantizes layers in order, each with the calibration activations of the layers before it, already quantized. The
+/// first few samples also go through the f32 network, to measure the noise.
+pub(super) struct LayerwisePass<'a> {
     pub(super) graph: &'a Graph,
     pub(super) uses: &'a Uses,
-    pub(super) roles: &'a Roles,
-    pub(super) machine: &'a Machine,
+    pub(super) partition: &'a Partition,
+    pub(super) executor: &'a Executor,
     pub(super) quantizer: &'a Quantizer,
-    /// The bytes of each value that becomes bytes.
+    /// The scale and zero point of each value that becomes int8.
     pub(super) affine: &'a HashMap<ValueId, Affine>,
-    /// For the result of each layer, behind the function that alone reads it: the mean of each channel in the float
-    /// network. Empty where biases stay.
+    /// For the result of each layer, behind its activation: the mean of each channel in the f32 network. Empty if biases
+    /// are not corrected.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
-    /// Whether weights are fitted to what the samples give them.
+    /// Whether weights are fitted to the samples.
     pub(super) optimize: bool,
 }
 
-/// What a walk found.
-pub(super) struct Walked {
+/// The result of a [`LayerwisePass`].
+pub(super) struct QuantizedLayers {
     /// For each layer on integers, by its node.
     pub(super) layers: HashMap<usize, Integers>,
-    /// For each node that is no clip: how its result differs from the float network's.
+    /// For each node that is no clip: how its result differs from the f32 network's.
     pub(super) noise: HashMap<usize, Noise>,
 }
 
-/// A value of one sample as the quantized network has it.
+/// A value of one sample in the quantized network.
 enum Stored {
-    Floats(Tensor),
-    Bytes(Vec<u8>),
+    F32(Tensor),
+    Int8(Vec<u8>),
 }
 
-/// What nodes that were passed gave, and how many samples there are in each network.
+/// Activations of the nodes so far, and the number of samples in each network.
 struct State {
-    quantized: Live<Stored>,
-    exact: Live<Tensor>,
+    quantized: ActivationStore<Stored>,
+    exact: ActivationStore<Tensor>,
     samples: usize,
     exact_samples: usize,
 }
 
-impl Walk<'_> {
-    /// Walks with all samples; `exact` of them go through the float network too.
+impl LayerwisePass<'_> {
+    /// Runs all samples; `exact` of them go through the f32 network too.
     pub(super) fn run(
         &self,
         samples: &[Vec<Tensor>],
         exact: usize,
         advance: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Walked> {
+    ) -> Result<QuantizedLayers> {
         let mut state = self.start(samples, exact)?;
-        let mut walked = Walked { layers: HashMap::new(), noise: HashMap::new() };
+        let mut quantized_layers = QuantizedLayers { layers: HashMap::new(), noise: HashMap::new() };
         for (i, node) in self.graph.nodes().iter().enumerate() {
-            let role = self.roles.role(i);
-            if role == Role::Layer {
-                walked.layers.insert(i, self.layer(node, &state)?);
+            let placement = self.partition.placement(i);
+            if placement == Placement::Layer {
+                quantized_layers.layers.insert(i, self.layer(node, &state)?);
             }
-            if role != Role::Clip {
-                walked.noise.insert(i, self.node(i, node, walked.layers.get(&i), &mut state)?);
+            if placement != Placement::Clip {
+                quantized_layers.noise.insert(i, self.node(i, node, quantized_layers.layers.get(&i), &mut state)?);
             }
             state.quantized.release(i);
             state.exact.release(i);
             advance(1)?;
         }
-        Ok(walked)
+        Ok(quantized_layers)
     }
 
     fn start(&self, samples: &[Vec<Tensor>], exact: usize) -> Result<State> {
-        let (mut quantized, mut kept) = (Live::new(self.graph), Live::new(self.graph));
+        let (mut quantized, mut kept) = (ActivationStore::new(self.graph), ActivationStore::new(self.graph));
         let inputs = samples.iter().map(|sample| inward(self.graph, sample)).collect::<Result<Vec<_>>>()?;
         for (i, port) in self.graph.inputs().iter().enumerate() {
             kept.insert(port.value, inputs.iter().take(exact).map(|sample| sample[i].clone()).collect());
@@ -93,53 +91,53 @@ impl Walk<'_> {
         Ok(State { quantized, exact: kept, samples: samples.len(), exact_samples: exact.min(samples.len()) })
     }
 
-    /// What the bytes of a value stand for, if it becomes bytes.
+    /// The scale and zero point of a value that becomes int8.
     fn affine(&self, id: ValueId) -> Option<Affine> {
-        self.affine.get(&self.roles.shared(id)?).copied()
+        self.affine.get(&self.partition.shared(id)?).copied()
     }
 
-    fn store(&self, id: ValueId, reals: Tensor) -> Stored {
+    fn store(&self, id: ValueId, dequantized: Tensor) -> Stored {
         match self.affine(id) {
-            Some(affine) => Stored::Bytes(affine.encode(reals.as_f32().unwrap_or_default())),
-            None => Stored::Floats(reals),
+            Some(affine) => Stored::Int8(affine.encode(dequantized.as_f32().unwrap_or_default())),
+            None => Stored::F32(dequantized),
         }
     }
 
     /// The operand as the node reads it.
     fn read(&self, state: &State, id: ValueId, sample: usize) -> Result<Tensor> {
         match (&state.quantized.get(id)[sample], self.affine(id)) {
-            (Stored::Bytes(bytes), Some(affine)) => tensor(self.graph, id, affine.decode(bytes)),
-            (Stored::Bytes(_), None) => unreachable!("bytes have a scale"),
-            (Stored::Floats(reals), _) => Ok(reals.clone()),
+            (Stored::Int8(bytes), Some(affine)) => tensor(self.graph, id, affine.decode(bytes)),
+            (Stored::Int8(_), None) => unreachable!("bytes have a scale"),
+            (Stored::F32(dequantized), _) => Ok(dequantized.clone()),
         }
     }
 
-    fn run_quantized(&self, single: &mut Single, node: &Node, state: &State, sample: usize) -> Result<Vec<f32>> {
+    fn run_quantized(&self, runner: &mut NodeRunner, node: &Node, state: &State, sample: usize) -> Result<Vec<f32>> {
         let operands = computed(self.graph, node).map(|id| self.read(state, id, sample)).collect::<Result<Vec<_>>>()?;
-        Ok(single.run(&operands.iter().collect::<Vec<_>>())?.to_vec())
+        Ok(runner.run(&operands.iter().collect::<Vec<_>>())?.to_vec())
     }
 
     /// Runs a node on all samples, in both networks, and compares.
     fn node(&self, i: usize, node: &Node, integers: Option<&Integers>, state: &mut State) -> Result<Noise> {
-        let (result, clip) = self.roles.result(self.graph, i);
-        let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, integers, operand))?;
+        let (result, clip) = self.partition.result(self.graph, i);
+        let mut runner = self.executor.plan(self.graph, node, &|operand| self.known(node, integers, operand))?;
         // Numbers of one sample in each network come and go beside those that stay.
         probe_results(self.graph, result, state.samples + state.exact_samples + 2)?;
         let mut stored = Vec::with_capacity(state.samples);
         for sample in 0..state.samples {
-            let reals = clipped(self.run_quantized(&mut single, node, state, sample)?, clip);
-            stored.push(self.store(result, tensor(self.graph, result, reals)?));
+            let dequantized = clipped(self.run_quantized(&mut runner, node, state, sample)?, clip);
+            stored.push(self.store(result, tensor(self.graph, result, dequantized)?));
         }
         state.quantized.insert(result, stored);
 
-        let mut single = self.machine.plan(self.graph, node, &|_| None)?;
+        let mut runner = self.executor.plan(self.graph, node, &|_| None)?;
         let (mut noise, mut exact) = (Noise::default(), Vec::with_capacity(state.exact_samples));
         for sample in 0..state.exact_samples {
             let operands: Vec<&Tensor> = computed(self.graph, node).map(|id| &state.exact.get(id)[sample]).collect();
-            let reals = clipped(single.run(&operands)?.to_vec(), clip);
+            let dequantized = clipped(runner.run(&operands)?.to_vec(), clip);
             let rounded = self.read(state, result, sample)?;
-            noise.compare(&reals, rounded.as_f32().unwrap_or_default());
-            exact.push(tensor(self.graph, result, reals)?);
+            noise.compare(&dequantized, rounded.as_f32().unwrap_or_default());
+            exact.push(tensor(self.graph, result, dequantized)?);
         }
         state.exact.insert(result, exact);
         Ok(noise)
@@ -184,7 +182,7 @@ impl Walk<'_> {
     /// are large and of no consequence, and a shift that made up for them would harm all others. One step of Newton's,
     /// damped where the function is flat.
     fn shift(&self, node: &Node, integers: &Integers, means: &[f64], state: &State) -> Result<Vec<f64>> {
-        let mut single = self.machine.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
+        let mut runner = self.executor.plan(self.graph, node, &|operand| self.known(node, Some(integers), operand))?;
         let function = activation_after(self.graph, self.uses, node.output);
         let slope = |y: f32| {
             let step = y.abs().max(1.0) / 64.0;
@@ -192,7 +190,7 @@ impl Walk<'_> {
         };
         let (mut mean, mut slopes) = (ChannelMean::new(means.len()), ChannelMean::new(means.len()));
         for sample in 0..state.samples {
-            let y = self.run_quantized(&mut single, node, state, sample)?;
+            let y = self.run_quantized(&mut runner, node, state, sample)?;
             mean.add(&y.iter().map(|&y| function.apply(y)).collect::<Vec<_>>());
             slopes.add(&y.iter().map(|&y| slope(y)).collect::<Vec<_>>());
         }
@@ -204,18 +202,18 @@ impl Walk<'_> {
 
     /// The constants of a layer on integers.
     fn known(&self, node: &Node, integers: Option<&Integers>, operand: usize) -> Option<Arc<Tensor>> {
-        let reals = match operand {
+        let dequantized = match operand {
             1 => integers?.real_weights(),
             2 => integers?.real_bias(),
             _ => return None,
         };
-        tensor(self.graph, node.inputs[operand], reals).ok().map(Arc::new)
+        tensor(self.graph, node.inputs[operand], dequantized).ok().map(Arc::new)
     }
 }
 
-fn clipped(mut reals: Vec<f32>, clip: Activation) -> Vec<f32> {
+fn clipped(mut dequantized: Vec<f32>, clip: Activation) -> Vec<f32> {
     if clip != Activation::Identity {
-        reals.iter_mut().for_each(|x| *x = clip.apply(*x));
+        dequantized.iter_mut().for_each(|x| *x = clip.apply(*x));
     }
-    reals
+    dequantized
 }
