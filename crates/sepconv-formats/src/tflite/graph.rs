@@ -44,7 +44,7 @@ fn tensor_index(index: i32) -> Result<usize> {
 
 /// The error for bytes that real numbers are needed of.
 fn no_scale() -> Error {
-    Error::unsupported("bytes do not say which real numbers they stand for").expected("a scale", "none")
+    Error::unsupported("quantized tensor has no scale").expected("a scale", "none")
 }
 
 /// The operators of a network's nodes, the most frequent first.
