@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::mem::replace;
 
 use sepconv_core::op::{Dequantize, QuantParams, Quantize};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Value, ValueId};
@@ -16,6 +17,9 @@ use crate::{ImportOptions, OperatorCount, TensorSpec};
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share
 /// one long list.
 const OPERANDS_PER_NODE: usize = 16;
+
+/// Subgraphs that may call each other.
+const MAX_DEPTH: usize = 8;
 
 /// The inputs or outputs of a network as the file declares them.
 pub(super) fn tensor_specs(graph: &SubGraph, tensors: impl ExactSizeIterator<Item = i32>) -> Result<Vec<TensorSpec>> {
@@ -76,6 +80,8 @@ pub(super) struct Importer<'a> {
     /// Values whose pixels are dealt out to the images of a batch.
     pub(super) dealt: HashMap<ValueId, Dealt>,
     operands: usize,
+    /// Subgraphs that are being imported, each called by a node of the one before.
+    depth: usize,
 }
 
 impl<'a> Importer<'a> {
@@ -90,18 +96,47 @@ impl<'a> Importer<'a> {
         let (values, dequantized) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(options.limits);
         let (limits, dealt) = (options.limits, HashMap::new());
-        let mut importer = Self { model, graph, builder, limits, values, dequantized, dealt, operands: 0 };
+        let mut importer = Self { model, graph, builder, limits, values, dequantized, dealt, operands: 0, depth: 0 };
         importer.check_operators()?;
         importer.inputs(inputs, options)?;
-        for (index, table) in operators.iter().enumerate() {
-            importer.operator(index, Operator(table?))?;
-        }
+        importer.operators()?;
         for index in graph.outputs()?.iter() {
             let value = importer.value(index)?;
             let name = graph.tensor(tensor_index(index)?)?.name()?;
             importer.builder.output(&name, value);
         }
         Ok(importer.builder.finish())
+    }
+
+    fn operators(&mut self) -> Result<()> {
+        let operators = self.graph.operators()?;
+        operators.iter().enumerate().try_for_each(|(index, table)| self.operator(index, Operator(table?)))
+    }
+
+    /// The results of a subgraph for these operands.
+    pub(super) fn call(&mut self, subgraph: usize, operands: &[ValueId]) -> Result<Vec<ValueId>> {
+        let graph = self.model.subgraph(subgraph)?;
+        let (inputs, count) = (graph.inputs()?, graph.tensor_count()?);
+        if self.depth == MAX_DEPTH || inputs.len() != operands.len() {
+            return Err(Error::unsupported("subgraph cannot be called").expected(
+                format_args!("{} operands, and at most {MAX_DEPTH} calls within each other", inputs.len()),
+                format_args!("{} operands, {} calls", operands.len(), self.depth),
+            ));
+        }
+        let outer = (
+            replace(&mut self.graph, graph),
+            replace(&mut self.values, vec![None; count]),
+            replace(&mut self.dequantized, vec![None; count]),
+        );
+        self.depth += 1;
+        for (index, &operand) in inputs.iter().zip(operands) {
+            self.define(tensor_index(index)?, operand)?;
+        }
+        self.operators()?;
+        let results = graph.outputs()?.iter().map(|index| self.value(index)).collect();
+        (self.graph, self.values, self.dequantized) = outer;
+        self.depth -= 1;
+        results
     }
 
     fn inputs(&mut self, tensor_specs: &[TensorSpec], options: &ImportOptions) -> Result<()> {
@@ -268,8 +303,9 @@ impl<'a> Importer<'a> {
     /// Counts an operator's operands and results.
     fn count(&mut self, operator: Operator) -> Result<()> {
         let most = self.limits.max_nodes.saturating_mul(OPERANDS_PER_NODE);
-        self.operands =
-            self.operands.saturating_add(operator.inputs()?.len()).saturating_add(operator.outputs()?.len());
+        // One more, since subgraphs may call each other with none.
+        let operands = operator.inputs()?.len().saturating_add(operator.outputs()?.len());
+        self.operands = self.operands.saturating_add(operands).saturating_add(1);
         if self.operands > most {
             return Err(Error::limit("nodes have too many operands")
                 .expected(format_args!("at most {most}"), format_args!("{} so far", self.operands)));

@@ -64,7 +64,8 @@ impl Tflite {
         operators(&model, &model.main()?)
     }
 
-    /// The network as a graph. Only the first subgraph is read: others serve control flow, which is not supported.
+    /// The network as a graph: the first subgraph, and those that its nodes are spelled out by. Others serve control
+    /// flow, which is not supported.
     ///
     /// # Errors
     /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of

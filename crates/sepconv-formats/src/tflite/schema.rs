@@ -74,7 +74,12 @@ impl<'a> Model<'a> {
 
     /// The network itself: the first subgraph. Others are bodies of control flow.
     pub(super) fn main(&self) -> Result<SubGraph<'a>> {
-        self.table.tables(2)?.get(0, "subgraph").map(SubGraph)
+        self.subgraph(0)
+    }
+
+    /// The subgraph at `index`.
+    pub(super) fn subgraph(&self, index: usize) -> Result<SubGraph<'a>> {
+        self.table.tables(2)?.get(index, "subgraph").map(SubGraph)
     }
 
     /// The bytes of a buffer, which lie within the table or, in files above 2 GiB, behind it.
@@ -183,9 +188,9 @@ impl<'a> Operator<'a> {
         self.0.scalars(2)
     }
 
-    /// The operator's own table of options.
+    /// The operator's own table of options, which newer operators have in another field.
     pub(super) fn options(&self) -> Result<Option<Table<'a>>> {
-        self.0.table(4)
+        self.0.table(4)?.map_or_else(|| self.0.table(12), |options| Ok(Some(options)))
     }
 
     /// The bytes that a custom operator has in place of a table.

@@ -119,7 +119,7 @@ fn buffers_behind_the_tables_must_lie_within_the_file() {
 fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
     refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
-    refused(with_node(|node| node.code = 206), Unsupported, &["operator is not supported", "(STABLEHLO_COMPOSITE)"]);
+    refused(with_node(|node| node.code = 208), Unsupported, &["operator is not supported", "(STABLEHLO_CBRT)"]);
     refused(
         with_node(|node| node.code = 32),
         Unsupported,

@@ -1,8 +1,8 @@
 //! Operators that move pixels, and those that MediaPipe adds.
 
-use crate::operators::{NONE, check, floats, ints, open, pairs, results};
+use crate::operators::{NONE, check, damage, floats, ints, open, pairs, results};
 use crate::writer::Field::{Bytes, I8, I32};
-use crate::writer::{CUSTOM, Node, Table, Tensor, file};
+use crate::writer::{CUSTOM, Node, Table, Tensor, file, file_of};
 use sepconv_core::op::Conv2d;
 use sepconv_core::{Op, interpret};
 use sepconv_formats::ImportOptions;
@@ -130,4 +130,24 @@ fn pooling_remembers_where_the_largest_were() {
     for words in [&[1, 1, 2, 2, 2, 0], &[1, 2, 2, 2, 0, 0], &[1, 9, 9, 9, 9, 0]] {
         assert!(results(CUSTOM, custom("MaxPoolingWithArgmax2D", words), &[open(&[1, 18, 18, 1])], 2).is_err());
     }
+}
+
+/// A network of one composite operator, and the network that spells that out: the negated operand.
+fn composite(subgraph: i32, inner: &[Node]) -> sepconv_core::Result<Vec<sepconv_core::Tensor>> {
+    let tensors = [Tensor::open(&[2]), Tensor::open(&[2])];
+    let node = Node { code: 206, inputs: vec![0], outputs: vec![1], options: (21, vec![(1, I32(subgraph))]) };
+    let bytes = file_of(&[(&tensors, &[node], &[0], &[1]), (&tensors, inner, &[0], &[1])]);
+    damage(&bytes);
+    let graph = Tflite::parse(bytes)?.graph(&ImportOptions::default())?;
+    interpret(&graph, &[sepconv_core::Tensor::f32([2], [1.0, -2.0])?])
+}
+
+#[test]
+fn composite_operators_are_spelled_out_by_a_subgraph() {
+    let node = |code: i32, options: (i8, Table)| Node { code, inputs: vec![0], outputs: vec![1], options };
+    assert_eq!(composite(1, &[node(59, NONE)]).unwrap()[0].as_f32().unwrap(), [-1.0, 2.0]);
+    assert!(composite(2, &[node(59, NONE)]).is_err(), "there is no such subgraph");
+    let itself = composite(1, &[node(206, (21, vec![(1, I32(1))]))]).unwrap_err().to_string();
+    assert!(itself.contains("subgraph cannot be called"), "{itself}");
+    assert!(composite(1, &[]).is_err(), "the result is not computed");
 }

@@ -152,48 +152,64 @@ pub(crate) struct Node {
 /// The number of operators that are not built in.
 pub(crate) const CUSTOM: i32 = 32;
 
+/// A network of a file: its tensors and nodes, and which tensors are its inputs and outputs.
+pub(crate) type Network<'a> = (&'a [Tensor], &'a [Node], &'a [i32], &'a [i32]);
+
 /// The bytes of a file with these tensors and nodes.
 pub(crate) fn file(tensors: &[Tensor], nodes: &[Node], inputs: &[i32], outputs: &[i32]) -> Vec<u8> {
-    let mut buffers = vec![vec![]];
-    let mut tables = vec![];
-    for (index, tensor) in tensors.iter().enumerate() {
-        let mut fields =
-            vec![(0, Ints(tensor.shape.clone())), (1, I8(tensor.kind)), (3, Bytes(format!("t{index}").into_bytes()))];
-        if let Some(data) = &tensor.data {
-            fields.push((2, I32(buffers.len() as i32)));
-            buffers.push(vec![(0, Bytes(data.clone()))]);
-        }
-        fields.retain(|(number, _)| tensor.more.iter().all(|(other, _)| other != number));
-        fields.extend(tensor.more.iter().cloned());
-        tables.push(fields);
+    file_of(&[(tensors, nodes, inputs, outputs)])
+}
+
+/// The bytes of a file with several networks, the first of which is run.
+pub(crate) fn file_of(networks: &[Network<'_>]) -> Vec<u8> {
+    let (mut buffers, mut codes, mut graphs) = (vec![vec![]], vec![], vec![]);
+    for &(tensors, nodes, inputs, outputs) in networks {
+        let tables = tensors.iter().enumerate().map(|(index, tensor)| tensor_table(index, tensor, &mut buffers));
+        let tables = tables.collect();
+        let operators = nodes.iter().map(|node| {
+            codes.push(code_table(node));
+            operator_table(codes.len() - 1, node)
+        });
+        graphs.push(vec![
+            (0, Field::Tables(tables)),
+            (1, Ints(inputs.to_vec())),
+            (2, Ints(outputs.to_vec())),
+            (3, Field::Tables(operators.collect())),
+        ]);
     }
-    let of_custom = |node: &Node, field: usize| {
-        let fields = node.options.1.iter().filter(|(number, _)| node.code == CUSTOM && *number == field);
-        fields.cloned().collect::<Table>()
-    };
-    let codes = nodes.iter().map(|node| {
-        let code = vec![(0, I8(node.code.min(127) as i8)), (2, I32(1)), (3, I32(node.code))];
-        [code, of_custom(node, 1)].concat()
-    });
-    let operators = nodes.iter().enumerate().map(|(index, node)| {
-        let operator = vec![(0, I32(index as i32)), (1, Ints(node.inputs.clone())), (2, Ints(node.outputs.clone()))];
-        let options = match node.code {
-            CUSTOM => of_custom(node, 5),
-            _ => vec![(3, I8(node.options.0)), (4, Field::Table(node.options.1.clone()))],
-        };
-        [operator, options].concat()
-    });
-    let graph = vec![
-        (0, Field::Tables(tables)),
-        (1, Ints(inputs.to_vec())),
-        (2, Ints(outputs.to_vec())),
-        (3, Field::Tables(operators.collect())),
-    ];
-    let model = vec![
-        (0, I32(3)),
-        (1, Field::Tables(codes.collect())),
-        (2, Field::Tables(vec![graph])),
-        (4, Field::Tables(buffers)),
-    ];
+    let model = vec![(0, I32(3)), (1, Field::Tables(codes)), (2, Field::Tables(graphs)), (4, Field::Tables(buffers))];
     buffer(b"TFL3", &model)
+}
+
+fn tensor_table(index: usize, tensor: &Tensor, buffers: &mut Vec<Table>) -> Table {
+    let mut fields =
+        vec![(0, Ints(tensor.shape.clone())), (1, I8(tensor.kind)), (3, Bytes(format!("t{index}").into_bytes()))];
+    if let Some(data) = &tensor.data {
+        fields.push((2, I32(buffers.len() as i32)));
+        buffers.push(vec![(0, Bytes(data.clone()))]);
+    }
+    fields.retain(|(number, _)| tensor.more.iter().all(|(other, _)| other != number));
+    fields.extend(tensor.more.iter().cloned());
+    fields
+}
+
+fn of_custom(node: &Node, field: usize) -> Table {
+    let fields = node.options.1.iter().filter(|(number, _)| node.code == CUSTOM && *number == field);
+    fields.cloned().collect()
+}
+
+fn code_table(node: &Node) -> Table {
+    let code = vec![(0, I8(node.code.min(127) as i8)), (2, I32(1)), (3, I32(node.code))];
+    [code, of_custom(node, 1)].concat()
+}
+
+fn operator_table(code: usize, node: &Node) -> Table {
+    let operator = vec![(0, I32(code as i32)), (1, Ints(node.inputs.clone())), (2, Ints(node.outputs.clone()))];
+    let options = match node.code {
+        CUSTOM => of_custom(node, 5),
+        // The union of options was full.
+        206.. => vec![(11, I8(node.options.0)), (12, Field::Table(node.options.1.clone()))],
+        _ => vec![(3, I8(node.options.0)), (4, Field::Table(node.options.1.clone()))],
+    };
+    [operator, options].concat()
 }

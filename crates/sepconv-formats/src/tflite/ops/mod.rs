@@ -109,6 +109,7 @@ const OPERATORS: &[(&str, Import)] = &[
     ("SQUARE", One(elementwise::square)),
     ("SQUARED_DIFFERENCE", One(elementwise::squared_difference)),
     ("SQUEEZE", One(shape::squeeze)),
+    ("STABLEHLO_COMPOSITE", Many(composite)),
     ("STRIDED_SLICE", One(slice::strided_slice)),
     ("SUB", One(|node| elementwise::fused(node, BinaryFunction::Sub))),
     ("SUM", One(|node| reduce::reduce(node, Reduction::Sum))),
@@ -148,6 +149,13 @@ impl Import {
             Many(import) => import(node),
         }
     }
+}
+
+/// What the subgraph computes that spells the operator out.
+fn composite(node: &mut Node<'_, '_>) -> Result<Vec<ValueId>> {
+    let operands = (0..node.inputs.len()).map(|i| node.stored(i)).collect::<Result<Vec<_>>>()?;
+    let subgraph = node.option_size(1, 0)?;
+    node.importer.call(subgraph, &operands)
 }
 
 /// Axes in increasing order. Files may name one twice.
