@@ -102,6 +102,7 @@ step_kernels! {
     Pool(pool::Pool),
     GlobalAverage(reduce::GlobalAverage),
     Reduce(reduce::Reduce),
+    ReduceMiddle(reduce::ReduceMiddle),
     Unary(unary::Unary),
     UnaryInPlace(unary::UnaryInPlace),
     Binary(binary::Binary),

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use bytemuck::cast_slice_mut;
 use sepconv_kernels::{Isa, pool, reduce};
 
-use super::{Kernel, KernelChoice, Lowering, Task};
+use super::{BLOCK, Kernel, KernelChoice, Lowering, Task};
 use crate::op::{self, Operator};
 
 /// The mean over the pixels of each image.
@@ -11,6 +11,14 @@ use crate::op::{self, Operator};
 pub(crate) struct GlobalAverage {
     channels: usize,
     pixels: usize,
+}
+
+/// A reduction over axes that are neighbors: the middle one of `[outer, n, inner]`.
+#[derive(Debug)]
+pub(crate) struct ReduceMiddle {
+    reduction: reduce::Reduction,
+    n: usize,
+    inner: usize,
 }
 
 /// A reduction over any axes.
@@ -32,8 +40,13 @@ pub(super) fn select(op: &op::Reduce, lowering: &Lowering<'_, '_>) -> KernelChoi
             lowering.choice(GlobalAverage { channels, pixels }.into(), "global_average", reason)
         }
         ref dims => {
-            let reduced = op.reduced_axes(dims.len());
-            let kernel = Reduce { reduction: op.reduction, dims: dims.to_vec(), reduced };
+            let (reduction, reduced) = (op.reduction, op.reduced_axes(dims.len()));
+            let middle = reduce::as_middle_axis(dims, &reduced).filter(|_| reduction.has_vectors() && x.elements() > 0);
+            if let Some([_, n, inner]) = middle {
+                let reason = if inner == 1 { "vectors along the axis" } else { "vectors of neighbors" };
+                return lowering.choice(ReduceMiddle { reduction, n, inner }.into(), "reduce", reason);
+            }
+            let kernel = Reduce { reduction, dims: dims.to_vec(), reduced };
             lowering.choice(kernel.into(), "reduce", "any axes")
         }
     }
@@ -54,6 +67,19 @@ impl Kernel for GlobalAverage {
     }
 }
 
+impl Kernel for ReduceMiddle {
+    fn work_item_len(&self, _: Isa, _: usize) -> usize {
+        self.inner * BLOCK.div_ceil(self.n * self.inner)
+    }
+
+    fn run(&self, task: Task<'_>) {
+        let Self { reduction, n, inner } = *self;
+        let out = cast_slice_mut::<_, f32>(task.out);
+        let x = &task.operands.get(0)[task.first * n..][..out.len() * n];
+        reduce::reduce(task.isa, reduction, [out.len() / inner, n, inner], x, out);
+    }
+}
+
 impl Kernel for Reduce {
     fn work_item_len(&self, _: Isa, len: usize) -> usize {
         len
@@ -61,6 +87,6 @@ impl Kernel for Reduce {
 
     fn run(&self, task: Task<'_>) {
         let (x, out) = (task.operands.get(0), cast_slice_mut(task.out));
-        reduce::reduce(self.reduction, &self.dims, &self.reduced, x, out);
+        reduce::reference(self.reduction, &self.dims, &self.reduced, x, out);
     }
 }
