@@ -11,13 +11,17 @@ impl<S: Simd> Kernel<S> for Unary<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
+        use super::Unary as Op;
+        let minus = |x| simd.mul(x, simd.splat(-1.0));
         match self.op {
-            super::Unary::Activation(activation) => apply_all(simd, activation, self.x),
-            super::Unary::Exp => {
-                for x in self.x.chunks_mut(S::LANES) {
-                    simd.store_part(exp(simd, simd.load_part(x)), x);
-                }
-            }
+            Op::Activation(activation) => apply_all(simd, activation, self.x),
+            Op::Exp => each(simd, self.x, |x| exp(simd, x)),
+            Op::Neg => each(simd, self.x, minus),
+            // The sum turns a negative zero.
+            Op::Abs => each(simd, self.x, |x| simd.add(simd.max(minus(x), x), simd.splat(0.0))),
+            Op::Reciprocal => each(simd, self.x, |x| simd.div(simd.splat(1.0), x)),
+            Op::Sqrt => each(simd, self.x, |x| simd.sqrt(x)),
+            Op::Round => each(simd, self.x, |x| simd.round(x)),
             op => {
                 for x in self.x {
                     *x = op.apply(*x);
@@ -25,6 +29,16 @@ impl<S: Simd> Kernel<S> for Unary<'_> {
             }
         }
     }
+}
+
+#[inline(always)]
+fn each<S: Simd>(simd: S, x: &mut [f32], function: impl Fn(S::F32) -> S::F32) {
+    let mut vectors = x.chunks_exact_mut(S::LANES);
+    for x in &mut vectors {
+        simd.store(function(simd.load(x)), x);
+    }
+    let rest = vectors.into_remainder();
+    simd.store_part(function(simd.load_part(rest)), rest);
 }
 
 /// The arguments of [`binary`](super::binary), checked.
@@ -37,7 +51,7 @@ pub(super) struct Binary<'a> {
 }
 
 /// f32 values that are computed before the activation passes over them, while they are in the nearest cache.
-const BLOCK: usize = 1024;
+pub(super) const BLOCK: usize = 1024;
 
 impl<S: Simd> Kernel<S> for Binary<'_> {
     type Output = ();

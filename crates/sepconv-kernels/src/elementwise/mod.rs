@@ -1,7 +1,7 @@
 //! Functions of single numbers and of pairs.
 //!
-//! **Cost.** One pass over the operands. Activations, the exponential, and the arithmetic pairs run on vectors; the
-//! other functions call their definition value by value.
+//! **Cost.** One pass over the operands. Activations, the exponential, the root, sign changes, and the arithmetic pairs
+//! run on vectors; the other functions call their definition value by value.
 //!
 //! **Numerics.** `apply` defines every function. Vectors differ from it as [`Activation`] says; the exponential by at
 //! most two units in the last place, and it is zero below -87.7 and infinite above 88.4; arithmetic pairs not at all.
@@ -22,8 +22,11 @@ pub const MAX_RANK: usize = 8;
 /// `out = op(x)`, value by value; lengths equal.
 pub fn unary(isa: Isa, op: Unary, x: &[f32], out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "f32 values of unary operands");
-    out.copy_from_slice(x);
-    unary_in_place(isa, op, out);
+    // Parts that stay in the nearest cache between the copy and the function.
+    for (x, out) in x.chunks(kernel::BLOCK).zip(out.chunks_mut(kernel::BLOCK)) {
+        out.copy_from_slice(x);
+        unary_in_place(isa, op, out);
+    }
 }
 
 /// `x = op(x)`, value by value.

@@ -129,6 +129,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// The nearest whole number, halves to even.
     fn round(self, x: Self::F32) -> Self::F32;
+    /// The square root, correctly rounded; NaN below zero.
+    fn sqrt(self, x: Self::F32) -> Self::F32;
     /// `2^n` for whole `n` in -126..=127; zero at -127 and infinity at 128.
     fn exp2(self, n: Self::F32) -> Self::F32;
     /// The sum of all lanes.

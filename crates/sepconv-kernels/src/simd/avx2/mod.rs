@@ -151,6 +151,11 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
     }
     #[inline(always)]
+    fn sqrt(self, x: __m256) -> __m256 {
+        // SAFETY: see above.
+        unsafe { _mm256_sqrt_ps(x) }
+    }
+    #[inline(always)]
     fn exp2(self, n: __m256) -> __m256 {
         // SAFETY: see above.
         unsafe {

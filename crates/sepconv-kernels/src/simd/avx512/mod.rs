@@ -151,6 +151,11 @@ impl<D: Dot> Simd for Avx512<D> {
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
     }
     #[inline(always)]
+    fn sqrt(self, x: __m512) -> __m512 {
+        // SAFETY: see above.
+        unsafe { _mm512_sqrt_ps(x) }
+    }
+    #[inline(always)]
     fn exp2(self, n: __m512) -> __m512 {
         // SAFETY: see above.
         unsafe {

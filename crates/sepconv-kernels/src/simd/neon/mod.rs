@@ -132,6 +132,11 @@ impl<D: Dot> Simd for Neon<D> {
         unsafe { vrndnq_f32(x) }
     }
     #[inline(always)]
+    fn sqrt(self, x: float32x4_t) -> float32x4_t {
+        // SAFETY: see above.
+        unsafe { vsqrtq_f32(x) }
+    }
+    #[inline(always)]
     fn exp2(self, n: float32x4_t) -> float32x4_t {
         // SAFETY: see above.
         unsafe {

@@ -101,6 +101,10 @@ impl Simd for Scalar {
         x.map(libm::rintf)
     }
     #[inline(always)]
+    fn sqrt(self, x: F32) -> F32 {
+        x.map(libm::sqrtf)
+    }
+    #[inline(always)]
     fn exp2(self, n: F32) -> F32 {
         n.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23))
     }

@@ -107,6 +107,10 @@ impl Simd for Wasm128 {
         f32x4_nearest(x)
     }
     #[inline(always)]
+    fn sqrt(self, x: v128) -> v128 {
+        f32x4_sqrt(x)
+    }
+    #[inline(always)]
     fn exp2(self, n: v128) -> v128 {
         i32x4_shl(i32x4_add(i32x4_trunc_sat_f32x4(n), i32x4_splat(127)), 23)
     }
