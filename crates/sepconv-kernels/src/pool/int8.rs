@@ -1,5 +1,6 @@
 use core::ops::Range;
 
+use super::kernel::each_tap;
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
 use crate::unroll::unrolled_array;
@@ -60,39 +61,23 @@ impl<S: Int8> Kernel<S> for PoolInt8<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        let [_, ow, c] = self.pool.output;
-        let places = self.rows.clone().flat_map(|y| (0..ow).map(move |x| [y, x]));
-        for (out, place) in self.out.chunks_exact_mut(c).zip(places) {
-            for (i, out) in out.chunks_mut(VECTORS * S::LANES).enumerate() {
-                let first = i * VECTORS * S::LANES;
-                match self.mean {
-                    Some(mean) => average(simd, self.pool, mean, &self.x, place, first, out),
-                    None => greatest(simd, self.pool, &self.x, place, first, out),
+        let Self { pool, mean, x, rows, out } = self;
+        let [_, ow, c] = pool.output;
+        for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
+            let mut column = 0;
+            while column < ow {
+                let columns = pool.alike(column);
+                let out = &mut out[column * c..][..columns * c];
+                for (out, first) in out.chunks_mut(VECTORS * S::LANES).zip((0..).step_by(VECTORS * S::LANES)) {
+                    match mean {
+                        Some(mean) => average(simd, pool, mean, &x, [y, column], first, out),
+                        None => greatest(simd, pool, &x, [y, column], first, out),
+                    }
                 }
+                column += columns;
             }
         }
     }
-}
-
-/// Calls `f` with the bytes of each tap inside the feature map, `len` channels from `first` on; how many taps there
-/// are.
-#[inline(always)]
-fn each_tap<'a>(
-    pool: &ConvGeometry,
-    x: &Rows<'a, u8>,
-    [y, column]: [usize; 2],
-    channels: Range<usize>,
-    mut f: impl FnMut(&'a [u8]),
-) -> usize {
-    let ([h, w, c], window) = (pool.input, &pool.window);
-    let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
-    for ky in rows.clone() {
-        let line = x.row(window.source(0, y, ky));
-        for kx in columns.clone() {
-            f(&line[window.source(1, column, kx) * c..][channels.clone()]);
-        }
-    }
-    rows.len() * columns.len()
 }
 
 /// Vector `v` of some channels: whole, in part, or nothing.
@@ -113,7 +98,8 @@ fn average<S: Int8>(
     out: &mut [u8],
 ) {
     let mut sums = [simd.splat_i32(0); VECTORS];
-    let taps = each_tap(pool, x, place, first..first + out.len(), |bytes| {
+    let taps = each_tap(pool, x, place, first, |bytes| {
+        let bytes = &bytes[..out.len()];
         sums = unrolled_array(|v| simd.add_i32(sums[v], simd.load_u8_part(part::<S>(bytes, v))));
     });
     let zero = simd.splat_i32(taps as i32 * i32::from(mean.zero_point));
@@ -127,7 +113,8 @@ fn average<S: Int8>(
 fn greatest<S: Int8>(simd: S, pool: &ConvGeometry, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
     // f32 values hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
-    each_tap(pool, x, place, first..first + out.len(), |bytes| {
+    each_tap(pool, x, place, first, |bytes| {
+        let bytes = &bytes[..out.len()];
         greatest = unrolled_array(|v| simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), greatest[v]));
     });
     for (greatest, out) in greatest.into_iter().zip(out.chunks_mut(S::LANES)) {

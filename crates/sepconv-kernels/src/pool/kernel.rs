@@ -1,9 +1,9 @@
 use core::ops::Range;
 
 use super::PoolKind;
-use crate::ConvGeometry;
-use crate::Rows;
 use crate::simd::{Kernel, Simd};
+use crate::unroll::unrolled_array;
+use crate::{ConvGeometry, Rows};
 
 /// The arguments of [`pool`](super::pool), checked.
 pub(super) struct PoolF32<'a> {
@@ -18,43 +18,108 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
-        let (kind, pool, x) = (self.kind, self.pool, &self.x);
+        let Self { kind, pool, x, rows, out } = self;
         let [_, ow, c] = pool.output;
-        let places = self.rows.flat_map(|y| (0..ow).map(move |x| [y, x]));
-        for (out, place) in self.out.chunks_exact_mut(c).zip(places) {
-            let divisor = simd.splat(pool.pool_divisor(kind, place));
-            for (v, out) in out.chunks_mut(S::LANES).enumerate() {
-                let channels = v * S::LANES..v * S::LANES + out.len();
-                let result = match kind {
-                    PoolKind::Max => fold::<S, true>(simd, pool, x, place, channels),
-                    PoolKind::Average { .. } => simd.div(fold::<S, false>(simd, pool, x, place, channels), divisor),
-                };
-                simd.store_part(result, out);
+        for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
+            let mut column = 0;
+            while column < ow {
+                let columns = pool.alike(column);
+                let out = &mut out[column * c..];
+                match kind {
+                    PoolKind::Max => fold::<S, true>(simd, pool, &x, [y, column], columns * c, out),
+                    PoolKind::Average { .. } => {
+                        fold::<S, false>(simd, pool, &x, [y, column], columns * c, out);
+                        let divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
+                        for out in out[..columns * c].chunks_mut(S::LANES) {
+                            simd.store_part(simd.div(simd.load_part(out), divisor), out);
+                        }
+                    }
+                }
+                column += columns;
             }
         }
     }
 }
 
-/// The greatest or the sum of a window's taps, of one vector of channels.
+impl ConvGeometry {
+    /// Values from the last tap of a window on, to the end of the row.
+    fn room(&self, column: usize) -> usize {
+        let [_, w, c] = self.input;
+        let last = self.window.taps(1, column, w).last();
+        last.map_or(0, |kx| (w - self.window.source(1, column, kx)) * c)
+    }
+
+    /// How many columns from `column` on are pooled as the channels of one: those that lie one after another in the
+    /// input as in the output, with the same taps.
+    pub(super) fn alike(&self, column: usize) -> usize {
+        let (window, w) = (&self.window, self.input[1]);
+        let first = window.before[1];
+        let end = (w + first + window.dilation[1]).saturating_sub(window.kernel[1] * window.dilation[1]);
+        let inside = first..end.min(self.output[1]);
+        if window.stride[1] == 1 && inside.contains(&column) { inside.end - column } else { 1 }
+    }
+}
+
+/// The greatest or the sum of the taps of a window, of `length` neighboring values.
+///
+/// Vectors may reach beyond these: what they write there is written again, values being made in order.
 #[inline(always)]
 fn fold<S: Simd, const MAX: bool>(
     simd: S,
     pool: &ConvGeometry,
     x: &Rows<'_>,
+    place: [usize; 2],
+    length: usize,
+    out: &mut [f32],
+) {
+    let init = simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 });
+    let join = |x: S::F32, folded: S::F32| if MAX { simd.max(x, folded) } else { simd.add(x, folded) };
+    let room = pool.room(place[1]).min(out.len());
+    let mut first = 0;
+    while first < length {
+        let (vectors, out) = (room.saturating_sub(first) / S::LANES, &mut out[first..]);
+        if vectors >= VECTORS && length - first > (VECTORS - 1) * S::LANES {
+            let mut folded = [init; VECTORS];
+            each_tap(pool, x, place, first, |x| {
+                folded = unrolled_array(|v| join(simd.load(&x[v * S::LANES..]), folded[v]));
+            });
+            for (out, folded) in out.chunks_exact_mut(S::LANES).zip(folded) {
+                simd.store(folded, out);
+            }
+            first += VECTORS * S::LANES;
+            continue;
+        }
+        let mut folded = init;
+        if vectors > 0 {
+            each_tap(pool, x, place, first, |x| folded = join(simd.load(x), folded));
+            simd.store(folded, out);
+        } else {
+            let lanes = S::LANES.min(length - first);
+            each_tap(pool, x, place, first, |x| folded = join(simd.load_part(&x[..lanes]), folded));
+            simd.store_part(folded, &mut out[..lanes]);
+        }
+        first += S::LANES;
+    }
+}
+
+/// Calls `f` with the row from value `first` of each tap inside the feature map on; how many taps there are.
+#[inline(always)]
+pub(super) fn each_tap<'a, T>(
+    pool: &ConvGeometry,
+    x: &Rows<'a, T>,
     [y, column]: [usize; 2],
-    channels: Range<usize>,
-) -> S::F32 {
+    first: usize,
+    mut f: impl FnMut(&'a [T]),
+) -> usize {
     let ([h, w, c], window) = (pool.input, &pool.window);
-    let mut folded = simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 });
-    for ky in window.taps(0, y, h) {
+    let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
+    for ky in rows.clone() {
         let line = x.row(window.source(0, y, ky));
-        for kx in window.taps(1, column, w) {
-            let pixel = &line[window.source(1, column, kx) * c..][..c];
-            let x = simd.load_part(&pixel[channels.clone()]);
-            folded = if MAX { simd.max(x, folded) } else { simd.add(x, folded) };
+        for kx in columns.clone() {
+            f(&line[window.source(1, column, kx) * c + first..]);
         }
     }
-    folded
+    rows.len() * columns.len()
 }
 
 /// The arguments of [`global_average`](super::global_average), checked.
@@ -68,7 +133,7 @@ pub(super) struct Global<'a> {
 /// root.
 const BLOCK: usize = 64;
 
-/// Vectors of channels that are summed side by side: additions wait for each other, and neighbors share cache lines.
+/// Vectors of channels that are made side by side: operations wait for each other, and neighbors share cache lines.
 const VECTORS: usize = 4;
 
 impl<S: Simd> Kernel<S> for Global<'_> {
