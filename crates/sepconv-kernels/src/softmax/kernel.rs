@@ -13,10 +13,19 @@ pub(super) struct Softmax<'a> {
 /// Vectors whose sum is formed before it joins the total, so that the error of long sums stays small.
 const BLOCK: usize = 32;
 
+/// Places along an axis that would not fill a vector.
+const FEW: usize = 16;
+
+/// The widest vector.
+const MOST_LANES: usize = 16;
+
 impl<S: Simd> Kernel<S> for Softmax<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self, simd: S) {
+        if self.inner == 1 && self.n <= FEW {
+            return few(simd, self.n, self.log, self.x, self.out);
+        }
         let length = self.n * self.inner;
         for (x, out) in self.x.chunks_exact(length).zip(self.out.chunks_exact_mut(length)) {
             if self.inner == 1 {
@@ -58,6 +67,26 @@ fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
     }
 }
 
+/// The axis is contiguous and short: as many rows as a vector has lanes are turned, so that these are neighbors.
+#[inline(always)]
+fn few<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
+    let (mut from, mut to) = ([0.0; FEW * MOST_LANES], [0.0; FEW * MOST_LANES]);
+    let (from, to) = (&mut from[..n * S::LANES], &mut to[..n * S::LANES]);
+    for (x, out) in x.chunks(n * S::LANES).zip(out.chunks_mut(n * S::LANES)) {
+        for (lane, row) in x.chunks_exact(n).enumerate() {
+            for (column, x) in from.chunks_exact_mut(S::LANES).zip(row) {
+                column[lane] = *x;
+            }
+        }
+        across(simd, n, log, from, to);
+        for (lane, row) in out.chunks_exact_mut(n).enumerate() {
+            for (column, out) in to.chunks_exact(S::LANES).zip(row) {
+                *out = column[lane];
+            }
+        }
+    }
+}
+
 /// The axis is strided: neighboring places fill the lanes.
 #[inline(always)]
 fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
@@ -84,9 +113,12 @@ fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
         }
         let rest = simd.add(ones, rest);
         let total = simd.add(rest, simd.splat(1.0));
-        let mut logarithms = [0.0; 16];
+        let mut logarithms = [0.0; MOST_LANES];
         simd.store(rest, &mut logarithms);
-        let logarithms = simd.load(&logarithms.map(libm::log1pf));
+        if log {
+            logarithms = logarithms.map(libm::log1pf);
+        }
+        let logarithms = simd.load(&logarithms);
         for j in 0..n {
             let out = &mut out[j * inner + i..][..lanes];
             let result = if log {
