@@ -54,6 +54,9 @@ impl<S: Int8> Kernel<S> for Lut<'_> {
     }
 }
 
+/// Bytes that a short operand is repeated to, at most.
+const REPEATED: usize = 512;
+
 /// The arguments of [`binary`](super::binary), checked.
 pub(super) struct QuantizedBinaryTask<'a> {
     pub(super) op: &'a QuantizedBinary,
@@ -67,15 +70,18 @@ impl<S: Int8> Kernel<S> for QuantizedBinaryTask<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { op, a, b, out } = self;
-        // One byte that repeats is a vector of it.
-        let spread = [[a[0]; 64], [b[0]; 64]];
-        let period = a.len().min(b.len());
-        let step = if period == 1 { spread[0].len() } else { period };
-        for (i, out) in out.chunks_mut(step).enumerate() {
-            let (at, len) = (i * step, out.len());
-            let a = if a.len() == 1 { &spread[0][..len] } else { &a[at % a.len()..][..len] };
-            let b = if b.len() == 1 { &spread[1][..len] } else { &b[at % b.len()..][..len] };
-            run(simd, op, a, b, out);
+        let (n, period) = (out.len(), a.len().min(b.len()));
+        let mut short = if a.len() == period { a } else { b };
+        // An operand that repeats often does so in memory, until it fills some vectors.
+        let mut repeated = [0; REPEATED];
+        let times = REPEATED / period;
+        if period < n && times > 1 {
+            repeated.chunks_exact_mut(period).for_each(|to| to.copy_from_slice(short));
+            short = &repeated[..times * period];
+        }
+        for (out, at) in out.chunks_mut(short.len()).zip((0..).step_by(short.len())) {
+            let [a, b] = [a, b].map(|x| if x.len() == n { &x[at..] } else { short });
+            run(simd, op, &a[..out.len()], &b[..out.len()], out);
         }
     }
 }
@@ -85,28 +91,59 @@ impl<S: Int8> Kernel<S> for QuantizedBinaryTask<'_> {
 fn run<S: Int8>(simd: S, op: &QuantizedBinary, a: &[u8], b: &[u8], out: &mut [u8]) {
     let operands = (a, b, out);
     match op.function {
-        Binary::Sub => each_pair(simd, op, operands, |a, b| simd.sub(op.a.vector(simd, a), op.b.vector(simd, b))),
-        // Products below 2²⁴ are exact in f32 values too.
-        Binary::Mul => {
-            let product = simd.splat(op.a.scale * op.b.scale);
-            let centered = |q: S::I32, term: RequantOperand| {
-                simd.to_f32(simd.sub_i32(q, simd.splat_i32(i32::from(term.zero_point))))
-            };
-            each_pair(simd, op, operands, |a, b| simd.mul(simd.mul(centered(a, op.a), centered(b, op.b)), product));
-        }
-        _ => each_pair(simd, op, operands, |a, b| simd.add(op.a.vector(simd, a), op.b.vector(simd, b))),
+        Binary::Sub => each_pair::<S, Difference>(simd, op, operands),
+        Binary::Mul => each_pair::<S, Product>(simd, op, operands),
+        _ => each_pair::<S, Sum>(simd, op, operands),
+    }
+}
+
+/// The real result for a vector of each operand: a trait, as closures are not inlined where they are called twice.
+trait Pair<S: Int8> {
+    fn vector(simd: S, op: &QuantizedBinary, a: S::I32, b: S::I32) -> S::F32;
+}
+
+struct Sum;
+struct Difference;
+struct Product;
+
+impl<S: Int8> Pair<S> for Sum {
+    #[inline(always)]
+    fn vector(simd: S, op: &QuantizedBinary, a: S::I32, b: S::I32) -> S::F32 {
+        simd.add(op.a.vector(simd, a), op.b.vector(simd, b))
+    }
+}
+
+impl<S: Int8> Pair<S> for Difference {
+    #[inline(always)]
+    fn vector(simd: S, op: &QuantizedBinary, a: S::I32, b: S::I32) -> S::F32 {
+        simd.sub(op.a.vector(simd, a), op.b.vector(simd, b))
+    }
+}
+
+impl<S: Int8> Pair<S> for Product {
+    /// Products of bytes are below 2²⁴, exact in f32 too.
+    #[inline(always)]
+    fn vector(simd: S, op: &QuantizedBinary, a: S::I32, b: S::I32) -> S::F32 {
+        let [zero_a, zero_b] = [op.a.zero_point, op.b.zero_point].map(i32::from);
+        let a = simd.to_f32(simd.sub_i32(a, simd.splat_i32(zero_a)));
+        let b = simd.to_f32(simd.sub_i32(b, simd.splat_i32(zero_b)));
+        simd.mul(simd.mul(a, b), simd.splat(op.a.scale * op.b.scale))
     }
 }
 
 #[inline(always)]
-fn each_pair<S: Int8>(
-    simd: S,
-    op: &QuantizedBinary,
-    (a, b, out): (&[u8], &[u8], &mut [u8]),
-    function: impl Fn(S::I32, S::I32) -> S::F32,
-) {
+fn each_pair<S: Int8, P: Pair<S>>(simd: S, op: &QuantizedBinary, (a, b, out): (&[u8], &[u8], &mut [u8])) {
+    let whole = out.len() - out.len() % (4 * S::LANES);
+    for at in (0..whole).step_by(4 * S::LANES) {
+        let (a, b, out) = (&a[at..], &b[at..], &mut out[at..]);
+        unroll!(v in 0..4, {
+            let result = P::vector(simd, op, simd.load_u8(&a[v * S::LANES..]), simd.load_u8(&b[v * S::LANES..]));
+            simd.store_u8(op.output.round_vector(simd, result), &mut out[v * S::LANES..]);
+        });
+    }
+    let (a, b, out) = (&a[whole..], &b[whole..], &mut out[whole..]);
     for part in vectors::<S>(out.len()) {
-        let result = function(simd.load_u8_part(&a[part.clone()]), simd.load_u8_part(&b[part.clone()]));
+        let result = P::vector(simd, op, simd.load_u8_part(&a[part.clone()]), simd.load_u8_part(&b[part.clone()]));
         simd.store_u8_part(op.output.round_vector(simd, result), &mut out[part]);
     }
 }
