@@ -1,11 +1,13 @@
 use alloc::collections::BTreeMap;
 use alloc::vec;
 
-use crate::op::{Activation, Dense, Pool, PoolKind, Reduce, Reduction, Reshape, Transpose};
+use crate::op::{
+    Activation, Binary, BinaryFunction, Dense, Pool, PoolKind, Reduce, Reduction, Reshape, Transpose, UnaryFunction,
+};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
 /// One form for each meaning: a product with a constant matrix becomes a fully connected layer, an average over the
-/// whole feature map a mean, and identities vanish.
+/// whole feature map a mean, small powers products, and identities vanish.
 pub(super) fn canonicalize(graph: &Graph) -> Result<Graph> {
     let mut quantized = BTreeMap::new();
     rewrite(graph, |rewriter, node| {
@@ -18,6 +20,9 @@ pub(super) fn canonicalize(graph: &Graph) -> Result<Graph> {
             Op::Quantize(_) => quantize_once(rewriter, &mut quantized, node),
             Op::MatMul(_) => dense(rewriter, node),
             Op::Pool(pool) => global_average(rewriter, node, pool),
+            Op::Binary(Binary { function: BinaryFunction::Pow, activation: Activation::Identity }) => {
+                power(rewriter, node)
+            }
             _ => Ok(None),
         }
     })
@@ -74,4 +79,24 @@ fn global_average(rewriter: &mut Rewriter<'_>, node: &Node, pool: &Pool) -> Resu
     }
     let op = Reduce { reduction: Reduction::Mean, axes: vec![1, 2], keep_dims: true };
     rewriter.builder.node(&node.name, op, &node.inputs).map(Some)
+}
+
+/// `x` to the power of 1/2, 1, 2 or 3. The root is NaN, not infinite, at minus infinity.
+fn power(rewriter: &mut Rewriter<'_>, node: &Node) -> Result<Option<ValueId>> {
+    let [x, exponent] = node.inputs[..] else { return Ok(None) };
+    if rewriter.builder.shape(exponent).len() > rewriter.builder.shape(x).len() {
+        return Ok(None);
+    }
+    let Some(exponent) = rewriter.f32_scalar(exponent) else { return Ok(None) };
+    let mut product = |a, b| rewriter.builder.node(&node.name, BinaryFunction::Mul, &[a, b]);
+    match exponent {
+        1.0 => Ok(Some(x)),
+        2.0 => product(x, x).map(Some),
+        3.0 => {
+            let square = product(x, x)?;
+            product(square, x).map(Some)
+        }
+        0.5 => rewriter.builder.node(&node.name, UnaryFunction::Sqrt, &[x]).map(Some),
+        _ => Ok(None),
+    }
 }

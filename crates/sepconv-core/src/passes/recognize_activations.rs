@@ -6,9 +6,13 @@ use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 /// - `clip(x + 3, 0, 6) / 6` is a hard-sigmoid,
 /// - `x · hard_sigmoid(x)` and `x · clip(x + 3, 0, 6) / 6` are a hard-swish,
 /// - `x · sigmoid(x)` is a SiLU,
-/// - a clip from 0 without an upper end is a ReLU.
+/// - a clip from 0 without an upper end is a ReLU,
+/// - `relu(x) + slope · -relu(-x)` is a parametric ReLU.
 pub(super) fn recognize_activations(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
+        if let Some(operands) = parametric_relu(rewriter, node) {
+            return rewriter.builder.node(&node.name, BinaryFunction::PRelu, &operands).map(Some);
+        }
         let found = match &node.op {
             Op::Binary(Binary { function: BinaryFunction::Mul, activation: Activation::Identity }) => {
                 gated(rewriter, node).or_else(|| divided(rewriter, node))
@@ -88,4 +92,29 @@ fn clipped_sum(rewriter: &Rewriter<'_>, id: ValueId) -> Option<ValueId> {
     }
     let [a, b] = sum.inputs[..] else { return None };
     [(a, b), (b, a)].into_iter().find(|&(_, three)| rewriter.f32_scalar(three) == Some(3.0)).map(|(x, _)| x)
+}
+
+/// `x` and the slope of `relu(x) + slope · -relu(-x)`, operands in any order.
+fn parametric_relu(rewriter: &Rewriter<'_>, node: &Node) -> Option<[ValueId; 2]> {
+    let either_order = |node: &Node| match node.inputs[..] {
+        [a, b] => Some([(a, b), (b, a)]),
+        _ => None,
+    };
+    let operand = |id, function: UnaryFunction| {
+        let node = rewriter.sole_producer(id)?;
+        (node.op == Op::Unary(function)).then(|| node.inputs[0])
+    };
+    let is = |node: &Node, function| node.op == Op::from(function);
+    if !is(node, BinaryFunction::Add) {
+        return None;
+    }
+    either_order(node)?.into_iter().find_map(|(above, below)| {
+        let x = operand(above, UnaryFunction::Activation(Activation::Relu))?;
+        let product = rewriter.sole_producer(below).filter(|node| is(node, BinaryFunction::Mul))?;
+        either_order(product)?.into_iter().find_map(|(slope, minus)| {
+            let magnitude = operand(minus, UnaryFunction::Neg)?;
+            let negated = operand(magnitude, UnaryFunction::Activation(Activation::Relu))?;
+            (operand(negated, UnaryFunction::Neg)? == x).then_some([x, slope])
+        })
+    })
 }

@@ -178,3 +178,37 @@ fn optimizing_twice_changes_nothing() {
     let printed = once.to_string();
     assert_eq!(optimize(once).unwrap().to_string(), printed);
 }
+
+/// The operators that are left of a graph.
+fn operators(graph: Graph, seed: u64) -> Vec<String> {
+    check(graph.clone(), seed);
+    sepconv_core::passes::optimize(graph).unwrap().nodes().iter().map(|node| node.op.to_string()).collect()
+}
+
+#[test]
+fn small_powers_are_products_and_roots() {
+    for (exponent, expected) in
+        [(1.0, &["abs"][..]), (2.0, &["abs", "mul"]), (3.0, &["abs", "mul", "mul"]), (0.5, &["abs", "sqrt"])]
+    {
+        let mut net = Net::new(21);
+        let x = net.input(&[2, 3, 4]);
+        let x = net.node(UnaryFunction::Abs, &[x]);
+        let exponent = net.scalar(exponent);
+        let power = net.node(BinaryFunction::Pow, &[x, exponent]);
+        assert_eq!(operators(net.finish(&[power]), 22), expected);
+    }
+}
+
+#[test]
+fn a_parametric_relu_that_is_spelled_out() {
+    let mut net = Net::new(23);
+    let x = net.input(&[1, 4, 4, 6]);
+    let slope = net.builder.constant("slope", net.random.tensor(&[1, 1, 6])).unwrap();
+    let above = net.activation(x, Activation::Relu);
+    let negated = net.node(UnaryFunction::Neg, &[x]);
+    let magnitude = net.activation(negated, Activation::Relu);
+    let below = net.node(UnaryFunction::Neg, &[magnitude]);
+    let scaled = net.node(BinaryFunction::Mul, &[slope, below]);
+    let sum = net.node(BinaryFunction::Add, &[above, scaled]);
+    assert_eq!(operators(net.finish(&[sum]), 24), ["prelu"]);
+}
