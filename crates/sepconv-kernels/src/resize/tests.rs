@@ -1,7 +1,10 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{AxisMap, Coordinates, Mode, Rounding, Taps, reference, resize, taps};
+use super::{
+    AxisMap, Coordinates, Mode, ResizeTask, Rounding, Taps, reference, reference_int8, resize, resize_int8,
+    scratch_len, taps,
+};
 use crate::testing::Lcg;
 use crate::{Isa, Rows};
 
@@ -111,27 +114,66 @@ fn taps_stay_on_the_axis_and_sum_to_one() {
     }
 }
 
+/// Both axes from one size to another, half-pixel.
+fn axes(mode: Mode, [h, w]: [usize; 2], [oh, ow]: [usize; 2]) -> [Vec<Taps>; 2] {
+    [(h, oh), (w, ow)].map(|(from, to)| axis(mode, Coordinates::HalfPixel, to as f32 / from as f32, from, to))
+}
+
+const SIZES: [([usize; 2], [usize; 2]); 4] =
+    [([5, 7], [10, 14]), ([6, 5], [4, 9]), ([1, 1], [3, 2]), ([9, 3], [1, 17])];
+
+/// What `run` makes of the rows above and below the middle, as threads share them.
+fn in_two_calls<T: Copy>(
+    [input, output]: [[usize; 3]; 2],
+    [row_taps, column_taps]: &[Vec<Taps>; 2],
+    x: &[T],
+    out: &mut [T],
+    run: impl Fn(ResizeTask<'_, T>),
+) {
+    let [oh, ow, c] = output;
+    let mut scratch = vec![f32::NAN; scratch_len(row_taps, ow * c)];
+    let (top, bottom) = out.split_at_mut(oh / 2 * ow * c);
+    for (rows, out) in [(0..oh / 2, top), (oh / 2..oh, bottom)] {
+        let x = Rows::new(x, input[1] * c);
+        run(ResizeTask { input, output, row_taps, column_taps, x, rows, scratch: &mut scratch, out });
+    }
+}
+
 #[test]
 fn planes_agree_with_the_definition() {
     let mut lcg = Lcg(1);
     for isa in Isa::available_f32() {
         for c in [1, 3, isa.lanes() - 1, isa.lanes(), isa.lanes() + 1] {
             for mode in [NEAREST, Mode::Linear, CUBIC] {
-                for (h, w, oh, ow) in [(5, 7, 10, 14), (6, 5, 4, 9), (1, 1, 3, 2)] {
-                    let rows = axis(mode, Coordinates::HalfPixel, oh as f32 / h as f32, h, oh);
-                    let columns = axis(mode, Coordinates::HalfPixel, ow as f32 / w as f32, w, ow);
+                for ([h, w], [oh, ow]) in SIZES {
+                    let taps = axes(mode, [h, w], [oh, ow]);
                     let x = lcg.f32_vec(h * w * c);
                     let (mut got, mut want) = (vec![f32::NAN; oh * ow * c], vec![f32::NAN; oh * ow * c]);
-                    let view = Rows::new(&x, w * c);
-                    // In two calls, as strips of rows come.
-                    let (top, bottom) = got.split_at_mut(oh / 2 * ow * c);
-                    resize(isa, [h, w, c], [oh, ow, c], &rows, &columns, view, 0..oh / 2, top);
-                    resize(isa, [h, w, c], [oh, ow, c], &rows, &columns, view, oh / 2..oh, bottom);
-                    reference([h, w, c], &rows, &columns, &x, &mut want);
+                    in_two_calls([[h, w, c], [oh, ow, c]], &taps, &x, &mut got, |task| resize(isa, task));
+                    reference([h, w, c], &taps[0], &taps[1], &x, &mut want);
                     for (got, want) in got.iter().zip(&want) {
                         let near = (got - want).abs() <= if mode == NEAREST { 0.0 } else { 2e-6 };
                         assert!(near, "{isa} {mode:?}: expected {want}, got {got}");
                     }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_are_those_of_the_definition() {
+    let mut lcg = Lcg(2);
+    for isa in Isa::available() {
+        for c in [1, 3, 21, isa.lanes()] {
+            for mode in [NEAREST, Mode::Linear, CUBIC] {
+                for ([h, w], [oh, ow]) in SIZES {
+                    let taps = axes(mode, [h, w], [oh, ow]);
+                    let x = lcg.bytes(h * w * c);
+                    let (mut got, mut want) = (vec![77; oh * ow * c], vec![78; oh * ow * c]);
+                    in_two_calls([[h, w, c], [oh, ow, c]], &taps, &x, &mut got, |task| resize_int8(isa, task));
+                    reference_int8([h, w, c], &taps[0], &taps[1], &x, &mut want);
+                    assert_eq!(got, want, "{isa} {mode:?}");
                 }
             }
         }

@@ -134,6 +134,8 @@ step_kernels! {
     PoolInt8(pool::PoolInt8),
     #[cfg(feature = "int8")]
     BinaryInt8(binary::BinaryInt8),
+    #[cfg(feature = "int8")]
+    ResizeInt8(resize::ResizeInt8),
 }
 
 /// Work items of a step to compute.
@@ -223,7 +225,7 @@ impl<'g> Lowering<'_, 'g> {
             Op::Unary(function) => Ok(unary::select(*function, self)),
             Op::Binary(op) => Ok(binary::select(op, self)),
             Op::Softmax(op) => Ok(softmax::select(op, self)),
-            Op::Resize(op) => Ok(resize::select(op, self)),
+            Op::Resize(op) => resize::select(op, self),
             Op::Reshape(op) => data_movement::select(op, self),
             Op::Transpose(op) => data_movement::select(op, self),
             Op::Concat(op) => data_movement::select(op, self),

@@ -7,6 +7,7 @@ mod binary;
 mod conv;
 mod data_movement;
 mod lut;
+mod resize;
 
 use alloc::vec::Vec;
 
@@ -87,12 +88,7 @@ fn quantized(
     let mut clamps = FusedClamps::default();
     let x = clamps.before(rewriter, x);
     if let Some(moved) = data_movement::quantize_before(rewriter, x, params, depth)? {
-        // The clamps are a table until it joins a layer.
-        let Requantize { low, high, .. } = clamps.requantize(params);
-        if (low, high) == (0, u8::MAX) {
-            return Ok(Some(moved));
-        }
-        return rewriter.builder.node(name, Lut::new(DType::U8, |q| q.clamp(low, high)), &[moved]).map(Some);
+        return clamps.after(rewriter, name, moved, params).map(Some);
     }
     let Some(node) = rewriter.sole_producer(x).cloned() else { return Ok(None) };
     match &node.op {
@@ -105,6 +101,7 @@ fn quantized(
             }
             _ => conv::quantized(rewriter, x, params, clamps),
         },
+        Op::Resize(_) => resize::quantized(rewriter, &node, params, &clamps),
         Op::Pool(_) | Op::Reduce(_) => average::quantized(rewriter, &node, params, &clamps),
         _ => conv::quantized(rewriter, x, params, clamps),
     }
@@ -135,6 +132,15 @@ impl FusedClamps {
             x = node.inputs[0];
         }
         x
+    }
+
+    /// The clamps of a u8 value: a table until it joins a layer.
+    fn after(&self, rewriter: &mut Rewriter<'_>, name: &str, x: ValueId, params: U8Params) -> Result<ValueId> {
+        let Requantize { low, high, .. } = self.requantize(params);
+        if (low, high) == (0, u8::MAX) {
+            return Ok(x);
+        }
+        rewriter.builder.node(name, Lut::new(DType::U8, |q| q.clamp(low, high)), &[x])
     }
 
     /// The requantization that includes the clamps.

@@ -1,7 +1,8 @@
 //! What each pattern becomes.
 
 use sepconv_core::op::{
-    BinaryFunction, Broadcast, Concat, Gather, MatMul, Pad, Quantize, Reduce, Reshape, Slice, Softmax, Transpose,
+    BinaryFunction, Broadcast, Concat, Dequantize, Gather, MatMul, Pad, Quantize, Reduce, Reshape, Slice, Softmax,
+    Transpose,
 };
 use sepconv_core::{
     DType, Op, Tensor,
@@ -14,8 +15,8 @@ use sepconv_kernels::{
     resize::{AxisMap, Coordinates, Mode, Rounding},
 };
 
-use super::check_exact;
 use super::quantized::{INT8, Quantized, UINT8};
+use super::{check_exact, check_plans, inputs};
 
 #[test]
 fn signed_inverted_residual() {
@@ -136,6 +137,28 @@ fn nearest_pixels_are_bytes() {
     };
     assert_eq!(resized(Mode::Nearest(Rounding::PreferFloor)), ["gather", "gather", "lut"]);
     assert_eq!(resized(Mode::Linear), ["dequantize", "resize", "quantize"]);
+}
+
+/// Between bytes of the same scale and zero point, pixels are interpolated as bytes.
+#[test]
+fn lines_between_pixels_are_bytes_where_both_ends_agree() {
+    for style in [UINT8, INT8] {
+        let mut q = Quantized::new(19, style);
+        let x =
+            q.net.builder.input("input", sepconv_core::Shape::new([2, 3, 4, 5]).unwrap(), style.activations).unwrap();
+        // An even zero point, as ties go to even integers with it and without it.
+        let quantization = QuantParams::per_tensor(style.activations, 1.0 / 64.0, 34);
+        let x = q.net.node(Dequantize(quantization.clone()), &[x]);
+        let map = AxisMap { mode: Mode::Linear, coordinates: Coordinates::HalfPixel, scale: 2.0 };
+        let resized = q.net.node(Resize { maps: [map; 2], size: [6, 8] }, &[x]);
+        let relu = q.net.activation(resized, Activation::Relu);
+        let resized = q.net.node(Quantize(quantization), &[relu]);
+        let graph = check_exact(q.net.finish(&[resized]), 20);
+        let names = graph.nodes().iter().map(|node| node.op.name()).collect::<Vec<_>>();
+        assert_eq!(names.iter().filter(|name| **name == "resize").count(), 1, "{names:?}");
+        assert!(names.iter().all(|name| ["lut", "resize"].contains(name)), "{names:?}");
+        check_plans(&graph, &inputs(&graph, 25));
+    }
 }
 
 /// As an importer of an NCHW file with explicit padding, a matrix product and a bias writes it.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use sepconv_core::op::{Dequantize, QuantParams};
-use sepconv_core::{Graph, Node, Op, Port, Result, Shape, Tensor, ValueId, probe_memory};
+use sepconv_core::{DType, Graph, Node, Op, Port, Result, Shape, Tensor, ValueId, probe_memory};
 
 use super::{attribute, ops, tensor};
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
@@ -110,6 +110,10 @@ impl<'g> Writer<'g> {
 
     pub(super) fn shape(&self, value: ValueId) -> &'g Shape {
         &self.graph.value(value).shape
+    }
+
+    pub(super) fn dtype(&self, value: ValueId) -> DType {
+        self.graph.value(value).dtype
     }
 
     /// Whether a value is known to be all zero.

@@ -147,9 +147,7 @@ pub(super) fn binary(writer: &mut Writer<'_>, node: &Node, function: BinaryFunct
 pub(super) fn quantize(writer: &mut Writer<'_>, node: &Node, quantization: &QuantParams) -> Result<Held> {
     let order = writer.common_order(&node.inputs, writer.shape(node.output).len());
     let x = writer.operand(node.inputs[0], &order)?;
-    let turned = turned(quantization, &order);
-    let (inputs, axis) = parameters(writer, &turned)?;
-    let name = writer.emit("QuantizeLinear", &[&x, &inputs[0], &inputs[1]], axis);
+    let name = writer.quantize(&x, &turned(quantization, &order))?;
     Ok(Held { name, order })
 }
 
@@ -184,6 +182,12 @@ fn parameters(writer: &mut Writer<'_>, quantization: &QuantParams) -> Result<([S
 }
 
 impl Writer<'_> {
+    /// Writes the integers that real numbers become.
+    pub(in crate::onnx::write) fn quantize(&mut self, x: &str, quantization: &QuantParams) -> Result<String> {
+        let ([scale, zero_point], axis) = parameters(self, quantization)?;
+        Ok(self.emit("QuantizeLinear", &[x, &scale, &zero_point], axis))
+    }
+
     /// Writes the real numbers that the integers of a tensor stand for.
     pub(in crate::onnx::write) fn dequantize(&mut self, integers: &str, quantization: &QuantParams) -> Result<String> {
         let ([scale, zero_point], axis) = parameters(self, quantization)?;

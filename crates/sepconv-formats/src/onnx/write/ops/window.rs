@@ -1,7 +1,7 @@
 //! What slides over planes, or resamples them.
 
-use sepconv_core::op::{Conv2d, ConvTranspose, Pool, Resize};
-use sepconv_core::{Node, Result, Tensor, ValueId};
+use sepconv_core::op::{Conv2d, ConvTranspose, Pool, QuantParams, Resize};
+use sepconv_core::{DType, Node, Result, Tensor, ValueId};
 use sepconv_kernels::Window;
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::resize::{self, AxisMap, Coordinates, Mode, Rounding, Taps};
@@ -94,9 +94,13 @@ pub(super) fn pool(writer: &mut Writer<'_>, node: &Node, pool: &Pool) -> Result<
 }
 
 /// By sizes where the scales stand for their quotient, else by scales. What neither says is a product with known
-/// matrices.
+/// matrices. Readers differ in how they round integers: those are resized as real numbers.
 pub(super) fn resize(writer: &mut Writer<'_>, node: &Node, resize: &Resize) -> Result<Held> {
-    let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
+    let mut x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
+    let integers = (writer.dtype(node.inputs[0]) == DType::U8).then(|| QuantParams::per_tensor(DType::U8, 1.0, 0));
+    if let Some(integers) = &integers {
+        x = writer.dequantize(&x, integers)?;
+    }
     let Resize { maps: [rows, columns], size: plane } = resize;
     let [n, h, w, c] = writer.shape(node.inputs[0])[..] else { unreachable!("planes have four axes") };
     let same_mode = (rows.mode, rows.coordinates) == (columns.mode, columns.coordinates);
@@ -114,7 +118,10 @@ pub(super) fn resize(writer: &mut Writer<'_>, node: &Node, resize: &Resize) -> R
         let stretched = writer.emit("MatMul", &[&down, &x], vec![]);
         writer.emit("MatMul", &[&stretched, &across], vec![])
     };
-    Ok(channels_first(name))
+    match &integers {
+        Some(integers) => writer.quantize(&name, integers).map(channels_first),
+        None => Ok(channels_first(name)),
+    }
 }
 
 /// The weight of each input sample in each output sample.
