@@ -1,13 +1,16 @@
 //! Copies between strided views: transpose, slice, concatenate, pad and expand are all this one loop nest.
 //!
 //! **Cost.** One read and one write per element. Axes that continue each other are merged first; contiguous runs are
-//! then copied whole, and where the input's contiguous axis is not the output's, both are walked in square blocks, so
-//! that each cache line is fetched once, four elements by four where there are as many. Three planes that become
-//! pixels, as the image at the entrance of most networks, are walked side by side.
+//! then copied whole, and where the input's contiguous axis is not the output's, vectors transpose both in square
+//! blocks, so that each cache line is fetched once. Two or four rows that become columns, as in a channel shuffle, and
+//! the three planes of an image that become its pixels, are walked side by side.
 #[cfg(test)]
 mod tests;
 
 use core::array;
+
+use crate::simd::{Shuffle, zip_stages};
+use crate::unroll::unrolled_array;
 
 /// The most dimensions that [`copy_strided`] takes.
 pub const MAX_RANK: usize = 8;
@@ -22,7 +25,7 @@ pub type Target<'a, T> = (&'a mut [T], usize, &'a [usize]);
 
 /// What can be copied. Each type has its own function here: generic ones are compiled where they are called, which may
 /// be for size.
-pub trait Element: Copy {
+pub trait Element: Shuffle {
     /// See [`copy_strided`].
     #[doc(hidden)]
     fn copy(dims: &[usize], x: Source<'_, Self>, out: Target<'_, Self>);
@@ -55,7 +58,7 @@ pub fn copy_strided<T: Element>(
     T::copy(dims, (x, x_offset, x_strides), (out, out_offset, out_strides));
 }
 
-fn copy<T: Copy>(
+fn copy<T: Shuffle>(
     dims: &[usize],
     (x, x_offset, x_strides): Source<'_, T>,
     (out, out_offset, out_strides): Target<'_, T>,
@@ -138,8 +141,8 @@ impl Axes {
     }
 }
 
-/// Copies two axes, in blocks where they are transposed.
-fn copy_plane<T: Copy>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out, write): (&mut [T], usize)) {
+/// Copies two axes. Where one is contiguous in the input and the other in the result, vectors transpose them.
+fn copy_plane<T: Shuffle>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out, write): (&mut [T], usize)) {
     let from = |row: usize, column: usize| (read + row as isize * rows.x + column as isize * columns.x) as usize;
     let to = |row: usize, column: usize| write + row * rows.out + column * columns.out;
     if columns.x == 1 && columns.out == 1 {
@@ -148,45 +151,94 @@ fn copy_plane<T: Copy>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (out
         }
         return;
     }
-    if rows.x == 1 && (rows.out, columns.size, columns.out) == (3, 3, 1) {
-        let planes = [0, 1, 2].map(|plane| &x[from(0, plane)..][..rows.size]);
-        return interleave(planes, &mut out[write..][..3 * rows.size]);
+    if columns.x == 2 && columns.out == 1 && rows.x != 1 {
+        for row in 0..rows.size {
+            every_second(&x[from(row, 0)..], &mut out[to(row, 0)..][..columns.size]);
+        }
+        return;
     }
-    for row_block in (0..rows.size).step_by(BLOCK) {
-        for column_block in (0..columns.size).step_by(BLOCK) {
-            let whole = rows.size - row_block >= BLOCK && columns.size - column_block >= BLOCK;
-            if whole && rows.x == 1 && columns.out == 1 && columns.x > 0 {
-                let (x, out) = (&x[from(row_block, column_block)..], &mut out[to(row_block, column_block)..]);
-                transpose(x, columns.x as usize, out, rows.out);
-                continue;
-            }
-            for row in row_block..rows.size.min(row_block + BLOCK) {
-                for column in column_block..columns.size.min(column_block + BLOCK) {
-                    out[to(row, column)] = x[from(row, column)];
+    if rows.x == 1 && columns.out == 1 && columns.x > 0 {
+        let (x, x_step, out) = (&x[from(0, 0)..], columns.x as usize, &mut out[write..]);
+        match [rows.size, columns.size] {
+            [n, 2] if rows.out == 2 => return interleave::<T, 2>(n, x, x_step, out),
+            [n, 3] if rows.out == 3 => return interleave_three(n, x, x_step, out),
+            [n, 4] if rows.out == 4 => return interleave::<T, 4>(n, x, x_step, out),
+            [2, n] if x_step == 2 => return deinterleave::<T, 2>(n, x, out, rows.out),
+            [4, n] if x_step == 4 => return deinterleave::<T, 4>(n, x, out, rows.out),
+            [n, m] if n >= T::LANES && m >= T::LANES => return transpose([n, m], (x, x_step), (out, rows.out)),
+            _ => (),
+        }
+    }
+    for row in 0..rows.size {
+        for column in 0..columns.size {
+            out[to(row, column)] = x[from(row, column)];
+        }
+    }
+}
+
+/// `R` rows of `n` elements become columns: `out[i·R + r] = x[r·x_step + i]`.
+fn interleave<T: Shuffle, const R: usize>(n: usize, x: &[T], x_step: usize, out: &mut [T]) {
+    let rows: [&[T]; R] = array::from_fn(|r| &x[r * x_step..][..n]);
+    let out = &mut out[..n * R];
+    let whole = n - n % T::LANES;
+    for i in (0..whole).step_by(T::LANES) {
+        let vectors = zip_stages::<T, R>(unrolled_array(|r| T::load(&rows[r][i..])), R.ilog2());
+        unroll!(v in 0..R, { T::store(vectors[v], &mut out[i * R + v * T::LANES..]) });
+    }
+    for i in whole..n {
+        for r in 0..R {
+            out[i * R + r] = rows[r][i];
+        }
+    }
+}
+
+/// `R` columns of `n` elements become rows: `out[r·out_step + i] = x[i·R + r]`.
+fn deinterleave<T: Shuffle, const R: usize>(n: usize, x: &[T], out: &mut [T], out_step: usize) {
+    let x = &x[..n * R];
+    let whole = n - n % T::LANES;
+    for i in (0..whole).step_by(T::LANES) {
+        let vectors = zip_stages::<T, R>(unrolled_array(|v| T::load(&x[i * R + v * T::LANES..])), T::LANES.ilog2());
+        unroll!(r in 0..R, { T::store(vectors[r], &mut out[r * out_step + i..]) });
+    }
+    for r in 0..R {
+        for i in whole..n {
+            out[r * out_step + i] = x[i * R + r];
+        }
+    }
+}
+
+/// `out[i] = x[2·i]`
+fn every_second<T: Shuffle>(x: &[T], out: &mut [T]) {
+    // After the last element, `x` may end.
+    let whole = out.len().saturating_sub(1) / T::LANES * T::LANES;
+    for i in (0..whole).step_by(T::LANES) {
+        let vectors = unrolled_array(|v| T::load(&x[2 * i + v * T::LANES..]));
+        T::store(zip_stages::<T, 2>(vectors, T::LANES.ilog2())[0], &mut out[i..]);
+    }
+    for i in whole..out.len() {
+        out[i] = x[2 * i];
+    }
+}
+
+/// Transposes `n` by `m` elements, at least a vector each: `out[i·out_step + j] = x[j·x_step + i]`. The last tile of
+/// a row or column is moved back to where it is whole.
+fn transpose<T: Shuffle>([n, m]: [usize; 2], (x, x_step): (&[T], usize), (out, out_step): (&mut [T], usize)) {
+    let lanes = T::LANES;
+    for block in (0..n).step_by(BLOCK) {
+        for column in (0..m).step_by(BLOCK) {
+            for i in (block..n.min(block + BLOCK)).step_by(lanes).map(|i| i.min(n - lanes)) {
+                for j in (column..m.min(column + BLOCK)).step_by(lanes).map(|j| j.min(m - lanes)) {
+                    T::transpose_tile((&x[j * x_step + i..], x_step), (&mut out[i * out_step + j..], out_step));
                 }
             }
         }
     }
 }
 
-/// Transposes a square block whose rows lie `x_step` apart, to where they lie `out_step` apart.
-fn transpose<T: Copy>(x: &[T], x_step: usize, out: &mut [T], out_step: usize) {
-    const FOUR: usize = 4;
-    for row in (0..BLOCK).step_by(FOUR) {
-        for column in (0..BLOCK).step_by(FOUR) {
-            let x = &x[column * x_step + row..];
-            let block: [[T; FOUR]; FOUR] = array::from_fn(|i| *x[i * x_step..].first_chunk().expect("a whole block"));
-            for i in 0..FOUR {
-                let to = &mut out[(row + i) * out_step + column..];
-                *to.first_chunk_mut().expect("a whole block") = block.map(|row| row[i]);
-            }
-        }
-    }
-}
-
 /// The three channel planes of an image become its pixels.
-fn interleave<T: Copy>([r, g, b]: [&[T]; 3], out: &mut [T]) {
-    let pixels = out.as_chunks_mut().0;
+fn interleave_three<T: Copy>(n: usize, x: &[T], x_step: usize, out: &mut [T]) {
+    let [r, g, b] = [0, 1, 2].map(|plane| &x[plane * x_step..][..n]);
+    let pixels = out[..3 * n].as_chunks_mut().0;
     for (((pixel, r), g), b) in pixels.iter_mut().zip(r).zip(g).zip(b) {
         *pixel = [*r, *g, *b];
     }

@@ -1,7 +1,8 @@
+use core::fmt::Debug;
 use std::vec;
 use std::vec::Vec;
 
-use super::copy_strided;
+use super::{Element, copy_strided};
 use crate::testing::Lcg;
 
 /// The strides of a contiguous tensor.
@@ -14,34 +15,60 @@ fn strides(dims: &[usize]) -> Vec<usize> {
 }
 
 /// The definition, by index.
-fn reference(dims: &[usize], x: &[i64], offset: isize, x_strides: &[isize], out: &mut [i64], out_strides: &[usize]) {
+fn reference<T: Copy>(dims: &[usize], x: &[T], offset: isize, x_strides: &[isize], out: &mut [T], strides: &[usize]) {
     for n in 0..dims.iter().product() {
         let (mut rest, mut from, mut to) = (n, offset, 0);
         for axis in (0..dims.len()).rev() {
             let i = rest % dims[axis];
             rest /= dims[axis];
-            (from, to) = (from + i as isize * x_strides[axis], to + i * out_strides[axis]);
+            (from, to) = (from + i as isize * x_strides[axis], to + i * strides[axis]);
         }
         out[to] = x[from as usize];
     }
 }
 
+fn every_transposition<T: Element + PartialEq + Debug>(element: impl Fn(usize) -> T) {
+    for shape in [[3, 20, 1, 17], [2, 37, 4, 19], [4, 2, 18, 3], [1, 16, 35, 2]] {
+        let x: Vec<T> = (0..shape.iter().product()).map(&element).collect();
+        let from = strides(&shape).iter().map(|stride| *stride as isize).collect::<Vec<_>>();
+        for order in 0..256usize {
+            let order = [order & 3, order >> 2 & 3, order >> 4 & 3, order >> 6];
+            if (0..4).any(|axis| !order.contains(&axis)) {
+                continue;
+            }
+            let (dims, x_strides) = (order.map(|axis| shape[axis]), order.map(|axis| from[axis]));
+            let (mut got, mut expected) = (vec![element(0); x.len()], vec![element(0); x.len()]);
+            copy_strided(&dims, &x, 0, &x_strides, &mut got, 0, &strides(&dims));
+            reference(&dims, &x, 0, &x_strides, &mut expected, &strides(&dims));
+            assert_eq!(got, expected, "{shape:?} {order:?}");
+        }
+    }
+}
+
 #[test]
 fn every_transposition_of_four_axes() {
-    let shape = [3, 20, 1, 17];
-    let x: Vec<i64> = (0..3 * 20 * 17).collect();
-    let from = strides(&shape).iter().map(|stride| *stride as isize).collect::<Vec<_>>();
-    for order in 0..256usize {
-        let order = [order & 3, order >> 2 & 3, order >> 4 & 3, order >> 6];
-        if (0..4).any(|axis| !order.contains(&axis)) {
-            continue;
+    every_transposition(|i| i as i64);
+    every_transposition(|i| i as f32);
+    every_transposition(|i| (i % 251) as u8);
+}
+
+fn every_second<T: Element + PartialEq + Debug>(element: impl Fn(usize) -> T) {
+    for n in 1..40 {
+        let x: Vec<T> = (0..6 * n).map(&element).collect();
+        for offset in [0, 1] {
+            let (mut got, mut expected) = (vec![element(0); 3 * n], vec![element(0); 3 * n]);
+            copy_strided(&[3, n], &x, offset, &[2 * n as isize, 2], &mut got, 0, &[n, 1]);
+            reference(&[3, n], &x, offset as isize, &[2 * n as isize, 2], &mut expected, &[n, 1]);
+            assert_eq!(got, expected, "{n} from {offset}");
         }
-        let (dims, x_strides) = (order.map(|axis| shape[axis]), order.map(|axis| from[axis]));
-        let (mut got, mut expected) = (vec![-1; x.len()], vec![-1; x.len()]);
-        copy_strided(&dims, &x, 0, &x_strides, &mut got, 0, &strides(&dims));
-        reference(&dims, &x, 0, &x_strides, &mut expected, &strides(&dims));
-        assert_eq!(got, expected, "{order:?}");
     }
+}
+
+#[test]
+fn every_second_element() {
+    every_second(|i| i as i64);
+    every_second(|i| i as f32);
+    every_second(|i| i as u8);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod isa;
 mod neon;
 mod part;
 mod scalar;
+mod shuffle;
 mod strided;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use isa::{F32Kernel, Int8Kernel, Isa};
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
+pub(crate) use shuffle::{Shuffle, zip_stages};
 pub use strided::{strided, strided_mut};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
