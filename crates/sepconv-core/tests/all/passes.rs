@@ -1,8 +1,10 @@
 //! Every pass keeps what a network computes and makes of it what the snapshots show.
 
-use sepconv_core::op::{BinaryFunction, Concat, MatMul, Pad, Reduce, Reshape, Slice, Softmax, UnaryFunction};
+use sepconv_core::op::{
+    BinaryFunction, Concat, Gather, MatMul, Pad, Reduce, Reshape, Slice, Softmax, Transpose, UnaryFunction,
+};
 use sepconv_core::{
-    Graph, Op,
+    Graph, Op, Shape, Tensor,
     analysis::blocks,
     interpret,
     op::PadMode,
@@ -133,11 +135,47 @@ fn layout_goes_through_or_stops() {
     let softmax = net.node(Softmax { axis: 1, log: true }, &[part]);
     let max = Op::Reduce(Reduce { reduction: Reduction::Max, axes: vec![1], keep_dims: false });
     let max = net.node(max, &[part]);
-    let flat = Op::Reshape(Reshape { shape: sepconv_core::Shape::new([2, 7 * 15]).unwrap() });
+    let flat = Op::Reshape(Reshape { shape: Shape::new([2, 7 * 15]).unwrap() });
     let flat = net.node(flat, &[part]);
     let edge = Op::Pad(Pad { before: vec![0, 1, 2, 0], after: vec![0, 0, 1, 1], mode: PadMode::Edge });
     let padded = net.node(edge, &[part]);
     insta::assert_snapshot!(check(net.finish(&[softmax, max, flat, padded]), 10));
+}
+
+/// A channel shuffle as exporters write it: what is left moves channels within pixels.
+#[test]
+fn channel_shuffles_stay_in_nhwc() {
+    let mut net = Net::new(17);
+    let mut x = net.input(&[1, 8, 6, 5]);
+    let reshape = |net: &mut Net, x, dims: &[usize]| net.node(Reshape { shape: Shape::new(dims).unwrap() }, &[x]);
+    let halves = |net: &mut Net, x| {
+        [0, 4].map(|start| {
+            let starts = vec![0, start, 0, 0];
+            net.node(Op::Slice(Slice { starts, steps: vec![1; 4], sizes: vec![1, 4, 6, 5] }), &[x])
+        })
+    };
+    for _ in 0..2 {
+        let [kept, branch] = halves(&mut net, x);
+        let branch = net.nhwc(branch);
+        let branch = net.conv(branch, 4, 1, 1, 1);
+        let branch = net.nchw(branch);
+        let both = net.node(Concat { axis: 1 }, &[kept, branch]);
+        let groups = reshape(&mut net, both, &[1, 2, 4, 6, 5]);
+        let swapped = net.node(Transpose { order: vec![0, 2, 1, 3, 4] }, &[groups]);
+        x = reshape(&mut net, swapped, &[1, 8, 6, 5]);
+    }
+    // The other spelling gathers the halves.
+    let groups = reshape(&mut net, x, &[4, 2, 30]);
+    let swapped = net.node(Transpose { order: vec![1, 0, 2] }, &[groups]);
+    let halves = reshape(&mut net, swapped, &[2, 1, 4, 6, 5]);
+    let index = net.builder.constant("index", Tensor::i64([], [1]).unwrap()).unwrap();
+    let half = net.node(Gather { axis: 0 }, &[halves, index]);
+    let half = net.nhwc(half);
+    let half = net.conv(half, 4, 3, 1, 4);
+    let half = net.nchw(half);
+    let rows = reshape(&mut net, half, &[1, 4, 30]);
+    let rows = net.node(Transpose { order: vec![0, 2, 1] }, &[rows]);
+    insta::assert_snapshot!(check(net.finish(&[x, rows]), 18));
 }
 
 /// What is read twice is not folded away.

@@ -1,17 +1,22 @@
+mod regroup;
+
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use self::regroup::{Regrouped, regroup};
 use crate::interpret::inverse;
-use crate::op::{Reshape, Transpose};
+use crate::op::{Gather, Reshape, Slice, Transpose};
 use crate::{Graph, Node, Op, Port, Result, Rewriter, Shape, ValueId};
 
 /// Transposes that only translate between NCHW and NHWC vanish: each becomes a note on the value, which passes through
-/// every operator whose layout rule allows it, until it meets its inverse or the edge of the graph, where the port
-/// takes it.
+/// reshapes and every operator whose layout rule allows it, until it meets its inverse or the edge of the graph, where
+/// the port takes it. Of a channel shuffle (a transpose between two reshapes) the transpose of the innermost two axes
+/// is left.
 pub(super) fn layout(graph: &Graph) -> Result<Graph> {
     let rewriter = Rewriter::new(graph, graph.limits_of_passes());
     let orders = vec![None; graph.values.len()];
-    let mut pass = Layout { graph, rewriter, orders };
+    let mut pass = Layout { graph, rewriter, orders, transposed: BTreeMap::new() };
     for port in &graph.inputs {
         pass.input(port)?;
     }
@@ -43,6 +48,8 @@ struct Layout<'g> {
     rewriter: Rewriter<'g>,
     /// The order of each old value, where it is not its own.
     orders: Vec<Option<Vec<usize>>>,
+    /// Values of the new graph that were transposed before, by the order.
+    transposed: BTreeMap<(ValueId, Vec<usize>), ValueId>,
 }
 
 impl Layout<'_> {
@@ -96,7 +103,16 @@ impl Layout<'_> {
             let Permuted { base, order: inner } = &operands[0];
             return Ok(Permuted { base: *base, order: order.iter().map(|&axis| inner[axis]).collect() });
         }
-        let order = operands.iter().find(|operand| !operand.order.is_sorted()).map(|operand| operand.order.clone());
+        match &node.op {
+            Op::Reshape(Reshape { shape }) => return self.reshape(&node.name, &operands[0], shape),
+            Op::Gather(Gather { axis }) => {
+                if let Some(index) = self.only_index(&operands[1]) {
+                    return self.pick(node, &operands[0], *axis, index);
+                }
+            }
+            _ => (),
+        }
+        let order = self.order_of_largest(&operands);
         let rank = self.graph.value(node.output).shape.len();
         if let Some(order) = order
             && let Some((op, result_order)) = node.op.operator().permuted(&order, rank)
@@ -110,6 +126,47 @@ impl Layout<'_> {
         Ok(Permuted { base, order: (0..rank).collect() })
     }
 
+    /// The order of the largest operand, where it is not its own; of equal ones, that of one that has another.
+    fn order_of_largest(&self, operands: &[Permuted]) -> Option<Vec<usize>> {
+        let elements = |operand: &Permuted| self.rewriter.builder.shape(operand.base).elements();
+        let largest = operands.iter().max_by_key(|operand| (elements(operand), !operand.order.is_sorted()))?;
+        (!largest.order.is_sorted()).then(|| largest.order.clone())
+    }
+
+    /// The value in another shape, of which as much as possible stays where it is stored.
+    fn reshape(&mut self, name: &str, x: &Permuted, shape: &Shape) -> Result<Permuted> {
+        let stored = self.rewriter.builder.shape(x.base);
+        if x.order.is_sorted() || stored.elements() == 0 {
+            let base = self.materialize(x)?;
+            let base = self.rewriter.builder.node(name, Reshape { shape: shape.clone() }, &[base])?;
+            return Ok(Permuted { base, order: (0..shape.len()).collect() });
+        }
+        let Regrouped { before, shape, order } = regroup(stored, &x.order, shape);
+        let base = self.transpose(x.base, &before)?;
+        let base = self.rewriter.builder.node(name, Reshape { shape: Shape::new(shape)? }, &[base])?;
+        Ok(Permuted { base, order })
+    }
+
+    /// The only index of a gather, if it has one and is known.
+    fn only_index(&self, indices: &Permuted) -> Option<i64> {
+        match self.rewriter.builder.constant_of(indices.base)?.as_i64()? {
+            &[index] => Some(index),
+            _ => None,
+        }
+    }
+
+    /// A gather of a single index is a slice.
+    fn pick(&mut self, node: &Node, x: &Permuted, axis: usize, index: i64) -> Result<Permuted> {
+        let stored = x.order[axis];
+        let mut sizes = self.rewriter.builder.shape(x.base).to_vec();
+        let (mut starts, steps) = (vec![0; sizes.len()], vec![1; sizes.len()]);
+        let index = if index < 0 { index.saturating_add_unsigned(sizes[stored] as u64) } else { index };
+        (starts[stored], sizes[stored]) = (usize::try_from(index).unwrap_or(usize::MAX), 1);
+        let base = self.rewriter.builder.node(&node.name, Slice { starts, steps, sizes }, &[x.base])?;
+        let graph = self.graph;
+        self.reshape(&node.name, &Permuted { base, order: x.order.clone() }, &graph.value(node.output).shape)
+    }
+
     /// The value itself, transposed where it has to be.
     fn materialize(&mut self, value: &Permuted) -> Result<ValueId> {
         self.transpose(value.base, &value.order)
@@ -117,8 +174,9 @@ impl Layout<'_> {
 
     /// The operand for an operator on operands stored in `order`: missing leading axes of a broadcast are added.
     fn in_layout(&mut self, operand: &Permuted, order: &[usize]) -> Result<ValueId> {
-        if operand.order == order {
-            return Ok(operand.base);
+        if operand.order.len() == order.len() {
+            let order: Vec<usize> = inverse(order).iter().map(|&axis| operand.order[axis]).collect();
+            return self.transpose(operand.base, &order);
         }
         let value = self.materialize(operand)?;
         let builder = &mut self.rewriter.builder;
@@ -135,6 +193,10 @@ impl Layout<'_> {
         if order.is_sorted() {
             return Ok(id);
         }
+        let key = (id, order.to_vec());
+        if let Some(&known) = self.transposed.get(&key) {
+            return Ok(known);
+        }
         let builder = &mut self.rewriter.builder;
         let (shape, name) = (builder.shape(id), builder.value(id).name.clone());
         // Axes of size 1 move without moving data.
@@ -144,6 +206,8 @@ impl Layout<'_> {
         } else {
             Transpose { order: order.to_vec() }.into()
         };
-        builder.node(&name, op, &[id])
+        let result = builder.node(&name, op, &[id])?;
+        self.transposed.insert(key, result);
+        Ok(result)
     }
 }
