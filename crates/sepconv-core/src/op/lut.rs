@@ -81,7 +81,6 @@ impl Lut {
     }
 
     /// Whether this is the table of a function.
-    #[cfg(feature = "int8")]
     pub(crate) fn is(&self, function: impl Fn(u8) -> u8) -> bool {
         (0..=u8::MAX).all(|q| self.get(q) == function(q))
     }

@@ -35,6 +35,20 @@ pub fn lut_in_place(isa: Isa, lut: &[u8; 256], x: &mut [u8]) {
     isa.run_int8(kernel::Lut { lut, x });
 }
 
+/// `out = x ^ 0x80` for every byte: an i8 as the u8 that is 128 higher, and back.
+///
+/// Panics when `x` and `out` differ in length.
+pub fn flip_signs(x: &[u8], out: &mut [u8]) {
+    assert_eq!(x.len(), out.len(), "bytes to flip");
+    let ((x, x_rest), (out, out_rest)) = (x.as_chunks(), out.as_chunks_mut());
+    for (x, out) in x.iter().zip(out) {
+        *out = (u64::from_ne_bytes(*x) ^ 0x8080_8080_8080_8080).to_ne_bytes();
+    }
+    for (x, out) in x_rest.iter().zip(out_rest) {
+        *out = x ^ 0x80;
+    }
+}
+
 /// A quantized sum, difference or product. See [`apply`](Self::apply).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantizedBinary {

@@ -48,6 +48,16 @@ fn tables_are_looked_up() {
 }
 
 #[test]
+fn signs_are_flipped() {
+    for n in LENGTHS {
+        let x = Lcg(4).bytes(n);
+        let mut got = vec![77; n];
+        flip_signs(&x, &mut got);
+        assert!(got.iter().zip(&x).all(|(&got, &x)| i32::from(got) == i32::from(x as i8) + 128));
+    }
+}
+
+#[test]
 fn pairs_are_those_of_the_definition() {
     let mut lcg = Lcg(3);
     let a = RequantOperand { zero_point: 121, scale: 0.37 };

@@ -5,10 +5,17 @@ use crate::op;
 
 /// A function of each 8-bit integer.
 #[derive(Debug)]
-pub(crate) struct Lut(op::Lut);
+pub(crate) enum Lut {
+    Table(op::Lut),
+    /// i8 to u8 or back, around the graph.
+    FlipSigns,
+}
 
 pub(super) fn select(op: &op::Lut, lowering: &Lowering<'_, '_>) -> KernelChoice {
-    lowering.choice(Lut(op.clone()).into(), "lut", "a table of all 8-bit integers")
+    match op.is(|q| q ^ 0x80) {
+        true => lowering.choice(Lut::FlipSigns.into(), "flip_signs", "between i8 and u8"),
+        false => lowering.choice(Lut::Table(op.clone()).into(), "lut", "a table of all 8-bit integers"),
+    }
 }
 
 impl Kernel for Lut {
@@ -18,7 +25,13 @@ impl Kernel for Lut {
 
     fn run(&self, task: Task<'_>) {
         let Task { isa, operands, first, out, .. } = task;
-        out.copy_from_slice(&operands.get(0)[first..][..out.len()]);
-        quantized::lut_in_place(isa, &self.0.table, out);
+        let x: &[u8] = &operands.get(0)[first..][..out.len()];
+        match self {
+            Self::Table(lut) => {
+                out.copy_from_slice(x);
+                quantized::lut_in_place(isa, &lut.table, out);
+            }
+            Self::FlipSigns => quantized::flip_signs(x, out),
+        }
     }
 }
