@@ -30,6 +30,7 @@ pub mod pointwise;
 pub mod pool;
 pub mod quantized;
 mod quantized_params;
+pub mod recurrent;
 pub mod reduce;
 pub mod requantize;
 pub mod resample;
