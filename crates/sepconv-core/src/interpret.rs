@@ -1,4 +1,5 @@
 use alloc::borrow::Cow;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::op::Transpose;
@@ -7,17 +8,29 @@ use crate::{Error, Graph, Port, Result, Tensor, op::Op};
 /// The definition of a network's answer: every node's [`evaluate`](Op::evaluate), one after the other, everything kept.
 ///
 /// `inputs` and results are in the file's order of axes, one per port of the graph. Slow and obvious; what
-/// [`Session`](crate::Session) computes is compared with it.
+/// [`Session`](crate::Session) computes is compared with it. States are as in the first run.
 ///
 /// # Errors
 /// When the inputs are not what the graph takes, or a node cannot be evaluated.
 pub fn interpret(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    if inputs.len() != graph.inputs.len() {
-        return Err(Error::argument("wrong number of inputs").expected(graph.inputs.len(), inputs.len()));
+    interpret_step(graph, inputs, &mut vec![])
+}
+
+/// As [`interpret`], one run of several: `states` are what the run before left, empty before the first, and become what
+/// this one leaves.
+///
+/// # Errors
+/// Those of [`interpret`].
+pub fn interpret_step(graph: &Graph, inputs: &[Tensor], states: &mut Vec<Tensor>) -> Result<Vec<Tensor>> {
+    if inputs.len() != graph.inputs().len() {
+        return Err(Error::argument("wrong number of inputs").expected(graph.inputs().len(), inputs.len()));
+    }
+    if states.is_empty() {
+        *states = graph.states().map(|state| Tensor::clone(state.initial)).collect();
     }
     let mut known: Vec<Option<Cow<'_, Tensor>>> =
         graph.values.iter().map(|value| value.constant.as_deref().map(Cow::Borrowed)).collect();
-    for (port, tensor) in graph.inputs.iter().zip(inputs) {
+    for (port, tensor) in graph.inputs.iter().zip(inputs.iter().chain(&*states)) {
         let inside = inward(port, tensor)?;
         let value = graph.value(port.value);
         if *inside.shape() != value.shape || inside.dtype() != value.dtype {
@@ -41,7 +54,9 @@ pub fn interpret(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let tensor = known[port.value.0].as_deref().expect("outputs are computed");
         permute(tensor, &inverse(&port.order))
     };
-    graph.outputs.iter().map(outward).collect()
+    let mut outputs = graph.outputs.iter().map(outward).collect::<Result<Vec<_>>>()?;
+    *states = outputs.split_off(graph.outputs().len());
+    Ok(outputs)
 }
 
 fn inward(port: &Port, tensor: &Tensor) -> Result<Tensor> {

@@ -21,8 +21,8 @@ mod tensor;
 
 pub use cpu::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Session, Stage, Step};
 pub use error::{Error, ErrorKind, printable};
-pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, Uses, Value, ValueId, rewrite};
-pub use interpret::interpret;
+pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, State, Uses, Value, ValueId, rewrite};
+pub use interpret::{interpret, interpret_step};
 pub use join::{Join, Serial};
 pub use memory::probe_memory;
 pub use op::Op;

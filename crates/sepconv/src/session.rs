@@ -52,6 +52,7 @@ impl Session {
 
     /// Runs the network on one tensor per input (`&Tensor` or [`TensorView`]), by position, and returns one tensor per
     /// output. All are in the file's own order of axes. Results are the same, bit for bit, for any number of threads.
+    /// A network that keeps state goes on from the run before; see [`reset`](Self::reset).
     ///
     /// # Errors
     /// If the number, shapes or dtypes of `inputs` are not the network's.
@@ -89,6 +90,11 @@ impl Session {
     ) -> Result<()> {
         let Self { inner, threads, .. } = self;
         threads.enter(|join| inner.run_into(inputs, outputs, join))
+    }
+
+    /// Forgets what runs have left in a network that keeps state: the next run starts as the first did.
+    pub fn reset(&mut self) {
+        self.inner.reset();
     }
 
     /// As [`run`](Self::run), and calls `observe` at the end of each stage.

@@ -1,4 +1,5 @@
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -27,8 +28,10 @@ pub struct Plan {
     pub(super) weights: Aligned,
     pub(super) arena: usize,
     pub(super) scratch: usize,
+    /// Those of callers, then those of states.
     pub(super) inputs: Vec<InputBinding>,
     pub(super) outputs: Vec<OutputBinding>,
+    pub(super) initial_states: Vec<Arc<Tensor>>,
     pub(super) isa: Isa,
     threads: usize,
 }
@@ -149,7 +152,7 @@ impl Plan {
         }
         let weights = planner.weights;
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
-        // A session keeps a copy of each output, and the plan one more of those that are constants.
+        // A session keeps a copy of each output and state, and the plan one more of those that are constants.
         let outputs = graph.outputs.iter().map(|port| graph.value(port.value));
         let outputs = outputs.map(|value| value.bytes() * if value.constant.is_some() { 2 } else { 1 });
         let bytes = [weights.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
@@ -162,7 +165,8 @@ impl Plan {
         let inputs = graph.inputs.iter().map(|port| InputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
         let outputs =
             graph.outputs.iter().map(|port| OutputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
-        Ok(Self { steps, layers, blocks, weights, arena: arena.len, scratch, inputs, outputs, isa, threads })
+        let (arena, initial_states) = (arena.len, graph.initial_states.clone());
+        Ok(Self { steps, layers, blocks, weights, arena, scratch, inputs, outputs, initial_states, isa, threads })
     }
 
     /// The layers, in the order in which they run.
@@ -187,12 +191,17 @@ impl Plan {
 
     /// The inputs, in order.
     pub fn inputs(&self) -> &[InputBinding] {
-        &self.inputs
+        &self.inputs[..self.inputs.len() - self.initial_states.len()]
     }
 
     /// The outputs, in order.
     pub fn outputs(&self) -> &[OutputBinding] {
-        &self.outputs
+        &self.outputs[..self.outputs.len() - self.initial_states.len()]
+    }
+
+    /// What each state is in the first run.
+    pub fn initial_states(&self) -> &[Arc<Tensor>] {
+        &self.initial_states
     }
 
     /// The patterns that the layers belong to.
@@ -200,7 +209,7 @@ impl Plan {
         &self.blocks
     }
 
-    /// Bytes that each session allocates: its arena, scratch and outputs.
+    /// Bytes that each session allocates: its arena, scratch, outputs and states.
     pub fn session_bytes(&self) -> usize {
         let outputs = self.outputs.iter().map(|output| output.shape.elements() * output.dtype.size());
         outputs.fold(self.arena_bytes(), usize::saturating_add)

@@ -23,13 +23,15 @@ pub enum Stage {
     Outputs,
 }
 
-/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena of
-/// its own. A run allocates nothing and takes no lock.
+/// A [`Plan`] with the memory it works in. The plan and its weights are shared by all sessions; each has an arena and
+/// states of its own. A run allocates nothing and takes no lock.
 #[derive(Debug)]
 pub struct Session {
     plan: Arc<Plan>,
     arena: Aligned,
     outputs: Vec<Tensor>,
+    /// What the last run left, in the file's order of axes.
+    states: Vec<Tensor>,
 }
 
 impl Session {
@@ -45,8 +47,9 @@ impl Session {
             OutputSource::Arena { .. } => Tensor::zeros(output.shape().clone(), output.dtype()),
             OutputSource::Constant(tensor) => tensor.clone(),
         };
-        let outputs = plan.outputs.iter().map(output).collect();
-        Ok(Self { plan, arena, outputs })
+        let outputs = plan.outputs().iter().map(output).collect();
+        let states = plan.initial_states.iter().map(|initial| Tensor::clone(initial)).collect();
+        Ok(Self { plan, arena, outputs, states })
     }
 
     /// The plan.
@@ -56,7 +59,7 @@ impl Session {
 
     /// The names and shapes of the inputs, in the file's order of axes.
     pub fn inputs(&self) -> impl ExactSizeIterator<Item = (&str, &Shape)> {
-        self.plan.inputs.iter().map(|input| (input.name(), input.shape()))
+        self.plan.inputs().iter().map(|input| (input.name(), input.shape()))
     }
 
     /// The results of the last run, in the file's order of axes; zeros before the first.
@@ -83,11 +86,11 @@ impl Session {
         join: &dyn Join,
         observe: &mut dyn FnMut(Stage),
     ) -> Result<&[Tensor]> {
-        let Self { plan, arena, outputs } = self;
-        copy_inputs(plan, inputs, arena)?;
+        let Self { plan, arena, outputs, states } = self;
+        copy_inputs(plan, inputs, states, arena)?;
         observe(Stage::Inputs);
         run_steps(plan, arena, join, observe);
-        for (output, tensor) in plan.outputs.iter().zip(outputs.iter_mut()) {
+        for (output, tensor) in plan.outputs.iter().zip(outputs.iter_mut().chain(states)) {
             output.copy(arena, &mut tensor.into());
         }
         observe(Stage::Outputs);
@@ -104,19 +107,30 @@ impl Session {
         outputs: &mut [TensorViewMut<'_>],
         join: &dyn Join,
     ) -> Result<()> {
-        let Self { plan, arena, .. } = self;
-        check_count("output", plan.outputs.len(), outputs.len())?;
-        for (i, (output, view)) in plan.outputs.iter().zip(outputs.iter()).enumerate() {
+        let Self { plan, arena, states, .. } = self;
+        check_count("output", plan.outputs().len(), outputs.len())?;
+        for (i, (output, view)) in plan.outputs().iter().zip(outputs.iter()).enumerate() {
             let place = || format!("output {i}");
             let expected = (output.dtype(), &output.shape()[..]);
             check_tensor("output has the wrong shape or type", place, expected, (view.dtype(), view.shape()))?;
         }
-        copy_inputs(plan, inputs, arena)?;
+        copy_inputs(plan, inputs, states, arena)?;
         run_steps(plan, arena, join, &mut |_| ());
-        for (output, view) in plan.outputs.iter().zip(outputs) {
+        let (of_callers, of_states) = plan.outputs.split_at(outputs.len());
+        for (output, view) in of_callers.iter().zip(outputs) {
             output.copy(arena, view);
         }
+        for (output, state) in of_states.iter().zip(states) {
+            output.copy(arena, &mut state.into());
+        }
         Ok(())
+    }
+
+    /// Forgets what runs have left: the next one starts as the first did.
+    pub fn reset(&mut self) {
+        for (state, initial) in self.states.iter_mut().zip(&self.plan.initial_states) {
+            TensorViewMut::from(state).bytes_mut().copy_from_slice(initial.bytes());
+        }
     }
 
     /// Runs all steps on the arena as it is, without inputs and outputs: to time layers that, in the network they are
@@ -126,14 +140,23 @@ impl Session {
     }
 }
 
-fn copy_inputs<'a, V: Into<TensorView<'a>> + Copy>(plan: &Plan, inputs: &[V], arena: &mut [u8]) -> Result<()> {
-    check_count("input", plan.inputs.len(), inputs.len())?;
-    for (input, &tensor) in plan.inputs.iter().zip(inputs) {
+fn copy_inputs<'a, V: Into<TensorView<'a>> + Copy>(
+    plan: &Plan,
+    inputs: &[V],
+    states: &[Tensor],
+    arena: &mut [u8],
+) -> Result<()> {
+    let (of_callers, of_states) = plan.inputs.split_at(plan.inputs().len());
+    check_count("input", of_callers.len(), inputs.len())?;
+    for (input, &tensor) in of_callers.iter().zip(inputs) {
         let tensor = tensor.into();
         let place = || format!("input {:?}", input.name());
         let expected = (input.dtype(), &input.shape()[..]);
         check_tensor("input has the wrong shape or type", place, expected, (tensor.dtype(), tensor.shape()))?;
         copy(&input.copy, input.dtype(), tensor.bytes(), &mut arena[input.range.clone()]);
+    }
+    for (input, state) in of_states.iter().zip(states) {
+        copy(&input.copy, input.dtype(), state.bytes(), &mut arena[input.range.clone()]);
     }
     Ok(())
 }

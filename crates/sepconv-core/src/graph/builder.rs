@@ -31,6 +31,8 @@ pub struct Builder {
     graph: Graph,
     /// For each value: which node makes it.
     producers: Vec<Option<usize>>,
+    /// The input and the output of each declared state.
+    states: Vec<[Port; 2]>,
     /// For each value: whether it depends on constants only. Dequantized constants stay nodes, and what follows them.
     constant_only: Vec<bool>,
     limits: Limits,
@@ -49,8 +51,10 @@ impl Builder {
     /// An empty graph that may grow to `limits`.
     pub fn new(limits: Limits) -> Self {
         let max_memory = limits.max_memory;
-        let graph = Graph { values: vec![], nodes: vec![], inputs: vec![], outputs: vec![], max_memory };
-        Self { graph, producers: vec![], constant_only: vec![], limits, nodes: 0, work: 0, memory: 0 }
+        let (values, nodes, inputs, outputs) = (vec![], vec![], vec![], vec![]);
+        let graph = Graph { values, nodes, inputs, outputs, initial_states: vec![], max_memory };
+        let (producers, states, constant_only) = (vec![], vec![], vec![]);
+        Self { graph, producers, states, constant_only, limits, nodes: 0, work: 0, memory: 0 }
     }
 
     /// The value that `id` names.
@@ -83,6 +87,45 @@ impl Builder {
         let value = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
         self.graph.inputs.push(Port { name: name.to_owned(), value, order });
         Ok(value)
+    }
+
+    /// Declares a [`State`](super::State) and returns what a run reads of it. It stays as it is until a value is
+    /// [assigned](Self::assign).
+    ///
+    /// # Errors
+    /// When constants and states together would exceed the memory limit.
+    pub fn state(&mut self, name: &str, initial: impl Into<Arc<Tensor>>) -> Result<ValueId> {
+        let initial = initial.into();
+        let (shape, dtype) = (initial.shape().clone(), initial.dtype());
+        self.keep(initial.bytes().len()).map_err(|error| error.at(format!("state {name:?}")))?;
+        let order = (0..shape.len()).collect();
+        let value = self.push(Value { name: name.to_owned(), shape, dtype, constant: None })?;
+        let port = Port { name: name.to_owned(), value, order };
+        self.states.push([port.clone(), port]);
+        self.graph.initial_states.push(initial);
+        Ok(value)
+    }
+
+    /// Makes `value` what the next run reads of a state, where `state` is what this one reads.
+    ///
+    /// # Errors
+    /// When there is no such state, or the value has another shape or dtype.
+    pub fn assign(&mut self, state: ValueId, value: ValueId) -> Result<()> {
+        let described = |id: ValueId| format!("{} {}", self.value(id).dtype, self.value(id).shape);
+        if (self.value(state).dtype, self.shape(state)) != (self.value(value).dtype, self.shape(value)) {
+            return Err(
+                Error::mismatch("state is assigned another shape or type").expected(described(state), described(value))
+            );
+        }
+        let declared = self.states.iter_mut().find(|[input, _]| input.value == state);
+        let [_, output] = declared.ok_or_else(|| Error::argument("value is not a state"))?;
+        output.value = value;
+        Ok(())
+    }
+
+    /// Makes the last inputs and outputs states, as many as there are initial values.
+    pub(super) fn last_ports_are_states(&mut self, initial: Vec<Arc<Tensor>>) {
+        self.graph.initial_states = initial;
     }
 
     /// Adds a constant.
@@ -176,6 +219,10 @@ impl Builder {
 
     /// The finished graph, without the nodes that no output needs.
     pub fn finish(mut self) -> Graph {
+        for [input, output] in self.states {
+            self.graph.inputs.push(input);
+            self.graph.outputs.push(output);
+        }
         let mut needed = vec![false; self.graph.values.len()];
         for port in &self.graph.outputs {
             needed[port.value.0] = true;

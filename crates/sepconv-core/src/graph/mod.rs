@@ -67,7 +67,20 @@ pub struct Port {
     pub order: Vec<usize>,
 }
 
+/// What a network keeps from one run to the next: what `output` is at the end of a run, `input` is in the next.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'g> {
+    /// What a run reads.
+    pub input: &'g Port,
+    /// What it leaves.
+    pub output: &'g Port,
+    /// What the first run reads, in the file's order of axes.
+    pub initial: &'g Arc<Tensor>,
+}
+
 /// The portable meaning of a network: nodes in an order in which each follows those it depends on.
+///
+/// A [`State`] is an input and an output as any other, except that no caller sees them.
 ///
 /// Every shape is known; whatever depends on constants only has been computed. Made by [`Builder`], never changed
 /// afterwards: a pass builds a new one.
@@ -75,8 +88,11 @@ pub struct Port {
 pub struct Graph {
     pub(crate) values: Vec<Value>,
     pub(crate) nodes: Vec<Node>,
+    /// Those of callers, then those of states.
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
+    /// What each state is at first.
+    pub(crate) initial_states: Vec<Arc<Tensor>>,
     /// Bytes that its constants may take, as its builder was told.
     pub(crate) max_memory: usize,
 }
@@ -102,14 +118,20 @@ impl Graph {
         &self.nodes
     }
 
-    /// Its inputs.
+    /// Its inputs, without those of [states](Self::states).
     pub fn inputs(&self) -> &[Port] {
-        &self.inputs
+        &self.inputs[..self.inputs.len() - self.initial_states.len()]
     }
 
-    /// Its outputs.
+    /// Its outputs, without those of [states](Self::states).
     pub fn outputs(&self) -> &[Port] {
-        &self.outputs
+        &self.outputs[..self.outputs.len() - self.initial_states.len()]
+    }
+
+    /// What it keeps from one run to the next.
+    pub fn states(&self) -> impl ExactSizeIterator<Item = State<'_>> {
+        let ports = self.inputs[self.inputs().len()..].iter().zip(&self.outputs[self.outputs().len()..]);
+        ports.zip(&self.initial_states).map(|((input, output), initial)| State { input, output, initial })
     }
 
     /// The kind of the convolution that a node is; see [`Op::conv_kind`].

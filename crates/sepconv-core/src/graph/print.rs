@@ -14,9 +14,10 @@ impl fmt::Display for Graph {
             (Some(_), _) => write!(f, "const {}", Typed(self.value(id))),
             (None, number) => write!(f, "%{number}"),
         };
-        for port in &self.inputs {
-            let value = self.value(port.value);
-            write!(f, "%{} = input {:?} {} {}", number[port.value.0], port.name, value.dtype, value.shape)?;
+        let role = |i: usize, ports: &[_], role: &'static str| if i < ports.len() { role } else { "state" };
+        for (i, port) in self.inputs.iter().enumerate() {
+            let (value, role) = (self.value(port.value), role(i, self.inputs(), "input"));
+            write!(f, "%{} = {role} {:?} {} {}", number[port.value.0], port.name, value.dtype, value.shape)?;
             writeln!(f, "{}", Order(&port.order))?;
         }
         for node in &self.nodes {
@@ -27,8 +28,8 @@ impl fmt::Display for Graph {
             }
             writeln!(f, ") -> {}  # {}", Typed(self.value(node.output)), node.name)?;
         }
-        for port in &self.outputs {
-            write!(f, "output {:?} = ", port.name)?;
+        for (i, port) in self.outputs.iter().enumerate() {
+            write!(f, "{} {:?} = ", role(i, self.outputs(), "output"), port.name)?;
             operand(f, port.value)?;
             writeln!(f, " {}{}", Typed(self.value(port.value)), Order(&port.order))?;
         }

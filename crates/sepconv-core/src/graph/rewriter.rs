@@ -73,7 +73,13 @@ impl<'g> Rewriter<'g> {
             let value = self.value(port.value)?;
             self.builder.port_output(&port.name, value, port.order.clone());
         }
-        Ok(self.builder.finish())
+        Ok(self.finish_ports())
+    }
+
+    /// Finishes the new graph, whose inputs and outputs correspond to those of the old one already.
+    pub(crate) fn finish_ports(mut self) -> Graph {
+        self.builder.last_ports_are_states(self.old.initial_states.clone());
+        self.builder.finish()
     }
 
     /// Makes `new` the new value for `old`.

@@ -27,6 +27,7 @@ mod qbinary;
 mod qconv2d;
 mod quant_params;
 mod quantize;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
@@ -71,6 +72,7 @@ pub use qbinary::QBinary;
 pub use qconv2d::{QConv2d, QConvOutput};
 pub use quant_params::QuantParams;
 pub use quantize::Quantize;
+pub use recurrent::{Cell, Recurrent};
 pub use reduce::Reduce;
 pub use reshape::Reshape;
 pub use resize::Resize;
@@ -132,6 +134,7 @@ operators! {
     QConv2d(QConv2d),
     QBinary(QBinary),
     QAveragePool(QAveragePool),
+    Recurrent(Recurrent),
 }
 
 impl From<Activation> for Op {
@@ -181,7 +184,8 @@ impl Op {
             | Self::Lut(_)
             | Self::QConv2d(_)
             | Self::QBinary(_)
-            | Self::QAveragePool(_) => None,
+            | Self::QAveragePool(_)
+            | Self::Recurrent(_) => None,
         }
     }
 

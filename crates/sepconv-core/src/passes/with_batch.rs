@@ -14,12 +14,17 @@ use crate::{Error, ErrorKind, Graph, Limits, Node, Op, Result, Rewriter, Shape, 
 /// error.
 ///
 /// # Errors
-/// If the first axis of an input is not 1, a node does not allow another batch size, or the network exceeds `limits`.
+/// If the first axis of an input is not 1, a node does not allow another batch size, the network keeps state, or it
+/// exceeds `limits`.
 pub fn with_batch(graph: Graph, batch: usize, limits: &Limits) -> Result<Graph> {
     match batch {
         0 => return Err(Error::argument("batch is empty").expected("at least 1", batch)),
         1 => return Ok(graph),
         _ => {}
+    }
+    if graph.states().len() > 0 {
+        return Err(Error::unsupported("network keeps state, which is that of one image after the other")
+            .help("run it one image at a time"));
     }
     let graph = &graph;
     let mut rewriter = Rewriter::new(graph, *limits);
@@ -99,6 +104,9 @@ fn batched(
         Op::Softmax(softmax) if softmax.axis == axis => {
             return Err(Error::unsupported("operator mixes the images of a batch"));
         }
+        Op::Recurrent(_) if axis == 0 => {
+            return Err(Error::unsupported("operator takes the images of a batch for steps of a sequence"));
+        }
         // Each image by itself, or the shape of the result tells.
         op @ (Op::Softmax(_)
         | Op::Conv2d(_)
@@ -120,7 +128,8 @@ fn batched(
         | Op::Lut(_)
         | Op::QConv2d(_)
         | Op::QBinary(_)
-        | Op::QAveragePool(_)) => op.clone(),
+        | Op::QAveragePool(_)
+        | Op::Recurrent(_)) => op.clone(),
     };
     let value = rewriter.builder.node(&node.name, op, &operands)?;
     match batch_axis(graph, rewriter, node, value, batch) {

@@ -9,3 +9,4 @@ mod lower_qdq;
 mod passes;
 mod plan;
 mod standard_convs;
+mod state;

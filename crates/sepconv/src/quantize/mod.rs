@@ -131,10 +131,10 @@ impl Quantizer {
     /// The checks of [`run`](Self::run) that need no samples.
     ///
     /// # Errors
-    /// When the network is quantized already or has no layer to quantize, when weights are infinite or NaN, or when a
-    /// name of [`keep_float`](Self::keep_float) is no layer's.
+    /// When the network is quantized already, keeps state or has no layer to quantize, when weights are infinite or
+    /// NaN, or when a name of [`keep_float`](Self::keep_float) is no layer's.
     pub fn check(&self, graph: &Graph) -> Result<()> {
-        refuse_quantized(graph)?;
+        refuse_kind(graph)?;
         refuse_non_finite(graph)?;
         self.named(&decompose::decompose(graph)?).map(drop)
     }
@@ -153,7 +153,7 @@ impl Quantizer {
         options: &Options,
         progress: Progress<'_>,
     ) -> Result<Quantized> {
-        refuse_quantized(graph)?;
+        refuse_kind(graph)?;
         refuse_non_finite(graph)?;
         execute::check(graph, samples)?;
         let mut job = Job { quantizer: self, samples, executor: Executor::new(options)?, progress };
@@ -186,7 +186,11 @@ impl Quantizer {
     }
 }
 
-fn refuse_quantized(graph: &Graph) -> Result<()> {
+fn refuse_kind(graph: &Graph) -> Result<()> {
+    if let Some(state) = graph.states().next() {
+        return Err(Error::unsupported("network keeps state, but samples are independent of each other")
+            .at(format!("state {:?}", state.input.name)));
+    }
     match quantized_node(graph) {
         None => Ok(()),
         Some(node) => Err(Error::unsupported("network is quantized already").at_node(&node.name, node.op.name())),

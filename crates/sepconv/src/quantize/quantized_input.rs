@@ -18,6 +18,9 @@ pub(crate) fn with_quantized_input(graph: &Graph, limits: Limits) -> Result<Opti
 /// The only input, if equal quantizations are all that reads it.
 fn quantized_input(graph: &Graph) -> Option<(ValueId, &QuantParams)> {
     let [port] = graph.inputs() else { return None };
+    if graph.states().len() > 0 {
+        return None;
+    }
     let uses = Uses::new(graph);
     let mut readers = uses.readers(port.value).iter().map(|&reader| &graph.nodes()[reader]);
     let Op::Quantize(Quantize(params)) = &readers.next()?.op else { return None };

@@ -18,6 +18,7 @@ mod pool;
 mod quantize;
 #[cfg(feature = "int8")]
 mod quantized_constants;
+mod recurrent;
 mod reduce;
 mod resize;
 mod rows;
@@ -103,6 +104,7 @@ step_kernels! {
     GlobalAverage(reduce::GlobalAverage),
     Reduce(reduce::Reduce),
     ReduceMiddle(reduce::ReduceMiddle),
+    Recurrent(recurrent::Recurrent),
     Unary(unary::Unary),
     UnaryInPlace(unary::UnaryInPlace),
     Binary(binary::Binary),
@@ -236,6 +238,7 @@ impl<'g> Lowering<'_, 'g> {
             Op::Quantize(op) => Ok(quantize::select(op, self)),
             Op::Dequantize(op) => Ok(dequantize::select(op, self)),
             Op::Lut(op) => Ok(lut::select(op, self)),
+            Op::Recurrent(op) => recurrent::select(op, self),
             #[cfg(feature = "int8")]
             Op::QConv2d(conv) => conv2d::select_int8(conv, self),
             #[cfg(feature = "int8")]
@@ -267,12 +270,14 @@ impl<'g> Lowering<'_, 'g> {
 
     /// Weights and bias of an f32 layer, which are operands 1 and 2.
     fn weights_and_bias(&self) -> Result<[&'g [f32]; 2]> {
-        let elements = |i: usize| {
-            let tensor = self.constant(i)?;
-            let error = || Error::mismatch("weights have the wrong dtype").expected("f32", tensor.dtype());
-            tensor.as_f32().ok_or_else(error)
-        };
-        Ok([elements(1)?, elements(2)?])
+        Ok([self.f32_constant(1)?, self.f32_constant(2)?])
+    }
+
+    /// The elements of the f32 constant that operand `i` must be.
+    fn f32_constant(&self, i: usize) -> Result<&'g [f32]> {
+        let tensor = self.constant(i)?;
+        let error = || Error::mismatch("weights have the wrong dtype").expected("f32", tensor.dtype());
+        tensor.as_f32().ok_or_else(error)
     }
 
     /// A kernel that reads all operands.

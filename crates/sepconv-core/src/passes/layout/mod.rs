@@ -32,7 +32,7 @@ pub(super) fn layout(graph: &Graph) -> Result<Graph> {
         }
         pass.rewriter.builder.port_output(&port.name, result.base, order);
     }
-    Ok(pass.rewriter.builder.finish())
+    Ok(pass.rewriter.finish_ports())
 }
 
 /// A value of the old graph as the new one holds it: axis `i` of the old value is axis `order[i]` of `base`.

@@ -2,7 +2,8 @@
 //! come from.
 
 use sepconv_core::op::{
-    BatchNorm, Binary, Broadcast, Concat, Dense, Gather, MatMul, Pad, Reduce, Reshape, Slice, Softmax, Transpose,
+    BatchNorm, Binary, Broadcast, Cell, Concat, Dense, Gather, MatMul, Pad, Recurrent, Reduce, Reshape, Slice, Softmax,
+    Transpose,
 };
 use sepconv_core::{
     Builder, DType, Graph, Limits, Op, Shape, Tensor, ValueId,
@@ -202,6 +203,7 @@ impl Awkward {
                 let activation = sepconv_core::op::UnaryFunction::Activation(self.activation());
                 (Op::Unary(self.pick(&[activation, activation, Exp, Neg, Abs, Softplus, Erf])), vec![x])
             }
+            3 if shape.len() == 3 && self.chance(2) => self.recurrent(x, shape),
             3 => {
                 let n = self.pick(&[0, 1, 2, 5, 40]);
                 let (weights, bias) = (self.constant(&[n, shape.last()]), self.constant(&[n]));
@@ -214,6 +216,18 @@ impl Awkward {
                 (Op::MatMul(MatMul), vec![x, other])
             }
         }
+    }
+
+    fn recurrent(&mut self, x: ValueId, shape: &Shape) -> (Op, Vec<ValueId>) {
+        let clip = self.pick(&[f32::INFINITY, 1.5, 0.0, f32::NAN]);
+        let cell = self.pick(&[Cell::Lstm { clip }, Cell::Gru { reset_after: true }, Cell::Gru { reset_after: false }]);
+        let hidden = self.pick(&[1, 3, 16, 0]);
+        let rows = cell.gates() * hidden;
+        let states = vec![[shape[1], hidden]; if cell.has_cell_state() { 2 } else { 1 }];
+        let weights = [[rows, shape[2]], [rows, hidden]].map(|dims| self.constant(&dims));
+        let mut inputs = vec![x, weights[0], weights[1], self.constant(&[2 * rows])];
+        inputs.extend(states.iter().map(|dims| self.constant(dims)));
+        (Op::Recurrent(Recurrent { cell, reverse: self.chance(2) }), inputs)
     }
 
     fn reducing(&mut self, x: ValueId, shape: &Shape) -> (Op, Vec<ValueId>) {
