@@ -21,6 +21,7 @@ enum Kind {
     Tensor = 4,
     Floats = 6,
     Ints = 7,
+    Strings = 8,
 }
 
 impl<'a> Attributes<'a> {
@@ -73,8 +74,12 @@ impl<'a> Attributes<'a> {
 
     pub(super) fn string_or(&self, name: &str, default: &'a str) -> Result<&'a str> {
         let Some(attribute) = self.find(name, Kind::String)? else { return Ok(default) };
-        std::str::from_utf8(attribute.s.as_deref().unwrap_or_default())
-            .map_err(|_| Error::malformed(format!("attribute {name:?} is not text")))
+        text(name, attribute.s.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn strings(&self, name: &str) -> Result<Vec<&'a str>> {
+        let strings = self.find(name, Kind::Strings)?.map_or(&[][..], |attribute| &attribute.strings);
+        strings.iter().map(|string| text(name, string)).collect()
     }
 
     /// For attributes that a specification version defines and inference ignores.
@@ -106,6 +111,10 @@ impl<'a> Attributes<'a> {
         }
         Ok(Some(attribute))
     }
+}
+
+fn text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::malformed(format!("attribute {name:?} is not text")))
 }
 
 /// The error for an attribute whose value is valid ONNX and not supported, or not valid at all.

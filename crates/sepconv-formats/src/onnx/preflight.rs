@@ -24,7 +24,7 @@ use Field::{Leaf, Message, Numbers};
 
 const TENSOR: Field =
     Message(&[(4, Numbers(2)), (5, Numbers(8)), (7, Numbers(16)), (10, Numbers(2)), (11, Numbers(16)), (13, Leaf)]);
-const ATTRIBUTE: Field = Message(&[(5, TENSOR), (7, Numbers(2)), (8, Numbers(16))]);
+const ATTRIBUTE: Field = Message(&[(5, TENSOR), (7, Numbers(2)), (8, Numbers(16)), (9, Leaf)]);
 const NODE: Field = Message(&[(1, Leaf), (2, Leaf), (5, ATTRIBUTE)]);
 const SHAPE: Field = Message(&[(1, Leaf)]);
 const VALUE: Field = Message(&[(2, Message(&[(1, Message(&[(2, SHAPE)]))]))]);

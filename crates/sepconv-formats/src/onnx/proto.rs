@@ -87,6 +87,8 @@ pub(super) struct AttributeProto {
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
+    #[prost(bytes = "bytes", repeated, tag = "9")]
+    pub(super) strings: Vec<Bytes>,
     /// 0 where an old file leaves it out.
     #[prost(int32, tag = "20")]
     pub(super) r#type: i32,

@@ -15,6 +15,7 @@ mod pad;
 mod pool;
 mod qlinear;
 mod quantize;
+mod recurrent;
 mod reduce;
 mod resize;
 mod window;
@@ -63,6 +64,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Expand", layout::expand),
     ("Flatten", layout::flatten),
     ("Floor", |node| elementwise::unary(node, UnaryFunction::Floor)),
+    ("GRU", recurrent::gru),
     ("Gather", index::gather),
     ("Gelu", elementwise::gelu),
     ("Gemm", matrix::gemm),
@@ -75,6 +77,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("ImageScaler", legacy::image_scaler),
     ("InstanceNormalization", normalization::instance),
     ("LRN", normalization::local_response),
+    ("LSTM", recurrent::lstm),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", elementwise::leaky_relu),
     ("Log", |node| elementwise::unary(node, UnaryFunction::Log)),

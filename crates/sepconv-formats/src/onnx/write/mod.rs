@@ -23,10 +23,11 @@ use super::proto::{
     ValueInfoProto,
 };
 use crate::file;
-use writer::Writer;
+use writer::{Writer, inputs, outputs};
 
 /// The graph as an ONNX file: operator set 17, or 19 where an operator is younger. Inputs and outputs have the names
 /// and the order of axes of its ports, weights are inside, and integers behind [`Op::Dequantize`] stay integers (QDQ).
+/// ONNX has no state: each becomes a further input and output, which the caller passes on from run to run.
 ///
 /// # Errors
 /// Unsupported for the integer operators that lowering makes; io where there is not memory enough; limit above the 2
@@ -37,12 +38,12 @@ pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
     for node in graph.nodes() {
         writer.node(node).map_err(|error| error.at_node(&node.name, node.op.name()))?;
     }
-    let outputs = graph.outputs().iter().map(|port| writer.output(port)).collect::<Result<Vec<String>>>()?;
+    let names = outputs(graph).map(|port| writer.output(port)).collect::<Result<Vec<String>>>()?;
     let described = |port: &Port, name| described(port, graph.value(port.value), name);
     let mut proto = writer.finish();
     proto.name = "sepconv".into();
-    proto.input = graph.inputs().iter().map(|port| described(port, port.name.clone())).collect();
-    proto.output = graph.outputs().iter().zip(outputs).map(|(port, name)| described(port, name)).collect();
+    proto.input = inputs(graph).map(|port| described(port, port.name.clone())).collect();
+    proto.output = outputs(graph).zip(names).map(|(port, name)| described(port, name)).collect();
     let model = ModelProto {
         // The format's version that came with the operator set.
         ir_version: if version > 17 { 9 } else { 8 },

@@ -35,11 +35,21 @@ pub(super) struct Writer<'g> {
     tensors: HashMap<(ValueId, Vec<usize>), String>,
 }
 
+/// The inputs of the file: those of callers, and states.
+pub(super) fn inputs(graph: &Graph) -> impl Iterator<Item = &Port> {
+    graph.inputs().iter().chain(graph.states().map(|state| state.input))
+}
+
+/// The outputs of the file: those of callers, and states.
+pub(super) fn outputs(graph: &Graph) -> impl Iterator<Item = &Port> {
+    graph.outputs().iter().chain(graph.states().map(|state| state.output))
+}
+
 impl<'g> Writer<'g> {
     pub(super) fn new(graph: &'g Graph, opset: i64) -> Self {
-        let taken = graph.inputs().iter().chain(graph.outputs()).map(|port| (port.name.clone(), 1)).collect();
+        let taken = inputs(graph).chain(graph.outputs()).map(|port| (port.name.clone(), 1)).collect();
         let held = |port: &Port| (port.value, Held { name: port.name.clone(), order: port.order.clone() });
-        let made = graph.inputs().iter().map(held).collect();
+        let made = inputs(graph).map(held).collect();
         let (renamed, quantized, tensors) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (proto, title) = (GraphProto::default(), String::new());
         Self { graph, opset, proto, title, taken, renamed, made, quantized, tensors }
@@ -64,7 +74,7 @@ impl<'g> Writer<'g> {
     pub(super) fn output(&mut self, port: &Port) -> Result<String> {
         self.title.clone_from(&port.name);
         let tensor = self.operand(port.value, &port.order)?;
-        let is_input = |name: &str| self.graph.inputs().iter().any(|input| input.name == name);
+        let is_input = |name: &str| inputs(self.graph).any(|input| input.name == name);
         let is_new = !self.renamed.values().any(|name| *name == port.name);
         if is_input(&tensor) && tensor == port.name && is_new {
             return Ok(tensor);
@@ -138,6 +148,13 @@ impl<'g> Writer<'g> {
         let (op_type, output) = (operator.to_owned(), vec![name.clone()]);
         let node = NodeProto { name: name.clone(), op_type, input, output, attribute, ..Default::default() };
         self.proto.node.push(node);
+        name
+    }
+
+    /// A further output of the node written last; an empty name leaves it out.
+    pub(super) fn another_output(&mut self, what: &str) -> String {
+        let name = if what.is_empty() { String::new() } else { self.unique(&format!("{}_{what}", self.title)) };
+        self.proto.node.last_mut().expect("a node was written").output.push(name.clone());
         name
     }
 

@@ -3,6 +3,7 @@
 mod elementwise;
 mod layout;
 mod matrix;
+mod recurrent;
 mod reduce;
 mod window;
 
@@ -37,6 +38,7 @@ pub(super) fn write(writer: &mut Writer<'_>, node: &Node) -> Result<Held> {
         Op::Pad(Pad { before, after, mode: fill }) => layout::pad(writer, node, before, after, *fill),
         Op::Gather(Gather { axis }) => layout::gather(writer, node, *axis),
         Op::Broadcast(Broadcast { shape }) => layout::broadcast(writer, node, shape),
+        Op::Recurrent(layer) => recurrent::recurrent(writer, node, layer),
         Op::Lut(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_) => {
             Err(Error::unsupported("operator on bytes has no ONNX form")
                 .expected("floats between dequantizations and quantizations", node.op.name())
