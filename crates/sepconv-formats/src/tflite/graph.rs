@@ -1,8 +1,8 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::replace;
 
 use sepconv_core::op::{Dequantize, QuantParams, Quantize};
-use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Value, ValueId};
+use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Shape, Tensor, Value, ValueId};
 
 use super::constant::{constant, shape_of};
 use super::flatbuffer::Table;
@@ -82,6 +82,22 @@ pub(super) struct Importer<'a> {
     operands: usize,
     /// Subgraphs that are being imported, each called by a node of the one before.
     depth: usize,
+    /// What the network keeps from run to run.
+    pub(super) variables: Vec<Variable>,
+    /// The numbers of variables by container and name.
+    numbers: HashMap<[String; 2], usize>,
+    /// Subgraphs that have initialized variables.
+    initialized: HashSet<usize>,
+    /// Whether one is doing so.
+    initializes: bool,
+}
+
+/// A variable: what it is at the place that is being imported.
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: Option<ValueId>,
+    /// What a run finds there.
+    state: Option<ValueId>,
 }
 
 impl<'a> Importer<'a> {
@@ -95,8 +111,21 @@ impl<'a> Importer<'a> {
         }
         let (values, dequantized) = (vec![None; graph.tensor_count()?], vec![None; graph.tensor_count()?]);
         let builder = Builder::new(options.limits);
-        let (limits, dealt) = (options.limits, HashMap::new());
-        let mut importer = Self { model, graph, builder, limits, values, dequantized, dealt, operands: 0, depth: 0 };
+        let mut importer = Self {
+            model,
+            graph,
+            builder,
+            limits: options.limits,
+            values,
+            dequantized,
+            dealt: HashMap::new(),
+            operands: 0,
+            depth: 0,
+            variables: vec![],
+            numbers: HashMap::new(),
+            initialized: HashSet::new(),
+            initializes: false,
+        };
         importer.check_operators()?;
         importer.inputs(inputs, options)?;
         importer.operators()?;
@@ -104,6 +133,12 @@ impl<'a> Importer<'a> {
             let value = importer.value(index)?;
             let name = graph.tensor(tensor_index(index)?)?.name()?;
             importer.builder.output(&name, value);
+        }
+        for Variable { name, value, state } in importer.variables {
+            if let (Some(value), Some(state)) = (value, state) {
+                let assigned = importer.builder.assign(state, value);
+                assigned.map_err(|error| error.at(format!("variable {name:?}")))?;
+            }
         }
         Ok(importer.builder.finish())
     }
@@ -137,6 +172,37 @@ impl<'a> Importer<'a> {
         (self.graph, self.values, self.dequantized) = outer;
         self.depth -= 1;
         results
+    }
+
+    /// The number of a variable.
+    pub(super) fn variable(&mut self, container: &str, name: &str) -> usize {
+        let key = [container.to_owned(), name.to_owned()];
+        *self.numbers.entry(key).or_insert_with(|| {
+            self.variables.push(Variable { name: name.to_owned(), value: None, state: None });
+            self.variables.len() - 1
+        })
+    }
+
+    /// Runs a subgraph that initializes variables, if it has not done so yet.
+    pub(super) fn initialize(&mut self, index: usize) -> Result<()> {
+        if self.initializes {
+            return Err(Error::unsupported("initialization calls another one"));
+        }
+        if !self.initialized.insert(index) {
+            return Ok(());
+        }
+        self.initializes = true;
+        self.call(index, &[])?;
+        self.initializes = false;
+        for Variable { name, value, state } in &mut self.variables {
+            let Some(initial) = value.filter(|_| state.is_none()) else { continue };
+            let constant = self.builder.constant_of(initial).cloned().ok_or_else(|| {
+                Error::unsupported("initial value is not a constant").at(format!("variable {name:?}"))
+            })?;
+            *state = Some(self.builder.state(name, constant)?);
+            *value = *state;
+        }
+        Ok(())
     }
 
     fn inputs(&mut self, tensor_specs: &[TensorSpec], options: &ImportOptions) -> Result<()> {
@@ -183,11 +249,7 @@ impl<'a> Importer<'a> {
         }
         let error = Error::malformed("tensor is used before it is computed");
         let keeps_state = tensor.is_variable()?;
-        Err(if keeps_state {
-            error.help("the network keeps state from run to run, which is not supported")
-        } else {
-            error
-        })
+        Err(if keeps_state { error.help("this operator cannot keep state from run to run") } else { error })
     }
 
     /// A tensor of the file in f32, dequantized if it is int8.
@@ -233,6 +295,23 @@ impl<'a> Importer<'a> {
     /// How the integers of a tensor stand for real numbers, where the file says so.
     pub(super) fn quantization_of(&self, index: i32) -> Result<Option<QuantParams>> {
         quantization(&self.graph.tensor(tensor_index(index)?)?)
+    }
+
+    /// Declares a variable tensor as a state that is `initial` at first.
+    pub(super) fn state(&mut self, index: i32, initial: Tensor) -> Result<ValueId> {
+        let index = tensor_index(index)?;
+        let tensor = self.graph.tensor(index)?;
+        if !tensor.is_variable()? {
+            return Err(Error::malformed("state is not a variable tensor").at(format!("tensor {index}")));
+        }
+        let state = self.builder.state(&tensor.name()?, initial)?;
+        self.define(index, state)?;
+        Ok(state)
+    }
+
+    /// The shape that the file declares for a tensor.
+    pub(super) fn declared_shape(&self, index: i32) -> Result<Shape> {
+        shape_of(&self.graph.tensor(tensor_index(index)?)?)
     }
 
     /// The type of a tensor's elements as the file declares it.

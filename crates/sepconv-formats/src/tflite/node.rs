@@ -103,6 +103,18 @@ impl Node<'_, '_> {
         Ok(value)
     }
 
+    /// Declares the variable tensor at operand `index`, which must be this node's own, as a state.
+    pub(super) fn state(&mut self, index: usize, initial: Tensor) -> Result<ValueId> {
+        let tensor = self.tensor(index).ok_or_else(|| lacks_input(format_args!("input {index}")))?;
+        self.importer.state(tensor, initial)
+    }
+
+    /// The shape that the file declares for the operand at `index`.
+    pub(super) fn declared_shape(&self, index: usize) -> Result<Shape> {
+        let tensor = self.tensor(index).ok_or_else(|| lacks_input(format_args!("input {index}")))?;
+        self.importer.declared_shape(tensor)
+    }
+
     /// All operands, for an operator that puts their elements together and computes nothing.
     pub(super) fn all_joined(&mut self) -> Result<Vec<ValueId>> {
         let all: Vec<usize> = (0..self.inputs.len()).collect();
@@ -206,8 +218,7 @@ impl Node<'_, '_> {
     /// whatever scale the file gives them: TensorFlow Lite's kernels add them as they are.
     pub(super) fn bias(&mut self, index: usize, len: usize, factors: [usize; 2]) -> Result<ValueId> {
         if !self.has(index) {
-            let zero = self.constant(Tensor::f32([], [0.0])?)?;
-            return self.apply(Broadcast { shape: Shape::new([len])? }, &[zero]);
+            return self.zeros(len);
         }
         let stored = self.stored(index)?;
         let is_wide = self.importer.builder.value(stored).dtype == DType::I64;
@@ -228,5 +239,11 @@ impl Node<'_, '_> {
         let shape = Shape::new([len])?;
         let is_list = *self.importer.builder.shape(bias) == shape || self.shape(bias).elements() != len;
         if is_list { Ok(bias) } else { self.apply(Reshape { shape }, &[bias]) }
+    }
+
+    /// A list of zeros.
+    pub(super) fn zeros(&mut self, len: usize) -> Result<ValueId> {
+        let zero = self.constant(Tensor::f32([], [0.0])?)?;
+        self.apply(Broadcast { shape: Shape::new([len])? }, &[zero])
     }
 }

@@ -332,6 +332,8 @@ fn element(code: i8) -> Result<ElementType> {
         7 => ElementType::I16,
         9 | PACKED => ElementType::I8,
         10 => ElementType::F64,
+        // A resource is the number of a variable.
+        13 => ElementType::I64,
         other => return Err(ElementType::unknown(format_args!("TensorType {other}"))),
     })
 }

@@ -8,5 +8,6 @@ mod malformed;
 mod models;
 mod operators;
 mod rearranging;
+mod state;
 mod stored;
 mod writer;

@@ -5,9 +5,11 @@ mod conv;
 mod custom;
 mod elementwise;
 mod plane;
+mod recurrent;
 mod reduce;
 mod shape;
 mod slice;
+mod state;
 
 use sepconv_core::op::{BinaryFunction, UnaryFunction};
 use sepconv_core::{Result, ValueId};
@@ -36,11 +38,13 @@ const OPERATORS: &[(&str, Import)] = &[
     ("ABS", One(|node| elementwise::unary(node, UnaryFunction::Abs))),
     ("ADD", One(|node| elementwise::fused(node, BinaryFunction::Add))),
     ("ADD_N", One(elementwise::add_n)),
+    ("ASSIGN_VARIABLE", Many(state::assign_variable)),
     ("AVERAGE_POOL_2D", One(|node| plane::pool(node, PoolKind::Average { count_padding: false }))),
     ("BATCH_MATMUL", One(conv::batch_matmul)),
     ("BATCH_TO_SPACE_ND", One(blocks::batch_to_space)),
     ("BROADCAST_ARGS", One(shape::broadcast_args)),
     ("BROADCAST_TO", One(shape::broadcast_to)),
+    ("CALL_ONCE", Many(state::call_once)),
     ("CEIL", One(|node| elementwise::unary(node, UnaryFunction::Ceil))),
     ("CONCATENATION", One(shape::concatenation)),
     ("CONV_2D", One(conv::conv2d)),
@@ -77,6 +81,7 @@ const OPERATORS: &[(&str, Import)] = &[
     ("POW", One(|node| elementwise::binary(node, BinaryFunction::Pow))),
     ("PRELU", One(|node| elementwise::binary(node, BinaryFunction::PRelu))),
     ("QUANTIZE", One(elementwise::identity)),
+    ("READ_VARIABLE", One(state::read_variable)),
     ("REDUCE_MAX", One(|node| reduce::reduce(node, Reduction::Max))),
     ("REDUCE_MIN", One(|node| reduce::reduce(node, Reduction::Min))),
     ("REDUCE_PROD", One(|node| reduce::reduce(node, Reduction::Prod))),
@@ -113,10 +118,13 @@ const OPERATORS: &[(&str, Import)] = &[
     ("STRIDED_SLICE", One(slice::strided_slice)),
     ("SUB", One(|node| elementwise::fused(node, BinaryFunction::Sub))),
     ("SUM", One(|node| reduce::reduce(node, Reduction::Sum))),
+    ("SVDF", One(recurrent::svdf)),
     ("TANH", One(|node| elementwise::unary(node, UnaryFunction::Activation(Activation::Tanh)))),
     ("TRANSPOSE", One(shape::transpose)),
     ("TRANSPOSE_CONV", One(conv::transpose_conv)),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", One(recurrent::unidirectional_sequence_lstm)),
     ("UNPACK", Many(slice::unpack)),
+    ("VAR_HANDLE", One(state::var_handle)),
 ];
 
 /// Operators that are not built in, in alphabetical order.
