@@ -13,11 +13,12 @@ pub(crate) struct Args {
     model: PathBuf,
 
     /// Input tensors in the file's own layout: .npy, or .npz with an array for each input, named after it or by its
-    /// position (0, 1, …)
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
+    /// position (0, 1, …). Given several times, they are steps: a network that keeps state goes on from one to the next
+    #[arg(long, value_name = "FILE", required = true)]
+    input: Vec<PathBuf>,
 
-    /// Where to write the output tensors: .npy, or .npz with an array named after each output
+    /// Where to write the output tensors: .npy, or .npz with an array named after each output; of several steps, .npz
+    /// with out<STEP>_<OUTPUT>, both from 0
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -27,24 +28,41 @@ pub(crate) struct Args {
 
 pub(crate) fn execute(args: Args) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    args.compile.files_read(&args.model, &model).and([&args.input]).check_output(&args.output, &["npy", "npz"])?;
-    let given = Given::numpy(&args.input, &model)?;
-    let options = given.options(args.compile.options()?, &model);
+    args.compile.files_read(&args.model, &model).and(&args.input).check_output(&args.output, &["npy", "npz"])?;
+    let steps = args.input.iter().map(|path| Given::numpy(path, &model)).collect::<Result<Vec<_>, _>>()?;
+    let options = steps.iter().fold(args.compile.options()?, |options, given| given.options(options, &model));
     let elements: Vec<ElementType> = model.outputs().iter().map(|output| output.element).collect();
     let mut session = model.into_compiled(&options)?.session()?;
     let names: Vec<String> = session.outputs().iter().map(|output| output.name.clone()).collect();
-    let tensors = given.tensors(&session)?;
-    let results = session.run(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
-    let arrays = arrays(&names, results, &elements);
+    let mut results: Vec<Tensor> = Vec::new();
+    for given in &steps {
+        let tensors = given.tensors(&session)?.into_owned();
+        let outputs = session.run(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
+        results.extend_from_slice(outputs);
+    }
+    let arrays = match steps.len() {
+        1 => arrays(&names, &results, &elements),
+        _ => of_steps(&results, &elements),
+    };
     let is_archive = args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
     if arrays.len() > 1 && !is_archive {
-        return Err(Error::argument("network has several outputs, and a .npy file holds one")
+        let what = if steps.len() > 1 { "run has several steps" } else { "network has several outputs" };
+        return Err(Error::argument(format!("{what}, and a .npy file holds one"))
             .in_file(&args.output.display().to_string())
             .help("write a .npz file")
             .into());
     }
     let arrays: Vec<Array> = arrays.iter().map(|(name, array)| Array { name, ..*array }).collect();
     Ok(npy::write(&args.output, &arrays)?)
+}
+
+/// The outputs of several steps: `out0_0`, `out0_1`, …, `out1_0`, …
+fn of_steps<'a>(results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
+    let arrays = results.iter().zip(elements.iter().cycle()).enumerate().map(|(i, (tensor, &element))| {
+        let name = format!("out{}_{}", i / elements.len(), i % elements.len());
+        (name, Array { name: "", tensor, element })
+    });
+    arrays.collect()
 }
 
 /// The outputs under their names. An output that the network lists twice is there once. Where different outputs share a
