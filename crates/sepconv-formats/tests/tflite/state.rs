@@ -1,5 +1,5 @@
-//! Networks that go on from run to run: variables, and layers with variable tensors. LiteRT was given the same files and
-//! answers the same numbers.
+//! Networks that go on from run to run: variables, and layers with variable tensors. The numbers follow from the layers'
+//! definitions.
 
 use sepconv_core::{Graph, Result, Tensor as Value, interpret_step};
 use sepconv_formats::ImportOptions;
