@@ -31,6 +31,11 @@ impl<'a, T> Rows<'a, T> {
         &self.data[slot * self.length..][..self.length]
     }
 
+    /// The first `count` rows as one, where the buffer keeps them all.
+    pub(crate) fn joined(&self, count: usize) -> Option<Self> {
+        (count <= self.capacity).then(|| Self::new(&self.data[..count * self.length], count * self.length))
+    }
+
     /// The rows `rows` in runs that lie together, each with its place in a result of `n` numbers for every `k` of
     /// these.
     pub fn runs(self, rows: Range<usize>, k: usize, n: usize) -> impl Iterator<Item = (&'a [T], Range<usize>)> {

@@ -25,6 +25,18 @@ impl Window {
         Self { kernel: [kh, kw], stride: [1; 2], dilation: [1; 2], before: [0; 2], after: [0; 2] }
     }
 
+    /// The window with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        let swap = |[vertical, horizontal]: [usize; 2]| [horizontal, vertical];
+        Self {
+            kernel: swap(self.kernel),
+            stride: swap(self.stride),
+            dilation: swap(self.dilation),
+            before: swap(self.before),
+            after: swap(self.after),
+        }
+    }
+
     /// Whether each output pixel is a function of the one input pixel at the same place.
     pub fn is_pointwise(&self) -> bool {
         self.kernel == [1; 2] && self.stride == [1; 2] && self.before == [0; 2] && self.after == [0; 2]

@@ -18,29 +18,56 @@ const LAYERS: &str = "
     7 1: 28x192 14x16
     7 2: 56x96";
 
+/// Kernel, stride, dilation and multiplier, and the feature maps: windows of speech (one-dimensional, either way), of
+/// segmentation (dilated), and others that have no kernel of their own.
+const OTHERS: &str = "
+    3x3 1 2 1: 33x33x192 33x33x960
+    3x3 1 4 1: 33x33x576
+    1x9 1 1 1: 1x128x64
+    1x13 1 2 1: 1x101x64
+    10x1 1 1 1: 39x1x128
+    5x1 1 1 1: 28x1x128 28x28x120
+    4x4 2 1 1: 56x56x64
+    3x3 1 1 2: 28x28x96
+    3x3 2 1 8: 49x40x8
+    9x9 1 1 1: 28x28x96
+    3x3 3 1 1: 56x56x64";
+
 fn layers() -> impl Iterator<Item = (String, ConvGeometry)> {
-    let pair = |text: &str, by| -> [usize; 2] {
-        let (a, b) = text.trim().split_once(by).expect("two numbers");
-        [a, b].map(|number| number.parse().expect("a number"))
+    let numbers = |text: &str, by: char| -> Vec<usize> {
+        text.trim().split(by).map(|number| number.parse().expect("a number")).collect()
     };
-    LAYERS.trim().lines().flat_map(move |line| {
+    let squares = LAYERS.trim().lines().flat_map(move |line| {
         let (window, sizes) = line.split_once(':').expect("a window");
-        let [kernel, stride] = pair(window, ' ');
+        let [kernel, stride] = numbers(window, ' ')[..] else { panic!("a kernel and a stride: {window}") };
         sizes.split_whitespace().map(move |size| {
-            let [size, channels] = pair(size, 'x');
+            let [size, channels] = numbers(size, 'x')[..] else { panic!("a feature map: {size}") };
             let shape = format!("depthwise {size}x{size}x{channels} k{kernel}s{stride}");
-            (shape, layer(size, channels, kernel, stride))
+            (shape, layer([size, size, channels], [kernel; 2], [stride, 1], 1))
         })
-    })
+    });
+    let others = OTHERS.trim().lines().flat_map(move |line| {
+        let (window, sizes) = line.split_once(':').expect("a window");
+        let (kernel, rest) = window.trim().split_once(' ').expect("a kernel");
+        let [stride, dilation, multiplier] = numbers(rest, ' ')[..] else { panic!("three numbers: {rest}") };
+        sizes.split_whitespace().map(move |size| {
+            let [kh, kw] = numbers(kernel, 'x')[..] else { panic!("a kernel: {kernel}") };
+            let [h, w, channels] = numbers(size, 'x')[..] else { panic!("a feature map: {size}") };
+            let shape = format!("depthwise {size} k{kernel}s{stride}d{dilation}m{multiplier}");
+            (shape, layer([h, w, channels], [kh, kw], [stride, dilation], multiplier))
+        })
+    });
+    squares.chain(others)
 }
 
 /// A layer padded as TensorFlow's SAME.
-fn layer(size: usize, channels: usize, kernel: usize, stride: usize) -> ConvGeometry {
-    let output = size.div_ceil(stride);
-    let padding = (output - 1) * stride + kernel - size;
-    let (before, after) = ([padding / 2; 2], [padding.div_ceil(2); 2]);
-    let window = Window { stride: [stride; 2], before, after, ..Window::new(kernel, kernel) };
-    ConvGeometry::depthwise(window, [size, size, channels], [output, output, channels])
+fn layer(input: [usize; 3], kernel: [usize; 2], [stride, dilation]: [usize; 2], multiplier: usize) -> ConvGeometry {
+    let output = [0, 1].map(|i| input[i].div_ceil(stride));
+    let padding = [0, 1].map(|i| ((output[i] - 1) * stride + (kernel[i] - 1) * dilation + 1).saturating_sub(input[i]));
+    let (before, after) = (padding.map(|padding| padding / 2), padding.map(|padding| padding.div_ceil(2)));
+    let window =
+        Window { stride: [stride; 2], dilation: [dilation; 2], before, after, ..Window::new(kernel[0], kernel[1]) };
+    ConvGeometry::depthwise(window, input, [output[0], output[1], input[2] * multiplier])
 }
 
 /// Prints what `measure` says of every variant that fits a layer.

@@ -11,12 +11,20 @@
 //! Feature maps larger than the second-level cache are bound by the memory beyond it. Vectors of input that begin on a
 //! cache line are read fastest: align the buffers to 64 bytes.
 //!
+//! A dilated window at stride 1 runs in the same kernels: columns as far apart as the dilation are, among themselves, a
+//! convolution without it. Any other window (1×k, k×1, of any stride and multiplier) takes the general kernel, a load
+//! for each multiply-add of a tile of 7 pixels, and the columns of maps that are one pixel wide as rows.
+//!
 //! **Numerics.** Each result is the bias plus its taps, row by row and column by column, in single precision: a bound
 //! is `(taps + 1)·2⁻²⁴` times the sum of the absolute products. The order depends on nothing else, so a row is the same
 //! bits whether it is computed alone or within a feature map.
 
 mod f32;
 mod int8;
+mod lines;
+mod phase;
+#[cfg(test)]
+mod sampled;
 mod variant;
 
 pub use f32::{depthwise, pack, packed_len, reference};

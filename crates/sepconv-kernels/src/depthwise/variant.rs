@@ -11,7 +11,7 @@ macro_rules! variants {
         pub enum Variant {
             $(
                 $(#[$when])?
-                #[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", no dilation, multiplier 1.")]
+                #[doc = concat!("A square kernel of ", $kernel, " at stride ", $stride, ", multiplier 1; dilated at stride 1 only.")]
                 $variant,
             )*
             /// Any kernel, stride, dilation and multiplier.
@@ -74,7 +74,7 @@ impl Variant {
         self.fixed().is_none_or(|(kernel, stride)| {
             window.kernel == [kernel; 2]
                 && window.stride == [stride; 2]
-                && window.dilation == [1; 2]
+                && (stride == 1 || window.dilation == [1; 2])
                 && dw.multiplier() == 1
         })
     }

@@ -1,6 +1,7 @@
 use core::ops::Range;
 
-use super::Simd;
+use super::{Simd, opaque};
+use crate::unroll::unrolled_array;
 
 /// Places that lie a fixed pitch apart along a row of numbers: some channels of neighboring pixels.
 ///
@@ -72,6 +73,19 @@ impl Columns {
             *column = unsafe { row.get_unchecked(place..place + self.lanes) };
         }
         columns
+    }
+
+    /// The `N` columns of `row` from `j`, each `step` after the one before it. Panics as [`of`](Self::of).
+    #[inline(always)]
+    pub fn strided<'a, T, const N: usize>(&self, row: &'a [T], j: usize, step: usize) -> [&'a [T]; N] {
+        let first = self.place(row, j);
+        self.place(row, step.saturating_mul(N - 1).saturating_add(j));
+        let step = opaque(step.wrapping_mul(self.pitch));
+        unrolled_array(|i| {
+            let place = first.wrapping_add(step.wrapping_mul(i));
+            // SAFETY: see `place`: the first and the last column lie in `row`, and so do those between them.
+            unsafe { row.get_unchecked(place..place + self.lanes) }
+        })
     }
 
     /// Column `j` of `row`, to be written. Panics when there is none, or the row is shorter than the pattern's.

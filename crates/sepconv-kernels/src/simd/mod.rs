@@ -79,6 +79,20 @@ pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
     unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
+/// `x`, computed by here: compilers derive nothing from it ahead of a loop. They would keep a pointer for each of many
+/// places that lie a fixed step apart, on the stack, where two registers and a few additions do.
+#[inline(always)]
+fn opaque(x: usize) -> usize {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let x = {
+        let mut x = x;
+        // SAFETY: no instruction at all.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg) x, options(nomem, nostack, preserves_flags)) };
+        x
+    };
+    x
+}
+
 /// A token for an instruction set, and the vector operations it allows.
 ///
 /// Every method is lane-wise unless it says otherwise. `min` and `max` return their second operand when either is NaN,
@@ -104,6 +118,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load(self, from: &[f32]) -> Self::F32;
     /// All of `from` up to [`LANES`](Self::LANES) f32 values, then zeros.
     fn load_part(self, from: &[f32]) -> Self::F32;
+    /// `from[places[i]]` in lane `i`. Panics when `from` has more than [`LANES`](Self::LANES) f32 values, or a place is
+    /// beyond them.
+    #[inline(always)]
+    fn spread(self, from: &[f32], places: &[u32; 16]) -> Self::F32 {
+        self.load(&places.map(|place| from[place as usize]))
+    }
     /// Writes the first [`LANES`](Self::LANES) f32 values of `to`. Panics when it is shorter.
     fn store(self, x: Self::F32, to: &mut [f32]);
     /// Writes all of `to` up to [`LANES`](Self::LANES) f32 values.

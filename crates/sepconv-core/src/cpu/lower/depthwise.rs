@@ -1,4 +1,5 @@
 use alloc::format;
+use alloc::string::String;
 
 use sepconv_kernels::{ConvGeometry, ConvOperands, Isa, depthwise, pool};
 
@@ -56,7 +57,7 @@ pub(super) fn select(conv: &Conv2d, lowering: &mut Lowering<'_, '_>) -> Result<K
     Ok(KernelChoice {
         operands: lowering.unpacked_operands(3),
         name: format!("depthwise {}", variant.name()),
-        reason: format!("{} channels, weights of a vector stay in registers", conv.output[2]),
+        reason: reason(variant, &conv, "weights of a vector stay in registers"),
         kernel: Depthwise { variant, conv, packed, epilogue },
     })
 }
@@ -77,8 +78,20 @@ pub(super) fn select_int8<'g>(
     KernelChoice {
         operands: lowering.unpacked_operands(4),
         name: format!("depthwise_int8 {}", variant.name()),
-        reason: format!("{} channels, windows share the bytes of a column", conv.output[2]),
+        reason: reason(variant, &conv, "windows share the bytes of a column"),
         kernel: Depthwise { variant, conv, packed, epilogue },
+    }
+}
+
+/// Why a variant was chosen; `shared` is what its windows share.
+fn reason(variant: depthwise::Variant, conv: &ConvGeometry, shared: &str) -> String {
+    let (channels, [dy, dx]) = (conv.output[2], conv.window.dilation);
+    if variant == depthwise::Variant::General {
+        format!("{channels} channels, any window: tap by tap for a tile of pixels")
+    } else if [dy, dx] == [1; 2] {
+        format!("{channels} channels, {shared}")
+    } else {
+        format!("{channels} channels, every {dx}. column by itself: {shared}")
     }
 }
 

@@ -1,5 +1,6 @@
 use core::ops::Range;
 
+use super::super::phase::{Phase, phases};
 use super::super::variant::dispatch;
 use super::super::{DepthwiseKernel, Variant};
 use crate::activation::ApplyRows;
@@ -38,24 +39,34 @@ impl<S: Simd> DepthwiseKernel<S> for DepthwiseF32<'_> {
     /// `ROWS` (1 or 2) output rows at a time, tile by tile.
     #[inline(always)]
     fn fixed<const K: usize, const STRIDE: usize, const ROWS: usize, const WINDOWS: usize>(self, simd: S) {
-        let ([h, _, _], [_, ow, c]) = (self.dw.input, self.dw.output);
+        let ([h, _, _], [_, ow, c], window) = (self.dw.input, self.dw.output, &self.dw.window);
         let mut out = self.out;
         let mut y = self.rows.start;
         while y < self.rows.end {
             // Two rows' sums need more registers than the older instruction sets have.
             let most = if S::REGISTERS >= 32 { ROWS } else { 1 };
-            let at_once = most.min(self.rows.end - y);
+            // Nor do they share input rows where those are apart.
+            let at_once = if window.dilation[0] == 1 { most.min(self.rows.end - y) } else { 1 };
             let (now, later) = out.split_at_mut(at_once * ow * c);
-            let top = self.dw.window.before[0];
-            let taps = inside(y * STRIDE, top, h, (at_once - 1) * STRIDE + K);
+            let taps = match at_once {
+                1 => window.taps(0, y, h),
+                _ => inside(y * STRIDE, window.before[0], h, (at_once - 1) * STRIDE + K),
+            };
             let mut lines: [&[f32]; MOST_LINES] = [&[]; MOST_LINES];
             for (t, line) in taps.clone().zip(&mut lines[taps.clone()]) {
-                *line = self.x.row(y * STRIDE + t - top);
+                *line = self.x.row(window.source(0, y, t));
             }
-            let strip = Strip { dw: self.dw, lines: &lines, taps, packed: self.packed, activation: self.activation };
-            match at_once {
-                2 if const { S::REGISTERS >= 32 && ROWS == 2 } => strip.run::<S, K, STRIDE, 2>(simd, now),
-                _ => strip.run::<S, K, STRIDE, 1>(simd, now),
+            for phase in phases(self.dw) {
+                let (taps, activation) = (taps.clone(), self.activation);
+                let strip = Strip { dw: self.dw, phase, lines: &lines, taps, packed: self.packed, activation };
+                match at_once {
+                    2 if const { S::REGISTERS >= 32 && ROWS == 2 } => strip.run::<S, K, STRIDE, 2>(simd, now),
+                    _ => strip.run::<S, K, STRIDE, 1>(simd, now),
+                }
+            }
+            if self.activation.bounds().is_none() && window.dilation[1] > 1 {
+                let (activation, columns) = (self.activation, now.len());
+                simd.vectorize(ApplyRows { activation, data: now, rows: 1, stride: columns, columns });
             }
             (out, y) = (later, y + at_once);
         }
@@ -76,6 +87,7 @@ fn inside(start: usize, before: usize, size: usize, count: usize) -> Range<usize
 /// A few output rows.
 struct Strip<'a> {
     dw: &'a ConvGeometry,
+    phase: Phase,
     /// Line `t` is the input row that tap `t` of the first output row meets; only `taps` of them exist.
     lines: &'a [&'a [f32]; MOST_LINES],
     taps: Range<usize>,
@@ -88,7 +100,7 @@ impl Strip<'_> {
     /// registers, and of 4. The last tile may overlap the one before it.
     #[inline(always)]
     fn run<S: Simd, const K: usize, const STRIDE: usize, const R: usize>(&self, simd: S, out: &mut [f32]) {
-        let ow = self.dw.output[1];
+        let [_, ow] = self.phase.width;
         let mut x = 0;
         while x < ow {
             let left = ow - x;
@@ -116,9 +128,9 @@ impl Strip<'_> {
         x: usize,
         out: &mut [f32],
     ) -> bool {
-        let ConvGeometry { input: [_, w, c], output: [_, ow, _], window, .. } = self.dw;
-        let (count, before) = ((P - 1) * STRIDE + K, window.before[1]);
-        let inside = inside(x * STRIDE, before, *w, count);
+        let ([_, ow, c], [w, _], before) = (self.dw.output, self.phase.width, self.phase.before);
+        let count = (P - 1) * STRIDE + K;
+        let inside = inside(x * STRIDE, before, w, count);
         if inside.start > edge(K, P) || inside.end < count - edge(K, P) {
             return false;
         }
@@ -127,8 +139,8 @@ impl Strip<'_> {
         let inside = if inside.is_empty() { 0..0 } else { inside };
         let tile = PixelTile {
             strip: self,
-            columns: Columns::new(w * c, 0, *c, *c, *w).renumbered(origin, before, inside.clone()),
-            pixels: Columns::new(ow * c, 0, *c, *c, *ow).renumbered(x, 0, 0..P),
+            columns: self.phase.inputs(self.dw, 0, c).renumbered(origin, before, inside.clone()),
+            pixels: self.phase.outputs(self.dw, 0, c).renumbered(x, 0, 0..P),
             bounds: self.activation.bounds().filter(|bounds| *bounds != (f32::NEG_INFINITY, f32::INFINITY)),
         };
         // A tile of one pixel is for what is unlike the rest.
@@ -137,11 +149,11 @@ impl Strip<'_> {
             let (inside, channels) = (0..count, 0..whole);
             simd.vectorize(TileChannels::<K, STRIDE, R, P, false> { tile: &tile, inside, channels, out: &mut *out });
         }
-        if whole < *c {
-            let channels = whole..*c;
+        if whole < c {
+            let channels = whole..c;
             simd.vectorize(TileChannels::<K, STRIDE, R, P, true> { tile: &tile, inside, channels, out: &mut *out });
         }
-        if self.activation.bounds().is_none() {
+        if self.activation.bounds().is_none() && self.dw.window.dilation[1] == 1 {
             let (activation, data) = (self.activation, &mut out[x * c..]);
             simd.vectorize(ApplyRows { activation, data, rows: R, stride: ow * c, columns: P * c });
         }

@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::super::VARIANTS;
+use super::super::{VARIANTS, sampled};
 use super::{Variant, depthwise, pack, packed_len, reference};
 use crate::testing::Lcg;
 use crate::{Activation, ConvGeometry, ConvOperands, Isa, Rows, Window};
@@ -14,7 +14,7 @@ fn shape(window: Window, input: [usize; 3], multiplier: usize) -> Option<ConvGeo
 
 /// Windows of every variant and of the general kernel, on planes from a single pixel to several tiles.
 fn shapes() -> Vec<ConvGeometry> {
-    let mut shapes = Vec::new();
+    let mut shapes = sampled::layers();
     let planes = [[1, 1], [2, 3], [5, 4], [7, 7], [8, 15], [3, 33]];
     for kernel in 1..=7 {
         for stride in 1..=3 {
@@ -247,6 +247,8 @@ fn the_fixed_kernels_are_chosen() {
     assert_eq!(Variant::choose(&dw), Variant::K3S2);
     let dilated = ConvGeometry { window: Window { dilation: [2; 2], ..window }, ..dw };
     assert_eq!(Variant::choose(&dilated), Variant::General);
+    let dilated = ConvGeometry { window: Window { stride: [1; 2], ..dilated.window }, output: [110, 110, 64], ..dw };
+    assert_eq!(Variant::choose(&dilated), Variant::K3S1);
     let multiplied = ConvGeometry { output: [56, 56, 128], ..dw };
     assert_eq!(Variant::choose(&multiplied), Variant::General);
 }

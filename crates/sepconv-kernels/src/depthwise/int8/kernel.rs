@@ -36,20 +36,23 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
     /// A few rows at a time, group by group.
     #[inline(always)]
     fn fixed<const K: usize, const STRIDE: usize, const _ROWS: usize, const N: usize>(self, simd: S) {
-        let ([h, w, c], [_, ow, _], top) = (self.dw.input, self.dw.output, self.dw.window.before[0]);
+        let ([h, w, c], [_, ow, _], window) = (self.dw.input, self.dw.output, &self.dw.window);
+        let ([top, _], [dilation, _]) = (window.before, window.dilation);
         let vectors = Vectors::of::<S>();
-        let sections = Sections::of(self.variant, vectors, self.dw, self.packed);
+        let sections = Sections::of(vectors, self.dw, self.packed);
         let padding = simd::unsigned(sections.padding);
-        for (y, out) in self.rows.step_by(ROWS).zip(self.out.chunks_mut(ROWS * ow * c)) {
+        // Rows share input rows where those lie side by side.
+        let at_once = if dilation == 1 { ROWS } else { 1 };
+        for (y, out) in self.rows.step_by(at_once).zip(self.out.chunks_mut(at_once * ow * c)) {
             let mut lines = [padding; LINES];
             for (t, line) in lines[..(out.len() / (ow * c) - 1) * STRIDE + K].iter_mut().enumerate() {
-                let row = (y * STRIDE + t).wrapping_sub(top);
+                let row = (y * STRIDE + t * dilation).wrapping_sub(top);
                 if row < h {
                     *line = &self.x.row(row)[..w * c];
                 }
             }
             let mut rest = sections.groups;
-            for (group, &summands) in groups(self.variant, vectors, c).zip(sections.summands) {
+            for (group, &summands) in groups(vectors, self.dw).zip(sections.summands) {
                 let packed;
                 (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, summands as usize));
                 let output = self.epilogue.output;

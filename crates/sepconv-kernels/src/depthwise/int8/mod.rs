@@ -10,7 +10,8 @@
 //! windows that the column is in, which stay in registers. A column of three rows is one quad with a weight of zero; of
 //! five rows it is one quad, and the bytes of the fifth row in four neighboring columns make another, so that 7 quads
 //! hold the 25 taps. A filter whose weights do not fit `i8` once its zero point is taken off is the sum of two or three
-//! that do, for its group of channels only.
+//! that do, for its group of channels only. The general kernel makes each quad of four taps in row-major order for each
+//! output, and repeats a row of padding where the window leaves the feature map.
 //!
 //! **Numerics.** Sums are exact, and wrap at 32 bits, which no window of less than 33 000 taps reaches: all instruction
 //! sets, all variants and all ranges of rows give the same bits.

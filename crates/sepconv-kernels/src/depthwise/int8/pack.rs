@@ -36,10 +36,10 @@ pub(super) struct Group {
 
 /// The groups of a number of channels. Where only the last of four vectors would be partly empty, the last group begins
 /// early and does some channels again.
-pub(super) fn groups(variant: Variant, vectors: Vectors, channels: usize) -> impl Iterator<Item = Group> {
-    let Vectors { lanes, interleave } = vectors;
+pub(super) fn groups(vectors: Vectors, dw: &ConvGeometry) -> impl Iterator<Item = Group> + use<> {
+    let (Vectors { lanes, interleave }, channels) = (vectors, dw.output[2]);
     let wide = interleave * lanes;
-    let whole = if variant == Variant::General || interleave == 1 { 0 } else { channels / wide };
+    let whole = if dw.multiplier() > 1 || interleave == 1 { 0 } else { channels / wide };
     let rest = channels - whole * wide;
     let overlap = whole > 0 && rest > 2 * lanes;
     let wides = (0..whole + usize::from(overlap)).map(move |i| {
@@ -84,12 +84,19 @@ pub(super) struct Sections<'a> {
 }
 
 impl<'a> Sections<'a> {
-    pub(super) fn of(variant: Variant, vectors: Vectors, dw: &ConvGeometry, packed: &'a [i8]) -> Self {
-        let (summands, row) = (groups(variant, vectors, dw.output[2]).count(), dw.input[1] * dw.input[2]);
+    pub(super) fn of(vectors: Vectors, dw: &ConvGeometry, packed: &'a [i8]) -> Self {
+        let (summands, row) = (groups(vectors, dw).count(), padding_len(dw));
         let (head, rest) = packed.split_at(summands.next_multiple_of(ALIGN));
         let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
         Self { summands: &head[..summands], padding: &padding[..row], groups }
     }
+}
+
+/// Bytes of the row of padding: of a feature map that is one pixel wide as many as a column has, which may be computed as
+/// a row.
+fn padding_len(dw: &ConvGeometry) -> usize {
+    let [h, w, c] = dw.input;
+    if w == 1 { h * c } else { w * c }
 }
 
 /// Bytes of a group: a vector of biases, one of scales and those of weights, for each vector of sums.
@@ -106,8 +113,8 @@ pub(super) fn group_len(
 /// Bytes of packed weights. Panics as [`pack_int8`].
 pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>) -> usize {
     params.check(dw);
-    let (vectors, row) = (Vectors::on(isa), dw.input[1] * dw.input[2]);
-    let groups = || groups(variant, vectors, dw.output[2]);
+    let (vectors, row) = (Vectors::on(isa), padding_len(dw));
+    let groups = || groups(vectors, dw);
     let len = |group: Group| {
         let summands = summands(dw, params, group.channels.clone());
         group_len(variant, vectors, dw, &group, summands)
@@ -141,9 +148,9 @@ impl<S: Int8> Kernel<S> for Pack<'_> {
     fn run(self, _: S) {
         let Self { variant, dw, params, packed } = self;
         let vectors = Vectors::of::<S>();
-        let all = || groups(variant, vectors, dw.output[2]);
+        let all = || groups(vectors, dw);
         let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
-        let (padding, mut rest) = rest.split_at_mut((dw.input[1] * dw.input[2]).next_multiple_of(ALIGN));
+        let (padding, mut rest) = rest.split_at_mut(padding_len(dw).next_multiple_of(ALIGN));
         head.fill(0);
         padding.fill(params.x_zero_point as i8);
         for (group, count) in all().zip(head) {

@@ -1,3 +1,4 @@
+use super::super::phase::phases;
 use super::pack::Group;
 use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
 use crate::ConvGeometry;
@@ -44,26 +45,28 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
             bias[g] = simd.load_quads(&packed[g * 4 * S::LANES..]);
             scale[g] = simd.reinterpret(simd.load_quads(&packed[(G + g) * 4 * S::LANES..]));
         }
-        let group = Constants {
-            padding: &padding[first..first + lanes],
-            inputs: Columns::new(w * c, first, c, lanes, w),
-            outputs: Columns::new(ow * c, first, c, lanes, ow),
-            left: dw.window.before[1],
-            width: [w, ow],
-            bias,
-            scale,
-            weights: &packed[8 * G * S::LANES..],
-            output,
-        };
-        for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
-            let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
-            let row = Row::<S, K, G> { group: &group, lines: unrolled_array(|t| &lines[t][..w * c]) };
-            row.run::<STRIDE, N>(simd, out);
+        for phase in phases(dw) {
+            let group = Constants {
+                padding: &padding[first..first + lanes],
+                inputs: phase.inputs(dw, first, lanes),
+                outputs: phase.outputs(dw, first, lanes),
+                left: phase.before,
+                width: phase.width,
+                bias,
+                scale,
+                weights: &packed[8 * G * S::LANES..],
+                output,
+            };
+            for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
+                let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
+                let row = Row::<S, K, G> { group: &group, lines: unrolled_array(|t| &lines[t][..w * c]) };
+                row.run::<STRIDE, N>(simd, out);
+            }
         }
     }
 }
 
-/// What is the same for all rows of a strip.
+/// What is the same for all rows of a strip, in one phase.
 struct Constants<'a, S: Int8, const G: usize> {
     /// A column of padding.
     padding: &'a [u8],

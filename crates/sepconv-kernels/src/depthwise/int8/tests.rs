@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::super::VARIANTS;
+use super::super::{VARIANTS, sampled};
 use super::*;
 use crate::requantize::Requantize;
 use crate::testing::Lcg;
@@ -23,7 +23,7 @@ fn same(kernel: usize, stride: usize) -> Window {
 
 /// Windows of every variant and of the general kernel, on planes from a single pixel to several tiles.
 fn shapes() -> Vec<ConvGeometry> {
-    let mut shapes = Vec::new();
+    let mut shapes = sampled::layers();
     let planes = [[1, 1, 1], [2, 3, 3], [5, 4, 19], [7, 7, 70], [8, 15, 8], [3, 33, 33]];
     for kernel in 1..=7 {
         for stride in 1..=3 {
