@@ -3,7 +3,7 @@ use crate::simd::{Kernel, Simd};
 
 /// `activation(x)` in every lane.
 #[inline(always)]
-fn apply<S: Simd>(simd: S, activation: Activation, x: S::F32) -> S::F32 {
+pub(crate) fn apply<S: Simd>(simd: S, activation: Activation, x: S::F32) -> S::F32 {
     match activation {
         Activation::Identity => x,
         Activation::Relu => simd.max(simd.splat(0.0), x),

@@ -2,7 +2,7 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use kernel::{ApplyRows, apply_all, exp};
+pub(crate) use kernel::{ApplyRows, apply, apply_all, exp};
 
 /// A function of one number that a kernel applies to its result before storing it.
 ///
