@@ -2,6 +2,7 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::analysis::open_axes;
 use crate::op::Transpose;
 use crate::{Error, Graph, Port, Result, Tensor, op::Op};
 
@@ -50,9 +51,16 @@ pub fn interpret_step(graph: &Graph, inputs: &[Tensor], states: &mut Vec<Tensor>
         let result = result.map_err(|error| error.at_node(&node.name, node.op.name()))?;
         known[node.output.0] = Some(Cow::Owned(result));
     }
+    let open = open_axes(graph)?;
     let outward = |port: &Port| {
         let tensor = known[port.value.0].as_deref().expect("outputs are computed");
-        permute(tensor, &inverse(&port.order))
+        let mut result = permute(tensor, &inverse(&port.order))?;
+        if let Some(open) = open[port.value.0] {
+            let indices = known[open.indices.0.0].as_deref().expect("outputs follow what they depend on");
+            let used = open.used(indices.shape(), indices.as_i64().unwrap_or_default());
+            result.truncate(port.order[open.axis], used);
+        }
+        Ok(result)
     };
     let mut outputs = graph.outputs.iter().map(outward).collect::<Result<Vec<_>>>()?;
     *states = outputs.split_off(graph.outputs().len());

@@ -13,6 +13,7 @@ pub mod npy;
 pub mod onnx;
 mod operators;
 mod padding;
+mod range;
 pub mod recognize;
 pub mod safetensors;
 pub mod tflite;

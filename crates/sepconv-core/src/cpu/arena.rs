@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 use core::ops::{Range, RangeInclusive};
 
 use super::{aligned::LINE, schedule::Scheduled};
+use crate::analysis::open_axes;
 use crate::op::{Aliasing, image};
 use crate::{Graph, Node, ValueId};
 
@@ -81,6 +82,10 @@ impl LiveRanges {
             }
         }
         graph.outputs.iter().for_each(|port| last_use[port.value.0] = schedule.len() + 1);
+        // Outputs are as long as these indices say.
+        let open = open_axes(graph).unwrap_or_default();
+        let counted = graph.outputs.iter().filter_map(|port| open.get(port.value.0).copied().flatten());
+        counted.for_each(|open| last_use[open.indices.0.0] = schedule.len() + 1);
 
         let mut lives = Self { buffer_of: vec![None; graph.values.len()], means: vec![], buffers: vec![] };
         for port in &graph.inputs {

@@ -12,11 +12,11 @@ use super::lower::StepKernel;
 use super::planner::{Planner, StepBuffers};
 use super::schedule::{is_global_mean, schedule, unfused};
 use super::weights::WeightLayout;
-use crate::analysis::{Block, blocks};
+use crate::analysis::{Block, OpenAxis, blocks, open_axes};
 use crate::graph::memory_error;
 use crate::interpret::inverse;
 use crate::op::{Aliasing, Operator, StridedCopy, Transpose};
-use crate::{DType, Error, Graph, Limits, Port, Result, Shape, Tensor, probe_memory};
+use crate::{DType, Graph, Limits, Port, Result, Shape, Tensor, probe_memory};
 
 /// A network made ready for an instruction set and a number of threads. Immutable: a [`Session`](crate::Session) brings
 /// the memory it works in.
@@ -116,8 +116,18 @@ pub struct OutputBinding {
 
 #[derive(Debug)]
 pub(super) enum OutputSource {
-    Arena { range: Range<usize>, copy: StridedCopy },
+    Arena { range: Range<usize>, copy: StridedCopy, open: Option<OpenOutput> },
     Constant(Tensor),
+}
+
+/// An axis of an output of which only a first part is used.
+#[derive(Debug)]
+pub(super) struct OpenOutput {
+    /// The axis, in the file's order.
+    pub(super) axis: usize,
+    pub(super) open: OpenAxis,
+    /// Where the indices are that say how much is used, and their shape.
+    pub(super) indices: (Range<usize>, Shape),
 }
 
 impl Plan {
@@ -129,6 +139,7 @@ impl Plan {
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
         let threads = threads.max(1);
         let blocks = blocks(graph);
+        let open = open_axes(graph)?;
         let schedule = schedule(graph, threads);
         let arena = Arena::new(graph, &schedule);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::new());
@@ -164,7 +175,7 @@ impl Plan {
         let weights = weights.pack();
         let inputs = graph.inputs.iter().map(|port| InputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
         let outputs =
-            graph.outputs.iter().map(|port| OutputBinding::new(graph, port, &arena)).collect::<Result<_>>()?;
+            graph.outputs.iter().map(|port| OutputBinding::new(graph, port, &arena, &open)).collect::<Result<_>>()?;
         let (arena, initial_states) = (arena.len, graph.initial_states.clone());
         Ok(Self { steps, layers, blocks, weights, arena, scratch, inputs, outputs, initial_states, isa, threads })
     }
@@ -303,10 +314,6 @@ impl fmt::Display for Plan {
 impl InputBinding {
     fn new(graph: &Graph, port: &Port, arena: &Arena) -> Result<Self> {
         let value = graph.value(port.value);
-        if value.dtype == DType::I64 {
-            return Err(Error::unsupported("an input of integers must be bound to a constant")
-                .at(alloc::format!("input {:?}", port.name)));
-        }
         let transpose = Transpose { order: port.order.clone() };
         let shape = permuted(&value.shape, &inverse(&port.order))?;
         let copy = transpose.copy(&shape, &value.shape);
@@ -336,18 +343,20 @@ impl InputBinding {
 }
 
 impl OutputBinding {
-    fn new(graph: &Graph, port: &Port, arena: &Arena) -> Result<Self> {
+    fn new(graph: &Graph, port: &Port, arena: &Arena, open: &[Option<OpenAxis>]) -> Result<Self> {
         let value = graph.value(port.value);
         let transpose = Transpose { order: inverse(&port.order) };
         let shape = permuted(&value.shape, &transpose.order)?;
         let source = match &value.constant {
             Some(tensor) => OutputSource::Constant(transpose.evaluate(&[tensor], &shape)?),
             None => {
-                let range = arena.range(port.value).filter(|_| value.dtype != DType::I64).ok_or_else(|| {
-                    Error::unsupported("an output of integers depends on an input")
-                        .at(alloc::format!("output {:?}", port.name))
-                })?;
-                OutputSource::Arena { range, copy: transpose.copy(&value.shape, &shape) }
+                let range = arena.range(port.value).unwrap_or_default();
+                let open = open[port.value.0].map(|open| {
+                    let indices = open.indices.0;
+                    let indices = (arena.range(indices).unwrap_or_default(), graph.value(indices).shape.clone());
+                    OpenOutput { axis: port.order[open.axis], open, indices }
+                });
+                OutputSource::Arena { range, copy: transpose.copy(&value.shape, &shape), open }
             }
         };
         Ok(Self { name: port.name.clone(), dtype: value.dtype, shape, source })
@@ -363,7 +372,7 @@ impl OutputBinding {
         self.dtype
     }
 
-    /// The shape, in the file's order of axes.
+    /// The shape, in the file's order of axes; the largest that it can have, where it depends on the data.
     pub fn shape(&self) -> &Shape {
         &self.shape
     }

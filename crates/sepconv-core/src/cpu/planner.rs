@@ -14,7 +14,7 @@ use super::plan::{BufferRef, Layer, Step};
 use super::schedule::{ConvNode, Gated, Group};
 use super::weights::WeightLayout;
 use crate::op::LayerName;
-use crate::{DType, Error, Graph, Op, Result, ValueId};
+use crate::{Graph, Op, Result, ValueId};
 
 /// Turns groups of nodes into steps.
 pub(super) struct Planner<'a, 'g> {
@@ -116,13 +116,7 @@ impl<'g> Planner<'_, 'g> {
             has_row_means: buffers.row_means.is_some(),
             weights: &mut self.weights,
         };
-        let computed = |&id: &ValueId| graph.value(id).constant.is_none() && graph.value(id).dtype == DType::I64;
-        let choice = match node.inputs.iter().any(computed) {
-            true => Err(Error::unsupported("integers are computed while the network runs")
-                .help("bind the input that they come from to a constant")),
-            false => select(&mut lowering),
-        };
-        choice.map_err(|error| error.at_node(&node.name, node.op.name()))
+        select(&mut lowering).map_err(|error| error.at_node(&node.name, node.op.name()))
     }
 
     fn layer<K>(&self, node: usize, choice: &KernelChoice<K>) -> Layer {

@@ -91,13 +91,14 @@ impl Session {
         observe(Stage::Inputs);
         run_steps(plan, arena, join, observe);
         for (output, tensor) in plan.outputs.iter().zip(outputs.iter_mut().chain(states)) {
-            output.copy(arena, &mut tensor.into());
+            output.write(arena, tensor);
         }
         observe(Stage::Outputs);
         Ok(outputs)
     }
 
-    /// As [`run`](Self::run), with the results copied to `outputs`, one for each output of the network.
+    /// As [`run`](Self::run), with the results copied to `outputs`, one for each output of the network. An output whose
+    /// shape depends on the data is as large as it can be; what is left over of it has no meaning.
     ///
     /// # Errors
     /// Those of [`run`](Self::run), and if the number, the dtype or the shape of `outputs` is not the network's.
@@ -182,10 +183,22 @@ fn check_tensor(
 }
 
 impl OutputBinding {
+    /// Writes the output to the tensor that was made for it, which is shorter afterwards where the data says so.
+    fn write(&self, arena: &[u8], tensor: &mut Tensor) {
+        let OutputSource::Arena { open: Some(output), .. } = &self.source else {
+            return self.copy(arena, &mut tensor.into());
+        };
+        let (range, shape) = &output.indices;
+        let used = output.open.used(shape, cast_slice(&arena[range.clone()]));
+        tensor.restore(&self.shape()[..]);
+        self.copy(arena, &mut tensor.into());
+        tensor.truncate(output.axis, used);
+    }
+
     /// Writes the output to `view`, which has its dtype and shape.
     fn copy(&self, arena: &[u8], view: &mut TensorViewMut<'_>) {
         match &self.source {
-            OutputSource::Arena { range, copy: copied } => {
+            OutputSource::Arena { range, copy: copied, .. } => {
                 copy(copied, self.dtype(), &arena[range.clone()], view.bytes_mut());
             }
             OutputSource::Constant(tensor) => view.bytes_mut().copy_from_slice(tensor.bytes()),

@@ -7,7 +7,7 @@ use sepconv_kernels::Activation;
 
 use super::broadcast::{broadcast_shape, for_each_pair};
 use super::check::{expect_same_dtype, f32_elements, f32_tensor};
-use super::names::{LowerCase, Then};
+use super::names::{ActivationName, LowerCase, Then};
 use super::operator::{NO_WORKSPACE, any_order};
 use super::unary::integer_error;
 use super::{BinaryFunction, Cost, Op, Operator};
@@ -51,9 +51,7 @@ impl Operator for Binary {
     fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor> {
         let shapes = [inputs[0].shape(), inputs[1].shape()];
         if let (Some(a), Some(b)) = (inputs[0].as_i64(), inputs[1].as_i64()) {
-            if self.activation != Activation::Identity {
-                return Err(Error::unsupported("integers have no activations"));
-            }
+            expect_no_activation(self.activation)?;
             let mut result = vec![Some(0); output.elements()];
             for_each_pair(shapes, [a, b], output, |i, a, b| result[i] = on_integers(self.function, a, b));
             let result = result.into_iter().map(|x| x.ok_or_else(integer_error)).collect::<Result<Vec<_>>>()?;
@@ -81,8 +79,17 @@ impl Operator for Binary {
     }
 }
 
+pub(super) fn expect_no_activation(activation: Activation) -> Result<()> {
+    match activation {
+        Activation::Identity => Ok(()),
+        activation => {
+            Err(Error::unsupported("integers have no activations").expected("none", ActivationName(activation)))
+        }
+    }
+}
+
 /// Integer arithmetic, as computations of shapes need it; `None` where the result is not an integer of 64 bits.
-fn on_integers(function: BinaryFunction, a: i64, b: i64) -> Option<i64> {
+pub(super) fn on_integers(function: BinaryFunction, a: i64, b: i64) -> Option<i64> {
     match function {
         BinaryFunction::Add => a.checked_add(b),
         BinaryFunction::Sub => a.checked_sub(b),

@@ -122,6 +122,6 @@ pub(super) fn taps(window: &Window) -> u64 {
 }
 
 /// A shape seen from one axis: elements before it, along it, after it.
-pub(crate) fn split_at(shape: &Shape, axis: usize) -> [usize; 3] {
+pub(crate) fn split_at(shape: &[usize], axis: usize) -> [usize; 3] {
     [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
 }

@@ -4,9 +4,10 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::check::{expect_axis, expect_dtype};
+use super::loops::Compute;
 use super::strided_copy::{self, DataMovement, StridedCopy};
 use super::{Cost, Op, Operator};
-use crate::{DType, Error, Result, Shape, Tensor, Value};
+use crate::{DType, Error, Result, Shape, Tensor, TensorView, TensorViewMut, Value};
 
 /// Slices of `data` along an axis, selected by integer `indices`: the axis is replaced by the shape of `indices`.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,13 +62,36 @@ impl Operator for Gather {
     }
 }
 
+/// With indices that a run computes. Those that are out of range select zeros: a run cannot fail.
+impl Compute for Gather {
+    fn compute(&self, inputs: &[TensorView<'_>], output: &mut TensorViewMut<'_>, _: &mut [u64]) {
+        let (x, indices) = (&inputs[0], inputs[1].elements::<i64>());
+        let [size, inner] = [x.shape()[self.axis], x.shape()[self.axis + 1..].iter().product()];
+        let row = inner * x.dtype().size();
+        let rows = output.bytes_mut().chunks_exact_mut((indices.len() * row).max(1));
+        for (from, to) in x.bytes().chunks_exact((size * row).max(1)).zip(rows) {
+            for (to, &index) in to.chunks_exact_mut(row).zip(indices) {
+                match index_from_start(index, size) {
+                    Some(index) => to.copy_from_slice(&from[index * row..][..row]),
+                    None => to.fill(0),
+                }
+            }
+        }
+    }
+}
+
+/// The place that an index means; negative ones count from the end.
+pub(super) fn index_from_start(index: i64, size: usize) -> Option<usize> {
+    let index = if index < 0 { index.saturating_add_unsigned(size as u64) } else { index };
+    usize::try_from(index).ok().filter(|&index| index < size)
+}
+
 impl DataMovement for Gather {
     fn copies(&self, shapes: &[&Shape], indices: Option<&[i64]>, output: &Shape) -> Result<Vec<StridedCopy>> {
         let (x, indices) = (shapes[0], indices.unwrap_or_default());
         let [outer, size, inner] = super::check::split_at(x, self.axis);
         let copy = |(to, &index): (usize, &i64)| {
-            let from = if index < 0 { index.saturating_add_unsigned(size as u64) } else { index };
-            let from = usize::try_from(from).ok().filter(|&from| from < size).ok_or_else(|| {
+            let from = index_from_start(index, size).ok_or_else(|| {
                 Error::mismatch("index of a gather is out of range")
                     .expected(format_args!("an index into {size}"), index)
             })?;

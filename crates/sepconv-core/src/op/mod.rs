@@ -4,23 +4,35 @@
 //! [`Op`] joins them. Dispatch is one exhaustive match, so an operator that is added there must answer every question
 //! of the trait.
 
+mod arg;
 mod batch_norm;
 mod binary;
+mod boxes;
 mod broadcast;
+mod cast;
 mod check;
 mod concat;
 mod conv2d;
 mod conv_kind;
 mod conv_transpose;
 mod convolution;
+mod cumsum;
 mod dense;
 mod dequantize;
+mod detection;
 mod gather;
+mod gather_elements;
+mod gather_nd;
+mod integers;
+mod loops;
 mod lut;
 mod matmul;
 mod names;
+mod nms;
+mod non_zero;
 mod operator;
 mod pad;
+mod pairwise;
 mod pool;
 mod qaverage_pool;
 mod qbinary;
@@ -31,9 +43,12 @@ mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
+mod scatter_nd;
+mod select;
 mod slice;
 mod softmax;
 mod strided_copy;
+mod topk;
 mod transpose;
 mod unary;
 
@@ -45,10 +60,12 @@ pub use sepconv_kernels::reduce::Reduction;
 pub use sepconv_kernels::resize::{AxisMap, Coordinates, Mode as ResizeMode, Rounding};
 pub use sepconv_kernels::{Activation, AddResidual, RequantOperand, Requantize, Window};
 
+pub use arg::ArgExtreme;
 pub use batch_norm::BatchNorm;
 pub use binary::Binary;
 pub use broadcast::Broadcast;
 pub(crate) use broadcast::broadcast_strides;
+pub use cast::Cast;
 pub(crate) use check::{image, split_at};
 pub use concat::Concat;
 pub use conv_kind::ConvKind;
@@ -57,15 +74,24 @@ pub use conv2d::Conv2d;
 pub(crate) use convolution::Convolution;
 #[cfg(feature = "int8")]
 pub(crate) use convolution::QuantizedConv;
+pub use cumsum::CumSum;
 pub use dense::Dense;
 pub use dequantize::Dequantize;
+pub use detection::Detections;
 pub use gather::Gather;
+pub use gather_elements::GatherElements;
+pub use gather_nd::GatherNd;
+pub(crate) use integers::OnIntegers;
+pub(crate) use loops::Compute;
 pub use lut::Lut;
 pub use matmul::MatMul;
 pub(crate) use matmul::batch_offset;
 pub(crate) use names::LayerName;
+pub use nms::NonMaxSuppression;
+pub use non_zero::NonZero;
 pub(crate) use operator::{Aliasing, Cost, Operator};
 pub use pad::{Pad, PadMode};
+pub use pairwise::Pairwise;
 pub use pool::Pool;
 pub use qaverage_pool::QAveragePool;
 pub use qbinary::QBinary;
@@ -76,10 +102,13 @@ pub use recurrent::{Cell, Recurrent};
 pub use reduce::Reduce;
 pub use reshape::Reshape;
 pub use resize::Resize;
+pub use scatter_nd::ScatterNd;
+pub use select::Select;
 pub use slice::Slice;
 pub use softmax::Softmax;
 pub(crate) use strided_copy::DataMovement;
 pub use strided_copy::StridedCopy;
+pub use topk::TopK;
 pub use transpose::Transpose;
 
 use crate::{DType, Error, Result, Shape, Tensor, Value};
@@ -128,6 +157,18 @@ operators! {
     Pad(Pad),
     Gather(Gather),
     Broadcast(Broadcast),
+    Pairwise(Pairwise),
+    Select(Select),
+    Cast(Cast),
+    TopK(TopK),
+    ScatterNd(ScatterNd),
+    NonZero(NonZero),
+    NonMaxSuppression(NonMaxSuppression),
+    GatherNd(GatherNd),
+    GatherElements(GatherElements),
+    Detections(Detections),
+    CumSum(CumSum),
+    ArgExtreme(ArgExtreme),
     Quantize(Quantize),
     Dequantize(Dequantize),
     Lut(Lut),
@@ -179,6 +220,18 @@ impl Op {
             | Self::Binary(_)
             | Self::Softmax(_)
             | Self::Resize(_)
+            | Self::Pairwise(_)
+            | Self::Select(_)
+            | Self::Cast(_)
+            | Self::TopK(_)
+            | Self::ScatterNd(_)
+            | Self::NonZero(_)
+            | Self::NonMaxSuppression(_)
+            | Self::GatherNd(_)
+            | Self::GatherElements(_)
+            | Self::Detections(_)
+            | Self::CumSum(_)
+            | Self::ArgExtreme(_)
             | Self::Quantize(_)
             | Self::Dequantize(_)
             | Self::Lut(_)

@@ -81,6 +81,12 @@ pub(crate) trait Operator {
         false
     }
 
+    /// The axis of a result of integers of which only a first part is used, as much as the data says; what is left over
+    /// is -1.
+    fn open_axis(&self) -> Option<usize> {
+        None
+    }
+
     /// The operator on elements in another encoding that keeps their order, where each element of the result is one of
     /// the operand's or `encode` of a constant.
     #[cfg_attr(not(feature = "int8"), expect(dead_code, reason = "only lowering to int8 asks"))]

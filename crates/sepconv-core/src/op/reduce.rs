@@ -1,3 +1,4 @@
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -7,7 +8,7 @@ use sepconv_kernels::reduce::{self, Reduction};
 use super::check::{expect_axis, expect_same_dtype, f32_elements, f32_tensor};
 use super::names::LowerCase;
 use super::operator::NO_WORKSPACE;
-use super::{Cost, Op, Operator};
+use super::{Cost, Op, Operator, integers};
 use crate::{DType, Result, Shape, Tensor, Value};
 
 /// A reduction over some axes.
@@ -54,6 +55,11 @@ impl Operator for Reduce {
     }
 
     fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor> {
+        if let Some(x) = inputs[0].as_i64() {
+            let mut result = vec![0; output.elements()];
+            integers::reduce(self, inputs[0].shape(), x, &mut result)?;
+            return Tensor::i64(output.to_vec(), result);
+        }
         let x = f32_elements(inputs)?;
         let reduced = self.reduced_axes(inputs[0].shape().len());
         f32_tensor(output, |result| reduce::reference(self.reduction, inputs[0].shape(), &reduced, x[0], result))

@@ -41,7 +41,9 @@ impl Operator for UnaryFunction {
 
     fn evaluate(&self, inputs: &[&Tensor], output: &Shape) -> Result<Tensor> {
         if let Some(x) = inputs[0].as_i64() {
-            return on_integers(*self, x).and_then(|result| Tensor::i64(output.to_vec(), result));
+            let function = integer_function(*self)?;
+            let result = x.iter().map(|&x| function(x).ok_or_else(integer_error));
+            return Tensor::i64(output.to_vec(), result.collect::<Result<Vec<_>>>()?);
         }
         let x = f32_elements(inputs)?;
         f32_tensor(output, |result| result.iter_mut().zip(x[0]).for_each(|(result, &x)| *result = self.apply(x)))
@@ -64,19 +66,18 @@ impl Operator for UnaryFunction {
     }
 }
 
-/// Integer arithmetic, as computations of shapes need it.
-fn on_integers(function: UnaryFunction, x: &[i64]) -> Result<Vec<i64>> {
-    let function: fn(i64) -> Option<i64> = match function {
-        UnaryFunction::Neg => i64::checked_neg,
-        UnaryFunction::Abs => i64::checked_abs,
-        UnaryFunction::Sign => |x| Some(x.signum()),
-        UnaryFunction::Activation(Activation::Relu) => |x| Some(x.max(0)),
+/// Integer arithmetic, as computations of shapes need it; `None` where the result is not an integer of 64 bits.
+pub(super) fn integer_function(function: UnaryFunction) -> Result<fn(i64) -> Option<i64>> {
+    match function {
+        UnaryFunction::Neg => Ok(i64::checked_neg),
+        UnaryFunction::Abs => Ok(i64::checked_abs),
+        UnaryFunction::Sign => Ok(|x| Some(x.signum())),
+        UnaryFunction::Activation(Activation::Relu) => Ok(|x| Some(x.max(0))),
         function => {
-            return Err(Error::unsupported("function has no integer form")
-                .expected("neg, abs, sign or relu", LowerCase(&function)));
+            Err(Error::unsupported("function has no integer form")
+                .expected("neg, abs, sign or relu", LowerCase(&function)))
         }
-    };
-    x.iter().map(|&x| function(x).ok_or_else(integer_error)).collect()
+    }
 }
 
 pub(super) fn integer_error() -> Error {

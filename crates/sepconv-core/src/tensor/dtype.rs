@@ -5,8 +5,8 @@ use core::fmt;
 pub enum DType {
     /// Weights and activations of f32 networks.
     F32,
-    /// Shapes, axes and indices, which are computed while importing; readers convert every other integer type to it.
-    /// Also the biases of int8 layers.
+    /// Shapes, axes and indices, most of which are computed while importing, and booleans as 0 and 1; readers convert
+    /// every other integer type to it. Also the biases of int8 layers.
     I64,
     /// Quantized, unsigned; see [`QuantParams`](crate::op::QuantParams).
     U8,

@@ -184,6 +184,31 @@ impl Tensor {
         (&self.shape, Arc::make_mut(&mut self.data))
     }
 
+    /// Keeps the first `size` indices along an axis. Allocates nothing where no other tensor shares the elements.
+    pub(crate) fn truncate(&mut self, axis: usize, size: usize) {
+        let [outer, from, inner] = crate::op::split_at(&self.shape, axis);
+        let (kept, rows) = (size.min(from) * inner, from * inner);
+        match Arc::make_mut(&mut self.data) {
+            Data::F32(data) => keep_first(data, outer, rows, kept),
+            Data::I64(data) => keep_first(data, outer, rows, kept),
+            Data::U8(data) => keep_first(data, outer, rows, kept),
+            Data::I8(data) => keep_first(data, outer, rows, kept),
+        }
+        self.shape.set(axis, size.min(from));
+    }
+
+    /// Gives a truncated tensor the shape again that it had.
+    pub(crate) fn restore(&mut self, shape: &[usize]) {
+        let len = shape.iter().product();
+        match Arc::make_mut(&mut self.data) {
+            Data::F32(data) => data.resize(len, 0.0),
+            Data::I64(data) => data.resize(len, 0),
+            Data::U8(data) => data.resize(len, 0),
+            Data::I8(data) => data.resize(len, 0),
+        }
+        shape.iter().enumerate().for_each(|(axis, &size)| self.shape.set(axis, size));
+    }
+
     /// The same elements in another shape of equal size.
     ///
     /// # Errors
@@ -203,4 +228,12 @@ impl Tensor {
         }
         Ok(Self { shape, data: self.data.clone() })
     }
+}
+
+/// The first `kept` elements of each of `outer` rows of `len`, one after the other.
+fn keep_first<T: Copy>(data: &mut Vec<T>, outer: usize, len: usize, kept: usize) {
+    for row in 1..outer {
+        data.copy_within(row * len..row * len + kept, row * kept);
+    }
+    data.truncate(outer * kept);
 }

@@ -30,6 +30,11 @@ impl Shape {
         }
     }
 
+    /// Changes the size along an axis to a smaller one.
+    pub(crate) fn set(&mut self, axis: usize, size: usize) {
+        self.0[axis] = size;
+    }
+
     /// The number of elements.
     pub fn elements(&self) -> usize {
         self.iter().product()

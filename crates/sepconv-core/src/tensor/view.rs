@@ -1,6 +1,6 @@
 use core::fmt;
 
-use bytemuck::{cast_slice, cast_slice_mut};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
 
 use super::{DType, Data, Tensor};
 use crate::{Error, Result};
@@ -74,6 +74,19 @@ impl<'a> TensorView<'a> {
         filled(shape, data.len(), Self { shape, dtype: DType::I8, bytes: cast_slice(data) })
     }
 
+    /// A view of no elements.
+    pub(crate) const EMPTY: Self = Self { shape: &[0], dtype: DType::U8, bytes: &[] };
+
+    /// A view of memory that holds these elements.
+    pub(crate) fn of_bytes(shape: &'a [usize], dtype: DType, bytes: &'a [u8]) -> Self {
+        Self { shape, dtype, bytes }
+    }
+
+    /// The elements, of a type of this size.
+    pub(crate) fn elements<T: Pod>(&self) -> &'a [T] {
+        cast_slice(self.bytes)
+    }
+
     /// The size along each axis, slowest first.
     pub fn shape(&self) -> &'a [usize] {
         self.shape
@@ -127,6 +140,16 @@ impl<'a> TensorViewMut<'a> {
     /// Those of [`f32`](Self::f32).
     pub fn i8(shape: &'a [usize], data: &'a mut [i8]) -> Result<Self> {
         filled(shape, data.len(), Self { shape, dtype: DType::I8, bytes: cast_slice_mut(data) })
+    }
+
+    /// A view of memory that holds these elements.
+    pub(crate) fn of_bytes(shape: &'a [usize], dtype: DType, bytes: &'a mut [u8]) -> Self {
+        Self { shape, dtype, bytes }
+    }
+
+    /// The shape, and the elements, of a type of this size.
+    pub(crate) fn shape_and_elements<T: Pod>(&mut self) -> (&'a [usize], &mut [T]) {
+        (self.shape, cast_slice_mut(self.bytes))
     }
 
     /// The size along each axis, slowest first.

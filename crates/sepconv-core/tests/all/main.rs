@@ -3,6 +3,7 @@
 mod arbitrary;
 mod common;
 mod computed_weights;
+mod indices;
 mod int8;
 mod limits;
 mod lower_qdq;

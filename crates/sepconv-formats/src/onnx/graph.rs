@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use sepconv_core::{Builder, Error, Graph, Result, ValueId};
 
@@ -6,7 +7,7 @@ use super::external::External;
 use super::node::Node;
 use super::ops::{self, Import};
 use super::proto::{GraphProto, NodeProto};
-use super::{Onnx, is_default_domain, tensor};
+use super::{Onnx, flatten, is_default_domain, tensor};
 use crate::{ImportOptions, operators};
 
 /// Where a value comes from.
@@ -24,19 +25,28 @@ pub(super) fn import(onnx: &Onnx, options: &ImportOptions) -> Result<Graph> {
     let order = order(proto, &sources)?;
     // Before any weight is read: an operator that is not supported should cost nothing.
     let found: Vec<Option<Import>> = order.iter().map(|&i| ops::find(&proto.node[i])).collect();
-    if let Some((_, &first)) = found.iter().zip(&order).find(|(import, _)| import.is_none()) {
-        let needed = operators::count(order.iter().map(|&i| operator(&proto.node[i])));
+    let is_needed = |i: usize| i < onnx.branches;
+    if let Some((_, &first)) = found.iter().zip(&order).find(|&(import, &i)| import.is_none() && is_needed(i)) {
+        let needed = operators::count(order.iter().filter(|&&i| is_needed(i)).map(|&i| operator(&proto.node[i])));
         operators::check(&needed).map_err(|error| place(error, &proto.node[first]))?;
     }
     let external = External { directory: onnx.directory.as_deref(), max_bytes: options.limits.max_memory };
     let builder = Builder::new(options.limits);
-    let mut importer = Importer { onnx, proto, sources, builder, external, values: HashMap::new() };
+    let (values, failed) = (HashMap::new(), HashMap::new());
+    let mut importer = Importer { onnx, proto, sources, builder, external, values, failed };
     for input in onnx.inputs() {
         let value = options.declare(input, &mut importer.builder)?;
         importer.values.insert(&input.name, value);
     }
-    for (&i, import) in order.iter().zip(found.into_iter().flatten()) {
-        importer.node(i, import).map_err(|error| place(error, &proto.node[i]))?;
+    for (&i, import) in order.iter().zip(found) {
+        let imported = importer.node(i, import).map_err(|error| place(error, &proto.node[i]));
+        match imported {
+            // An error where another branch is not taken.
+            Err(error) if !is_needed(i) => {
+                importer.failed.insert(i, error);
+            }
+            imported => imported?,
+        }
     }
     for output in &proto.output {
         let value = importer.value(&output.name).map_err(|error| error.at(format!("output {:?}", output.name)))?;
@@ -53,13 +63,18 @@ struct Importer<'a> {
     external: External<'a>,
     /// What has been imported so far. Weights come in when they are first used.
     values: HashMap<&'a str, ValueId>,
+    /// Why nodes of branches are not imported.
+    failed: HashMap<usize, Error>,
 }
 
 impl<'a> Importer<'a> {
-    fn node(&mut self, i: usize, import: Import) -> Result<()> {
+    fn node(&mut self, i: usize, import: Option<Import>) -> Result<()> {
         let proto = &self.proto.node[i];
-        let inputs = proto.input.iter().map(|name| match name.as_str() {
+        let import = import.ok_or_else(|| Error::unsupported("operator is not supported"))?;
+        let unused = self.unused(proto)?;
+        let inputs = proto.input.iter().enumerate().map(|(i, name)| match name.as_str() {
             "" => Ok(None),
+            _ if unused.contains(&i) => Ok(None),
             name => self.value(name).map(Some),
         });
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
@@ -68,6 +83,19 @@ impl<'a> Importer<'a> {
         // Files name outputs that only training needs; missing ones are an error where something reads them.
         self.values.extend(proto.output.iter().map(String::as_str).zip(outputs));
         Ok(())
+    }
+
+    /// The operands of an `If` that are results of the branch which a known condition does not take.
+    fn unused(&mut self, proto: &NodeProto) -> Result<Range<usize>> {
+        let count = proto.output.len();
+        let (Some(condition), true) = (proto.input.first(), flatten::is_if(proto)) else { return Ok(0..0) };
+        let condition = self.value(condition)?;
+        let known = self.builder.constant_of(condition).and_then(|tensor| tensor.as_i64()?.first().copied());
+        Ok(match known {
+            None => 0..0,
+            Some(0) => 1..1 + count,
+            Some(_) => 1 + count..1 + 2 * count,
+        })
     }
 
     fn value(&mut self, name: &str) -> Result<ValueId> {
@@ -81,6 +109,7 @@ impl<'a> Importer<'a> {
                 self.values.insert(name, value);
                 Ok(value)
             }
+            Some((_, Source::Node(i))) if self.failed.contains_key(i) => Err(self.failed[i].clone()),
             Some((_, &Source::Node(i))) => {
                 let node = &self.proto.node[i];
                 let which = node.output.iter().position(|output| output == name).unwrap_or(0);

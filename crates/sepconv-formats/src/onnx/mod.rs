@@ -9,6 +9,7 @@
 
 mod attributes;
 mod external;
+mod flatten;
 mod graph;
 mod metadata;
 mod node;
@@ -46,6 +47,8 @@ pub struct Onnx {
     outputs: Vec<TensorSpec>,
     metadata: Metadata,
     directory: Option<PathBuf>,
+    /// The index of the first node that belongs to a branch of an `If`.
+    branches: usize,
 }
 
 /// Versions of ONNX's operator set that are read. What changed in between is handled; newer ones may mean something
@@ -64,10 +67,11 @@ impl Onnx {
             return Err(Error::malformed("file is empty").expected("an ONNX model", "0 bytes"));
         }
         preflight::check(&bytes)?;
-        let model = ModelProto::decode(bytes).map_err(|error| {
+        let mut model = ModelProto::decode(bytes).map_err(|error| {
             Error::malformed("file is not an ONNX model, or a damaged one")
                 .expected("a protobuf ModelProto", format_args!("{error}"))
         })?;
+        let branches = flatten::flatten(&mut model)?;
         let Some(graph) = &model.graph else {
             return Err(Error::malformed("file has no graph, so it is not an ONNX model or breaks off early"));
         };
@@ -82,7 +86,7 @@ impl Onnx {
             return Err(Error::malformed("network has no outputs, or its file breaks off early"));
         }
         let metadata = Metadata::read(&model)?;
-        Ok(Self { opset, inputs, outputs, metadata, model, directory: None })
+        Ok(Self { opset, inputs, outputs, metadata, model, directory: None, branches })
     }
 
     /// Whether bytes can be the beginning of a file: their first field is one that a ModelProto has.

@@ -24,12 +24,19 @@ use Field::{Leaf, Message, Numbers};
 
 const TENSOR: Field =
     Message(&[(4, Numbers(2)), (5, Numbers(8)), (7, Numbers(16)), (10, Numbers(2)), (11, Numbers(16)), (13, Leaf)]);
-const ATTRIBUTE: Field = Message(&[(5, TENSOR), (7, Numbers(2)), (8, Numbers(16)), (9, Leaf)]);
-const NODE: Field = Message(&[(1, Leaf), (2, Leaf), (5, ATTRIBUTE)]);
+// A node may hold graphs.
+static NODE_FIELDS: [(u32, Field); 3] = [(1, Leaf), (2, Leaf), (5, Message(&ATTRIBUTE_FIELDS))];
+static ATTRIBUTE_FIELDS: [(u32, Field); 5] =
+    [(5, TENSOR), (6, Message(&GRAPH_FIELDS)), (7, Numbers(2)), (8, Numbers(16)), (9, Leaf)];
 const SHAPE: Field = Message(&[(1, Leaf)]);
 const VALUE: Field = Message(&[(2, Message(&[(1, Message(&[(2, SHAPE)]))]))]);
-const GRAPH: Field = Message(&[(1, NODE), (5, TENSOR), (11, VALUE), (12, VALUE)]);
-const MODEL: &[(u32, Field)] = &[(7, GRAPH), (8, Leaf), (14, Leaf)];
+static GRAPH_FIELDS: [(u32, Field); 4] = [(1, Message(&NODE_FIELDS)), (5, TENSOR), (11, VALUE), (12, VALUE)];
+static FUNCTION_FIELDS: [(u32, Field); 4] =
+    [(4, Leaf), (5, Leaf), (7, Message(&NODE_FIELDS)), (11, Message(&ATTRIBUTE_FIELDS))];
+static MODEL: [(u32, Field); 4] = [(7, Message(&GRAPH_FIELDS)), (8, Leaf), (14, Leaf), (25, Message(&FUNCTION_FIELDS))];
+
+/// Messages inside each other that the decoder follows at most.
+const MAX_DEPTH: usize = 100;
 
 /// What was counted so far.
 #[derive(Default)]
@@ -44,7 +51,7 @@ struct Preflight {
 /// What is damaged is left to the decoder, which stops at the same place.
 pub(super) fn check(file: &[u8]) -> Result<()> {
     let mut preflight = Preflight::default();
-    let _ = preflight.take(file, MODEL);
+    let _ = preflight.take(file, &MODEL, MAX_DEPTH);
     if preflight.parts > MOST {
         return Err(Error::limit("file has too many parts")
             .expected(format_args!("at most {MOST} nodes, tensors, attributes and names"), "more"));
@@ -54,7 +61,7 @@ pub(super) fn check(file: &[u8]) -> Result<()> {
 
 impl Preflight {
     /// Counts to the end of a message; `None` where it is damaged or there are too many parts.
-    fn take(&mut self, mut message: &[u8], fields: &[(u32, Field)]) -> Option<()> {
+    fn take(&mut self, mut message: &[u8], fields: &[(u32, Field)], depth: usize) -> Option<()> {
         while message.has_remaining() {
             let (tag, wire) = decode_key(&mut message).ok()?;
             let field = fields.iter().find(|(field, _)| *field == tag).filter(|_| wire == WireType::LengthDelimited);
@@ -74,7 +81,7 @@ impl Preflight {
                 return None;
             }
             if let Message(fields) = field {
-                self.take(part, fields)?;
+                self.take(part, fields, depth.checked_sub(1)?)?;
             }
         }
         Some(())

@@ -316,7 +316,12 @@ impl<'a> Importer<'a> {
 
     /// The type of a tensor's elements as the file declares it.
     pub(super) fn declared(&self, index: i32) -> Result<DType> {
-        self.graph.tensor(tensor_index(index)?)?.element().map(ElementType::dtype)
+        self.declared_element(index).map(ElementType::dtype)
+    }
+
+    /// The same as it is in the file.
+    pub(super) fn declared_element(&self, index: i32) -> Result<ElementType> {
+        self.graph.tensor(tensor_index(index)?)?.element()
     }
 
     /// How all of these tensors hold bytes, where they do so alike: then elements may be moved from one to another.

@@ -8,6 +8,7 @@
 
 mod constant;
 mod flatbuffer;
+mod flexbuffer;
 mod graph;
 mod metadata;
 mod node;

@@ -6,6 +6,7 @@ use sepconv_kernels::Activation;
 
 use super::flatbuffer::{Scalar, Table};
 use super::graph::Importer;
+use crate::element::ElementType;
 use crate::{lacks_input, list, not_known};
 
 /// A node that is being imported, seen by its operator.
@@ -183,6 +184,17 @@ impl Node<'_, '_> {
     /// The shape of a value.
     pub(super) fn shape(&self, value: ValueId) -> Shape {
         self.importer.builder.shape(value).clone()
+    }
+
+    /// The dtype of a value.
+    pub(super) fn dtype(&self, value: ValueId) -> DType {
+        self.importer.builder.value(value).dtype
+    }
+
+    /// The type of the elements of result `i`, as the file declares it.
+    pub(super) fn result_element(&self, i: usize) -> Result<ElementType> {
+        let result = self.results.get(i).ok_or_else(|| Error::malformed("operator has no result"))?;
+        self.importer.declared_element(*result)
     }
 
     /// The elements of a value, where they are known already.

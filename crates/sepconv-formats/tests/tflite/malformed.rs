@@ -118,7 +118,7 @@ fn buffers_behind_the_tables_must_lie_within_the_file() {
 #[test]
 fn operators_that_are_unknown_are_named() {
     use ErrorKind::Unsupported;
-    refused(with_node(|node| node.code = 48), Unsupported, &["operator is not supported", "node \"t2\" (TOPK_V2)"]);
+    refused(with_node(|node| node.code = 103), Unsupported, &["operator is not supported", "node \"t2\" (UNIQUE)"]);
     refused(with_node(|node| node.code = 208), Unsupported, &["operator is not supported", "(STABLEHLO_CBRT)"]);
     refused(
         with_node(|node| node.code = 32),

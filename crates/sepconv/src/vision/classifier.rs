@@ -232,7 +232,7 @@ impl Classifier {
             Data::F32(scores) => self.scores.extend_from_slice(scores),
             Data::U8(bytes) => self.scores.extend(bytes.iter().map(|&q| dequantized(q.into()))),
             Data::I8(bytes) => self.scores.extend(bytes.iter().map(|&q| dequantized(q.into()))),
-            Data::I64(_) => unreachable!("no integers are computed while a network runs"),
+            Data::I64(_) => unreachable!("scores are not integers"),
         }
         if !self.scores.iter().all(|score| score.is_finite()) {
             return Err(

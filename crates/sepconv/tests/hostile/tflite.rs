@@ -52,14 +52,14 @@ fn tensors() {
             "name of a megabyte",
             sum(|tensors, node| {
                 tensors[2].more = vec![(3, Bytes(vec![b'n'; 1 << 20]))];
-                node.code = 48;
+                node.code = 103;
             }),
         ),
         (
             "name for a terminal to obey",
             sum(|tensors, node| {
                 tensors[2].more = vec![(3, Bytes(b"\x1b[31m\x07\xff".to_vec()))];
-                node.code = 48;
+                node.code = 103;
             }),
         ),
         ("scales too many", scales(vec![1.0; 3], vec![], 0)),

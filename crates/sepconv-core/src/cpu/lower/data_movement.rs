@@ -7,7 +7,7 @@ use sepconv_kernels::{Isa, layout};
 
 use super::{Kernel, KernelChoice, Lowering, Task};
 use crate::op::{DataMovement, StridedCopy};
-use crate::{DType, Error, Result, Shape};
+use crate::{DType, Result, Shape};
 
 /// Elements that are copied as they are.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) fn select(op: &dyn DataMovement, lowering: &Lowering<'_, '_>) -> Resu
         DType::F32 => StridedCopies { copies, fill }.into(),
         DType::U8 => StridedCopies { copies, fill: fill.map(|fill| fill as u8) }.into(),
         DType::I8 => StridedCopies { copies, fill: fill.map(|fill| fill as i8 as u8) }.into(),
-        DType::I64 => return Err(Error::unsupported("integers are copied while the network runs")),
+        DType::I64 => StridedCopies { copies, fill: fill.map(|fill| fill as i64) }.into(),
     };
     let operands = inputs[..op.copied_operands(inputs.len())].to_vec();
     Ok(KernelChoice { kernel, operands, name: "copy".to_string(), reason })

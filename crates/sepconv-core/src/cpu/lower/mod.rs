@@ -11,6 +11,7 @@ mod conv_transpose;
 mod data_movement;
 mod depthwise;
 mod dequantize;
+mod loops;
 mod lut;
 mod matmul;
 mod pointwise;
@@ -42,7 +43,8 @@ pub(super) use rows::{RowTask, for_each_image};
 use super::chain::FusedChain;
 use super::plan::BufferRef;
 use super::weights::WeightLayout;
-use crate::{Error, Graph, Node, Op, Result, Shape, Tensor, Value, ValueId};
+use crate::op::OnIntegers;
+use crate::{DType, Error, Graph, Node, Op, Result, Shape, Tensor, Value, ValueId};
 
 /// Elementwise work is cut no finer than this many elements.
 const BLOCK: usize = 4096;
@@ -114,7 +116,9 @@ step_kernels! {
     Quantize(quantize::Quantize),
     Dequantize(dequantize::Dequantize),
     Lut(lut::Lut),
+    Loops(loops::Loops),
     StridedCopiesF32(data_movement::StridedCopies<f32>),
+    StridedCopiesI64(data_movement::StridedCopies<i64>),
     StridedCopiesU8(data_movement::StridedCopies<u8>),
     #[cfg(feature = "int8")]
     PointwiseInt8(pointwise::Pointwise<u8>),
@@ -216,6 +220,7 @@ impl<'g> Lowering<'_, 'g> {
     /// The kernel for the node.
     pub(super) fn select_kernel(&mut self) -> Result<KernelChoice> {
         let node = self.node;
+        let integers = self.input(0).dtype == DType::I64;
         match &node.op {
             Op::Conv2d(conv) => conv2d::select(conv, self),
             Op::ConvTranspose(conv) => conv_transpose::select(conv, self),
@@ -223,8 +228,11 @@ impl<'g> Lowering<'_, 'g> {
             Op::MatMul(_) => Ok(matmul::select(self)),
             Op::BatchNorm(_) => Err(not_constant("statistics of a batch normalization")),
             Op::Pool(op) => pool::select(op, self),
+            Op::Reduce(op) if integers => Ok(loops::select(OnIntegers::reduce(op)?, self)),
             Op::Reduce(reduce) => Ok(reduce::select(reduce, self)),
+            Op::Unary(function) if integers => Ok(loops::select(OnIntegers::unary(*function)?, self)),
             Op::Unary(function) => Ok(unary::select(*function, self)),
+            Op::Binary(op) if integers => Ok(loops::select(OnIntegers::binary(op)?, self)),
             Op::Binary(op) => Ok(binary::select(op, self)),
             Op::Softmax(op) => Ok(softmax::select(op, self)),
             Op::Resize(op) => resize::select(op, self),
@@ -233,9 +241,23 @@ impl<'g> Lowering<'_, 'g> {
             Op::Concat(op) => data_movement::select(op, self),
             Op::Slice(op) => data_movement::select(op, self),
             Op::Pad(op) => data_movement::select(op, self),
+            Op::Gather(op) if self.input(1).constant.is_none() => Ok(loops::select(op.clone(), self)),
             Op::Gather(op) => data_movement::select(op, self),
             Op::Broadcast(op) => data_movement::select(op, self),
+            Op::Pairwise(op) => Ok(loops::select(*op, self)),
+            Op::Select(op) => Ok(loops::select(*op, self)),
+            Op::Cast(op) => Ok(loops::select(*op, self)),
+            Op::TopK(op) => Ok(loops::select(*op, self)),
+            Op::ScatterNd(op) => Ok(loops::select(*op, self)),
+            Op::NonZero(op) => Ok(loops::select(*op, self)),
+            Op::NonMaxSuppression(op) => Ok(loops::select(*op, self)),
+            Op::GatherNd(op) => Ok(loops::select(*op, self)),
+            Op::GatherElements(op) => Ok(loops::select(*op, self)),
+            Op::Detections(op) => Ok(loops::select(*op, self)),
+            Op::CumSum(op) => Ok(loops::select(*op, self)),
+            Op::ArgExtreme(op) => Ok(loops::select(*op, self)),
             Op::Quantize(op) => Ok(quantize::select(op, self)),
+            Op::Dequantize(_) if integers => Err(not_constant("integers wider than 8 bits that have a scale")),
             Op::Dequantize(op) => Ok(dequantize::select(op, self)),
             Op::Lut(op) => Ok(lut::select(op, self)),
             Op::Recurrent(op) => recurrent::select(op, self),

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use super::{QuantizedValue, U8Params, quantized};
 use crate::op::{Dequantize, Gather, Pool, Quantize, Reshape, Resize, ResizeMode};
-use crate::{Node, Op, Result, Rewriter, Tensor, ValueId};
+use crate::{DType, Node, Op, Result, Rewriter, Tensor, ValueId};
 
 /// How many of a node's operands are moved; the indices of a gather are not.
 fn moved_operands(node: &Node) -> &[ValueId] {
@@ -36,6 +36,10 @@ pub(super) fn dequantize_after(rewriter: &mut Rewriter<'_>, node: &Node) -> Resu
         },
         _ => return Ok(None),
     };
+    // Indices stand for themselves.
+    if rewriter.builder.value(result).dtype == DType::I64 {
+        return Ok(Some(result));
+    }
     rewriter.builder.node(&node.name, Dequantize(params.quant_params()), &[result]).map(Some)
 }
 

@@ -1,6 +1,7 @@
 //! What is known when the network is loaded.
 
-use sepconv_core::op::{BinaryFunction, Broadcast, Dequantize, QuantParams, Quantize, UnaryFunction};
+use super::compare;
+use sepconv_core::op::{BinaryFunction, Broadcast, Cast, Dequantize, QuantParams, Quantize, UnaryFunction};
 use sepconv_core::{DType, Error, Result, Shape, Tensor, ValueId};
 
 use super::legacy;
@@ -8,6 +9,7 @@ use crate::dims::sizes;
 use crate::element::ElementType;
 use crate::onnx::node::Node;
 use crate::onnx::tensor::element;
+use crate::range;
 
 /// A tensor, in any of the attributes that may hold one.
 pub(super) fn constant(node: &mut Node<'_>) -> Result<ValueId> {
@@ -88,11 +90,47 @@ fn cast_to(node: &mut Node<'_>, to: ElementType) -> Result<ValueId> {
             let whole = truncated(node, x)?;
             bytes(node, whole, dtype)
         }
-        _ => {
-            node.known(0, "operand of a cast from or to integers")?;
-            node.converted(x, to)
-        }
+        _ if node.constant_of(x).is_some() => node.converted(x, to),
+        _ if to == ElementType::Bool => compare::truth(node, x),
+        (_, dtype) => node.emit(Cast { to: dtype }, &[x]),
     }
+}
+
+/// Numbers from a start to a limit, as far apart as the third says.
+pub(super) fn range(node: &mut Node<'_>) -> Result<ValueId> {
+    let known = |i: usize, what: &str| node.known(i, what)?.ok_or_else(|| crate::lacks_input(what));
+    let parameters = [known(0, "start")?, known(1, "limit")?, known(2, "delta")?];
+    let ints = parameters.iter().map(|tensor| tensor.as_i64()?.first().copied());
+    let floats = parameters.iter().map(|tensor| tensor.as_f32()?.first().copied());
+    if let Some(&[start, limit, delta]) = ints.collect::<Option<Vec<i64>>>().as_deref() {
+        let list = range::integers(start, limit, delta)?;
+        node.check_memory(list.len() * size_of::<i64>())?;
+        let list: Vec<i64> = list.collect();
+        return node.constant(Tensor::i64([list.len()], list)?);
+    }
+    if let Some(&[start, limit, delta]) = floats.collect::<Option<Vec<f32>>>().as_deref() {
+        let list = range::floats(start, limit, delta)?;
+        node.check_memory(list.len() * size_of::<f32>())?;
+        let list: Vec<f32> = list.collect();
+        return node.constant(Tensor::f32([list.len()], list)?);
+    }
+    Err(Error::malformed("range has operands of several types").expected("f32 or i64", parameters[0].dtype()))
+}
+
+/// The indices of elements that are not zero, an axis a row.
+pub(super) fn non_zero(node: &mut Node<'_>) -> Result<ValueId> {
+    let x = node.known(0, "operand of NonZero")?.ok_or_else(|| crate::lacks_input("input 0"))?;
+    let (shape, strides) = (x.shape(), x.shape().strides());
+    let truth = ElementType::Bool.convert(&x)?;
+    let places = truth.as_i64().unwrap_or_default().iter().enumerate().filter(|&(_, &x)| x != 0).map(|(i, _)| i);
+    let places: Vec<usize> = places.collect();
+    node.check_memory(places.len().saturating_mul(shape.len()) * size_of::<i64>())?;
+    let index = |axis: usize, place: usize| (place / strides[axis] % shape[axis]) as i64;
+    let mut list = vec![];
+    for axis in 0..shape.len() {
+        list.extend(places.iter().map(|&place| index(axis, place)));
+    }
+    node.constant(Tensor::i64([shape.len(), places.len()], list)?)
 }
 
 /// Bytes as the numbers that they are.

@@ -110,12 +110,14 @@ pub(super) fn split(node: &mut Node<'_>) -> Result<ValueId> {
     Ok(first)
 }
 
-/// Indices must be known, and are made to count from the start.
+/// Indices that are known are made to count from the start.
 pub(super) fn gather(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     let shape = node.shape(x);
     let axis = dims::axis(node.attributes.int_or("axis", 0)?, shape.len())?;
-    let indices = node.known(1, "indices")?.ok_or_else(|| lacks_input("indices"))?;
+    let Some(indices) = node.constant_of(node.input(1)?).cloned() else {
+        return node.emit(Gather { axis }, &[x, node.input(1)?]);
+    };
     let list = indices.as_i64().ok_or_else(|| Error::malformed("indices are not integers"))?;
     let normal = list.iter().map(|&index| {
         let place = dims::axis(index, shape[axis]).map_err(|_| {

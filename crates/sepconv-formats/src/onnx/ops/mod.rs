@@ -1,6 +1,7 @@
 //! The operators: one function each, and the table that names them.
 
 mod antialias;
+mod compare;
 mod constant;
 mod conv;
 mod einsum;
@@ -12,6 +13,7 @@ mod legacy;
 mod matrix;
 mod normalization;
 mod pad;
+mod pick;
 mod pool;
 mod qlinear;
 mod quantize;
@@ -20,7 +22,7 @@ mod reduce;
 mod resize;
 mod window;
 
-use sepconv_core::op::{BinaryFunction, UnaryFunction};
+use sepconv_core::op::{BinaryFunction, Pairwise, UnaryFunction};
 use sepconv_core::{Result, ValueId};
 use sepconv_kernels::Activation;
 use sepconv_kernels::reduce::Reduction;
@@ -37,6 +39,9 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Abs", |node| elementwise::unary(node, UnaryFunction::Abs)),
     ("Add", |node| elementwise::binary(node, BinaryFunction::Add)),
     ("Affine", legacy::affine),
+    ("And", |node| compare::logical(node, BinaryFunction::Min)),
+    ("ArgMax", |node| pick::arg(node, true)),
+    ("ArgMin", |node| pick::arg(node, false)),
     ("AveragePool", pool::average_pool),
     ("BatchNormalization", normalization::batch),
     ("Cast", constant::cast),
@@ -52,6 +57,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("ConvTranspose", conv::conv_transpose),
     ("Cos", |node| elementwise::unary(node, UnaryFunction::Cos)),
     ("Crop", legacy::crop),
+    ("CumSum", pick::cum_sum),
     ("DepthToSpace", layout::depth_to_space),
     ("DequantizeLinear", quantize::dequantize_linear),
     ("Div", |node| elementwise::binary(node, BinaryFunction::Div)),
@@ -59,6 +65,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
     ("Einsum", einsum::einsum),
     ("Elu", elementwise::elu),
+    ("Equal", |node| compare::compare(node, Pairwise::Equal)),
     ("Erf", |node| elementwise::unary(node, UnaryFunction::Erf)),
     ("Exp", |node| elementwise::unary(node, UnaryFunction::Exp)),
     ("Expand", layout::expand),
@@ -66,20 +73,28 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Floor", |node| elementwise::unary(node, UnaryFunction::Floor)),
     ("GRU", recurrent::gru),
     ("Gather", index::gather),
+    ("GatherElements", pick::gather_elements),
+    ("GatherND", pick::gather_nd),
     ("Gelu", elementwise::gelu),
     ("Gemm", matrix::gemm),
     ("GlobalAveragePool", |node| pool::global(node, Reduction::Mean)),
     ("GlobalMaxPool", |node| pool::global(node, Reduction::Max)),
+    ("Greater", |node| compare::swapped(node, Pairwise::Less)),
+    ("GreaterOrEqual", |node| compare::swapped(node, Pairwise::LessOrEqual)),
     ("GroupNormalization", normalization::group),
     ("HardSigmoid", elementwise::hard_sigmoid),
     ("HardSwish", |node| elementwise::activation(node, Activation::HardSwish)),
     ("Identity", |node| node.input(0)),
+    ("If", compare::branch),
     ("ImageScaler", legacy::image_scaler),
     ("InstanceNormalization", normalization::instance),
+    ("IsNaN", compare::is_nan),
     ("LRN", normalization::local_response),
     ("LSTM", recurrent::lstm),
     ("LayerNormalization", normalization::layer),
     ("LeakyRelu", elementwise::leaky_relu),
+    ("Less", |node| compare::compare(node, Pairwise::Less)),
+    ("LessOrEqual", |node| compare::compare(node, Pairwise::LessOrEqual)),
     ("Log", |node| elementwise::unary(node, UnaryFunction::Log)),
     ("LogSoftmax", |node| reduce::softmax(node, true)),
     ("LpNormalization", normalization::lp),
@@ -91,8 +106,14 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("MeanVarianceNormalization", normalization::mean_variance),
     ("Min", |node| elementwise::variadic(node, BinaryFunction::Min)),
     ("Mish", |node| elementwise::unary(node, UnaryFunction::Mish)),
+    ("Mod", compare::modulo),
     ("Mul", |node| elementwise::binary(node, BinaryFunction::Mul)),
     ("Neg", |node| elementwise::unary(node, UnaryFunction::Neg)),
+    ("NonMaxSuppression", pick::non_max_suppression),
+    ("NonZero", pick::non_zero),
+    ("Not", compare::not),
+    ("OneHot", compare::one_hot),
+    ("Or", |node| compare::logical(node, BinaryFunction::Max)),
     ("PRelu", elementwise::prelu),
     ("Pad", pad::pad),
     ("Pow", elementwise::pow),
@@ -100,6 +121,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("QLinearMatMul", qlinear::matmul),
     ("QuantizeLinear", quantize::quantize_linear),
     ("RMSNormalization", normalization::rms),
+    ("Range", constant::range),
     ("Reciprocal", |node| elementwise::unary(node, UnaryFunction::Reciprocal)),
     ("ReduceL1", |node| reduce::reduce(node, Reduction::L1)),
     ("ReduceL2", |node| reduce::reduce(node, Reduction::L2)),
@@ -115,6 +137,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Reshape", layout::reshape),
     ("Resize", resize::resize),
     ("Round", |node| elementwise::unary(node, UnaryFunction::Round)),
+    ("ScatterND", pick::scatter_nd),
     ("Selu", elementwise::selu),
     ("Shape", constant::shape),
     ("Sigmoid", |node| elementwise::activation(node, Activation::Sigmoid)),
@@ -135,9 +158,12 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("Tanh", |node| elementwise::activation(node, Activation::Tanh)),
     ("ThresholdedRelu", elementwise::thresholded_relu),
     ("Tile", layout::tile),
+    ("TopK", pick::top_k),
     ("Transpose", layout::transpose),
     ("Unsqueeze", layout::unsqueeze),
     ("Upsample", resize::upsample),
+    ("Where", compare::select),
+    ("Xor", |node| compare::compare(node, Pairwise::NotEqual)),
 ];
 
 /// What onnxruntime adds to them: its quantizer, and its optimizer where it saves networks, in alphabetical order.

@@ -51,6 +51,7 @@ pub fn write(graph: &Graph, metadata: &Metadata) -> Result<Vec<u8>> {
         producer_version: env!("CARGO_PKG_VERSION").into(),
         doc_string: metadata.description.clone(),
         metadata_props: metadata.entries()?,
+        functions: vec![],
         graph: Some(proto),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version }],
     };

@@ -80,7 +80,7 @@ impl<'g> Writer<'g> {
             return Ok(tensor);
         }
         let free = is_new && !is_input(&port.name);
-        let computed = self.proto.node.iter().any(|node| node.output[0] == tensor);
+        let computed = self.proto.node.iter().any(|node| node.output.contains(&tensor));
         let tensor = match computed && !self.renamed.contains_key(&tensor) {
             true => tensor,
             false => self.emit("Identity", &[&tensor], vec![]),
@@ -156,6 +156,16 @@ impl<'g> Writer<'g> {
         let name = if what.is_empty() { String::new() } else { self.unique(&format!("{}_{what}", self.title)) };
         self.proto.node.last_mut().expect("a node was written").output.push(name.clone());
         name
+    }
+
+    /// As [`emit`](Self::emit), for the second output of an operator.
+    pub(super) fn emit_second(&mut self, operator: &str, inputs: &[&str], attribute: Vec<AttributeProto>) -> String {
+        let first = self.emit(operator, inputs, attribute);
+        let second = self.unique(&format!("{first}_second"));
+        if let Some(node) = self.proto.node.last_mut() {
+            node.output.push(second.clone());
+        }
+        second
     }
 
     /// A small constant of the node being written.

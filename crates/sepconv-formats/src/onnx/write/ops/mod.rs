@@ -1,6 +1,7 @@
 //! The operators: how each is said in ONNX.
 
 mod elementwise;
+mod index;
 mod layout;
 mod matrix;
 mod recurrent;
@@ -13,6 +14,7 @@ use sepconv_core::op::{
 };
 use sepconv_core::{Error, Node, Op, Result};
 
+use super::attribute::int;
 use super::writer::{Held, Writer};
 
 /// Writes what a node means and says which tensor holds its result, in which order.
@@ -39,6 +41,19 @@ pub(super) fn write(writer: &mut Writer<'_>, node: &Node) -> Result<Held> {
         Op::Gather(Gather { axis }) => layout::gather(writer, node, *axis),
         Op::Broadcast(Broadcast { shape }) => layout::broadcast(writer, node, shape),
         Op::Recurrent(layer) => recurrent::recurrent(writer, node, layer),
+        Op::Pairwise(function) => index::pairwise(writer, node, *function),
+        Op::Select(_) => index::select(writer, node),
+        Op::Cast(cast) => index::cast(writer, node, *cast),
+        Op::ArgExtreme(op) => index::arg(writer, node, *op),
+        Op::TopK(op) => index::top_k(writer, node, *op),
+        Op::CumSum(op) => index::cum_sum(writer, node, *op),
+        Op::GatherElements(op) => index::in_file_order(writer, node, "GatherElements", vec![int("axis", op.axis)]),
+        Op::GatherNd(op) => index::in_file_order(writer, node, "GatherND", vec![int("batch_dims", op.batch_dims)]),
+        Op::ScatterNd(op) => index::scatter_nd(writer, node, *op),
+        Op::NonZero(_) => index::in_file_order(writer, node, "NonZero", vec![]),
+        Op::NonMaxSuppression(op) => index::non_max_suppression(writer, node, *op),
+        Op::Detections(_) => Err(Error::unsupported("detection post-processing has no ONNX form")
+            .help("export the network up to the boxes and scores")),
         Op::Lut(_) | Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_) => {
             Err(Error::unsupported("operator on bytes has no ONNX form")
                 .expected("floats between dequantizations and quantizations", node.op.name())
