@@ -49,5 +49,5 @@ pub use geometry::{ConvGeometry, ConvOperands};
 pub use quantized_params::{QuantizedConvParams, QuantizedWeights, ZeroPoints};
 pub use requantize::{AddResidual, RequantOperand, Requantize};
 pub use rows::Rows;
-pub use simd::Isa;
+pub use simd::{AbsentIsa, Isa};
 pub use window::Window;

@@ -55,21 +55,22 @@ impl CompiledModel {
     /// Simplifies a network, chooses its kernels and packs its weights.
     ///
     /// # Errors
-    /// If the machine lacks the instruction set that `options` name, or the network exceeds a limit.
+    /// If `options` name an unknown instruction set, the network exceeds a limit, or a layer cannot run
+    /// with the kernel that `options` name for it.
     pub fn from_graph(graph: Graph, options: &Options) -> Result<Self> {
-        let isa = options.resolve_isa()?;
+        let isa = options.planned_isa()?;
         let threads = Options::checked_threads(options.threads)?;
         let infos = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
         let (inputs, outputs) = (infos(graph.inputs())?, infos(graph.outputs())?);
         let parameters = graph.parameters();
-        let plan = Plan::new(&optimize(graph)?, isa, threads, &options.limits)?;
+        let plan = Plan::with_kernels(&optimize(graph)?, isa, threads, &options.limits, &options.kernels)?;
         Ok(Self(Arc::new(Compiled { plan: Arc::new(plan), inputs, outputs, parameters })))
     }
 
     /// The memory and threads that one worker runs the network with. The weights are not copied.
     ///
     /// # Errors
-    /// If the memory is not there or threads cannot be started.
+    /// If the memory is not there, threads cannot be started, or the network was compiled for another machine.
     pub fn session(&self) -> Result<Session> {
         Session::new(self.clone(), Threads::new(self.plan().threads())?)
     }

@@ -45,11 +45,11 @@ pub mod vision;
 pub mod zoo;
 
 pub use sepconv_core::{
-    Builder, DType, Data, Error, ErrorKind, Graph, Layer, Limits, Node, Op, Plan, Port, Shape, Tensor, TensorView,
-    TensorViewMut, Value, ValueId, analysis, op, printable,
+    Builder, DType, Data, Error, ErrorKind, Graph, KernelChoices, Layer, Limits, Node, Op, Plan, Port, Shape, Tensor,
+    TensorView, TensorViewMut, Value, ValueId, analysis, op, printable,
 };
 pub use sepconv_formats::{ElementType, OperatorCount, TensorSpec, file, npy, onnx, safetensors};
-pub use sepconv_kernels::{Activation, Isa};
+pub use sepconv_kernels::{AbsentIsa, Activation, Isa};
 
 pub use compiled::{CompiledModel, TensorInfo};
 #[cfg(feature = "decode")]

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::thread::available_parallelism;
 
-use sepconv_core::{Error, Limits, Result};
+use sepconv_core::{Error, KernelChoices, Limits, Result};
 use sepconv_formats::ImportOptions;
 use sepconv_kernels::Isa;
 
@@ -23,6 +24,7 @@ pub struct Options {
     pub(crate) limits: Limits,
     shapes: BTreeMap<String, Vec<usize>>,
     pub(crate) batch: usize,
+    pub(crate) kernels: KernelChoices,
 }
 
 impl Default for Options {
@@ -30,7 +32,14 @@ impl Default for Options {
     /// further), its widest instruction set, and the [default limits](Limits::default).
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, |cores| cores.get());
-        Self { threads: cores.min(4), isa: None, limits: Limits::default(), shapes: BTreeMap::new(), batch: 1 }
+        Self {
+            threads: cores.min(4),
+            isa: None,
+            limits: Limits::default(),
+            shapes: BTreeMap::new(),
+            batch: 1,
+            kernels: KernelChoices::default(),
+        }
     }
 }
 
@@ -46,7 +55,8 @@ impl Options {
     }
 
     /// The instruction set by name (`scalar`, `avx2`, `neon`, …). Without it the variable `SEPCONV_ISA` decides, and
-    /// without that the machine.
+    /// without that the machine. A network can also be compiled for one that this machine lacks, to read its plan; it
+    /// has no [session](crate::CompiledModel::session) then.
     pub fn isa(mut self, name: impl Into<String>) -> Self {
         self.isa = Some(name.into());
         self
@@ -71,6 +81,23 @@ impl Options {
         self
     }
 
+    /// The kernels of some or all layers, in place of those that the planner would choose: what
+    /// [`Plan::kernel_choices`](crate::Plan::kernel_choices) of an earlier plan gave, or what a tuner found.
+    ///
+    /// ```
+    /// use sepconv::{KernelChoices, Model, Options};
+    ///
+    /// let (model, options) = (Model::named("mobilenet_v1@32x0.25")?, Options::default());
+    /// let stored = model.compile(&options)?.plan().kernel_choices().to_string();
+    /// let compiled = model.compile(&options.kernels(stored.parse()?))?;
+    /// assert_eq!(compiled.plan().kernel_choices().to_string(), stored);
+    /// # Ok::<(), sepconv::Error>(())
+    /// ```
+    pub fn kernels(mut self, kernels: KernelChoices) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
     /// The shape that the input called `name` is given.
     pub fn shape_of(&self, name: &str) -> Option<&[usize]> {
         self.shapes.get(name).map(Vec::as_slice)
@@ -90,20 +117,29 @@ impl Options {
         ImportOptions { shapes: self.shapes.clone(), limits: self.limits, ..ImportOptions::default() }
     }
 
-    /// The instruction set to compile for.
+    /// The instruction set to run with.
     pub(crate) fn resolve_isa(&self) -> Result<Isa> {
+        self.find_isa(Isa::named)
+    }
+
+    /// The instruction set to plan for, which may be that of another machine.
+    pub(crate) fn planned_isa(&self) -> Result<Isa> {
+        self.find_isa(|name| Isa::named(name).or_else(|| Isa::absent(name)))
+    }
+
+    fn find_isa(&self, find: fn(&str) -> Option<Isa>) -> Result<Isa> {
         match &self.isa {
-            Some(name) => named_isa(name, "Options::isa"),
-            None => match env::var_os(ISA_VARIABLE) {
-                Some(name) if !name.is_empty() => named_isa(&name.to_string_lossy(), ISA_VARIABLE),
-                _ => Ok(Isa::best()),
+            Some(name) => found_isa(find(name), name, "Options::isa"),
+            None => match env::var_os(ISA_VARIABLE).as_deref().map(OsStr::to_string_lossy) {
+                Some(name) if !name.is_empty() => found_isa(find(&name), &name, ISA_VARIABLE),
+                Some(_) | None => Ok(Isa::best()),
             },
         }
     }
 }
 
-fn named_isa(name: &str, origin: &str) -> Result<Isa> {
-    Isa::named(name).ok_or_else(|| {
+fn found_isa(found: Option<Isa>, name: &str, origin: &str) -> Result<Isa> {
+    found.ok_or_else(|| {
         let available: Vec<_> = Isa::available().map(Isa::name).collect();
         Error::argument("this machine lacks the instruction set asked for")
             .at(origin)

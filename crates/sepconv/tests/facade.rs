@@ -180,3 +180,31 @@ fn options_that_cannot_be_are_refused() {
     assert!(model().compile(&Options::default().shape("image", [1, 3, 7])).is_err());
     assert!(model().compile(&Options::default().shape("nothing", [1])).is_err());
 }
+
+#[test]
+fn a_plan_for_another_machine_is_read_and_not_run() {
+    let names: Vec<_> = sepconv::Isa::available().map(sepconv::Isa::name).collect();
+    for name in ["avx2vnni", "avx512", "neondot"].into_iter().filter(|name| !names.contains(name)) {
+        let compiled = match model().compile(&Options::default().isa(name)) {
+            Ok(compiled) => compiled,
+            // Another architecture.
+            Err(error) => {
+                assert_eq!((error.kind(), error.place()), (ErrorKind::Argument, Some("Options::isa")), "{error}");
+                continue;
+            }
+        };
+        assert_eq!(compiled.plan().isa().name(), name);
+        assert_eq!(compiled.session().unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn a_kernel_is_chosen_for_a_layer() {
+    let compiled = model().compile(&Options::default()).unwrap();
+    let (choices, layer) = (compiled.plan().kernel_choices(), &compiled.plan().layers()[0]);
+    assert_eq!(choices.get(&layer.name), Some(layer.kernel.as_str()));
+    let mut wrong = choices.clone();
+    wrong.insert(&layer.name, "softmax");
+    let error = model().compile(&Options::default().kernels(wrong)).unwrap_err();
+    assert_eq!((error.kind(), error.node()), (ErrorKind::Argument, Some(layer.name.as_str())), "{error}");
+}

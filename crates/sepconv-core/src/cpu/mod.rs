@@ -4,6 +4,7 @@
 mod aligned;
 mod arena;
 mod chain;
+mod kernel_choices;
 mod lower;
 mod plan;
 mod planner;
@@ -11,5 +12,6 @@ mod schedule;
 mod session;
 mod weights;
 
+pub use kernel_choices::KernelChoices;
 pub use plan::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Step};
 pub use session::{Session, Stage};

@@ -8,6 +8,7 @@ use sepconv_kernels::Isa;
 
 use super::aligned::{self, Aligned};
 use super::arena::Arena;
+use super::kernel_choices::KernelChoices;
 use super::lower::StepKernel;
 use super::planner::{Planner, StepBuffers};
 use super::schedule::{is_global_mean, schedule, unfused};
@@ -43,7 +44,7 @@ pub struct Layer {
     pub name: String,
     /// The operator with its parameters in short.
     pub op: String,
-    /// The kernel that runs.
+    /// The kernel that runs, with its parameters. [`Plan::kernel_choices`] stores it.
     pub kernel: String,
     /// The reason for this kernel, in numbers.
     pub reason: String,
@@ -61,6 +62,8 @@ pub struct Layer {
     pub output_dtype: DType,
     /// Weights and biases.
     pub parameters: usize,
+    /// The range of [`Plan::weights`] that holds them as the kernel reads them, up to the next cache line.
+    pub weights: Range<usize>,
     /// Multiply-accumulates.
     pub macs: u64,
     /// Bytes of activations read from memory and written to it; what passes between layers of one step is not counted.
@@ -137,13 +140,29 @@ impl Plan {
     /// When weights, activations and outputs would pass `limits.max_memory`, or a node needs what only constants may be
     /// (weights, integers).
     pub fn new(graph: &Graph, isa: Isa, threads: usize, limits: &Limits) -> Result<Self> {
+        Self::with_kernels(graph, isa, threads, limits, &KernelChoices::default())
+    }
+
+    /// As [`new`](Self::new), with the kernels that `choices` name for some or all layers: those of
+    /// [`kernel_choices`](Self::kernel_choices), or what a tuner found. Results differ at most by rounding.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new), and when a layer cannot run with the kernel that is chosen for it, or is none of the
+    /// network's.
+    pub fn with_kernels(
+        graph: &Graph,
+        isa: Isa,
+        threads: usize,
+        limits: &Limits,
+        choices: &KernelChoices,
+    ) -> Result<Self> {
         let threads = threads.max(1);
         let blocks = blocks(graph);
         let open = open_axes(graph)?;
         let schedule = schedule(graph, threads);
         let arena = Arena::new(graph, &schedule);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::new());
-        let mut planner = Planner { graph, isa, threads, arena: &arena, weights: WeightLayout::default() };
+        let mut planner = Planner { graph, isa, threads, choices, arena: &arena, weights: WeightLayout::default() };
         for (number, scheduled) in schedule.iter().enumerate() {
             let last = scheduled.group.last();
             let node = &graph.nodes[last];
@@ -162,6 +181,7 @@ impl Plan {
             layers.append(&mut described);
         }
         let weights = planner.weights;
+        choices.check_layers(&layers)?;
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
         // A session keeps a copy of each output and state, and the plan one more of those that are constants.
         let outputs = graph.outputs.iter().map(|port| graph.value(port.value));
@@ -188,6 +208,11 @@ impl Plan {
     /// The steps, in the order in which they run.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// The kernels of the layers, to be stored and given to [`with_kernels`](Self::with_kernels).
+    pub fn kernel_choices(&self) -> KernelChoices {
+        KernelChoices::of(&self.layers)
     }
 
     /// The number of steps.
@@ -284,14 +309,19 @@ impl Step {
         self.threads
     }
 
+    /// Elements of its result in a work item: any range of items can be computed by itself. The last may be shorter.
+    pub fn work_item_len(&self) -> usize {
+        self.item_len
+    }
+
     /// Where the means of rows go; an empty range after the result's buffer if no step reads them.
     pub(super) fn means(&self) -> Range<usize> {
         let end = self.out.end.next_multiple_of(aligned::LINE);
         self.means.clone().unwrap_or(end..end)
     }
 
-    /// Bytes of scratch that its threads need together.
-    pub(super) fn scratch_bytes(&self) -> usize {
+    /// Bytes of scratch that its threads need together, behind the activations in a session's arena.
+    pub fn scratch_bytes(&self) -> usize {
         self.threads.saturating_mul(self.kernel.kernel().scratch_bytes().next_multiple_of(aligned::LINE))
     }
 }

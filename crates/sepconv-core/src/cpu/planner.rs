@@ -9,18 +9,20 @@ use sepconv_kernels::Isa;
 
 use super::arena::Arena;
 use super::chain::FusedChain;
+use super::kernel_choices::KernelChoices;
 use super::lower::{ConvElement, KernelChoice, Lowering, StepKernel, select_gated};
 use super::plan::{BufferRef, Layer, Step};
 use super::schedule::{ConvNode, Gated, Group};
 use super::weights::WeightLayout;
 use crate::op::LayerName;
-use crate::{Graph, Op, Result, ValueId};
+use crate::{Error, Graph, Op, Result, ValueId};
 
 /// Turns groups of nodes into steps.
 pub(super) struct Planner<'a, 'g> {
     pub(super) graph: &'g Graph,
     pub(super) isa: Isa,
     pub(super) threads: usize,
+    pub(super) choices: &'a KernelChoices,
     pub(super) arena: &'a Arena,
     pub(super) weights: WeightLayout<'g>,
 }
@@ -69,8 +71,8 @@ impl<'g> Planner<'_, 'g> {
     }
 
     fn single(&mut self, node: usize, buffers: &StepBuffers) -> Result<Fused> {
-        let choice = self.lower(node, buffers, |lowering| lowering.select_kernel())?;
-        let layers = vec![self.layer(node, &choice)];
+        let (choice, weights) = self.lower(node, buffers, |lowering| lowering.select_kernel())?;
+        let layers = vec![self.layer(node, &choice, weights)];
         let KernelChoice { kernel, operands, name, .. } = choice;
         Ok(Fused { kernel, name, layers, operands })
     }
@@ -81,8 +83,8 @@ impl<'g> Planner<'_, 'g> {
     {
         let (mut kernels, mut layers, mut operands) = (Vec::new(), Vec::new(), Vec::new());
         for ConvNode { index, conv, .. } in convs {
-            let choice = self.lower(*index, buffers, |lowering| T::select_layer(conv, lowering))?;
-            layers.push(self.layer(*index, &choice));
+            let (choice, weights) = self.lower(*index, buffers, |lowering| T::select_layer(conv, lowering))?;
+            layers.push(self.layer(*index, &choice, weights));
             operands.extend(choice.operands);
             kernels.push(choice.kernel);
         }
@@ -93,33 +95,44 @@ impl<'g> Planner<'_, 'g> {
 
     fn gated(&mut self, gated: &Gated<'g>, buffers: &StepBuffers) -> Result<Fused> {
         let Gated { product, gate, projection, conv } = *gated;
-        let scale = self.lower(product, buffers, |lowering| Ok(lowering.choice((), "gate", GATED)))?;
-        let project = self.lower(projection, buffers, |lowering| select_gated(conv, gate, lowering))?;
-        let layers = vec![self.layer(product, &scale), self.layer(projection, &project)];
+        let (scale, none) = self.lower(product, buffers, |lowering| Ok(lowering.choice((), "gate", GATED)))?;
+        let (project, weights) = self.lower(projection, buffers, |lowering| select_gated(conv, gate, lowering))?;
+        let layers = vec![self.layer(product, &scale, none), self.layer(projection, &project, weights)];
         let operands = [scale.operands, project.operands].concat();
         Ok(Fused { kernel: project.kernel.into(), name: format!("gated {}", project.name), layers, operands })
     }
 
-    /// The kernel that `select` gives for a node.
+    /// The kernel that `select` gives for a node, and where among the plan's its packed weights are.
     fn lower<K>(
         &mut self,
         node: usize,
         buffers: &StepBuffers,
         select: impl FnOnce(&mut Lowering<'_, 'g>) -> Result<KernelChoice<K>>,
-    ) -> Result<KernelChoice<K>> {
+    ) -> Result<(KernelChoice<K>, Range<usize>)> {
         let (graph, node) = (self.graph, &self.graph.nodes[node]);
+        let (chosen, start) = (self.choices.get(&node.name), self.weights.len());
         let mut lowering = Lowering {
             graph,
             node,
+            chosen,
             isa: self.isa,
             in_place: self.arena.range(node.inputs[0]).as_ref() == Some(&buffers.out),
             has_row_means: buffers.row_means.is_some(),
             weights: &mut self.weights,
         };
-        select(&mut lowering).map_err(|error| error.at_node(&node.name, node.op.name()))
+        let choice = select(&mut lowering).and_then(|choice| match chosen {
+            Some(chosen) if chosen != choice.name => {
+                Err(Error::argument("layer cannot run with the kernel chosen for it")
+                    .expected(format_args!("a kernel such as {:?}", choice.name), format_args!("{chosen:?}"))
+                    .help("kernels and their parameters depend on the layer and on the instruction set"))
+            }
+            Some(_) | None => Ok(choice),
+        });
+        let choice = choice.map_err(|error| error.at_node(&node.name, node.op.name()))?;
+        Ok((choice, start..self.weights.len()))
     }
 
-    fn layer<K>(&self, node: usize, choice: &KernelChoice<K>) -> Layer {
+    fn layer<K>(&self, node: usize, choice: &KernelChoice<K>, packed: Range<usize>) -> Layer {
         let (graph, node) = (self.graph, &self.graph.nodes[node]);
         let output = graph.value(node.output);
         let values: Vec<_> = node.inputs.iter().map(|&id| graph.value(id)).collect();
@@ -139,6 +152,7 @@ impl<'g> Planner<'_, 'g> {
             output: output.shape.clone(),
             output_dtype: output.dtype,
             parameters: weights.map(|&id| graph.value(id).shape.elements()).sum(),
+            weights: packed,
             macs: node.op.macs(&values, &output.shape),
             bytes: moved.map(|&id| graph.value(id).bytes()).sum(),
             threads: 1,

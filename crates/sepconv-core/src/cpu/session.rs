@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
+use sepconv_kernels::Isa;
 
 use super::aligned::Aligned;
 use super::lower::{Operands, Task};
@@ -38,9 +39,15 @@ impl Session {
     /// Allocates an arena and outputs for `plan`.
     ///
     /// # Errors
-    /// If the memory is not there.
+    /// If the memory is not there, or the plan is for another machine.
     pub fn new(plan: impl Into<Arc<Plan>>) -> Result<Self> {
         let plan = plan.into();
+        if !plan.isa.is_available() {
+            let available: Vec<_> = Isa::available().map(Isa::name).collect();
+            return Err(Error::unsupported("plan is for the instruction set of another machine")
+                .expected(format_args!("one of {}", available.join(", ")), plan.isa)
+                .help("run it there, or plan for this machine"));
+        }
         probe_memory(plan.session_bytes().saturating_add(Aligned::MARGIN))?;
         let arena = Aligned::zeros(plan.arena + plan.scratch);
         let output = |output: &OutputBinding| match &output.source {

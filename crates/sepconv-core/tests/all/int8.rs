@@ -52,6 +52,11 @@ fn check(graph: Graph, inputs: &[Tensor]) {
         for isa in Isa::available() {
             for threads in [1, 2, 3] {
                 let plan = Plan::new(&graph, isa, threads, &Limits::default()).unwrap();
+                let absent = Isa::absent(isa.name()).unwrap();
+                let elsewhere = Plan::new(&graph, absent, threads, &Limits::default()).unwrap();
+                if elsewhere.kernel_choices() == plan.kernel_choices() {
+                    assert!(elsewhere.weights() == plan.weights(), "{isa}, packed elsewhere:\n{graph}");
+                }
                 let mut session = Session::new(plan).unwrap();
                 session.run(&inputs, &Backwards(threads)).unwrap();
                 // A second run must not see what the first left behind.

@@ -5,6 +5,7 @@ mod common;
 mod computed_weights;
 mod indices;
 mod int8;
+mod kernel_choices;
 mod limits;
 mod lower_qdq;
 mod passes;

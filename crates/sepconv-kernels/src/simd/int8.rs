@@ -86,8 +86,7 @@ pub trait Int8: Simd {
     /// four lanes take turns over the vectors, as instructions that work within 128 bits leave them.
     #[inline(always)]
     fn channel(i: usize) -> usize {
-        let (vector, lane) = (i / Self::LANES, i % Self::LANES);
-        lane / 4 * 16 + vector * 4 + lane % 4
+        channel(Self::LANES, i)
     }
     /// Four vectors as bytes `clamp(x + zero_point, low, high)`: that of lane `i` of all together is byte
     /// [`channel(i)`](Self::channel).
@@ -117,4 +116,11 @@ pub trait Int8: Simd {
             part::write(u64::from_le_bytes(*from), to);
         }
     }
+}
+
+/// The channel of lane `i` of four vectors of so many lanes together: see [`Int8::channel`].
+#[inline(always)]
+pub(crate) fn channel(lanes: usize, i: usize) -> usize {
+    let (vector, lane) = (i / lanes, i % lanes);
+    lane / 4 * 16 + vector * 4 + lane % 4
 }

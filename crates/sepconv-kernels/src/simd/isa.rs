@@ -7,10 +7,22 @@ use super::*;
 /// kernels are compiled once for them. Every machine of the architecture has the first.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, f32 by $plain:ty;)*) => {
-        /// An instruction set that this machine has: the token that a plan holds and hands to every kernel.
+        /// An instruction set: the token that a plan holds and hands to every kernel. For one of another machine
+        /// weights are packed and plans made, but there is no token, and no kernel runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Isa {
             $($(#[$doc])* $isa($token),)*
+            /// One of [another machine](Self::absent).
+            Absent(AbsentIsa),
+        }
+
+        /// An instruction set of this architecture, known by name only.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct AbsentIsa(Name);
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Name {
+            $($isa,)*
         }
 
         /// A kernel that [`Isa::run`] can run: one for every f32 width.
@@ -32,72 +44,82 @@ macro_rules! instruction_sets {
             pub fn available_f32() -> impl DoubleEndedIterator<Item = Self> {
                 Self::available().filter(|isa| match isa {
                     $(Self::$isa(_) => core::any::TypeId::of::<$token>() == core::any::TypeId::of::<$plain>(),)*
+                    Self::Absent(_) => false,
                 })
+            }
+
+            /// The instruction set that [`name`](Self::name) gives as one of another machine of this architecture: a
+            /// plan for it does not depend on this machine, and is not run here.
+            pub fn absent(name: &str) -> Option<Self> {
+                let mut all = [$(Self::Absent(AbsentIsa(Name::$isa))),*].into_iter();
+                all.find(|isa| isa.name() == name)
             }
 
             /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`,
             /// `neoni8mm` or `wasm128`.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$isa(_) => $name,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => $name,)*
                 }
             }
 
             /// f32 values in a vector, which are also the numbers of 32 bits and the quads of bytes.
             pub fn lanes(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::LANES,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::LANES,)*
                 }
             }
 
             /// Vectors that fit in registers.
             pub fn registers(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::REGISTERS,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::REGISTERS,)*
                 }
             }
 
             /// Vectors of inputs that each row of a tile of f32 keeps in registers.
             pub(crate) fn row_registers(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::ROW_REGISTERS,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::ROW_REGISTERS,)*
                 }
             }
 
             /// Registers that a vector of int8 weights takes while it is multiplied.
             pub(crate) fn weight_registers(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::WEIGHT_REGISTERS,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::WEIGHT_REGISTERS,)*
                 }
             }
 
             /// Vectors of channels that int8 depthwise kernels make together.
             pub(crate) fn interleave(self) -> usize {
                 match self {
-                    $(Self::$isa(_) => <$token>::INTERLEAVE,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::INTERLEAVE,)*
                 }
             }
 
             /// What int8 inputs are counted from while they are multiplied.
             pub(crate) fn input_offset(self) -> u8 {
                 match self {
-                    $(Self::$isa(_) => <$token>::INPUT_OFFSET,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::INPUT_OFFSET,)*
                 }
             }
 
-            /// Runs a f32 kernel compiled for this instruction set.
+            /// Runs a f32 kernel compiled for this instruction set. Panics on that of another machine.
             #[inline]
             pub fn run<O, K: F32Kernel<O>>(self, kernel: K) -> O {
                 match self {
                     $(Self::$isa(token) => token.plain().vectorize(kernel),)*
+                    Self::Absent(absent) => absent.refuse(),
                 }
             }
 
-            /// Runs a int8 kernel compiled for this instruction set.
+            /// Runs a int8 kernel compiled for this instruction set. Panics on that of another machine.
             #[inline]
             pub fn run_int8<O, K: Int8Kernel<O>>(self, kernel: K) -> O {
                 match self {
                     $(Self::$isa(token) => token.vectorize(kernel),)*
+                    Self::Absent(absent) => absent.refuse(),
                 }
             }
         }
@@ -158,10 +180,18 @@ impl Isa {
     /// layers fill its vectors better.
     pub fn half_width_isa(self) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
-        if matches!(self, Self::Avx512(_) | Self::Avx512Vnni(_)) {
-            return Avx2::<WideningMul>::detect().map(Self::Avx2);
-        }
+        return match self {
+            Self::Avx512(_) | Self::Avx512Vnni(_) => Avx2::<WideningMul>::detect().map(Self::Avx2),
+            Self::Absent(AbsentIsa(Name::Avx512 | Name::Avx512Vnni)) => Some(Self::Absent(AbsentIsa(Name::Avx2))),
+            _ => None,
+        };
+        #[cfg(not(target_arch = "x86_64"))]
         None
+    }
+
+    /// Whether kernels can run on it.
+    pub fn is_available(self) -> bool {
+        !matches!(self, Self::Absent(_))
     }
 
     /// Whether this machine takes a vector of f32 in two halves, so that a narrower one costs half as much.
@@ -176,6 +206,14 @@ impl Isa {
     /// The instruction set that [`name`](Self::name) gives, where this machine has it.
     pub fn named(name: &str) -> Option<Self> {
         Self::available().find(|isa| isa.name() == name)
+    }
+}
+
+impl AbsentIsa {
+    #[cold]
+    #[inline(never)]
+    fn refuse(self) -> ! {
+        panic!("{} is the instruction set of another machine", Isa::Absent(self))
     }
 }
 

@@ -96,7 +96,7 @@ fn select_standard(
 ) -> Result<KernelChoice<Standard<f32>>> {
     let (isa, epilogue) = (lowering.isa, conv.activation);
     let conv = conv.geometry(lowering.shape(0), lowering.output());
-    let tile = conv.tile(isa);
+    let tile = lowering.tile("conv2d", conv.tile(isa), &mut Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| conv2d::pack(isa, tile, &conv, weights, bias, packed);
     let packed = lowering.weights.reserve(conv2d::packed_len(isa, tile, &conv), pack);
@@ -166,7 +166,7 @@ where
     let (isa, kind) = (lowering.isa, conv.kind(lowering.shape(0).last()));
     let (input, output) = (image(lowering.shape(0)), image(lowering.output()));
     let conv = ConvGeometry { window: conv.window, input, output, groups: conv.groups };
-    let tile = conv.tile_int8(isa);
+    let tile = lowering.tile("conv2d_int8", conv.tile_int8(isa), &mut Tile::variants_int8(isa));
     let pack = move |packed: &mut [i8]| conv2d::pack_int8(isa, tile, &conv, &constants.params(), packed);
     let packed = lowering.weights.reserve(conv2d::packed_len_int8(isa, tile, &conv), pack);
     KernelChoice {

@@ -22,7 +22,7 @@ pub(super) fn select(conv: &op::ConvTranspose, lowering: &mut Lowering<'_, '_>) 
     let (isa, activation) = (lowering.isa, conv.activation);
     let whole = conv.geometry(lowering.shape(0), lowering.output());
     let conv = columns_as_channels(&whole).unwrap_or(whole);
-    let tile = conv.transposed_tile(isa);
+    let tile = lowering.tile("conv_transpose", conv.transposed_tile(isa), &mut Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| {
         if conv == whole {

@@ -50,7 +50,7 @@ impl DepthwiseElement for u8 {
 pub(super) fn select(conv: &Conv2d, lowering: &mut Lowering<'_, '_>) -> Result<KernelChoice<Depthwise<f32>>> {
     let (isa, epilogue) = (lowering.isa, conv.activation);
     let conv = ConvGeometry::depthwise(conv.window, image(lowering.shape(0)), image(lowering.output()));
-    let variant = depthwise::Variant::choose(&conv);
+    let variant = variant("depthwise", &conv, lowering.chosen);
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| depthwise::pack(isa, &conv, weights, Some(bias), packed);
     let packed = lowering.weights.reserve(depthwise::packed_len(isa, &conv), pack);
@@ -71,7 +71,7 @@ pub(super) fn select_int8<'g>(
 ) -> KernelChoice<Depthwise<u8>> {
     let isa = lowering.isa;
     let conv = ConvGeometry::depthwise(conv.window, image(lowering.shape(0)), image(lowering.output()));
-    let variant = depthwise::Variant::choose(&conv);
+    let variant = variant("depthwise_int8", &conv, lowering.chosen);
     let len = depthwise::packed_len_int8(isa, variant, &conv, &constants.params());
     let pack = move |packed: &mut [i8]| depthwise::pack_int8(isa, variant, &conv, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
@@ -93,6 +93,13 @@ fn reason(variant: depthwise::Variant, conv: &ConvGeometry, shared: &str) -> Str
     } else {
         format!("{channels} channels, every {dx}. column by itself: {shared}")
     }
+}
+
+/// The variant of the kernel that the caller chose, where there is one of that name for such windows, else the usual.
+fn variant(kernel: &str, conv: &ConvGeometry, chosen: Option<&str>) -> depthwise::Variant {
+    let chosen = chosen.and_then(|chosen| chosen.strip_prefix(kernel)?.strip_prefix(' '));
+    let is_chosen = |variant: &&depthwise::Variant| Some(variant.name()) == chosen && variant.fits(conv);
+    depthwise::VARIANTS.iter().find(is_chosen).copied().unwrap_or_else(|| depthwise::Variant::choose(conv))
 }
 
 impl<T: ConvArithmetic> Depthwise<T> {

@@ -28,12 +28,12 @@ mod unary;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytemuck::{Pod, cast_slice};
-use sepconv_kernels::Isa;
+use sepconv_kernels::{Isa, Tile};
 
 pub(super) use conv_layer::{ConvElement, ConvLayer};
 pub(super) use depthwise::row_means;
@@ -209,6 +209,8 @@ pub(super) struct Lowering<'a, 'g> {
     pub(super) graph: &'g Graph,
     pub(super) node: &'g Node,
     pub(super) isa: Isa,
+    /// The name of the kernel that the caller chose, if any: where it is one that fits the node it is selected.
+    pub(super) chosen: Option<&'a str>,
     /// Whether the result is stored where the first operand is.
     pub(super) in_place: bool,
     /// Whether the step before leaves the means of the operand's rows, which replace the operand.
@@ -300,6 +302,15 @@ impl<'g> Lowering<'_, 'g> {
         let tensor = self.constant(i)?;
         let error = || Error::mismatch("weights have the wrong dtype").expected("f32", tensor.dtype());
         tensor.as_f32().ok_or_else(error)
+    }
+
+    /// The tile of the kernel that the caller chose, where there is one of that name, else `usual`.
+    fn tile(&self, kernel: &str, usual: Tile, mut variants: &mut dyn Iterator<Item = Tile>) -> Tile {
+        let Some(chosen) = self.chosen.and_then(|chosen| chosen.strip_prefix(kernel)?.strip_prefix(' ')) else {
+            return usual;
+        };
+        let is_chosen = |tile: &Tile| tile.name(self.isa).to_string() == chosen;
+        if is_chosen(&usual) { usual } else { Iterator::find(&mut variants, is_chosen).unwrap_or(usual) }
     }
 
     /// A kernel that reads all operands.

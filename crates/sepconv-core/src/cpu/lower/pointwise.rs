@@ -102,7 +102,7 @@ pub(super) fn select_dense(dense: &Dense, lowering: &mut Lowering<'_, '_>) -> Re
 /// The kernel for the product of operand 0 with weights and bias, operands 1 and 2.
 pub(super) fn select(activation: Activation, lowering: &mut Lowering<'_, '_>) -> Result<KernelChoice<Pointwise<f32>>> {
     let ([m, k, n], isa) = (sizes(lowering), lowering.isa);
-    let tile = Tile::choose(isa, m, k, n);
+    let tile = lowering.tile("pointwise", Tile::choose(isa, m, k, n), &mut Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let len = pointwise::packed_len(isa, tile, k, n);
     let packed = lowering.weights.reserve(len, move |packed| pointwise::pack(isa, tile, k, weights, bias, packed));
@@ -133,7 +133,7 @@ where
     u8: ConvArithmetic<Y, Weight = i8>,
 {
     let ([m, k, n], isa) = (sizes(lowering), lowering.isa);
-    let tile = Tile::choose_int8(isa, m, k, n);
+    let tile = lowering.tile("pointwise_int8", Tile::choose_int8(isa, m, k, n), &mut Tile::variants_int8(isa));
     let len = pointwise::packed_len_int8(isa, tile, k, n);
     let pack = move |packed: &mut [i8]| pointwise::pack_int8(isa, tile, k, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);

@@ -3,7 +3,7 @@ use core::ops::Range;
 use super::super::Variant;
 use super::quads;
 use crate::ConvGeometry;
-use crate::simd::{Int8, Kernel};
+use crate::simd::{Int8, channel};
 use crate::{Isa, QuantizedConvParams};
 
 /// Sections of packed weights begin at multiples of this, a cache line, as their vectors do on every instruction set.
@@ -131,55 +131,38 @@ pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &Q
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_len_int8(isa, variant, dw, params), "u8 values of packed depthwise weights");
-    isa.run_int8(Pack { variant, dw, params, packed });
-}
-
-struct Pack<'a> {
-    variant: Variant,
-    dw: &'a ConvGeometry,
-    params: &'a QuantizedConvParams<'a>,
-    packed: &'a mut [i8],
-}
-
-impl<S: Int8> Kernel<S> for Pack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, _: S) {
-        let Self { variant, dw, params, packed } = self;
-        let vectors = Vectors::of::<S>();
-        let all = || groups(vectors, dw);
-        let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
-        let (padding, mut rest) = rest.split_at_mut(padding_len(dw).next_multiple_of(ALIGN));
-        head.fill(0);
-        padding.fill(params.x_zero_point as i8);
-        for (group, count) in all().zip(head) {
-            let summands = summands(dw, params, group.channels.clone());
-            *count = summands as i8;
-            let now;
-            (now, rest) = rest.split_at_mut(group_len(variant, vectors, dw, &group, summands));
-            self::group::<S>(variant, dw, params, &group, now);
-        }
+    let vectors = Vectors::on(isa);
+    let all = || groups(vectors, dw);
+    let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
+    let (padding, mut rest) = rest.split_at_mut(padding_len(dw).next_multiple_of(ALIGN));
+    head.fill(0);
+    padding.fill(params.x_zero_point as i8);
+    for (group, count) in all().zip(head) {
+        let summands = summands(dw, params, group.channels.clone());
+        *count = summands as i8;
+        let now;
+        (now, rest) = rest.split_at_mut(group_len(variant, vectors, dw, &group, summands));
+        self::group(isa, variant, dw, params, &group, now);
     }
 }
 
 /// Packs one group.
-#[inline(always)]
-fn group<S: Int8>(
+fn group(
+    isa: Isa,
     variant: Variant,
     dw: &ConvGeometry,
     params: &QuantizedConvParams<'_>,
     group: &Group,
     packed: &mut [i8],
 ) {
-    let vectors = group.vectors * S::LANES;
+    let vectors = group.vectors * isa.lanes();
     let (taps, weight_vectors) = (dw.taps(), weight_vectors(variant, dw));
     for (lane, numbers) in (0..vectors).map(|lane| (lane, lane * 4..lane * 4 + 4)) {
-        let channel = group.channels.start + if group.vectors == 4 { S::channel(lane) } else { lane };
+        let channel = group.channels.start + if group.vectors == 4 { channel(isa.lanes(), lane) } else { lane };
         // Lanes without a channel are zeros.
         let absent = channel >= group.channels.end;
         let weight = |tap: usize| if absent { 0 } else { params.weight(channel * taps + tap) };
-        let zero_point = i32::from(params.x_zero_point) - i32::from(S::INPUT_OFFSET);
+        let zero_point = i32::from(params.x_zero_point) - i32::from(isa.input_offset());
         let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(zero_point);
         let bias = if absent { 0 } else { params.bias[channel].wrapping_sub(sum) };
         let scale = if absent { 0.0 } else { params.scale[channel] };

@@ -1,0 +1,108 @@
+//! A plan's choices of kernels can be stored and given back, and others made in their place.
+
+use sepconv_core::{ErrorKind, Graph, KernelChoices, Limits, Plan, Serial, Session, Tensor, interpret};
+use sepconv_kernels::{Isa, Tile, depthwise};
+
+use crate::common::{Net, Random, difference};
+
+/// A stem, a depthwise and a pointwise convolution: nodes n1 to n3.
+fn network() -> (Graph, Tensor) {
+    let dims = [1, 9, 11, 3];
+    let mut net = Net::new(1);
+    let x = net.input(&dims);
+    let x = net.conv(x, 24, 3, 2, 1);
+    let x = net.conv(x, 24, 3, 1, 24);
+    let x = net.conv(x, 37, 1, 1, 1);
+    (net.finish(&[x]), Random(2).tensor(&dims))
+}
+
+fn plan(graph: &Graph, isa: Isa, choices: &KernelChoices) -> sepconv_core::Result<Plan> {
+    Plan::with_kernels(graph, isa, 2, &Limits::default(), choices)
+}
+
+fn run(plan: Plan, input: &Tensor) -> Vec<Tensor> {
+    Session::new(plan).unwrap().run(&[input], &Serial).unwrap().to_vec()
+}
+
+#[test]
+fn a_plan_with_stored_choices_is_the_same_plan() {
+    let (graph, input) = network();
+    for isa in Isa::available_f32() {
+        let first = plan(&graph, isa, &KernelChoices::default()).unwrap();
+        let stored = first.kernel_choices().to_string();
+        assert_eq!(stored.lines().count(), 3, "{stored}");
+        let again = plan(&graph, isa, &stored.parse().unwrap()).unwrap();
+        assert_eq!((again.to_string(), again.weights()), (first.to_string(), first.weights()));
+        assert_eq!(run(again, &input), run(first, &input));
+    }
+}
+
+#[test]
+fn every_kernel_that_fits_can_be_chosen() {
+    let (graph, input) = network();
+    let expected = interpret(&graph, std::slice::from_ref(&input)).unwrap();
+    for isa in Isa::available_f32() {
+        let tiles = || Tile::variants(isa).map(|tile| tile.name(isa).to_string());
+        let stems = tiles().map(|tile| ("n1", format!("conv2d {tile}")));
+        let variants = ["depthwise k3s1", "depthwise general"].map(|kernel| ("n2", kernel.to_owned()));
+        let products = tiles().map(|tile| ("n3", format!("pointwise {tile}")));
+        for (layer, kernel) in stems.chain(variants).chain(products) {
+            let mut choices = KernelChoices::default();
+            choices.insert(layer, &kernel);
+            let plan = plan(&graph, isa, &choices).unwrap();
+            assert_eq!(plan.kernel_choices().get(layer), Some(kernel.as_str()));
+            assert!(difference(&expected, &run(plan, &input)) < 5e-5, "{isa}: {layer} with {kernel}");
+        }
+    }
+    assert!(depthwise::VARIANTS.iter().any(|variant| variant.name() == "general"));
+}
+
+#[test]
+fn a_kernel_that_does_not_fit_is_an_error_that_names_the_layer() {
+    let (graph, _) = network();
+    for (layer, kernel) in [("n1", "pointwise 1x1"), ("n2", "depthwise k5s1"), ("n3", "pointwise 0x0"), ("n3", "")] {
+        let mut choices = KernelChoices::default();
+        choices.insert(layer, kernel);
+        let error = plan(&graph, Isa::best(), &choices).unwrap_err();
+        assert_eq!((error.kind(), error.node()), (ErrorKind::Argument, Some(layer)), "{error}");
+    }
+    let mut choices = KernelChoices::default();
+    choices.insert("elsewhere", "copy");
+    let error = plan(&graph, Isa::best(), &choices).unwrap_err();
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Argument, Some("layer \"elsewhere\"")), "{error}");
+    let error = "copy elsewhere\n".parse::<KernelChoices>().unwrap_err();
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Malformed, Some("line 1")), "{error}");
+}
+
+#[test]
+fn packed_weights_of_layers_are_where_the_plan_says() {
+    let (graph, _) = network();
+    let plan = plan(&graph, Isa::best(), &KernelChoices::default()).unwrap();
+    let mut end = 0;
+    for layer in plan.layers() {
+        assert_eq!(layer.weights.start, end, "layers follow each other");
+        assert!(layer.weights.len() >= 4 * layer.parameters, "{}", layer.name);
+        end = layer.weights.end;
+    }
+    assert_eq!(end, plan.weights().len());
+}
+
+#[test]
+fn a_plan_for_another_machine_is_the_plan_that_is_made_there() {
+    let (graph, _) = network();
+    for isa in Isa::available() {
+        let plan = |isa| plan(&graph, isa, &KernelChoices::default()).unwrap();
+        let (here, elsewhere) = (plan(isa), plan(Isa::absent(isa.name()).unwrap()));
+        assert_eq!((elsewhere.isa().name(), elsewhere.isa().is_available()), (isa.name(), false));
+        // Where this machine takes wide vectors in halves, other tiles are faster on it.
+        if elsewhere.kernel_choices() == here.kernel_choices() {
+            assert_eq!((elsewhere.to_string(), elsewhere.weights()), (here.to_string(), here.weights()));
+        }
+        let again = Plan::with_kernels(&graph, isa, 2, &Limits::default(), &elsewhere.kernel_choices()).unwrap();
+        assert_eq!((again.to_string(), again.weights()), (elsewhere.to_string(), elsewhere.weights()));
+        let error = Session::new(elsewhere).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.expected_got().is_some_and(|(_, got)| got == isa.name()), "{error}");
+    }
+    assert_eq!(Isa::absent("mmx"), None);
+}
