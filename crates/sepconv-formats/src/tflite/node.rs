@@ -236,16 +236,20 @@ impl Node<'_, '_> {
         let is_wide = self.importer.builder.value(stored).dtype == DType::I64;
         let [x, weights] = factors.map(|factor| self.tensor(factor));
         let scales = |tensor: Option<i32>| tensor.map_or(Ok(None), |tensor| self.importer.quantization_of(tensor));
-        let scales = scales(x)?.and_then(|x| x.as_per_tensor()).zip(scales(weights)?).filter(|_| is_wide);
-        let bias = match scales {
+        let factors = scales(x)?.and_then(|x| x.as_per_tensor()).zip(scales(weights)?).filter(|_| is_wide);
+        let bias = match factors {
             Some(((x, _), weights)) if [1, len].contains(&weights.scale.len()) => {
-                let shape = Shape::new([len])?;
-                let stored = self.apply(Reshape { shape }, &[stored])?;
                 let scale: Vec<f32> = weights.scale.iter().map(|weights| x * weights).collect();
-                let zero_point = vec![0; scale.len()];
-                self.apply(Dequantize(QuantParams { dtype: DType::I64, scale, zero_point, axis: 0 }), &[stored])?
+                if scales(self.tensor(index))?.is_some_and(|stated| is_near(&stated.scale, &scale)) {
+                    self.operand(index)?
+                } else {
+                    let shape = Shape::new([len])?;
+                    let stored = self.apply(Reshape { shape }, &[stored])?;
+                    let zero_point = vec![0; scale.len()];
+                    self.apply(Dequantize(QuantParams { dtype: DType::I64, scale, zero_point, axis: 0 }), &[stored])?
+                }
             }
-            _ => self.operand(index)?,
+            Some(_) | None => self.operand(index)?,
         };
         // Some have leading axes of size 1.
         let shape = Shape::new([len])?;
@@ -258,4 +262,10 @@ impl Node<'_, '_> {
         let zero = self.constant(Tensor::f32([], [0.0])?)?;
         self.apply(Broadcast { shape: Shape::new([len])? }, &[zero])
     }
+}
+
+/// Whether scales differ by rounding only: where they do, those that the file states are as good.
+fn is_near(stated: &[f32], scale: &[f32]) -> bool {
+    stated.len() == scale.len()
+        && stated.iter().zip(scale).all(|(stated, scale)| (stated - scale).abs() <= 1e-4 * scale)
 }

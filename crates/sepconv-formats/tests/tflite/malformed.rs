@@ -69,7 +69,7 @@ fn tensors_must_exist_be_known_and_be_computed_once() {
     refused(with_node(|node| node.inputs = vec![0]), Malformed, &["wrong number of operands", "node \"t2\" (ADD)"]);
     refused(with_node(|node| node.inputs = vec![0, -1]), Malformed, &["node lacks an input", "expected input 1"]);
     let variable = with_tensor(1, |tensor| (tensor.data, tensor.more) = (None, vec![(5, Bool(true))]));
-    refused(variable, Malformed, &["used before it is computed", "help: the network keeps state"]);
+    refused(variable, Malformed, &["used before it is computed", "help: this operator cannot keep state"]);
 }
 
 #[test]
