@@ -34,12 +34,16 @@ pub(crate) fn execute(args: Args) -> Result<(), Failure> {
     let elements: Vec<ElementType> = model.outputs().iter().map(|output| output.element).collect();
     let mut session = model.into_compiled(&options)?.session()?;
     let names: Vec<String> = session.outputs().iter().map(|output| output.name.clone()).collect();
-    let mut results: Vec<Tensor> = Vec::new();
-    for given in &steps {
-        let tensors = given.tensors(&session)?.into_owned();
+    let Some((last, earlier)) = steps.split_last() else { return Ok(()) };
+    let mut kept: Vec<Tensor> = Vec::new();
+    for given in earlier {
+        let tensors = given.tensors(&session)?;
         let outputs = session.run(&tensors.iter().collect::<Vec<_>>()).map_err(|error| given.in_file(error))?;
-        results.extend_from_slice(outputs);
+        kept.extend_from_slice(outputs);
     }
+    let tensors = last.tensors(&session)?;
+    let outputs = session.run(&tensors.iter().collect::<Vec<_>>()).map_err(|error| last.in_file(error))?;
+    let results: Vec<&Tensor> = kept.iter().chain(outputs).collect();
     let arrays = match steps.len() {
         1 => arrays(&names, &results, &elements),
         _ => of_steps(&results, &elements),
@@ -57,8 +61,8 @@ pub(crate) fn execute(args: Args) -> Result<(), Failure> {
 }
 
 /// The outputs of several steps: `out0_0`, `out0_1`, …, `out1_0`, …
-fn of_steps<'a>(results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
-    let arrays = results.iter().zip(elements.iter().cycle()).enumerate().map(|(i, (tensor, &element))| {
+fn of_steps<'a>(results: &[&'a Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
+    let arrays = results.iter().zip(elements.iter().cycle()).enumerate().map(|(i, (&tensor, &element))| {
         let name = format!("out{}_{}", i / elements.len(), i % elements.len());
         (name, Array { name: "", tensor, element })
     });
@@ -67,9 +71,9 @@ fn of_steps<'a>(results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String,
 
 /// The outputs under their names. An output that the network lists twice is there once. Where different outputs share a
 /// name, all are named by their positions: `0`, `1`, …
-fn arrays<'a>(names: &[String], results: &'a [Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
+fn arrays<'a>(names: &[String], results: &[&'a Tensor], elements: &[ElementType]) -> Vec<(String, Array<'a>)> {
     let mut arrays: Vec<(String, Array)> = Vec::new();
-    for ((name, tensor), &element) in names.iter().zip(results).zip(elements) {
+    for ((name, &tensor), &element) in names.iter().zip(results).zip(elements) {
         let array = Array { name: "", tensor, element };
         let same = arrays.iter().find(|(other, _)| other == name);
         match same {
@@ -77,7 +81,7 @@ fn arrays<'a>(names: &[String], results: &'a [Tensor], elements: &[ElementType])
             Some(_) => {
                 let by_position = results.iter().zip(elements).enumerate();
                 return by_position
-                    .map(|(i, (tensor, &element))| (i.to_string(), Array { name: "", tensor, element }))
+                    .map(|(i, (&tensor, &element))| (i.to_string(), Array { name: "", tensor, element }))
                     .collect();
             }
             None => arrays.push((name.clone(), array)),

@@ -41,7 +41,7 @@ fn all_missing_operators_are_told_at_once_beside_what_can_be_read() {
         node("Relu", &["x"], &["a"]),
         node("Det", &["a"], &["b"]),
         node("Det", &["b"], &["c"]),
-        other("com.microsoft", "BiasGelu", "c", "d"),
+        other("com.microsoft", "Bar", "c", "d"),
         other("com.example", "Foo", "d", "y"),
     ];
     let ports = Message::default().message(11, &value("x", 1, &[-1, 4])).message(12, &value("y", 1, &[]));
@@ -50,7 +50,7 @@ fn all_missing_operators_are_told_at_once_beside_what_can_be_read() {
     assert_eq!(outcome.code, Some(1));
     assert!(
         outcome.err.starts_with(
-            "error: 3 operators are not supported: Det (2 nodes), com.example.Foo (1 node), com.microsoft.BiasGelu (1 node)\n  \
+            "error: 3 operators are not supported: Det (2 nodes), com.example.Foo (1 node), com.microsoft.Bar (1 node)\n  \
              --> node \"b\" (Det) in net.onnx\n"
         ),
         "{}",
