@@ -84,7 +84,8 @@ impl<'a> TensorView<'a> {
 
     /// The elements, of a type of this size.
     pub(crate) fn elements<T: Pod>(&self) -> &'a [T] {
-        cast_slice(self.bytes)
+        // Nothing may lie anywhere.
+        if self.bytes.is_empty() { &[] } else { cast_slice(self.bytes) }
     }
 
     /// The size along each axis, slowest first.

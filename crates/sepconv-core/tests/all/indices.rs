@@ -110,9 +110,9 @@ fn extremes_are_found_among_bytes() {
     let x = Tensor::i8([1, 2, 2, 3], [1, 2, 3, 3, 2, 1, 0, 9, 9, -1, -2, -3]).unwrap();
     let mut builder = Builder::new(Limits::default());
     let input = builder.input("x", x.shape().clone(), DType::I8).unwrap();
-    let reals = builder.node("reals", Dequantize(QuantParams::per_tensor(DType::I8, 0.5, 3)), &[input]).unwrap();
+    let dequantized = builder.node("reals", Dequantize(QuantParams::per_tensor(DType::I8, 0.5, 3)), &[input]).unwrap();
     let op = ArgExtreme { axis: 3, keep_dims: false, largest: true, last: false };
-    let result = builder.node("argmax", op, &[reals]).unwrap();
+    let result = builder.node("argmax", op, &[dequantized]).unwrap();
     builder.output("y", result);
     let graph = builder.finish();
     let optimized = passes::optimize(graph.clone()).unwrap();
@@ -135,8 +135,12 @@ fn computed_indices_gather() {
     let x = f32s(&[2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     expect(Gather { axis: 1 }, &[x.clone(), i64s(&[2], &[-1, 0])], &f32s(&[2, 2], &[2.0, 0.0, 5.0, 3.0]));
     expect(Gather { axis: 0 }, &[x.clone(), i64s(&[], &[1])], &f32s(&[3], &[3.0, 4.0, 5.0]));
-    // Out of range.
-    expect(Gather { axis: 0 }, &[x.clone(), i64s(&[1], &[7])], &f32s(&[1, 3], &[0.0; 3]));
+    // An index out of range is an error where it is known, and gathers 0 where it is computed.
+    let inputs = [x.clone(), i64s(&[1], &[7])];
+    let graph = graph(Gather { axis: 0 }.into(), &inputs);
+    assert_eq!(interpret(&graph, &inputs).unwrap_err().kind(), ErrorKind::Mismatch);
+    let mut session = Session::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
+    assert_eq!(session.run(&[&inputs[0], &inputs[1]], &Serial).unwrap(), [f32s(&[1, 3], &[0.0; 3])]);
     let places = i64s(&[2, 2], &[2, 0, -1, 9]);
     expect(GatherElements { axis: 1 }, &[x.clone(), places], &f32s(&[2, 2], &[2.0, 0.0, 5.0, 0.0]));
     let rows = i64s(&[3, 2], &[1, 2, 0, -1, 5, 0]);
