@@ -43,7 +43,8 @@ struct Node {
 }
 
 /// Float inputs that are parameters, not data: reading the file needs them.
-const PARAMETERS: &[(&str, &[usize])] = &[("Pad", &[2]), ("Resize", &[1, 2]), ("Upsample", &[1])];
+const PARAMETERS: &[(&str, &[usize])] =
+    &[("OneHot", &[1]), ("Pad", &[2]), ("Range", &[0, 1, 2]), ("Resize", &[1, 2]), ("Upsample", &[1])];
 
 /// Operators whose bytes are data. Elsewhere they are numbers that are computed with before running, as all other
 /// integers.

@@ -101,8 +101,14 @@ fn steps(model: &Path) -> Option<Vec<Step>> {
 fn run(path: &Path, steps: &[Step]) -> Result<(), String> {
     let text = |error: sepconv::Error| error.to_string();
     let model = Model::open(path).map_err(text)?;
+    let mut options = Options::default().threads(1);
+    if let Inputs::InOrder(inputs) = &steps[0].inputs {
+        for (spec, tensor) in model.inputs().iter().zip(inputs).filter(|(spec, _)| spec.dims.contains(&None)) {
+            options = options.shape(&spec.name, tensor.shape().to_vec());
+        }
+    }
     for isa in Isa::available() {
-        let compiled = model.compile(&Options::default().isa(isa.name()).threads(1)).map_err(text)?;
+        let compiled = model.compile(&options.clone().isa(isa.name())).map_err(text)?;
         let mut session = compiled.session().map_err(text)?;
         for (i, step) in steps.iter().enumerate() {
             let inputs: Vec<&Tensor> = match &step.inputs {

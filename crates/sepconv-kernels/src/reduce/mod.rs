@@ -106,7 +106,7 @@ pub fn reduce(isa: Isa, reduction: Reduction, [outer, n, inner]: [usize; 3], x: 
     }
 }
 
-/// The definition: reduces `x`, of shape `dims`, over the axes whose flag in `reduced` is set; `out` holds the axes that are left, in
+/// The definition: reduces `x`, of shape `dims`, over the axes whose flag in `reduced` is set; `out` holds the axes left, in
 /// order.
 ///
 /// Panics above [`MAX_RANK`] dimensions and where lengths contradict each other.
