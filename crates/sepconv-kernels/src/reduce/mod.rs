@@ -1,6 +1,6 @@
 //! Reductions over a set of axes.
 //!
-//! [`reference`] is the definition, for any set of axes: plain loops in double precision. [`reduce`] is the vector
+//! [`reference()`] is the definition, for any set of axes: plain loops in double precision. [`reduce`] is the vector
 //! code for the reductions that networks have much of, over axes that are neighbors; a mean over the feature map is
 //! [`global_average`](crate::pool::global_average).
 //!
@@ -15,7 +15,7 @@ mod tests;
 
 use crate::Isa;
 
-/// The most dimensions that [`reference`] takes.
+/// The most dimensions that [`reference()`] takes.
 pub const MAX_RANK: usize = 8;
 
 /// What is made of the values that are reduced to one.
