@@ -1,5 +1,6 @@
 use core::ops::Range;
 
+use super::super::phase::phases;
 use super::super::variant::dispatch;
 use super::super::{DepthwiseKernel, Variant};
 use super::pack::{Sections, Vectors, group_len, groups};
@@ -56,10 +57,12 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
                 let packed;
                 (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, summands as usize));
                 let output = self.epilogue.output;
-                let strip = Strip { dw: self.dw, lines: &lines, padding, group: &group, packed, output };
-                match group.vectors {
-                    4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
-                    _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
+                for phase in phases(self.dw) {
+                    let strip = Strip { dw: self.dw, phase, lines: &lines, padding, group: &group, packed, output };
+                    match group.vectors {
+                        4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
+                        _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
+                    }
                 }
             }
             if let Some(lut) = self.epilogue.lut {

@@ -1,4 +1,4 @@
-use super::super::phase::phases;
+use super::super::phase::Phase;
 use super::pack::Group;
 use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
 use crate::ConvGeometry;
@@ -12,9 +12,10 @@ pub(super) const ROWS: usize = 8;
 /// Input rows that so many output rows can meet, with a kernel of 7 at stride 2.
 pub(super) const LINES: usize = (ROWS - 1) * 2 + 7;
 
-/// One group of channels of a few output rows.
+/// One group of channels of a few output rows, in one phase.
 pub(super) struct Strip<'a> {
     pub(super) dw: &'a ConvGeometry,
+    pub(super) phase: Phase,
     /// The input rows that the windows meet, or the padding.
     pub(super) lines: &'a [&'a [u8]; LINES],
     pub(super) padding: &'a [u8],
@@ -37,7 +38,7 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Strip { dw, lines, padding, group, packed, output } = self.strip;
+        let Strip { dw, phase, lines, padding, group, packed, output } = self.strip;
         let ([_, w, c], [_, ow, _], first) = (dw.input, dw.output, group.channels.start);
         let lanes = if G == 4 { 4 * S::LANES } else { group.channels.len() };
         let (mut bias, mut scale) = ([simd.splat_i32(0); G], [simd.splat(0.0); G]);
@@ -45,28 +46,26 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
             bias[g] = simd.load_quads(&packed[g * 4 * S::LANES..]);
             scale[g] = simd.reinterpret(simd.load_quads(&packed[(G + g) * 4 * S::LANES..]));
         }
-        for phase in phases(dw) {
-            let group = Constants {
-                padding: &padding[first..first + lanes],
-                inputs: phase.inputs(dw, first, lanes),
-                outputs: phase.outputs(dw, first, lanes),
-                left: phase.before,
-                width: phase.width,
-                bias,
-                scale,
-                weights: &packed[8 * G * S::LANES..],
-                output,
-            };
-            for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
-                let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
-                let row = Row::<S, K, G> { group: &group, lines: unrolled_array(|t| &lines[t][..w * c]) };
-                row.run::<STRIDE, N>(simd, out);
-            }
+        let group = Constants {
+            padding: &padding[first..first + lanes],
+            inputs: phase.inputs(dw, first, lanes),
+            outputs: phase.outputs(dw, first, lanes),
+            left: phase.before,
+            width: phase.width,
+            bias,
+            scale,
+            weights: &packed[8 * G * S::LANES..],
+            output,
+        };
+        for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
+            let lines = *lines[y * STRIDE..].first_chunk::<K>().expect("as many lines as the window has rows");
+            let row = Row::<S, K, G> { group: &group, lines: unrolled_array(|t| &lines[t][..w * c]) };
+            row.run::<STRIDE, N>(simd, out);
         }
     }
 }
 
-/// What is the same for all rows of a strip, in one phase.
+/// What is the same for all rows of a strip.
 struct Constants<'a, S: Int8, const G: usize> {
     /// A column of padding.
     padding: &'a [u8],
