@@ -27,7 +27,11 @@ fn two(first: (usize, usize), second: (usize, usize), names: [&str; 2]) -> Vec<u
 }
 
 fn valid() -> Vec<u8> {
-    let header = r#"{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"none":{"dtype":"F32","shape":[0,3],"data_offsets":[16,16]}} "#;
+    let header = concat!(
+        r#"{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},"#,
+        r#""n":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"#,
+        r#""none":{"dtype":"F32","shape":[0,3],"data_offsets":[16,16]}} "#
+    );
     file(header, &[&(-3i64).to_le_bytes()[..], &1.5f32.to_le_bytes(), &(-2f32).to_le_bytes()].concat())
 }
 

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use core::ops::{Range, RangeInclusive};
 
 use super::{aligned::LINE, schedule::Scheduled};
-use crate::analysis::open_axes;
+use crate::analysis::OpenAxis;
 use crate::op::{Aliasing, image};
 use crate::{Graph, Node, ValueId};
 
@@ -18,8 +18,9 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    pub(super) fn new(graph: &Graph, schedule: &[Scheduled<'_>]) -> Self {
-        let lives = LiveRanges::new(graph, schedule);
+    /// `open` has the open axis of each value.
+    pub(super) fn new(graph: &Graph, schedule: &[Scheduled<'_>], open: &[Option<OpenAxis>]) -> Self {
+        let lives = LiveRanges::new(graph, schedule, open);
         let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
         let mut starts = vec![0usize; lives.buffers.len()];
         let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
@@ -72,7 +73,7 @@ struct LiveRanges {
 }
 
 impl LiveRanges {
-    fn new(graph: &Graph, schedule: &[Scheduled<'_>]) -> Self {
+    fn new(graph: &Graph, schedule: &[Scheduled<'_>], open: &[Option<OpenAxis>]) -> Self {
         let mut last_use = vec![0; graph.values.len()];
         let mut step_of = vec![0; graph.nodes.len()];
         for (i, scheduled) in schedule.iter().enumerate() {
@@ -83,8 +84,7 @@ impl LiveRanges {
         }
         graph.outputs.iter().for_each(|port| last_use[port.value.0] = schedule.len() + 1);
         // Outputs are as long as these indices say.
-        let open = open_axes(graph).unwrap_or_default();
-        let counted = graph.outputs.iter().filter_map(|port| open.get(port.value.0).copied().flatten());
+        let counted = graph.outputs.iter().filter_map(|port| open[port.value.0]);
         counted.for_each(|open| last_use[open.indices.0.0] = schedule.len() + 1);
 
         let mut lives = Self { buffer_of: vec![None; graph.values.len()], means: vec![], buffers: vec![] };

@@ -1,5 +1,6 @@
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -160,7 +161,7 @@ impl Plan {
         let blocks = blocks(graph);
         let open = open_axes(graph)?;
         let schedule = schedule(graph, threads);
-        let arena = Arena::new(graph, &schedule);
+        let arena = Arena::new(graph, &schedule, &open);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::new());
         let mut planner = Planner { graph, isa, threads, choices, arena: &arena, weights: WeightLayout::default() };
         for (number, scheduled) in schedule.iter().enumerate() {
@@ -259,7 +260,9 @@ impl Plan {
     /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together
     /// saves is the difference to [`arena_bytes`](Self::arena_bytes).
     pub fn unfused_bytes(graph: &Graph) -> usize {
-        Arena::new(graph, &unfused(graph)).len
+        // A graph that cannot be planned has no open axis to keep.
+        let open = open_axes(graph).unwrap_or_else(|_| vec![None; graph.values.len()]);
+        Arena::new(graph, &unfused(graph), &open).len
     }
 
     /// Bytes of packed weights and constants.

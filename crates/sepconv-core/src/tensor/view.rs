@@ -84,7 +84,7 @@ impl<'a> TensorView<'a> {
 
     /// The elements, of a type of this size.
     pub(crate) fn elements<T: Pod>(&self) -> &'a [T] {
-        // Nothing may lie anywhere.
+        // An empty slice need not be aligned.
         if self.bytes.is_empty() { &[] } else { cast_slice(self.bytes) }
     }
 

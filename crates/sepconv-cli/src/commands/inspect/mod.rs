@@ -73,6 +73,7 @@ struct LayerJson<'a> {
 struct PlanJson<'a> {
     step: usize,
     kernel: &'a str,
+    #[serde(rename = "why")]
     reason: &'a str,
     block: Option<usize>,
     threads: usize,

@@ -83,7 +83,7 @@ pub(super) fn select_int8<'g>(
     }
 }
 
-/// Why a variant was chosen; `shared` is what its windows share.
+/// The reason for a variant; `shared` names what its windows share.
 fn reason(variant: depthwise::Variant, conv: &ConvGeometry, shared: &str) -> String {
     let (channels, [dy, dx]) = (conv.output[2], conv.window.dilation);
     if variant == depthwise::Variant::General {
@@ -91,7 +91,7 @@ fn reason(variant: depthwise::Variant, conv: &ConvGeometry, shared: &str) -> Str
     } else if [dy, dx] == [1; 2] {
         format!("{channels} channels, {shared}")
     } else {
-        format!("{channels} channels, every {dx}. column by itself: {shared}")
+        format!("{channels} channels, columns {dx} apart as one undilated row: {shared}")
     }
 }
 
