@@ -17,6 +17,7 @@ mod range;
 pub mod recognize;
 pub mod safetensors;
 pub mod tflite;
+mod wide;
 mod zip;
 
 pub use element::ElementType;

@@ -23,6 +23,7 @@ mod detection;
 mod gather;
 mod gather_elements;
 mod gather_nd;
+mod grid_sample;
 mod integers;
 mod loops;
 mod lut;
@@ -81,6 +82,7 @@ pub use detection::Detections;
 pub use gather::Gather;
 pub use gather_elements::GatherElements;
 pub use gather_nd::GatherNd;
+pub use grid_sample::{GridPadding, GridSample, Interpolation};
 pub(crate) use integers::OnIntegers;
 pub(crate) use loops::Compute;
 pub use lut::Lut;
@@ -166,6 +168,7 @@ operators! {
     NonMaxSuppression(NonMaxSuppression),
     GatherNd(GatherNd),
     GatherElements(GatherElements),
+    GridSample(GridSample),
     Detections(Detections),
     CumSum(CumSum),
     ArgExtreme(ArgExtreme),
@@ -229,6 +232,7 @@ impl Op {
             | Self::NonMaxSuppression(_)
             | Self::GatherNd(_)
             | Self::GatherElements(_)
+            | Self::GridSample(_)
             | Self::Detections(_)
             | Self::CumSum(_)
             | Self::ArgExtreme(_)

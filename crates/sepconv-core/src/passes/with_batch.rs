@@ -132,6 +132,7 @@ fn batched(
         | Op::NonMaxSuppression(_)
         | Op::GatherNd(_)
         | Op::GatherElements(_)
+        | Op::GridSample(_)
         | Op::Detections(_)
         | Op::CumSum(_)
         | Op::ArgExtreme(_)

@@ -8,6 +8,7 @@ use super::node::Node;
 use super::ops::{self, Import};
 use super::proto::{GraphProto, NodeProto};
 use super::{Onnx, flatten, is_default_domain, tensor};
+use crate::element::ElementType;
 use crate::{ImportOptions, operators};
 
 /// Where a value comes from.
@@ -78,7 +79,8 @@ impl<'a> Importer<'a> {
             name => self.value(name).map(Some),
         });
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
-        let node = Node::new(&mut self.builder, proto, inputs, self.onnx.opset, self.external)?;
+        let elements = proto.input.iter().map(|name| self.element(name)).collect();
+        let node = Node::new(&mut self.builder, proto, inputs, elements, self.onnx.opset, self.external)?;
         let outputs = node.import(import)?;
         // Files name outputs that only training needs; missing ones are an error where something reads them.
         self.values.extend(proto.output.iter().map(String::as_str).zip(outputs));
@@ -96,6 +98,21 @@ impl<'a> Importer<'a> {
             Some(0) => 1..1 + count,
             Some(_) => 1 + count..1 + 2 * count,
         })
+    }
+
+    /// The element type that the file declares for a value that is given.
+    fn element(&self, name: &str) -> Option<ElementType> {
+        let weight = match *self.sources.get(name)? {
+            Source::Input => {
+                return self.onnx.inputs().iter().find(|input| input.name == name).map(|input| input.element);
+            }
+            Source::Initializer(i) => &self.proto.initializer[i],
+            Source::Node(i) => {
+                let constant = Some(&self.proto.node[i]).filter(|node| node.op_type == "Constant")?;
+                constant.attribute.iter().find_map(|attribute| attribute.t.as_ref())?
+            }
+        };
+        tensor::element(weight.data_type).ok()
     }
 
     fn value(&mut self, name: &str) -> Result<ValueId> {

@@ -142,6 +142,11 @@ impl Onnx {
         ops::OPERATORS.iter().map(|(name, _)| *name)
     }
 
+    /// Those of the domain `com.microsoft`, in alphabetical order.
+    pub fn supported_microsoft_operators() -> impl Iterator<Item = &'static str> {
+        ops::MICROSOFT.iter().map(|(name, _)| *name)
+    }
+
     /// The network as a graph, with the file's own axes at its inputs and outputs.
     ///
     /// # Errors

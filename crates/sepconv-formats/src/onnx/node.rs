@@ -9,6 +9,7 @@ use super::external::External;
 use super::proto::{NodeProto, TensorProto};
 use super::tensor;
 use crate::element::ElementType;
+use crate::wide::WideQuantization;
 use crate::{lacks_input, list, not_known};
 
 /// A node while it is imported: its operands and attributes, and the graph that grows.
@@ -16,6 +17,7 @@ pub(super) struct Node<'a> {
     builder: &'a mut Builder,
     proto: &'a NodeProto,
     inputs: Vec<Option<ValueId>>,
+    elements: Vec<Option<ElementType>>,
     inputs_read: Cell<usize>,
     more_outputs: Vec<ValueId>,
     external: External<'a>,
@@ -24,17 +26,19 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// `inputs` are the operands of `proto`, without the optional ones that it leaves out.
+    /// `inputs` are the operands of `proto`, without the optional ones that it leaves out, and `elements` the types
+    /// that the file declares for them.
     pub(super) fn new(
         builder: &'a mut Builder,
         proto: &'a NodeProto,
         inputs: Vec<Option<ValueId>>,
+        elements: Vec<Option<ElementType>>,
         opset: i64,
         external: External<'a>,
     ) -> Result<Self> {
         let attributes = Attributes::new(&proto.attribute)?;
         let (inputs_read, more_outputs) = (Cell::new(0), vec![]);
-        Ok(Self { builder, proto, inputs, inputs_read, more_outputs, external, attributes, opset })
+        Ok(Self { builder, proto, inputs, elements, inputs_read, more_outputs, external, attributes, opset })
     }
 
     /// Runs an import; its outputs in order. Fails where the node has inputs or attributes that the import did not look
@@ -78,6 +82,11 @@ impl<'a> Node<'a> {
     pub(super) fn optional(&self, i: usize) -> Option<ValueId> {
         self.inputs_read.set(self.inputs_read.get().max(i + 1));
         self.inputs.get(i).copied().flatten()
+    }
+
+    /// The type that the file declares for operand `i`, where that is an input, a weight or a constant.
+    pub(super) fn element(&self, i: usize) -> Option<ElementType> {
+        self.elements.get(i).copied().flatten()
     }
 
     /// All operands.
@@ -180,6 +189,16 @@ impl<'a> Node<'a> {
     pub(super) fn filled(&mut self, value: f32, shape: &[usize]) -> Result<ValueId> {
         let scalar = self.scalar(value)?;
         self.emit(Broadcast { shape: Shape::new(shape)? }, &[scalar])
+    }
+
+    /// The 64-bit integers of real numbers.
+    pub(super) fn quantize_wide(&mut self, wide: WideQuantization, x: ValueId) -> Result<ValueId> {
+        wide.quantize(self.builder, self.proto.title(), x)
+    }
+
+    /// The real numbers of 64-bit integers.
+    pub(super) fn dequantize_wide(&mut self, wide: WideQuantization, x: ValueId) -> Result<ValueId> {
+        wide.dequantize(self.builder, self.proto.title(), x)
     }
 
     /// The same elements in another shape; nothing where it is the same.

@@ -8,10 +8,11 @@ use super::constant::{constant, shape_of};
 use super::flatbuffer::Table;
 use super::node::Node;
 use super::ops::{Dealt, Import};
-use super::quantization::{activation, quantization, whole};
+use super::quantization::{activation, quantization, whole, wide};
 use super::schema::{Model, Operator, OperatorCode, SubGraph, TensorInfo};
 use crate::element::ElementType;
 use crate::import_options::check_ports;
+use crate::wide::WideQuantization;
 use crate::{ImportOptions, OperatorCount, TensorSpec};
 
 /// Operands and results that the nodes may have together, for each node that is allowed: in the file, nodes may share
@@ -131,7 +132,12 @@ impl<'a> Importer<'a> {
         importer.operators()?;
         for index in graph.outputs()?.iter() {
             let value = importer.value(index)?;
-            let name = graph.tensor(tensor_index(index)?)?.name()?;
+            let tensor = graph.tensor(tensor_index(index)?)?;
+            let name = tensor.name()?;
+            let value = match wide(&tensor)?.filter(|_| importer.builder.value(value).dtype == DType::F32) {
+                Some(wide) => wide.quantize(&mut importer.builder, &name, value)?,
+                None => value,
+            };
             importer.builder.output(&name, value);
         }
         for Variable { name, value, state } in importer.variables {
@@ -273,18 +279,25 @@ impl<'a> Importer<'a> {
             return Ok(value);
         }
         let quantization = if constant.is_some() { quantization(tensor)? } else { activation(tensor)? };
+        let element = tensor.element()?;
         match quantization {
             Some(quantization) => self.builder.apply(name, Dequantize(quantization), &[value]),
             None if dtype.is_int8() => Err(no_scale()),
-            None => Ok(value),
+            None => match wide(tensor)?.filter(|_| element == ElementType::I16) {
+                Some(wide) => wide.dequantize(&mut self.builder, name, value),
+                None => Ok(value),
+            },
         }
     }
 
-    /// The result of a node as its tensor holds it: bytes stand for reals as the tensor says.
+    /// The result of a node as its tensor holds it: int8, or rounded to wider integers, which stay f32.
     fn result(&mut self, name: &str, index: usize, value: ValueId) -> Result<ValueId> {
         let tensor = self.graph.tensor(index)?;
         let (quantization, declared) = (activation(&tensor)?, tensor.element()?.dtype());
         let dtype = self.builder.value(value).dtype;
+        if let Some(wide) = wide(&tensor)?.filter(|_| dtype == DType::F32) {
+            return wide.round(&mut self.builder, name, value);
+        }
         if !declared.is_int8() || dtype == declared {
             return Ok(value);
         }
@@ -295,6 +308,11 @@ impl<'a> Importer<'a> {
     /// How the integers of a tensor stand for real numbers, where the file says so.
     pub(super) fn quantization_of(&self, index: i32) -> Result<Option<QuantParams>> {
         quantization(&self.graph.tensor(tensor_index(index)?)?)
+    }
+
+    /// How the wider integers of a tensor stand for real numbers, where the file says so.
+    pub(super) fn wide(&self, index: i32) -> Result<Option<WideQuantization>> {
+        wide(&self.graph.tensor(tensor_index(index)?)?)
     }
 
     /// Declares a variable tensor as a state that is `initial` at first.

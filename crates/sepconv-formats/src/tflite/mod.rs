@@ -1,10 +1,10 @@
-//! TensorFlow Lite (`.tflite`, schema version 3): networks of floats, with weights of floats, halves or bytes, and
-//! quantized ones, whose activations are bytes too.
+//! TensorFlow Lite (`.tflite`, schema version 3): f32 networks, with weights of f32, f16 or int8, and quantized ones,
+//! whose activations are int8 or int16 too.
 //!
 //! A tensor of bytes is dequantized where an operator computes with it, and the operator's result is quantized as its
 //! own tensor says; operators that only move elements, and max-pooling, act on the bytes where both are quantized
 //! alike. So every operator that is read for floats is read for bytes, and it is left to the passes to compute with
-//! integers.
+//! integers. 16-bit activations are f32 here, rounded to what 16 bits hold; only inputs and outputs are integers.
 
 mod constant;
 mod flatbuffer;
@@ -65,11 +65,21 @@ impl Tflite {
         operators(&model, &model.main()?)
     }
 
+    /// The built-in operators that are read, in alphabetical order.
+    pub fn supported_operators() -> impl Iterator<Item = &'static str> {
+        ops::OPERATORS.iter().map(|(name, _)| *name)
+    }
+
+    /// Those that are not built in, in alphabetical order.
+    pub fn supported_custom_operators() -> impl Iterator<Item = &'static str> {
+        ops::CUSTOM.iter().map(|(name, _)| *name)
+    }
+
     /// The network as a graph: the first subgraph, and those that its nodes are spelled out by. Others serve control
     /// flow, which is not supported.
     ///
     /// # Errors
-    /// When the file is malformed, needs what sepconv does not do (16-bit activations among it), or passes a limit of
+    /// When the file is malformed, needs what sepconv does not do, or passes a limit of
     /// `options`; the error names the node by its first result, and its operator.
     pub fn graph(&self, options: &ImportOptions) -> Result<Graph> {
         Importer::import(Model::read(&self.bytes)?, &self.inputs, options)

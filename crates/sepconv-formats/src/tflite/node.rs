@@ -7,6 +7,7 @@ use sepconv_kernels::Activation;
 use super::flatbuffer::{Scalar, Table};
 use super::graph::Importer;
 use crate::element::ElementType;
+use crate::wide::WideQuantization;
 use crate::{lacks_input, list, not_known};
 
 /// A node that is being imported, seen by its operator.
@@ -81,6 +82,17 @@ impl Node<'_, '_> {
     /// How the bytes of the operand at `index` stand for real numbers, where all do so alike.
     pub(super) fn quantization(&self, index: usize) -> Result<Option<QuantParams>> {
         self.importer.alike(self.tensor(index).into_iter())
+    }
+
+    /// How the wider integers of the operand at `index` stand for real numbers.
+    pub(super) fn wide(&self, index: usize) -> Result<Option<WideQuantization>> {
+        self.tensor(index).map_or(Ok(None), |tensor| self.importer.wide(tensor))
+    }
+
+    /// `value` as the operand at `index` would hold it, where that has wider integers.
+    pub(super) fn rounded(&mut self, index: usize, value: ValueId) -> Result<ValueId> {
+        let wide = self.wide(index)?;
+        wide.map_or(Ok(value), |wide| wide.round(&mut self.importer.builder, &self.name, value))
     }
 
     /// How the operands at `indices` and all results hold bytes, where they do so alike: then elements are moved as

@@ -5,6 +5,7 @@ use super::constant::shape_of;
 use super::schema::TensorInfo;
 use crate::dims;
 use crate::element::ElementType;
+use crate::wide::WideQuantization;
 
 /// How the integers of a tensor stand for real numbers; `None` where nothing says so.
 ///
@@ -48,14 +49,23 @@ pub(super) fn activation(tensor: &TensorInfo) -> Result<Option<QuantParams>> {
         return Err(Error::unsupported("4-bit activations are not supported").expected("bytes", "4-bit integers"));
     }
     match (tensor.element()?, tensor.quantization()?.map_or(0, |stored| stored.scale.len())) {
-        (ElementType::I16, 1..) => Err(Error::unsupported("16-bit activations are not supported")
-            .expected("bytes", "16-bit integers with a scale")
-            .help("quantize the network to int8")),
-        (ElementType::U8 | ElementType::I8, scales @ 2..) => {
+        (ElementType::U8 | ElementType::I8 | ElementType::I16, scales @ 2..) => {
             Err(Error::unsupported("activations with several scales are not supported").expected("one scale", scales))
         }
         _ => whole(tensor),
     }
+}
+
+/// How wider integers that are given or computed stand for real numbers; `None` for every other tensor.
+pub(super) fn wide(tensor: &TensorInfo) -> Result<Option<WideQuantization>> {
+    let Some(stored) = tensor.quantization()?.filter(|stored| stored.scale.len() == 1) else { return Ok(None) };
+    let element = tensor.element()?;
+    // Some files give indices a scale of 0.
+    let Some(scale) = stored.scale.get(0).filter(|&scale| element == ElementType::I16 || scale > 0.0) else {
+        return Ok(None);
+    };
+    let zero = stored.zero_point.get(0).map_or(Ok(0), zero_point)?;
+    WideQuantization::new(element, scale, zero)
 }
 
 fn zero_point(value: i64) -> Result<i32> {

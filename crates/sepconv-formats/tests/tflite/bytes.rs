@@ -348,11 +348,12 @@ fn activations_are_bytes_with_one_scale() {
         error(plain(&[2, 3]), several()),
         format!("{text}\n  --> node \"t1\" (RELU)\n   = expected one scale, got 2")
     );
-    let wide = || Tensor { kind: 7, ..plain(&[2, 3]) };
-    let text = "16-bit activations are not supported\n  --> ";
-    let rest = "\n   = expected bytes, got 16-bit integers with a scale\n   = help: quantize the network to int8";
-    assert_eq!(error(wide(), plain(&[2, 3])), format!("{text}input \"t0\"{rest}"));
-    assert_eq!(error(plain(&[2, 3]), wide()), format!("{text}node \"t1\" (RELU){rest}"));
+    let wide = || Tensor { kind: 7, ..several() };
+    assert_eq!(error(wide(), plain(&[2, 3])), format!("{text}\n  --> input \"t0\"\n   = expected one scale, got 2"));
+    let none = || Tensor { kind: 7, ..Tensor::i8(&[2, 3], &[0.0], &[], 0) };
+    let text = "scale of a quantization is not valid";
+    let rest = "\n   = expected a positive number, got 0";
+    assert_eq!(error(plain(&[2, 3]), none()), format!("{text}\n  --> node \"t1\" (RELU){rest}"));
     assert_eq!(
         error(Tensor { kind: 17, ..plain(&[2, 3]) }, plain(&[2, 3])),
         "4-bit activations are not supported\n  --> input \"t0\"\n   = expected bytes, got 4-bit integers"
@@ -361,6 +362,19 @@ fn activations_are_bytes_with_one_scale() {
     let text = "quantized tensor has no scale\n  --> ";
     assert_eq!(error(unknown(), plain(&[2, 3])), format!("{text}tensor 0 \"t0\"\n   = expected a scale, got none"));
     assert_eq!(error(plain(&[2, 3]), unknown()), format!("{text}node \"t1\" (RELU)\n   = expected a scale, got none"));
+}
+
+#[test]
+fn activations_of_16_bits_are_rounded_to_their_steps() {
+    let wide = |scale: f32| Tensor { kind: 7, ..Tensor::i8(&[1, 4], &[scale], &[0], 0) };
+    // ADD of steps of 0.25 and 0.5 in steps of 0.75.
+    let graph = graph(0, (11, vec![]), &[wide(0.25), wide(0.5)], &[wide(0.75)]);
+    let input = |values: &[i64]| Values::i64([1, 4], values).unwrap();
+    let output = interpret(&graph, &[input(&[3, -3, 9, 32767]), input(&[1, 0, 0, 32767])]).unwrap();
+    // 1.25, -0.75, 2.25 and 24575.25 are 1.67, -1, 3 and 32767 steps.
+    assert_eq!(output, [input(&[2, -1, 3, 32767])]);
+    let output = interpret(&graph, &[input(&[-32768, 6, 5, 4]), input(&[-32768, 0, 2, 1])]).unwrap();
+    assert_eq!(output, [input(&[-32768, 2, 3, 2])]);
 }
 
 #[test]

@@ -255,6 +255,7 @@ impl<'g> Lowering<'_, 'g> {
             Op::NonMaxSuppression(op) => Ok(loops::select(*op, self)),
             Op::GatherNd(op) => Ok(loops::select(*op, self)),
             Op::GatherElements(op) => Ok(loops::select(*op, self)),
+            Op::GridSample(op) => Ok(loops::select(*op, self)),
             Op::Detections(op) => Ok(loops::select(*op, self)),
             Op::CumSum(op) => Ok(loops::select(*op, self)),
             Op::ArgExtreme(op) => Ok(loops::select(*op, self)),

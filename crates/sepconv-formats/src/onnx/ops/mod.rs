@@ -7,6 +7,7 @@ mod conv;
 mod einsum;
 mod elementwise;
 mod fused;
+mod grid_sample;
 mod index;
 mod layout;
 mod legacy;
@@ -81,6 +82,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("GlobalMaxPool", |node| pool::global(node, Reduction::Max)),
     ("Greater", |node| compare::swapped(node, Pairwise::Less)),
     ("GreaterOrEqual", |node| compare::swapped(node, Pairwise::LessOrEqual)),
+    ("GridSample", grid_sample::grid_sample),
     ("GroupNormalization", normalization::group),
     ("HardSigmoid", elementwise::hard_sigmoid),
     ("HardSwish", |node| elementwise::activation(node, Activation::HardSwish)),
@@ -167,7 +169,7 @@ pub(super) const OPERATORS: &[(&str, Import)] = &[
 ];
 
 /// What onnxruntime adds to them: its quantizer, and its optimizer where it saves networks, in alphabetical order.
-const MICROSOFT: &[(&str, Import)] = &[
+pub(super) const MICROSOFT: &[(&str, Import)] = &[
     ("BiasGelu", |node| fused::gelu(node, false)),
     ("DequantizeLinear", quantize::dequantize_linear),
     ("FastGelu", |node| fused::gelu(node, true)),

@@ -6,40 +6,48 @@ use sepconv_kernels::reduce::Reduction;
 
 use super::constant::{bytes, numbers};
 use crate::dims;
+use crate::element::ElementType;
 use crate::onnx::attributes::unsupported_value;
 use crate::onnx::node::Node;
 use crate::onnx::tensor::element;
+use crate::wide::WideQuantization;
 
 /// The type of the result is that of the zero point; without one an attribute may name it.
 pub(super) fn quantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     node.attributes.ignore(&["saturate", "precision"]);
     let named = match node.attributes.int_or("output_dtype", 0)? {
-        0 => DType::U8,
-        code => element(i32::try_from(code).unwrap_or(0))?.dtype(),
+        0 => ElementType::U8,
+        code => element(i32::try_from(code).unwrap_or(0))?,
     };
-    let dtype = node.optional(2).map_or(named, |zero| node.dtype(zero));
-    if !dtype.is_int8() {
-        return Err(Error::unsupported("numbers are quantized to bytes only")
-            .expected("u8 or i8", format_args!("another type, read as {dtype}")));
-    }
+    let (dtype, to) = match node.optional(2) {
+        Some(zero) => (node.dtype(zero), node.element(2).unwrap_or(node.dtype(zero).into())),
+        None => (named.dtype(), named),
+    };
     let axis = axis(node)?;
     let scheme = Scheme::read(node, dtype, x, [1, 2], axis)?;
-    scheme.quantize(node, x)
+    scheme.quantize_to(node, x, to)
 }
 
-/// Bytes, and wider integers that are known: the sums of a bias.
+/// Integers of 8 bits, wider ones that are known (the sums of a bias), and wider ones of one scale.
 pub(super) fn dequantize_linear(node: &mut Node<'_>) -> Result<ValueId> {
     let x = node.input(0)?;
     node.attributes.ignore(&["output_dtype"]);
     let dtype = node.dtype(x);
-    if !dtype.is_int8() && (dtype != DType::I64 || node.constant_of(x).is_none()) {
-        return Err(Error::unsupported("only bytes and constants are dequantized")
-            .expected("u8, i8 or known integers", format_args!("computed numbers, read as {dtype}")));
+    if dtype == DType::F32 {
+        return Err(Error::mismatch("only integers are dequantized").expected("an integer type", dtype));
     }
     let axis = axis(node)?;
     let scheme = Scheme::read(node, dtype, x, [1, 2], axis)?;
-    scheme.dequantize(node, x)
+    if dtype.is_int8() || node.constant_of(x).is_some() {
+        return scheme.dequantize(node, x);
+    }
+    // Dequantizing is the same for every width.
+    match scheme.wide(ElementType::I32)? {
+        Some(wide) => node.dequantize_wide(wide, x),
+        None => Err(Error::unsupported("computed integers of more than 8 bits have several scales, or an unknown one")
+            .expected("one known scale", "another")),
+    }
 }
 
 /// Bytes from 0 to 255 for the range of the operand and zero, with the scale and zero point that were found as further
@@ -139,6 +147,15 @@ impl Scheme {
         Ok(Self::Computed { dtype, scale: scale.map(&mut aligned).transpose()?, zero: zero.map(aligned).transpose()? })
     }
 
+    /// That of integers of more than 8 bits; `None` unless it is one known scale.
+    fn wide(&self, element: ElementType) -> Result<Option<WideQuantization>> {
+        let one = match self {
+            Self::Known(quantization) => quantization.as_per_tensor(),
+            Self::Computed { .. } => None,
+        };
+        one.map_or(Ok(None), |(scale, zero_point)| WideQuantization::new(element, scale, zero_point))
+    }
+
     /// The dequantized values of integers.
     pub(super) fn dequantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
         let (scale, zero) = match self {
@@ -155,17 +172,35 @@ impl Scheme {
 
     /// The quantized values.
     pub(super) fn quantize(self, node: &mut Node<'_>, x: ValueId) -> Result<ValueId> {
-        let (dtype, scale, zero) = match self {
-            Self::Known(quantization) => return node.emit(Quantize(quantization), &[x]),
-            Self::Computed { dtype, scale, zero } => (dtype, scale, zero),
+        let (Self::Known(QuantParams { dtype, .. }) | Self::Computed { dtype, .. }) = self;
+        self.quantize_to(node, x, dtype.into())
+    }
+
+    /// The quantized values as integers of type `to`.
+    fn quantize_to(self, node: &mut Node<'_>, x: ValueId, to: ElementType) -> Result<ValueId> {
+        let refused = || {
+            Error::unsupported("real numbers are quantized to 8 or 16 bits only")
+                .expected("integers of 8 bits, or of 16 bits with one scale", format_args!("{to:?}"))
+        };
+        let (scale, zero) = match self {
+            Self::Known(quantization) if to.dtype().is_int8() => return node.emit(Quantize(quantization), &[x]),
+            Self::Known(_) => {
+                let wide = self.wide(to)?.ok_or_else(refused)?;
+                return node.quantize_wide(wide, x);
+            }
+            Self::Computed { scale, zero, .. } => (scale, zero),
         };
         let steps = scale.map_or(Ok(x), |scale| node.binary(BinaryFunction::Div, x, scale))?;
-        let mut byte = node.emit(UnaryFunction::Round, &[steps])?;
+        let mut integers = node.emit(UnaryFunction::Round, &[steps])?;
         if let Some(zero) = zero {
             let zero = numbers(node, zero)?;
-            byte = node.binary(BinaryFunction::Add, byte, zero)?;
+            integers = node.binary(BinaryFunction::Add, integers, zero)?;
         }
-        bytes(node, byte, dtype)
+        if to.dtype().is_int8() {
+            return bytes(node, integers, to.dtype());
+        }
+        let wide = WideQuantization::new(to, 1.0, 0)?.ok_or_else(refused)?;
+        node.quantize_wide(wide, integers)
     }
 }
 

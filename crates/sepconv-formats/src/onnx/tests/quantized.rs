@@ -126,6 +126,20 @@ fn numbers_become_bytes() {
 }
 
 #[test]
+fn numbers_become_integers_of_16_bits_and_numbers_again() {
+    let x = f32_tensor(&[5], &[-1.0, 0.2, 0.75, 9000.0, -99000.0]);
+    let unsigned = |zero| integers(4, &[], &[zero]);
+    let y = answer(onnx("QuantizeLinear"), &x, vec![X, scale(0.5), integers(5, &[], &[3])]);
+    assert_eq!(y, Tensor::i64([5], [1, 3, 5, 18003, -32768]).unwrap());
+    let y = answer(microsoft("QuantizeLinear"), &x, vec![X, scale(0.125), unsigned(40)]);
+    assert_eq!(y, Tensor::i64([5], [32, 42, 46, 65535, 0]).unwrap());
+    let named = onnx("QuantizeLinear").int("output_dtype", 5);
+    assert_eq!(answer(named, &x, vec![X, scale(0.5)]), Tensor::i64([5], [-2, 0, 2, 18000, -32768]).unwrap());
+    let back = answer(onnx("DequantizeLinear"), &y, vec![X, scale(0.125), i32(&[], &[40])]);
+    assert_eq!(back, f32_tensor(&[5], &[-1.0, 0.25, 0.75, 8186.875, -5.0]));
+}
+
+#[test]
 fn bytes_become_numbers() {
     let x = signed(&[2, 2], &[-1, 2, 3, 4]);
     let columns = vec![X, floats(&[2], &[0.5, 0.1]), i8(&[2], &[0, 3])];
@@ -389,8 +403,11 @@ fn quantization_must_make_sense() {
         )
     );
     assert_eq!(
-        quantize(vec![X, scale(1.0), integers(5, &[], &[0])]),
-        format!("numbers are quantized to bytes only{place}u8 or i8, got another type, read as i64")
+        quantize(vec![X, floats(&[3], &[1.0; 3]), integers(5, &[3], &[0; 3])]),
+        format!(
+            "real numbers are quantized to 8 or 16 bits only{place}integers of 8 bits, or of 16 bits with one scale, \
+             got I16"
+        )
     );
     assert_eq!(
         quantize(vec![X, scale(1.0), integers(22, &[1], &[0])]),
@@ -420,9 +437,10 @@ fn quantization_must_make_sense() {
     );
     let wide = Tensor::zeros(Shape::new([2]).expect("a small shape"), DType::I64);
     assert_eq!(
-        refusal(onnx("DequantizeLinear"), &wide, vec![X, scale(1.0)]),
+        refusal(onnx("DequantizeLinear").int("axis", 0), &wide, vec![X, floats(&[2], &[1.0; 2])]),
         format!(
-            "only bytes and constants are dequantized{place}u8, i8 or known integers, got computed numbers, read as i64"
+            "computed integers of more than 8 bits have several scales, or an unknown one{place}one known scale, \
+             got another"
         )
     );
 }

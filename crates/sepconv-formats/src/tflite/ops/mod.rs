@@ -36,7 +36,7 @@ pub(super) enum Import {
 use Import::{Many, One};
 
 /// Every built-in operator that is read, in alphabetical order.
-const OPERATORS: &[(&str, Import)] = &[
+pub(super) const OPERATORS: &[(&str, Import)] = &[
     ("ABS", One(|node| elementwise::unary(node, UnaryFunction::Abs))),
     ("ADD", One(|node| elementwise::fused(node, BinaryFunction::Add))),
     ("ADD_N", One(elementwise::add_n)),
@@ -156,7 +156,7 @@ const OPERATORS: &[(&str, Import)] = &[
 ];
 
 /// Operators that are not built in, in alphabetical order.
-const CUSTOM: &[(&str, Import)] = &[
+pub(super) const CUSTOM: &[(&str, Import)] = &[
     ("Convolution2DTransposeBias", One(custom::conv_transpose_bias)),
     ("MaxPoolingWithArgmax2D", Many(custom::max_pool_argmax)),
     ("MaxUnpooling2D", One(custom::max_unpool)),

@@ -96,7 +96,7 @@ pub(super) fn svdf(node: &mut Node) -> Result<ValueId> {
             let quantize = Op::from(Quantize(params.clone()));
             (quantize.evaluate(&[&real], &kept)?, node.apply(quantize, &[latest])?)
         }
-        None => (real, latest),
+        None => (real, node.rounded(4, latest)?),
     };
     let state = node.state(4, initial)?;
     let latest = reshaped(node, latest, vec![batch, 1, 1, features])?;

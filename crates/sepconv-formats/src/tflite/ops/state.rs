@@ -27,7 +27,8 @@ pub(super) fn read_variable(node: &mut Node) -> Result<ValueId> {
 pub(super) fn assign_variable(node: &mut Node) -> Result<Vec<ValueId>> {
     node.expect_operands(2..=2)?;
     let number = number(node)?;
-    let value = node.stored(1)?;
+    // Wider integers are f32 inside, their constants too.
+    let value = if node.wide(1)?.is_some() { node.operand(1)? } else { node.stored(1)? };
     node.importer.variables[number].value = Some(value);
     Ok(vec![])
 }

@@ -24,6 +24,7 @@ pub(super) fn write(writer: &mut Writer<'_>, node: &Node) -> Result<Held> {
         Op::ConvTranspose(conv) => window::conv_transpose(writer, node, conv),
         Op::Pool(pool) => window::pool(writer, node, pool),
         Op::Resize(resize) => window::resize(writer, node, resize),
+        Op::GridSample(op) => window::grid_sample(writer, node, *op),
         Op::Dense(Dense { activation }) => matrix::dense(writer, node, *activation),
         Op::MatMul(MatMul) => matrix::matmul(writer, node),
         Op::BatchNorm(BatchNorm { epsilon }) => matrix::batch_norm(writer, node, *epsilon),

@@ -1,6 +1,6 @@
 //! What slides over planes, or resamples them.
 
-use sepconv_core::op::{Conv2d, ConvTranspose, Pool, QuantParams, Resize};
+use sepconv_core::op::{Conv2d, ConvTranspose, GridPadding, GridSample, Interpolation, Pool, QuantParams, Resize};
 use sepconv_core::{DType, Node, Result, Tensor, ValueId};
 use sepconv_kernels::Window;
 use sepconv_kernels::pool::PoolKind;
@@ -91,6 +91,24 @@ pub(super) fn pool(writer: &mut Writer<'_>, node: &Node, pool: &Pool) -> Result<
         }
     };
     Ok(channels_first(name))
+}
+
+/// Samples at computed positions.
+pub(super) fn grid_sample(writer: &mut Writer<'_>, node: &Node, op: GridSample) -> Result<Held> {
+    let x = writer.operand(node.inputs[0], &CHANNELS_FIRST)?;
+    let grid = writer.operand(node.inputs[1], &[0, 1, 2, 3])?;
+    let mode = match op.interpolation {
+        Interpolation::Nearest => "nearest",
+        Interpolation::Linear => "bilinear",
+        Interpolation::Cubic => "bicubic",
+    };
+    let padding = match op.padding {
+        GridPadding::Zeros => "zeros",
+        GridPadding::Border => "border",
+        GridPadding::Reflection => "reflection",
+    };
+    let attributes = vec![text("mode", mode), text("padding_mode", padding), flag("align_corners", op.align_corners)];
+    Ok(channels_first(writer.emit("GridSample", &[&x, &grid], attributes)))
 }
 
 /// By sizes where the scales stand for their quotient, else by scales. What neither says is a product with known
