@@ -24,7 +24,11 @@ mod epilogue;
 mod gemm;
 mod geometry;
 pub mod layout;
+#[cfg(feature = "train")]
+pub mod loss;
 pub mod matmul;
+#[cfg(feature = "train")]
+pub mod normalize;
 pub mod peak;
 pub mod pointwise;
 pub mod pool;

@@ -80,7 +80,7 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 
 /// `NaN` must come out of a clip, hence the order of the operands.
 #[inline(always)]
-fn clip<S: Simd>(simd: S, x: S::F32, low: f32, high: f32) -> S::F32 {
+pub(super) fn clip<S: Simd>(simd: S, x: S::F32, low: f32, high: f32) -> S::F32 {
     simd.min(simd.splat(high), simd.max(simd.splat(low), x))
 }
 
@@ -95,7 +95,7 @@ fn hard_swish<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 }
 
 #[inline(always)]
-fn sigmoid<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(super) fn sigmoid<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.div(simd.splat(1.0), one_plus_exp_of_minus(simd, x))
 }
 
@@ -124,7 +124,7 @@ fn one_plus_exp_of_minus<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 /// `(e^2x - 1) / (e^2x + 1)`; `e^2x - 1` is put together without forming `e^2x`, so that small `x` keep their
 /// precision.
 #[inline(always)]
-fn tanh<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(super) fn tanh<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let x = clip(simd, x, -10.0, 10.0);
     let (fraction, scale) = split_exp(simd, simd.add(x, x));
     let above_one = simd.mul_add(fraction, scale, simd.sub(scale, simd.splat(1.0)));

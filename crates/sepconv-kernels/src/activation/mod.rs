@@ -1,7 +1,11 @@
+#[cfg(feature = "train")]
+mod gradient;
 mod kernel;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "train")]
+pub(crate) use gradient::derivative;
 pub(crate) use kernel::{ApplyRows, apply, apply_all, exp};
 
 /// A function of one number that a kernel applies to its result before storing it.

@@ -3,6 +3,8 @@
 //! stem, are gathered first, one row of outputs at a time.
 
 mod gather;
+#[cfg(feature = "train")]
+pub mod gradient;
 mod int8;
 mod kernel;
 mod reference;

@@ -20,6 +20,8 @@
 //! bits whether it is computed alone or within a feature map.
 
 mod f32;
+#[cfg(feature = "train")]
+pub mod gradient;
 mod int8;
 mod lines;
 mod phase;

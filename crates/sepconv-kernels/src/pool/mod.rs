@@ -5,6 +5,8 @@
 //! **Numerics.** Maxima are exact; a NaN is passed over. A mean is the single-precision sum of its taps, row by row,
 //! divided once: a bound is `(taps + 1)·2⁻²⁴` times the sum of magnitudes. A window without any cell gives `-∞` or 0.
 //! Sums of bytes are exact; what follows them is said in [`requantize`](crate::requantize).
+#[cfg(feature = "train")]
+mod gradient;
 mod int8;
 mod kernel;
 mod reference;
@@ -13,6 +15,8 @@ mod tests;
 
 use core::ops::Range;
 
+#[cfg(feature = "train")]
+pub use gradient::pool_gradient;
 pub use int8::{Mean, pool_int8};
 pub use reference::{global_average_reference, reference};
 
