@@ -8,7 +8,7 @@
 //! | | forward | backward |
 //! |---|---|---|
 //! | each part | [`moments`] | [`gradient_sums`] |
-//! | joined | [`Moments::join`], [`Normalization::new`] | sums |
+//! | joined | [`Moments::join`], a [`Normalization`] | sums |
 //! | each part | [`normalize`] | [`input_gradient`] |
 //!
 //! The activation's derivative is taken at `z`, which backward kernels compute again: nothing but `x` is kept. With a
