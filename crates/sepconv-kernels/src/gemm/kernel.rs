@@ -92,7 +92,7 @@ impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bo
     fn run(self, simd: S) {
         let TileTask { micro_kernel, mut patch, blocks, panels, panel, output } = self.0;
         let columns = NV * S::LANES;
-        let depth = patch.length.next_multiple_of(M::K_GROUP) * columns;
+        let depth = M::run_len(patch.length, columns);
         for block in 0..blocks {
             let mut row_sums = [M::RowSum::default(); MR];
             micro_kernel.row_sums(simd, &patch, &mut row_sums);
@@ -171,6 +171,8 @@ pub(crate) struct Limits {
     pub(crate) weight_registers: usize,
     /// Registers that each row of inputs takes while it is multiplied.
     pub(crate) row_registers: usize,
+    /// Registers that a product needs beside its operands.
+    pub(crate) dot_registers: usize,
     /// The most rows of any tile.
     pub(crate) mr: usize,
     /// The most vectors in a row of any tile.
@@ -185,7 +187,7 @@ impl Limits {
             return 0;
         }
         let most = if self.mr < LARGEST[0] { self.mr } else { LARGEST[0] };
-        match registers.saturating_sub(2 + self.weight_registers * nr) / (nr + self.row_registers) {
+        match registers.saturating_sub(2 + self.dot_registers + self.weight_registers * nr) / (nr + self.row_registers) {
             0 => 1,
             rows if rows > most => most,
             rows => rows,

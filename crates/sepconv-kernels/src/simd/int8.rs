@@ -16,6 +16,11 @@ pub trait Int8: Simd {
     const INPUT_OFFSET: u8 = 0;
     /// Registers that a vector of weights takes while [`dot`](Self::dot) multiplies it.
     const WEIGHT_REGISTERS: usize;
+    /// Registers that [`dot`](Self::dot) needs beside its operands.
+    const DOT_REGISTERS: usize = 0;
+    /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights are sorted by
+    /// whether they can saturate.
+    const SORTS_WEIGHTS: bool = false;
     /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
     /// one where sums of so many do not fit in registers.
     const INTERLEAVE: usize = 4;
@@ -49,8 +54,8 @@ pub trait Int8: Simd {
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `sum` and the four products of the quads `x - INPUT_OFFSET`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
-    /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of two neighboring products leaves 16
-    /// bits it may saturate.
+    /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of the first two or of the last two
+    /// products leaves 16 bits it may saturate.
     #[inline(always)]
     fn dot_saturating(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32 {
         self.dot(sum, x, w)

@@ -91,6 +91,20 @@ macro_rules! instruction_sets {
                 }
             }
 
+            /// Registers that a product of int8 vectors needs beside its operands.
+            pub(crate) fn dot_registers(self) -> usize {
+                match self {
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::DOT_REGISTERS,)*
+                }
+            }
+
+            /// Whether int8 weights are sorted by whether their products can saturate.
+            pub(crate) fn sorts_weights(self) -> bool {
+                match self {
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::SORTS_WEIGHTS,)*
+                }
+            }
+
             /// Vectors of channels that int8 depthwise kernels make together.
             pub(crate) fn interleave(self) -> usize {
                 match self {

@@ -4,7 +4,7 @@ use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::{Epilogue, Int8Output};
 use crate::gemm::Patch;
 use crate::gemm::kernel::Limits;
-use crate::gemm::pack_int8::{HEADER, K_GROUP};
+use crate::gemm::pack_int8::{HEADER, Index, K_GROUP, run_len};
 use crate::quantized_params::ZeroPoints;
 use crate::simd::{Int8, Kernel};
 use crate::unroll::unrolled_array;
@@ -20,8 +20,8 @@ pub(crate) struct Int8MicroKernel<'a> {
 
 impl Int8MicroKernel<'_> {
     /// More than six rows gain nothing, and each tile is a function of its own.
-    pub(crate) const fn limits(weight_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, mr: 6, nr: 4 }
+    pub(crate) const fn limits(weight_registers: usize, dot_registers: usize) -> Limits {
+        Limits { weight_registers, row_registers: 0, dot_registers, mr: 6, nr: 4 }
     }
 }
 
@@ -40,7 +40,12 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     type Accumulator = S::I32;
     /// What the zero point of the weights adds to each sum.
     type RowSum = i32;
-    const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS);
+    const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS, S::DOT_REGISTERS);
+
+    #[inline(always)]
+    fn run_len(length: usize, columns: usize) -> usize {
+        run_len(length, columns, S::SORTS_WEIGHTS)
+    }
 
     #[inline(always)]
     fn padding_is_zero(&self) -> bool {
@@ -76,6 +81,9 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         x: [&[u8]; MR],
         weights: &[i8],
     ) {
+        if S::SORTS_WEIGHTS {
+            return accumulate_sorted(simd, acc, x, weights);
+        }
         // Four quads at a time: between them rows are distinguished by a displacement, not by counting up every
         // address.
         let (columns, depth) = (K_GROUP * NV * S::LANES, x[0].len());
@@ -84,18 +92,18 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, acc, |r| heads[r][k][0], weights);
-            step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
-            step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
-            step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
+            step(simd, acc, S::dot, |r| heads[r][k][0], weights);
+            step(simd, acc, S::dot, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, acc, S::dot, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, acc, S::dot, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, acc, |r| tails[r][k], weights);
+            step(simd, acc, S::dot, |r| tails[r][k], weights);
         }
         if let Some(weights) = rest.next() {
-            step(simd, acc, |r| last_quad(x[r]), weights);
+            step(simd, acc, S::dot, |r| last_quad(x[r]), weights);
         }
     }
 
@@ -115,11 +123,38 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     fn post_rows(&mut self, _: S, _: usize, _: OutputTile) {}
 }
 
+/// Adds the products of a run whose quads are sorted: those that cannot saturate take fewer instructions.
+#[inline(always)]
+fn accumulate_sorted<S: Int8, const MR: usize, const NV: usize>(
+    simd: S,
+    acc: &mut [[S::I32; NV]; MR],
+    x: [&[u8]; MR],
+    weights: &[i8],
+) {
+    let depth = x[0].len();
+    let x: [&[u8]; MR] = unrolled_array(|r| &x[r][..depth]);
+    let (Index { narrow, wide }, weights) = Index::split(weights, depth);
+    if depth < K_GROUP {
+        return step(simd, acc, S::dot, |r| last_quad(x[r]), weights);
+    }
+    let mut weights = weights.chunks_exact(K_GROUP * NV * S::LANES);
+    let quad = |r: usize, begin: usize| -> [u8; 4] { *x[r][begin..].first_chunk().expect("a quad lies in its run") };
+    for (&begin, weights) in narrow.iter().zip(&mut weights) {
+        let begin = Index::number(begin);
+        step(simd, acc, S::dot_saturating, |r| quad(r, begin), weights);
+    }
+    for (&begin, weights) in wide.iter().zip(&mut weights) {
+        let begin = Index::number(begin);
+        step(simd, acc, S::dot, |r| quad(r, begin), weights);
+    }
+}
+
 /// Adds the products of a quad of each row to the accumulators.
 #[inline(always)]
 fn step<S: Int8, const MR: usize, const NV: usize>(
     simd: S,
     acc: &mut [[S::I32; NV]; MR],
+    dot: impl Fn(S, S::I32, S::I32, S::I32) -> S::I32,
     x: impl Fn(usize) -> [u8; 4],
     weights: &[i8],
 ) {
@@ -127,7 +162,7 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     unroll!(r in 0..MR, {
         let x = simd.splat_quad(x(r));
         unroll!(v in 0..NV, {
-            acc[r][v] = simd.optimization_barrier_i32(simd.dot(acc[r][v], x, weights[v]));
+            acc[r][v] = simd.optimization_barrier_i32(dot(simd, acc[r][v], x, weights[v]));
         });
     });
 }

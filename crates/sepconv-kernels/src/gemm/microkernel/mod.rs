@@ -36,6 +36,11 @@ pub(crate) trait MicroKernel<S: Simd>: GemmDtype {
     /// The bounds of the tile's height.
     const LIMITS: Limits;
 
+    /// The length of a panel's weights for `length` inputs that lie together.
+    fn run_len(length: usize, columns: usize) -> usize {
+        length.next_multiple_of(Self::K_GROUP) * columns
+    }
+
     /// Returns true if padding contributes zero, so taps in it can be skipped.
     fn padding_is_zero(&self) -> bool;
 

@@ -7,6 +7,10 @@ use crate::simd::Kernel;
 pub trait Dot: Copy + Send + Sync + 'static {
     /// Registers that a vector of weights takes while it is multiplied.
     const WEIGHT_REGISTERS: usize;
+    /// See [`Int8`](crate::simd::Int8).
+    const DOT_REGISTERS: usize;
+    /// See [`Int8`](crate::simd::Int8).
+    const SORTS_WEIGHTS: bool;
     /// Runs `kernel` with the instructions of the token enabled.
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
@@ -17,7 +21,9 @@ pub trait Dot: Copy + Send + Sync + 'static {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for WideningMul {
-    const WEIGHT_REGISTERS: usize = 2;
+    const WEIGHT_REGISTERS: usize = 1;
+    const DOT_REGISTERS: usize = 2;
+    const SORTS_WEIGHTS: bool = true;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
@@ -55,6 +61,8 @@ impl Dot for WideningMul {
 // SAFETY (all methods): as above.
 impl Dot for Vnni {
     const WEIGHT_REGISTERS: usize = 1;
+    const DOT_REGISTERS: usize = 0;
+    const SORTS_WEIGHTS: bool = false;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {

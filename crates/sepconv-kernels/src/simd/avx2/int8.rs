@@ -19,6 +19,8 @@ fn narrow(x: __m256i) -> u64 {
 impl<D: Dot> Int8 for Avx2<D> {
     type I32 = __m256i;
     const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
+    const DOT_REGISTERS: usize = D::DOT_REGISTERS;
+    const SORTS_WEIGHTS: bool = D::SORTS_WEIGHTS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m256i {
