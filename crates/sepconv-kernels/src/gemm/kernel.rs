@@ -187,7 +187,8 @@ impl Limits {
             return 0;
         }
         let most = if self.mr < LARGEST[0] { self.mr } else { LARGEST[0] };
-        match registers.saturating_sub(2 + self.dot_registers + self.weight_registers * nr) / (nr + self.row_registers) {
+        match registers.saturating_sub(2 + self.dot_registers + self.weight_registers * nr) / (nr + self.row_registers)
+        {
             0 => 1,
             rows if rows > most => most,
             rows => rows,

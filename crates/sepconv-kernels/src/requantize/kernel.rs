@@ -21,14 +21,27 @@ impl Requantize {
         simd.narrow(rounded, self.zero_point, [self.low, self.high])
     }
 
+    /// Sums as u8, less `from`, without leaving f32: whole numbers so small are exact.
+    #[inline(always)]
+    fn steps<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32, from: u8) -> S::F32 {
+        let [low, high] = self.bounds(simd);
+        let clamped = simd.min(simd.max(simd.mul(simd.to_f32(acc), scale), low), high);
+        simd.add(simd.round(clamped), simd.splat(f32::from(self.zero_point) - f32::from(from)))
+    }
+
+    /// The least and the greatest result, less the zero point.
+    #[inline(always)]
+    fn bounds<S: Int8>(self, simd: S) -> [S::F32; 2] {
+        let bound = |bound: u8| simd.splat(f32::from(bound) - f32::from(self.zero_point));
+        [bound(self.low), bound(self.high)]
+    }
+
     /// Clamping first gives the same, as the bounds are whole numbers, and nothing overflows.
     #[inline(always)]
     pub(crate) fn round_vector<S: Int8>(self, simd: S, x: S::F32) -> S::I32 {
-        let zero_point = i32::from(self.zero_point);
-        let bound = |bound: u8| simd.splat((i32::from(bound) - zero_point) as f32);
-        let (low, high) = (bound(self.low), bound(self.high));
+        let [low, high] = self.bounds(simd);
         let clamped = simd.min(simd.max(x, low), high);
-        simd.add_i32(simd.to_i32(clamped), simd.splat_i32(zero_point))
+        simd.add_i32(simd.to_i32(clamped), simd.splat_i32(i32::from(self.zero_point)))
     }
 }
 
@@ -41,31 +54,56 @@ impl RequantOperand {
 }
 
 impl AddResidual {
-    /// u8 with a residual added, one in each lane.
+    /// The sum of u8, given in steps from their zero point, and residuals: four vectors as u8, each where
+    /// [`Int8::narrow`] puts it.
     #[inline(always)]
-    pub(crate) fn vector<S: Int8>(self, simd: S, q: S::I32, residual: S::I32) -> S::I32 {
-        let sum = simd.add(self.sum.vector(simd, q), self.residual.vector(simd, residual));
-        self.output.round_vector(simd, sum)
+    fn quads<S: Int8>(self, simd: S, steps: [S::F32; 4], residual: [S::I32; 4]) -> S::I32 {
+        // Beyond every byte, and small enough to be numbers of 32 bits; NaN becomes the least.
+        let (least, most) = (simd.splat(-65536.0), simd.splat(65536.0));
+        let mut rounded = residual;
+        for v in 0..4 {
+            let scaled = simd.mul(simd.splat(self.sum.scale), steps[v]);
+            let sum = simd.add(scaled, self.residual.vector(simd, residual[v]));
+            rounded[v] = simd.to_i32(simd.min(simd.max(sum, least), most));
+        }
+        let Requantize { zero_point, low, high } = self.output;
+        simd.narrow(rounded, zero_point, [low, high])
     }
 }
 
 impl Epilogue<'_> {
-    /// Sums as u8, one in each lane; the bytes of the residual are asked for only where one is added.
+    /// Sums of four vectors as u8, in the order of lanes, where no residual is added.
     #[inline(always)]
-    pub(crate) fn vector<S: Int8>(
+    pub(crate) fn quads<S: Int8>(&self, simd: S, acc: [S::I32; 4], scale: [S::F32; 4]) -> S::I32 {
+        let bytes = simd.deinterleave(self.output.quads(simd, acc, scale));
+        match self.lut {
+            Some(lut) => simd.lookup_quads(lut, bytes),
+            None => bytes,
+        }
+    }
+
+    /// As [`quads`](Self::quads), with four vectors of the bytes of a residual that is added.
+    #[inline(always)]
+    pub(crate) fn quads_with_residual<S: Int8>(
         &self,
         simd: S,
-        acc: S::I32,
-        scale: S::F32,
-        residual: impl FnOnce() -> S::I32,
+        add: AddResidual,
+        acc: [S::I32; 4],
+        scale: [S::F32; 4],
+        residual: [S::I32; 4],
     ) -> S::I32 {
-        let mut y = self.output.vector(simd, acc, scale);
+        let mut steps = scale;
         if let Some(lut) = self.lut {
-            y = simd.lookup(lut, y);
+            let zero_point = simd.splat_i32(i32::from(add.sum.zero_point));
+            for v in 0..4 {
+                let y = simd.lookup(lut, self.output.vector(simd, acc[v], scale[v]));
+                steps[v] = simd.to_f32(simd.sub_i32(y, zero_point));
+            }
+        } else {
+            for v in 0..4 {
+                steps[v] = self.output.steps(simd, acc[v], scale[v], add.sum.zero_point);
+            }
         }
-        if let Some(add) = self.residual {
-            y = add.vector(simd, y, residual());
-        }
-        y
+        simd.deinterleave(add.quads(simd, steps, residual))
     }
 }

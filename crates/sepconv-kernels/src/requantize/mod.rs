@@ -15,7 +15,8 @@
 //! `round` takes halves to even. So every instruction set gives the same bits. Scales must be finite and `low <= high`.
 //!
 //! **Cost.** For 1 four vector instructions, and eight more for four vectors together; six for a vector alone, and
-//! eight more for 3. With VBMI five for 2, of a vector of any kind; elsewhere 2 looks up each byte by itself.
+//! ten more for 3. For 2, of a vector of any kind, five with VBMI and 36 with AVX2; elsewhere each byte is looked up by
+//! itself.
 
 mod kernel;
 #[cfg(test)]

@@ -96,11 +96,17 @@ impl<S: Int8> Kernel<S> for Bytes<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let zero_point = simd.splat_i32(i32::from(self.epilogue.output.zero_point));
-        let parts = self.y.chunks(S::LANES).zip(self.residual.chunks(S::LANES));
-        for ((y, residual), out) in parts.zip(self.out.chunks_mut(S::LANES)) {
-            let acc = simd.sub_i32(simd.load_u8(y), zero_point);
-            let y = self.epilogue.vector(simd, acc, simd.splat(1.0), || simd.load_u8(residual));
-            simd.store_u8(y, out);
+        let parts = self.y.chunks(4 * S::LANES).zip(self.residual.chunks(4 * S::LANES));
+        for ((y, residual), out) in parts.zip(self.out.chunks_mut(4 * S::LANES)) {
+            let vector = |bytes: &[u8], v: usize| simd.load_u8(&bytes[v * S::LANES..]);
+            let acc = [0, 1, 2, 3].map(|v| simd.sub_i32(vector(y, v), zero_point));
+            let scale = [simd.splat(1.0); 4];
+            let residual = [0, 1, 2, 3].map(|v| vector(residual, v));
+            let bytes = match self.epilogue.residual {
+                None => self.epilogue.quads(simd, acc, scale),
+                Some(add) => self.epilogue.quads_with_residual(simd, add, acc, scale, residual),
+            };
+            simd.store_quads(bytes, out);
         }
     }
 }

@@ -117,8 +117,27 @@ pub trait Int8: Simd {
         }
         let mut bytes = [0; MOST_BYTES];
         self.store_quads(x, &mut bytes);
-        for (from, to) in bytes.as_chunks().0.iter().zip(to.chunks_mut(8)) {
-            part::write(u64::from_le_bytes(*from), to);
+        write(&bytes, to);
+    }
+    /// Cuts the `4·LANES` bytes into `PARTS`, two or four, and writes of each as many as the slice has that it goes to; parts without
+    /// a slice are left out.
+    #[inline(always)]
+    fn store_quads_parts<'a, const PARTS: usize>(self, x: Self::I32, to: impl Iterator<Item = &'a mut [u8]>) {
+        let mut bytes = [0; MOST_BYTES];
+        self.store_quads(x, &mut bytes);
+        for (from, to) in bytes.chunks_exact(4 * Self::LANES / PARTS).zip(to.take(PARTS)) {
+            write(from, to);
+        }
+    }
+}
+
+/// Writes all of `to` from the first bytes of `from`.
+#[inline(always)]
+fn write(from: &[u8], to: &mut [u8]) {
+    for (from, to) in from.chunks(8).zip(to.chunks_mut(8)) {
+        match from.first_chunk() {
+            Some(from) => part::write(u64::from_le_bytes(*from), to),
+            None => to.copy_from_slice(&from[..to.len()]),
         }
     }
 }

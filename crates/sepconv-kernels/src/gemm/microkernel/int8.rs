@@ -1,4 +1,5 @@
 use core::array;
+use core::ops::Range;
 
 use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::{Epilogue, Int8Output};
@@ -6,6 +7,7 @@ use crate::gemm::Patch;
 use crate::gemm::kernel::Limits;
 use crate::gemm::pack_int8::{HEADER, Index, K_GROUP, run_len};
 use crate::quantized_params::ZeroPoints;
+use crate::requantize::AddResidual;
 use crate::simd::{Int8, Kernel};
 use crate::unroll::unrolled_array;
 
@@ -167,13 +169,6 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     });
 }
 
-/// Four vectors from number `first` on; the last stands for those that are missing.
-#[inline(always)]
-fn four<V: Copy, const N: usize>(vectors: &[V; N], first: usize) -> [V; 4] {
-    let last = N - 1;
-    [vectors[first.min(last)], vectors[last.min(first + 1)], vectors[last.min(first + 2)], vectors[last.min(first + 3)]]
-}
-
 /// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
 #[inline(always)]
 fn last_quad(run: &[u8]) -> [u8; 4] {
@@ -220,45 +215,95 @@ impl<S: Int8, const NV: usize> Kernel<S> for StoreTile<'_, '_, S, NV> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { acc, scales, result, tile: OutputTile { start, stride, columns } } = self;
+        let Self { acc, scales, result, tile } = self;
+        let OutputTile { start, stride, columns } = tile;
         let scales: [S::F32; NV] =
             unrolled_array(|v| simd.reinterpret(simd.load_quads(&scales[v * K_GROUP * S::LANES..])));
-        let part = |v: usize, count: usize| (v * S::LANES).min(columns)..((v + count) * S::LANES).min(columns);
-        let rows = acc.iter().zip((start..).step_by(stride));
         match result {
-            Int8Output::U8 { epilogue: Epilogue { output, lut, residual: None }, out, .. } => {
-                // Copies, which writing to `out` cannot change.
-                let (output, lut) = (*output, *lut);
-                for (acc, start) in rows {
-                    let out = &mut out[start..][..columns];
-                    for v in (0..NV).step_by(4) {
-                        let mut bytes = simd.deinterleave(output.quads(simd, four(acc, v), four(&scales, v)));
-                        if let Some(lut) = lut {
-                            bytes = simd.lookup_quads(lut, bytes);
-                        }
-                        simd.store_quads_part(bytes, &mut out[part(v, 4)]);
-                    }
-                }
-            }
             Int8Output::U8 { epilogue, residual, out } => {
+                // A copy, which writing to `out` cannot change.
                 let epilogue = **epilogue;
-                for (acc, start) in rows {
-                    let out = &mut out[start..][..columns];
-                    let residual = residual.map_or(&[][..], |residual| &residual[start..][..columns]);
-                    for v in 0..NV {
-                        let residual = || simd.load_u8_part(&residual[part(v, 1)]);
-                        let bytes = epilogue.vector(simd, acc[v], scales[v], residual);
-                        simd.store_u8_part(bytes, &mut out[part(v, 1)]);
-                    }
+                let rows = RowGroups { acc, scales, tile, out };
+                match (epilogue.residual, residual) {
+                    (Some(add), Some(residual)) => rows.store(simd, &WithResidual { epilogue, add, residual }),
+                    _ => rows.store(simd, &Plain(epilogue)),
                 }
             }
             Int8Output::F32(out) => {
-                for (acc, start) in rows {
+                for (acc, start) in acc.iter().zip((start..).step_by(stride)) {
                     let out = &mut out[start..][..columns];
                     for v in 0..NV {
-                        simd.store_part(simd.mul(simd.to_f32(acc[v]), scales[v]), &mut out[part(v, 1)]);
+                        let part = (v * S::LANES).min(columns)..((v + 1) * S::LANES).min(columns);
+                        simd.store_part(simd.mul(simd.to_f32(acc[v]), scales[v]), &mut out[part]);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What becomes of four vectors of sums: a trait, as closures are not always inlined.
+trait Requantizing<S: Int8> {
+    /// Bytes in the order of lanes of `sums` and the scales of their channels; the bytes of vector `i` belong at
+    /// `place(i)` of the output.
+    fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32;
+}
+
+struct Plain<'a>(Epilogue<'a>);
+
+impl<S: Int8> Requantizing<S> for Plain<'_> {
+    #[inline(always)]
+    fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], _: impl Fn(usize) -> Range<usize>) -> S::I32 {
+        self.0.quads(simd, sums, scales)
+    }
+}
+
+struct WithResidual<'a> {
+    epilogue: Epilogue<'a>,
+    add: AddResidual,
+    residual: &'a [u8],
+}
+
+impl<S: Int8> Requantizing<S> for WithResidual<'_> {
+    #[inline(always)]
+    fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32 {
+        let residual = unrolled_array(|i| simd.load_u8_part(&self.residual[place(i)]));
+        self.epilogue.quads_with_residual(simd, self.add, sums, scales, residual)
+    }
+}
+
+/// The rows of a tile, some of which are requantized together: as many as fill four vectors, where a row does not.
+struct RowGroups<'a, S: Int8, const NV: usize> {
+    acc: &'a [[S::I32; NV]],
+    scales: [S::F32; NV],
+    tile: OutputTile,
+    out: &'a mut [u8],
+}
+
+impl<S: Int8, const NV: usize> RowGroups<'_, S, NV> {
+    /// Rows in a group.
+    const ROWS: usize = if NV < 3 { 4 / NV } else { 1 };
+
+    #[inline(always)]
+    fn store(self, simd: S, requantizing: &impl Requantizing<S>) {
+        let Self { acc, scales, tile: OutputTile { start, stride, columns }, out } = self;
+        for (acc, start) in acc.chunks(Self::ROWS).zip((start..).step_by(Self::ROWS * stride)) {
+            // The last row, or the last vector of a row, stands for those that are missing.
+            let row = |i: usize| if Self::ROWS == 1 { 0 } else { (i / NV).min(acc.len() - 1) };
+            let vector = |i: usize| if Self::ROWS == 1 { i.min(NV - 1) } else { i % NV };
+            let place = |i: usize| {
+                let [from, to] = [0, 1].map(|next| ((vector(i) + next) * S::LANES).min(columns));
+                let start = start + row(i) * stride;
+                start + from..start + to
+            };
+            let sums = unrolled_array(|i| acc[row(i)][vector(i)]);
+            let bytes = requantizing.quads(simd, sums, unrolled_array(|i| scales[vector(i)]), place);
+            let rows = out[start..].chunks_mut(stride).take(acc.len());
+            let mut rows = rows.map(|row| row.split_at_mut(columns).0);
+            match Self::ROWS {
+                4 => simd.store_quads_parts::<4>(bytes, rows),
+                2 => simd.store_quads_parts::<2>(bytes, rows),
+                _ => rows.next().into_iter().for_each(|row| simd.store_quads_part(bytes, row)),
             }
         }
     }

@@ -132,6 +132,39 @@ fn the_greatest_sums_are_exact() {
 }
 
 #[test]
+fn products_of_two_that_leave_16_bits_are_exact() {
+    let scale = [1.0 / 1024.0; 40];
+    let output = crate::Requantize { zero_point: 128, low: 0, high: 255 };
+    let epilogue = Epilogue { output, lut: None, residual: None };
+    // Every pair of neighbors, every second, and one in a panel; just beyond 16 bits, and far beyond.
+    for (every, [a, b]) in [1, 2, 64].into_iter().flat_map(|every| {
+        [[127, 127], [-128, -128], [64, 65], [-64, -65], [127, 2], [-128, -1]].map(|pair| (every, pair))
+    }) {
+        for k in [3, 4, 8, 30, 64] {
+            let weight = |i: usize| match (i / 2).is_multiple_of(every) {
+                true => [a, b][i % 2],
+                false => [120, -120][i % 2],
+            };
+            let weights: Vec<i8> = (0..40 * k).map(weight).collect();
+            let bias: Vec<i32> =
+                (0..40).map(|o| -255 * (o * k..(o + 1) * k).map(|i| i32::from(weights[i])).sum::<i32>()).collect();
+            let weights = crate::QuantizedWeights::I8(&weights, 0);
+            let params = crate::QuantizedConvParams { weights, x_zero_point: 0, bias: &bias, scale: &scale };
+            let x = vec![255; 7 * k];
+            for (isa, tile) in variants() {
+                let mut packed = vec![0; packed_len_int8(isa, tile, k, 40)];
+                pack_int8(isa, tile, k, &params, &mut packed);
+                let mut got = vec![0; 7 * 40];
+                let output = Int8Output::U8 { epilogue: &epilogue, residual: None, out: &mut got };
+                pointwise_int8(isa, tile, [k, 40], params.zero_points(), &x, &packed, output);
+                // The bias takes away what exact products add up to.
+                assert!(got.iter().all(|&y| y == 128), "{isa} {tile:?} {k} {every} {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
 fn floats_are_sums_times_their_scale() {
     let mut lcg = Lcg(4);
     for (isa, tile) in variants() {
