@@ -122,7 +122,7 @@ fn pointwise_u8(isa: Isa, calls: usize, [m, k, n]: [usize; 3]) -> usize {
     let (weights, bias, scale) = (vec![1; n * k], vec![1; n], vec![0.01; n]);
     let params =
         QuantizedConvParams { weights: QuantizedWeights::I8(&weights, 0), x_zero_point: 3, bias: &bias, scale: &scale };
-    let mut packed = vec![0; pointwise::packed_len_int8(isa, tile, k, n)];
+    let mut packed = vec![0; pointwise::packed_len_int8(isa, tile, k, &params)];
     pointwise::pack_int8(isa, tile, k, &params, &mut packed);
     let zero_points = params.zero_points();
     for _ in 0..calls {

@@ -58,10 +58,10 @@ pub(crate) fn int8(bench: &Bench<'_>) {
             let [mut x, mut out, mut scratch] =
                 [conv.input.iter().product(), conv.output.iter().product(), scratch_len(tile, &conv)]
                     .map(|length| Aligned::new(length, |i| 30 * i as u8));
-            let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, &conv), |_| 0);
-            let zeros = with_params(depth, n, |params| {
+            let (mut packed, zeros) = with_params(depth, n, |params| {
+                let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, &conv, params), |_| 0);
                 pack_int8(bench.isa, tile, &conv, params, packed.get());
-                params.zero_points()
+                (packed, params.zero_points())
             });
             rate(macs, || {
                 let (x, out) = (Rows::new(black_box(x.get()), conv.input[1] * conv.input[2]), black_box(out.get()));

@@ -61,10 +61,10 @@ pub(crate) fn int8(bench: &Bench<'_>) {
         let chosen = Tile::choose_int8(bench.isa, m, k, n);
         bench.tiles(&shape(layer), Tile::variants_int8(bench.isa), chosen, |tile| {
             let [mut x, mut out] = [m * k, m * n].map(|length| Aligned::new(length, |i| 30 * i as u8));
-            let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, k, n), |_| 0);
-            let zero_points = with_params(k, n, |params| {
+            let (mut packed, zero_points) = with_params(k, n, |params| {
+                let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, k, params), |_| 0);
                 pack_int8(bench.isa, tile, k, params, packed.get());
-                params.zero_points()
+                (packed, params.zero_points())
             });
             rate(m * k * n, || {
                 let (x, out) = (black_box(x.get()), black_box(out.get()));

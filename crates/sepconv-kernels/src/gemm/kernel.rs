@@ -92,7 +92,7 @@ impl<S: Simd, M: MicroKernel<S>, const MR: usize, const NV: usize, const ONE: bo
     fn run(self, simd: S) {
         let TileTask { micro_kernel, mut patch, blocks, panels, panel, output } = self.0;
         let columns = NV * S::LANES;
-        let depth = M::run_len(patch.length, columns);
+        let depth = micro_kernel.run_len(panel, patch.length, columns);
         for block in 0..blocks {
             let mut row_sums = [M::RowSum::default(); MR];
             micro_kernel.row_sums(simd, &patch, &mut row_sums);

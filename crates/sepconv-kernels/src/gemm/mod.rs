@@ -9,12 +9,13 @@ pub(crate) mod kernel;
 pub(crate) mod microkernel;
 mod pack;
 mod pack_int8;
+mod parted;
 mod tile;
 
 pub(crate) use kernel::{AxisTaps, Patch, TileTask, split};
 pub use pack::{gate_inputs, pack, packed_len};
 pub(crate) use pack::{pack_groups, packed_groups_len};
-pub(crate) use pack_int8::{Runs, pack_runs, packed_runs_len};
+pub(crate) use pack_int8::{Runs, check_packed_runs, pack_runs, packed_runs_len};
 pub use pack_int8::{pack_int8, packed_len_int8};
 pub use tile::Tile;
 

@@ -82,8 +82,14 @@ impl Tile {
             let panels = n.div_ceil(tile.columns(isa)) as f64;
             let blocks = m.div_ceil(tile.mr).max(1) as f64;
             let (rows, vectors) = (m as f64 / blocks, tile.nr as f64);
-            let step = (rows * vectors / 2.0).max(4.0) + (rows + vectors) / 5.0;
-            blocks * panels * (step * k.div_ceil(4) as f64 + 4.0 * rows * vectors)
+            let (step, rest) = if isa.parts_weights() {
+                // Two multiplications for each sum, an index to read, and four vectors that are requantized together.
+                let stores = if tile.nr < 3 { libm::ceil(rows * vectors / 4.0) } else { rows };
+                (rows * vectors + vectors / 2.0, 20.0 * stores + 25.0)
+            } else {
+                ((rows * vectors / 2.0).max(4.0) + (rows + vectors) / 5.0, 4.0 * rows * vectors)
+            };
+            blocks * panels * (step * k.div_ceil(4) as f64 + rest)
         };
         let least = Self::variants_int8(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
         least.unwrap_or(Self { mr: 1, nr: 1, half_width: false })

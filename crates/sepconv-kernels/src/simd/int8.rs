@@ -18,9 +18,9 @@ pub trait Int8: Simd {
     const WEIGHT_REGISTERS: usize;
     /// Registers that [`dot`](Self::dot) needs beside its operands.
     const DOT_REGISTERS: usize = 0;
-    /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights are sorted by
-    /// whether they can saturate.
-    const SORTS_WEIGHTS: bool = false;
+    /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights whose products
+    /// could saturate together are parted.
+    const PARTS_WEIGHTS: bool = false;
     /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
     /// one where sums of so many do not fit in registers.
     const INTERLEAVE: usize = 4;

@@ -98,10 +98,10 @@ macro_rules! instruction_sets {
                 }
             }
 
-            /// Whether int8 weights are sorted by whether their products can saturate.
-            pub(crate) fn sorts_weights(self) -> bool {
+            /// Whether int8 weights whose products could saturate together are parted.
+            pub(crate) fn parts_weights(self) -> bool {
                 match self {
-                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::SORTS_WEIGHTS,)*
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::PARTS_WEIGHTS,)*
                 }
             }
 

@@ -167,8 +167,9 @@ where
     let (input, output) = (image(lowering.shape(0)), image(lowering.output()));
     let conv = ConvGeometry { window: conv.window, input, output, groups: conv.groups };
     let tile = lowering.tile("conv2d_int8", conv.tile_int8(isa), &mut Tile::variants_int8(isa));
+    let len = conv2d::packed_len_int8(isa, tile, &conv, &constants.params());
     let pack = move |packed: &mut [i8]| conv2d::pack_int8(isa, tile, &conv, &constants.params(), packed);
-    let packed = lowering.weights.reserve(conv2d::packed_len_int8(isa, tile, &conv), pack);
+    let packed = lowering.weights.reserve(len, pack);
     KernelChoice {
         operands: lowering.unpacked_operands(4),
         name: format!("conv2d_int8 {}", tile.name(isa)),

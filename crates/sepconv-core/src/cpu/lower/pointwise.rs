@@ -49,17 +49,10 @@ pub(crate) struct Product<'a, X: ConvArithmetic<Y>, Y> {
 }
 
 pub(crate) trait PointwiseElement<Y = Self>: ConvArithmetic<Y> {
-    /// Elements of `n` packed columns of weights.
-    fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize;
-
     fn multiply(layer: &Pointwise<Self, Y>, product: Product<'_, Self, Y>);
 }
 
 impl PointwiseElement for f32 {
-    fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize {
-        pointwise::packed_len(isa, tile, k, n)
-    }
-
     fn multiply(layer: &Pointwise<Self>, product: Product<'_, Self, Self>) {
         let Product { isa, n, x, packed, residual, out } = product;
         let output = F32Output { residual, activation: layer.epilogue, out };
@@ -69,10 +62,6 @@ impl PointwiseElement for f32 {
 
 #[cfg(feature = "int8")]
 impl PointwiseElement for u8 {
-    fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize {
-        pointwise::packed_len_int8(isa, tile, k, n)
-    }
-
     fn multiply(layer: &Pointwise<Self>, product: Product<'_, Self, Self>) {
         let Product { isa, n, x, packed, residual, out } = product;
         let (zero_points, epilogue) = (layer.epilogue.zero_points, layer.epilogue.epilogue());
@@ -83,10 +72,6 @@ impl PointwiseElement for u8 {
 
 #[cfg(feature = "int8")]
 impl PointwiseElement<f32> for u8 {
-    fn packed_len(isa: Isa, tile: Tile, k: usize, n: usize) -> usize {
-        pointwise::packed_len_int8(isa, tile, k, n)
-    }
-
     fn multiply(layer: &Pointwise<Self, f32>, product: Product<'_, Self, f32>) {
         let Product { isa, n, x, packed, residual: _, out } = product;
         let output = Int8Output::F32(out);
@@ -134,7 +119,7 @@ where
 {
     let ([m, k, n], isa) = (sizes(lowering), lowering.isa);
     let tile = lowering.tile("pointwise_int8", Tile::choose_int8(isa, m, k, n), &mut Tile::variants_int8(isa));
-    let len = pointwise::packed_len_int8(isa, tile, k, n);
+    let len = pointwise::packed_len_int8(isa, tile, k, &constants.params());
     let pack = move |packed: &mut [i8]| pointwise::pack_int8(isa, tile, k, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
     KernelChoice {
@@ -195,9 +180,9 @@ impl<X: PointwiseElement<Y>, Y: Pod> Kernel for PointwiseVector<X, Y> {
     fn run(&self, task: Task<'_>) {
         let (Self(layer), Task { isa, operands, items, first, out, .. }) = (self, task);
         let out = cast_slice_mut::<_, Y>(out);
-        let (tile, k, n) = (layer.tile, layer.k, out.len());
-        let panel = X::packed_len(isa, tile, k, 1);
-        let packed = &layer.packed.of(operands.weights)[items.start * panel..][..X::packed_len(isa, tile, k, n)];
+        let (n, columns) = (out.len(), layer.tile.columns(isa));
+        let panel = layer.packed.len() / layer.n.div_ceil(columns);
+        let packed = &layer.packed.of(operands.weights)[items.start * panel..][..n.div_ceil(columns) * panel];
         let residual = operands.residual(1, first, n);
         X::multiply(layer, Product { isa, n, x: operands.get(0), packed, residual, out });
     }

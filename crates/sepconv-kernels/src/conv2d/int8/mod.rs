@@ -27,8 +27,8 @@ impl ConvGeometry {
 }
 
 /// The length of the output of [`pack_int8`].
-pub fn packed_len_int8(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
-    gemm::packed_runs_len(isa, tile, conv.groups, conv.all_runs(), conv.group_channels()[1])
+pub fn packed_len_int8(isa: Isa, tile: Tile, conv: &ConvGeometry, params: &QuantizedConvParams<'_>) -> usize {
+    gemm::packed_runs_len(isa, tile, conv.groups, conv.all_runs(), params)
 }
 
 /// Re-orders weights `[o, kh, kw, c / groups]` into panels, group after group. Each run of inputs that lie together, a
@@ -55,8 +55,10 @@ pub fn conv2d_int8(
     conv.check();
     tile.check_int8(isa);
     output.check();
-    operands.check(conv, packed_len_int8(isa, tile, conv), output.len());
+    let (runs, packed) = (conv.all_runs(), operands.packed.len());
+    gemm::check_packed_runs(isa, tile, conv.groups, runs, conv.group_channels()[1], packed);
+    operands.check(conv, packed, output.len());
     assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len");
-    let micro_kernel = Int8MicroKernel { zero_points, output };
+    let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output };
     isa.run_int8(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }

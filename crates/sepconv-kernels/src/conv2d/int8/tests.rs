@@ -33,7 +33,7 @@ impl Case {
     }
 
     fn packed(&self, isa: Isa, tile: Tile) -> Vec<i8> {
-        let mut packed = vec![77; packed_len_int8(isa, tile, &self.conv)];
+        let mut packed = vec![77; packed_len_int8(isa, tile, &self.conv, &self.layer.params())];
         pack_int8(isa, tile, &self.conv, &self.layer.params(), &mut packed);
         packed
     }

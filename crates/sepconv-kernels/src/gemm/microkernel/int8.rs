@@ -5,7 +5,8 @@ use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::{Epilogue, Int8Output};
 use crate::gemm::Patch;
 use crate::gemm::kernel::Limits;
-use crate::gemm::pack_int8::{HEADER, Index, K_GROUP, run_len};
+use crate::gemm::pack_int8::{HEADER, K_GROUP};
+use crate::gemm::parted::Index;
 use crate::quantized_params::ZeroPoints;
 use crate::requantize::AddResidual;
 use crate::simd::{Int8, Kernel};
@@ -17,6 +18,8 @@ use crate::unroll::unrolled_array;
 #[derive(Debug)]
 pub(crate) struct Int8MicroKernel<'a> {
     pub(crate) zero_points: ZeroPoints,
+    /// Runs of inputs in a row of the weights.
+    pub(crate) runs: usize,
     pub(crate) output: Int8Output<'a>,
 }
 
@@ -45,8 +48,11 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS, S::DOT_REGISTERS);
 
     #[inline(always)]
-    fn run_len(length: usize, columns: usize) -> usize {
-        run_len(length, columns, S::SORTS_WEIGHTS)
+    fn run_len(&self, panel: usize, length: usize, columns: usize) -> usize {
+        if S::PARTS_WEIGHTS {
+            return (panel - HEADER * columns) / self.runs;
+        }
+        length.next_multiple_of(K_GROUP) * columns
     }
 
     #[inline(always)]
@@ -83,8 +89,8 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         x: [&[u8]; MR],
         weights: &[i8],
     ) {
-        if S::SORTS_WEIGHTS {
-            return accumulate_sorted(simd, acc, x, weights);
+        if S::PARTS_WEIGHTS {
+            return accumulate_parted(simd, acc, x, weights);
         }
         // Four quads at a time: between them rows are distinguished by a displacement, not by counting up every
         // address.
@@ -94,18 +100,18 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
         for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
-            step(simd, acc, S::dot, |r| heads[r][k][0], weights);
-            step(simd, acc, S::dot, |r| heads[r][k][1], &weights[columns..]);
-            step(simd, acc, S::dot, |r| heads[r][k][2], &weights[2 * columns..]);
-            step(simd, acc, S::dot, |r| heads[r][k][3], &weights[3 * columns..]);
+            step(simd, acc, |r| heads[r][k][0], weights);
+            step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
+            step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
+            step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
         let mut rest = rest.chunks_exact(columns);
         for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, acc, S::dot, |r| tails[r][k], weights);
+            step(simd, acc, |r| tails[r][k], weights);
         }
         if let Some(weights) = rest.next() {
-            step(simd, acc, S::dot, |r| last_quad(x[r]), weights);
+            step(simd, acc, |r| last_quad(x[r]), weights);
         }
     }
 
@@ -125,29 +131,40 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     fn post_rows(&mut self, _: S, _: usize, _: OutputTile) {}
 }
 
-/// Adds the products of a run whose quads are sorted: those that cannot saturate take fewer instructions.
+/// Adds the products of a run whose weights are parted.
 #[inline(always)]
-fn accumulate_sorted<S: Int8, const MR: usize, const NV: usize>(
+fn accumulate_parted<S: Int8, const MR: usize, const NV: usize>(
     simd: S,
     acc: &mut [[S::I32; NV]; MR],
     x: [&[u8]; MR],
-    weights: &[i8],
+    run: &[i8],
 ) {
     let depth = x[0].len();
     let x: [&[u8]; MR] = unrolled_array(|r| &x[r][..depth]);
-    let (Index { narrow, wide }, weights) = Index::split(weights, depth);
+    let index = Index::read(run, NV);
     if depth < K_GROUP {
-        return step(simd, acc, S::dot, |r| last_quad(x[r]), weights);
+        steps(simd, acc, index, |r, _| last_quad(x[r]));
+    } else {
+        steps(simd, acc, index, |r, begin| *x[r][begin..].first_chunk().expect("a quad lies in its run"));
     }
-    let mut weights = weights.chunks_exact(K_GROUP * NV * S::LANES);
-    let quad = |r: usize, begin: usize| -> [u8; 4] { *x[r][begin..].first_chunk().expect("a quad lies in its run") };
-    for (&begin, weights) in narrow.iter().zip(&mut weights) {
-        let begin = Index::number(begin);
-        step(simd, acc, S::dot_saturating, |r| quad(r, begin), weights);
-    }
-    for (&begin, weights) in wide.iter().zip(&mut weights) {
-        let begin = Index::number(begin);
-        step(simd, acc, S::dot, |r| quad(r, begin), weights);
+}
+
+/// Adds the products of each step, where `x` reads the quad of a row that begins at some input.
+#[inline(always)]
+fn steps<S: Int8, const MR: usize, const NV: usize>(
+    simd: S,
+    acc: &mut [[S::I32; NV]; MR],
+    Index { begins, weights }: Index<'_>,
+    x: impl Fn(usize, usize) -> [u8; 4],
+) {
+    for (begins, weights) in begins.chunks_exact(NV).zip(weights.chunks_exact(K_GROUP * NV * S::LANES)) {
+        unroll!(v in 0..NV, {
+            let (begin, weights) = (Index::number(begins[v]), simd.load_quads(&weights[v * K_GROUP * S::LANES..]));
+            unroll!(r in 0..MR, {
+                let sum = simd.dot_saturating(acc[r][v], simd.splat_quad(x(r, begin)), weights);
+                acc[r][v] = simd.optimization_barrier_i32(sum);
+            });
+        });
     }
 }
 
@@ -156,7 +173,6 @@ fn accumulate_sorted<S: Int8, const MR: usize, const NV: usize>(
 fn step<S: Int8, const MR: usize, const NV: usize>(
     simd: S,
     acc: &mut [[S::I32; NV]; MR],
-    dot: impl Fn(S, S::I32, S::I32, S::I32) -> S::I32,
     x: impl Fn(usize) -> [u8; 4],
     weights: &[i8],
 ) {
@@ -164,7 +180,7 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
     unroll!(r in 0..MR, {
         let x = simd.splat_quad(x(r));
         unroll!(v in 0..NV, {
-            acc[r][v] = simd.optimization_barrier_i32(dot(simd, acc[r][v], x, weights[v]));
+            acc[r][v] = simd.optimization_barrier_i32(simd.dot(acc[r][v], x, weights[v]));
         });
     });
 }

@@ -36,8 +36,10 @@ pub(crate) trait MicroKernel<S: Simd>: GemmDtype {
     /// The bounds of the tile's height.
     const LIMITS: Limits;
 
-    /// The length of a panel's weights for `length` inputs that lie together.
-    fn run_len(length: usize, columns: usize) -> usize {
+    /// The length of the weights of `length` inputs that lie together, in a panel of length `panel`.
+    #[inline(always)]
+    fn run_len(&self, panel: usize, length: usize, columns: usize) -> usize {
+        _ = panel;
         length.next_multiple_of(Self::K_GROUP) * columns
     }
 

@@ -10,7 +10,7 @@ pub use reference::reference_int8;
 use super::kernel;
 use crate::epilogue::Int8Output;
 use crate::gemm::microkernel::Int8MicroKernel;
-use crate::gemm::{Tile, packed_len_int8};
+use crate::gemm::{Runs, Tile, check_packed_runs};
 use crate::quantized_params::ZeroPoints;
 use crate::simd::Isa;
 
@@ -32,9 +32,9 @@ pub fn pointwise_int8(
     assert!(output.len().is_multiple_of(n), "out is [m, n]");
     let m = output.len() / n;
     assert_eq!(x.len(), m * k, "x is [m, k]");
-    assert_eq!(packed.len(), packed_len_int8(isa, tile, k, n), "weights packed for this tile");
+    check_packed_runs(isa, tile, 1, Runs { count: 1, length: k }, n, packed.len());
     output.check();
     tile.check_int8(isa);
-    let micro_kernel = Int8MicroKernel { zero_points, output };
+    let micro_kernel = Int8MicroKernel { zero_points, runs: 1, output };
     isa.run_int8(kernel::Pointwise { micro_kernel, tile, shape: [m, k, n], x, packed });
 }

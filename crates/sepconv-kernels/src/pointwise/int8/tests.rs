@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::super::pack_int8;
+use super::super::{pack_int8, packed_len_int8};
 use super::*;
 use crate::Epilogue;
 use crate::testing::{Lcg, QuantizedCase, epilogues};
@@ -36,7 +36,7 @@ impl Case {
     }
 
     fn packed(&self, isa: Isa, tile: Tile) -> Vec<i8> {
-        let mut packed = vec![77; packed_len_int8(isa, tile, self.k, self.n())];
+        let mut packed = vec![77; packed_len_int8(isa, tile, self.k, &self.layer.params())];
         pack_int8(isa, tile, self.k, &self.layer.params(), &mut packed);
         packed
     }
@@ -112,7 +112,7 @@ fn the_greatest_sums_are_exact() {
             reference_int8(k, &x, &params, None, &epilogue, &mut want);
             assert!(u8_zero_point == 255 || (want[0] == 255) == (signs[0] > 0), "{want:?}");
             for (isa, tile) in variants() {
-                let mut packed = vec![0; packed_len_int8(isa, tile, k, 3)];
+                let mut packed = vec![0; packed_len_int8(isa, tile, k, &params)];
                 pack_int8(isa, tile, k, &params, &mut packed);
                 let mut got = [0; 3];
                 let zero_points = params.zero_points();
@@ -152,7 +152,7 @@ fn products_of_two_that_leave_16_bits_are_exact() {
             let params = crate::QuantizedConvParams { weights, x_zero_point: 0, bias: &bias, scale: &scale };
             let x = vec![255; 7 * k];
             for (isa, tile) in variants() {
-                let mut packed = vec![0; packed_len_int8(isa, tile, k, 40)];
+                let mut packed = vec![0; packed_len_int8(isa, tile, k, &params)];
                 pack_int8(isa, tile, k, &params, &mut packed);
                 let mut got = vec![0; 7 * 40];
                 let output = Int8Output::U8 { epilogue: &epilogue, residual: None, out: &mut got };

@@ -10,7 +10,7 @@ pub trait Dot: Copy + Send + Sync + 'static {
     /// See [`Int8`](crate::simd::Int8).
     const DOT_REGISTERS: usize;
     /// See [`Int8`](crate::simd::Int8).
-    const SORTS_WEIGHTS: bool;
+    const PARTS_WEIGHTS: bool;
     /// Runs `kernel` with the instructions of the token enabled.
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
@@ -21,9 +21,10 @@ pub trait Dot: Copy + Send + Sync + 'static {
 
 // SAFETY (all methods): a token exists only after detection, so the instructions are there.
 impl Dot for WideningMul {
-    const WEIGHT_REGISTERS: usize = 1;
+    /// Each is loaded when it is multiplied.
+    const WEIGHT_REGISTERS: usize = 0;
     const DOT_REGISTERS: usize = 2;
-    const SORTS_WEIGHTS: bool = true;
+    const PARTS_WEIGHTS: bool = true;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {
@@ -62,7 +63,7 @@ impl Dot for WideningMul {
 impl Dot for Vnni {
     const WEIGHT_REGISTERS: usize = 1;
     const DOT_REGISTERS: usize = 0;
-    const SORTS_WEIGHTS: bool = false;
+    const PARTS_WEIGHTS: bool = false;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx2<Self>>>(token: Avx2<Self>, kernel: K) -> K::Output {

@@ -60,7 +60,7 @@ impl<D: Dot> Int8 for Avx2<D> {
     type I32 = __m256i;
     const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
     const DOT_REGISTERS: usize = D::DOT_REGISTERS;
-    const SORTS_WEIGHTS: bool = D::SORTS_WEIGHTS;
+    const PARTS_WEIGHTS: bool = D::PARTS_WEIGHTS;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m256i {
