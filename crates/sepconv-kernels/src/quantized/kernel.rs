@@ -136,10 +136,11 @@ fn each_pair<S: Int8, P: Pair<S>>(simd: S, op: &QuantizedBinary, (a, b, out): (&
     let whole = out.len() - out.len() % (4 * S::LANES);
     for at in (0..whole).step_by(4 * S::LANES) {
         let (a, b, out) = (&a[at..], &b[at..], &mut out[at..]);
-        unroll!(v in 0..4, {
-            let result = P::vector(simd, op, simd.load_u8(&a[v * S::LANES..]), simd.load_u8(&b[v * S::LANES..]));
-            simd.store_u8(op.output.round_vector(simd, result), &mut out[v * S::LANES..]);
-        });
+        let mut results = [simd.splat(0.0); 4];
+        for (v, result) in results.iter_mut().enumerate() {
+            *result = P::vector(simd, op, simd.load_u8(&a[v * S::LANES..]), simd.load_u8(&b[v * S::LANES..]));
+        }
+        simd.store_quads(simd.deinterleave(op.output.round_quads(simd, results)), out);
     }
     let (a, b, out) = (&a[whole..], &b[whole..], &mut out[whole..]);
     for part in vectors::<S>(out.len()) {

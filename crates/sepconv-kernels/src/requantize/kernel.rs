@@ -21,6 +21,18 @@ impl Requantize {
         simd.narrow(rounded, self.zero_point, [self.low, self.high])
     }
 
+    /// Four vectors of numbers in units of the result as u8, each where [`Int8::narrow`] puts it.
+    #[inline(always)]
+    pub(crate) fn round_quads<S: Int8>(self, simd: S, x: [S::F32; 4]) -> S::I32 {
+        // Beyond every byte, and small enough to be numbers of 32 bits; NaN becomes the least.
+        let (least, most) = (simd.splat(-65536.0), simd.splat(65536.0));
+        let mut rounded = [simd.splat_i32(0); 4];
+        for v in 0..4 {
+            rounded[v] = simd.to_i32(simd.min(simd.max(x[v], least), most));
+        }
+        simd.narrow(rounded, self.zero_point, [self.low, self.high])
+    }
+
     /// Sums as u8, less `from`, without leaving f32: whole numbers so small are exact.
     #[inline(always)]
     fn steps<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32, from: u8) -> S::F32 {
@@ -58,16 +70,12 @@ impl AddResidual {
     /// [`Int8::narrow`] puts it.
     #[inline(always)]
     fn quads<S: Int8>(self, simd: S, steps: [S::F32; 4], residual: [S::I32; 4]) -> S::I32 {
-        // Beyond every byte, and small enough to be numbers of 32 bits; NaN becomes the least.
-        let (least, most) = (simd.splat(-65536.0), simd.splat(65536.0));
-        let mut rounded = residual;
+        let mut sums = steps;
         for v in 0..4 {
             let scaled = simd.mul(simd.splat(self.sum.scale), steps[v]);
-            let sum = simd.add(scaled, self.residual.vector(simd, residual[v]));
-            rounded[v] = simd.to_i32(simd.min(simd.max(sum, least), most));
+            sums[v] = simd.add(scaled, self.residual.vector(simd, residual[v]));
         }
-        let Requantize { zero_point, low, high } = self.output;
-        simd.narrow(rounded, zero_point, [low, high])
+        self.output.round_quads(simd, sums)
     }
 }
 
