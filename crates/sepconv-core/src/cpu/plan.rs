@@ -410,6 +410,11 @@ impl OutputBinding {
         &self.shape
     }
 
+    /// Whether the shape depends on the data, so that a run may leave part of the [largest](Self::shape) unused.
+    pub fn is_open(&self) -> bool {
+        matches!(&self.source, OutputSource::Arena { open: Some(_), .. })
+    }
+
     /// The range of a session's arena that holds the output; `None` for a constant.
     pub fn range(&self) -> Option<Range<usize>> {
         match &self.source {

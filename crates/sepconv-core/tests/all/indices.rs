@@ -215,6 +215,7 @@ fn results_are_as_long_as_the_data_says() {
     expect_of_graph(graph.clone(), &[none.clone(), rows.clone()], &[i64s(&[1, 0], &[]), f32s(&[0, 2], &[])]);
     // The same session, fewer and then more.
     let mut session = Session::new(Plan::new(&graph, Isa::best(), 1, &Limits::default()).unwrap()).unwrap();
+    assert!(session.plan().outputs().iter().all(|output| output.is_open()));
     session.run(&[&none, &rows], &Serial).unwrap();
     assert_eq!(session.run(&[&some, &rows], &Serial).unwrap(), expected);
 
