@@ -4,7 +4,8 @@ use std::thread;
 
 use sepconv::op::BinaryFunction;
 use sepconv::{
-    Builder, CompiledModel, DType, ErrorKind, Limits, Model, Options, Shape, Tensor, TensorView, TensorViewMut,
+    Builder, Classifier, CompiledModel, DType, ErrorKind, Image, Limits, Model, Options, Shape, Tensor, TensorView,
+    TensorViewMut,
 };
 
 fn compiled(name: &str) -> CompiledModel {
@@ -31,6 +32,18 @@ fn ten_threads_share_a_compiled_model() {
                     assert_eq!(session.run(&[&image(96, seed)]).unwrap()[0], expected[seed]);
                 }
             });
+        }
+    });
+}
+
+#[test]
+fn classifiers_of_one_network_answer_alike_on_all_threads() {
+    let classifier = Classifier::new(&Model::default_classifier().unwrap(), &Options::default().threads(1)).unwrap();
+    let image = Image::from_rgb(40, 50, (0..40 * 50 * 3).map(|i| (i * 31 % 251) as u8).collect()).unwrap();
+    let expected = classifier.try_clone().unwrap().classify(&image, 3).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(classifier.try_clone().unwrap().classify(&image, 3).unwrap(), expected));
         }
     });
 }

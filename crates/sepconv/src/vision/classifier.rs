@@ -156,6 +156,26 @@ impl Classifier {
         Ok(self)
     }
 
+    /// Another one for another thread: the weights are shared, memory and threads are its own.
+    ///
+    /// # Errors
+    /// Those of [`CompiledModel::session`].
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self {
+            session: self.session.model().session()?,
+            input: self.input,
+            elements: self.elements.clone(),
+            tensor: self.tensor.clone(),
+            preprocess: self.preprocess.clone(),
+            usual_geometry: self.usual_geometry,
+            tables: self.tables.clone(),
+            labels: self.labels.clone(),
+            quantization: self.quantization.clone(),
+            scores: Vec::with_capacity(self.scores.capacity()),
+            softmax_added: false,
+        })
+    }
+
     /// What the classes are called, where that is known.
     pub fn labels(&self) -> Option<&Labels> {
         self.labels.as_ref()
