@@ -30,10 +30,13 @@
 #![forbid(unsafe_code)]
 
 mod compiled;
+mod execute;
+pub mod factorize;
 pub mod measure;
 mod model;
 #[cfg(not(feature = "tflite"))]
 mod no_tflite;
+mod noise;
 mod options;
 mod progress;
 pub mod quantize;

@@ -16,6 +16,8 @@ pub enum Stage {
     Search,
     /// Layers are quantized in order.
     Round,
+    /// Layers are factorized in order.
+    Fit,
     /// Images with labels are classified.
     Evaluate,
     /// Networks are timed beside each other.
@@ -69,6 +71,7 @@ impl Stage {
             Self::Calibrate => "calibrate",
             Self::Search => "search",
             Self::Round => "round",
+            Self::Fit => "fit",
             Self::Evaluate => "evaluate",
             Self::Compare => "compare",
             Self::Profile => "profile",

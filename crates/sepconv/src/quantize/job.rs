@@ -3,11 +3,11 @@ use std::collections::{BTreeSet, HashMap};
 use sepconv_core::{Error, Graph, Result, Tensor, ValueId};
 
 use super::bytes::Affine;
-use super::execute::Executor;
 use super::layerwise::{LayerwisePass, QuantizedLayers};
 use super::partition::{Partition, Placement, activation_after, after_activation, is_layer};
 use super::statistics::{self, Statistics};
 use super::{Quantizer, equalize};
+use crate::execute::Executor;
 use crate::progress::{Progress, Stage, advance};
 use sepconv_core::Uses;
 

@@ -5,12 +5,13 @@ use sepconv_core::{Graph, Node, Result, Tensor, ValueId};
 use sepconv_kernels::Activation;
 
 use super::bytes::Affine;
-use super::execute::{ActivationStore, Executor, NodeRunner, computed, inward, probe_results, tensor};
 use super::partition::{Partition, Placement, activation_after, after_activation};
 use super::rounding::Moments;
-use super::statistics::{ChannelMean, Noise};
+use super::statistics::ChannelMean;
 use super::weights::{self, Integers};
 use super::{Quantizer, Range};
+use crate::execute::{ActivationStore, Executor, NodeRunner, computed, inward, probe_results, tensor};
+use crate::noise::Noise;
 use sepconv_core::Uses;
 
 /// An activation whose slope at a channel is below the root of this cannot be corrected from before it.

@@ -8,7 +8,6 @@
 mod bytes;
 mod decompose;
 mod equalize;
-mod execute;
 mod histogram;
 mod insert;
 mod job;
@@ -26,13 +25,14 @@ use std::collections::BTreeSet;
 
 use sepconv_core::{Error, Graph, Node, Op, Result, Tensor};
 
-use self::execute::Executor;
 use self::job::Job;
 use self::partition::is_layer;
+use crate::execute::{self, Executor};
 use crate::{Options, Progress};
 
 pub use histogram::Range;
 pub(crate) use quantized_input::with_quantized_input;
+pub(crate) use report::constant_bytes;
 pub use report::{LayerReport, Report};
 
 /// The granularity of weight scales.

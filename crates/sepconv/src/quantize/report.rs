@@ -71,7 +71,7 @@ impl Report {
 }
 
 /// As files hold them: biases have 32 bits there.
-fn constant_bytes(graph: &Graph) -> usize {
+pub(crate) fn constant_bytes(graph: &Graph) -> usize {
     let mut constants: Vec<_> = graph.nodes().iter().flat_map(|node| node.inputs.iter().copied()).collect();
     constants.sort_unstable();
     constants.dedup();

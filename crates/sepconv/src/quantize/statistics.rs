@@ -2,34 +2,8 @@ use std::collections::HashMap;
 
 use sepconv_core::{Graph, Result, Tensor, ValueId};
 
-use super::execute::{Executor, observe};
 use super::histogram::Histogram;
-
-/// Signal and noise of a value: how far its quantized copy is off.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Noise {
-    signal: f64,
-    noise: f64,
-}
-
-impl Noise {
-    pub(super) fn compare(&mut self, exact: &[f32], rounded: &[f32]) {
-        for (&exact, &rounded) in exact.iter().zip(rounded) {
-            let (exact, error) = (f64::from(exact), f64::from(exact) - f64::from(rounded));
-            self.signal += exact * exact;
-            self.noise += error * error;
-        }
-    }
-
-    pub(super) fn is_finite(self) -> bool {
-        self.signal.is_finite() && self.noise.is_finite()
-    }
-
-    /// The ratio in decibels; infinite where nothing is off.
-    pub(super) fn decibels(self) -> f64 {
-        if self.noise == 0.0 { f64::INFINITY } else { 10.0 * (self.signal / self.noise).log10() }
-    }
-}
+use crate::execute::{Executor, observe};
 
 /// The mean of each channel.
 pub(super) struct ChannelMean {

@@ -5,10 +5,10 @@ use sepconv_core::{Builder, DType, Graph, Limits, Op, Shape, Tensor, interpret, 
 use sepconv_kernels::{Activation, Window};
 
 use super::bytes::Affine;
-use super::execute::Executor;
 use super::histogram::Histogram;
 use super::rounding::Moments;
 use super::{Granularity, Quantizer, Range, decompose, equalize, statistics, weights};
+use crate::execute::Executor;
 use crate::{Options, ProgressEvent};
 use sepconv_core::Uses;
 

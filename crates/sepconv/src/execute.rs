@@ -1,3 +1,5 @@
+//! Networks run node by node on calibration samples: what quantizing and factorizing have in common.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,20 +19,26 @@ const HEADROOM: usize = 8 << 20;
 const UNLIMITED: Limits = Limits { max_memory: usize::MAX, max_macs: u64::MAX, max_nodes: usize::MAX };
 
 /// Runs nodes one at a time, each with a plan of its own.
-pub(super) struct Executor {
+#[derive(Debug)]
+pub(crate) struct Executor {
     isa: Isa,
     threads: Threads,
     count: usize,
 }
 
 impl Executor {
-    pub(super) fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
         let (isa, count) = (options.resolve_isa()?, options.threads);
         Ok(Self { isa, threads: Threads::new(count)?, count })
     }
 
+    /// The instruction set that everything runs on.
+    pub(crate) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Plans a node by itself; `known` may replace operands by constants of the same shape.
-    pub(super) fn plan(
+    pub(crate) fn plan(
         &self,
         graph: &Graph,
         node: &Node,
@@ -48,35 +56,46 @@ impl Executor {
         }
         let result = builder.node(&node.name, node.op.clone(), &operands)?;
         builder.output(&node.name, result);
-        let plan = Plan::new(&builder.finish(), self.isa, self.count, &UNLIMITED)?;
+        self.plan_graph(&builder.finish())
+    }
+
+    /// Plans a network that no caller sees.
+    pub(crate) fn plan_graph(&self, graph: &Graph) -> Result<NodeRunner<'_>> {
+        let plan = Plan::new(graph, self.isa, self.count, &UNLIMITED)?;
         Ok(NodeRunner { session: Session::new(plan)?, executor: self })
     }
 }
 
-/// One node, ready to run.
-pub(super) struct NodeRunner<'m> {
+/// One node, or a small network, ready to run.
+pub(crate) struct NodeRunner<'m> {
     session: Session,
     executor: &'m Executor,
 }
 
 impl NodeRunner<'_> {
     /// The result for the operands that are no constants.
-    pub(super) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
+    pub(crate) fn run(&mut self, operands: &[&Tensor]) -> Result<&[f32]> {
         let Self { session, executor } = self;
         let results = executor.threads.enter(|join| session.run(operands, join))?;
         Ok(results[0].as_f32().unwrap_or_default())
     }
+
+    /// Runs on what the run before left in memory, as inside a network.
+    pub(crate) fn run_without_io(&mut self) {
+        let Self { session, executor } = self;
+        executor.threads.enter(|join| session.run_without_io(join));
+    }
 }
 
 /// The activations that later nodes read, for each sample.
-pub(super) struct ActivationStore<T> {
+pub(crate) struct ActivationStore<T> {
     values: HashMap<ValueId, Vec<T>>,
     /// For each node: the values that no later node reads.
     dead: Vec<Vec<ValueId>>,
 }
 
 impl<T> ActivationStore<T> {
-    pub(super) fn new(graph: &Graph) -> Self {
+    pub(crate) fn new(graph: &Graph) -> Self {
         let mut last = HashMap::new();
         for (i, node) in graph.nodes().iter().enumerate() {
             last.extend(node.inputs.iter().chain([&node.output]).map(|&id| (id, i)));
@@ -86,27 +105,41 @@ impl<T> ActivationStore<T> {
         Self { values: HashMap::new(), dead }
     }
 
-    pub(super) fn insert(&mut self, id: ValueId, samples: Vec<T>) {
+    pub(crate) fn insert(&mut self, id: ValueId, samples: Vec<T>) {
         self.values.insert(id, samples);
     }
 
-    pub(super) fn get(&self, id: ValueId) -> &[T] {
+    pub(crate) fn get(&self, id: ValueId) -> &[T] {
         self.values.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Drops the values that no node after `i` reads.
-    pub(super) fn release(&mut self, i: usize) {
+    pub(crate) fn release(&mut self, i: usize) {
         self.dead[i].iter().for_each(|id| drop(self.values.remove(id)));
     }
 }
 
+/// Bytes of the activations of one sample that are kept at the same time, at most.
+pub(crate) fn live_bytes(graph: &Graph) -> usize {
+    let mut store = ActivationStore::<()>::new(graph);
+    let mut most = 0;
+    graph.inputs().iter().for_each(|port| store.insert(port.value, vec![]));
+    for (i, node) in graph.nodes().iter().enumerate() {
+        store.insert(node.output, vec![]);
+        let bytes = |id: &ValueId| graph.value(*id).shape.elements() * size_of::<f32>();
+        most = most.max(store.values.keys().map(bytes).sum());
+        store.release(i);
+    }
+    most
+}
+
 /// The operands of a node that are not known before running.
-pub(super) fn computed<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = ValueId> + 'a {
+pub(crate) fn computed<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = ValueId> + 'a {
     node.inputs.iter().copied().filter(|&id| graph.value(id).constant.is_none())
 }
 
 /// The inputs of one sample with their axes in the order that they have inside.
-pub(super) fn inward(graph: &Graph, sample: &[Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn inward(graph: &Graph, sample: &[Tensor]) -> Result<Vec<Tensor>> {
     let pairs = graph.inputs().iter().zip(sample);
     let transposed = |(port, tensor): (&sepconv_core::Port, &Tensor)| {
         let shape = Shape::new(port.order.iter().map(|&axis| tensor.shape()[axis]).collect::<Vec<_>>())?;
@@ -116,17 +149,17 @@ pub(super) fn inward(graph: &Graph, sample: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 /// A tensor of a value's shape.
-pub(super) fn tensor(graph: &Graph, id: ValueId, data: Vec<f32>) -> Result<Tensor> {
+pub(crate) fn tensor(graph: &Graph, id: ValueId, data: Vec<f32>) -> Result<Tensor> {
     Tensor::new(graph.value(id).shape.clone(), sepconv_core::Data::F32(data))
 }
 
 /// Fails where a value of so many samples does not fit memory.
-pub(super) fn probe_results(graph: &Graph, id: ValueId, samples: usize) -> Result<()> {
+pub(crate) fn probe_results(graph: &Graph, id: ValueId, samples: usize) -> Result<()> {
     probe_memory((graph.value(id).shape.elements() * size_of::<f32>()).saturating_mul(samples))
 }
 
 /// Runs the network on floats and shows `see` every value of every sample, inputs included.
-pub(super) fn observe(
+pub(crate) fn observe(
     graph: &Graph,
     samples: &[Vec<Tensor>],
     executor: &Executor,
@@ -162,7 +195,7 @@ pub(super) fn observe(
 }
 
 /// Checks that samples are what the network takes: the first thing that can go wrong.
-pub(super) fn check(graph: &Graph, samples: &[Vec<Tensor>]) -> Result<()> {
+pub(crate) fn check(graph: &Graph, samples: &[Vec<Tensor>]) -> Result<()> {
     if samples.is_empty() {
         return Err(Error::argument("calibration needs at least one sample"));
     }
