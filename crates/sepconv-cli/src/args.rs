@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -109,6 +110,11 @@ impl LoadArgs {
     /// # Errors
     /// When an input is given two shapes.
     pub(crate) fn options(&self) -> Result<Options> {
+        self.options_within(self.max_macs)
+    }
+
+    /// As [`options`](Self::options), with another limit of multiply-adds, in millions.
+    fn options_within(&self, max_millions: Option<u64>) -> Result<Options> {
         let mut names = HashSet::new();
         if let Some((name, _)) = self.shape.iter().find(|(name, _)| !names.insert(name)) {
             return Err(Error::argument("--shape is given twice for one input").at(format!("input {name:?}")));
@@ -116,7 +122,7 @@ impl LoadArgs {
         let Limits { max_memory, max_macs, max_nodes } = Limits::default();
         let limits = Limits {
             max_memory: self.max_memory.map_or(max_memory, |mb| mb.saturating_mul(1_000_000)),
-            max_macs: self.max_macs.map_or(max_macs, |millions| millions.saturating_mul(1_000_000)),
+            max_macs: max_millions.map_or(max_macs, |millions| millions.saturating_mul(1_000_000)),
             max_nodes,
         };
         let options = Options::default().limits(limits).batch(self.batch.unwrap_or(1));
@@ -158,11 +164,27 @@ impl CompileArgs {
     pub(crate) fn options(&self) -> Result<Options> {
         Ok(self.threads.of(self.load.options()?))
     }
+
+    /// The same where `--max-macs` is about the network that is written: what is read may cost more.
+    pub(crate) fn options_for_larger(&self) -> Result<Options> {
+        Ok(self.threads.of(self.load.options_within(None)?))
+    }
+
+    /// Multiply-adds of a run, at most.
+    pub(crate) fn max_macs(&self) -> Option<u64> {
+        self.load.max_macs.map(|millions| millions.saturating_mul(1_000_000))
+    }
 }
 
 /// A whole number from 1.
 pub(crate) fn positive(text: &str) -> std::result::Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".to_owned())
+}
+
+/// A number within bounds.
+pub(crate) fn number(text: &str, bounds: RangeInclusive<f64>) -> std::result::Result<f64, String> {
+    let found = text.parse().ok().filter(|number| bounds.contains(number));
+    found.ok_or_else(|| format!("expected a number from {} to {}", bounds.start(), bounds.end()))
 }
 
 fn parse_shape(text: &str) -> std::result::Result<(String, Vec<usize>), String> {

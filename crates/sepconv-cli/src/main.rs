@@ -6,6 +6,7 @@ mod args;
 mod calibration;
 mod commands;
 mod drawing;
+mod experiment;
 mod failure;
 mod files;
 mod inputs;
@@ -21,7 +22,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 
 use crate::commands::{
-    bench, classify, compare, completions, evaluate, export, inspect, machine, man, models, profile, quantize, run,
+    bench, classify, compare, completions, evaluate, export, factorize, inspect, machine, man, models, profile,
+    quantize, run,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -53,6 +55,8 @@ enum Command {
     Machine(machine::Args),
     /// Quantize an f32 network to int8.
     Quantize(quantize::Args),
+    /// Make a standard network separable.
+    Factorize(factorize::Args),
     /// Write a network as an ONNX file.
     Export(export::Args),
     /// Run a network on tensors from NumPy files.
@@ -77,6 +81,7 @@ impl Command {
             Self::Profile(args) => args.json,
             Self::Machine(args) => args.json,
             Self::Quantize(args) => args.json,
+            Self::Factorize(args) => args.json,
             Self::Models(args) => args.json,
             Self::Export(_) | Self::Run(_) | Self::Completions(_) | Self::Man(_) => false,
         }
@@ -92,6 +97,7 @@ impl Command {
             Self::Profile(args) => profile::execute(args, out),
             Self::Machine(args) => machine::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
+            Self::Factorize(args) => factorize::execute(args, out),
             Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
             Self::Models(args) => models::execute(args, out),

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+pub(crate) mod factorize;
 pub(crate) mod inspect;
 pub(crate) mod machine;
 pub(crate) mod man;

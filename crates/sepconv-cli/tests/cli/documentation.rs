@@ -2,7 +2,7 @@
 
 use crate::program::sepconv;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "classify",
     "evaluate",
     "inspect",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 13] = [
     "profile",
     "machine",
     "quantize",
+    "factorize",
     "export",
     "run",
     "models",

@@ -6,6 +6,7 @@ mod compare;
 mod documentation;
 mod errors;
 mod escaping;
+mod factorize;
 mod labels;
 mod memory;
 mod networks;

@@ -1,6 +1,6 @@
-use std::ops::RangeInclusive;
-
 use sepconv::quantize::{Granularity, Quantizer, Range};
+
+use crate::args::number;
 
 /// How the network is quantized.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,12 +57,6 @@ fn parse_range(text: &str) -> Result<Range, String> {
         Some(("percentile", percent)) => number(percent, 50.0..=100.0).map(Range::Percentile),
         _ => Err("expected mse, minmax or percentile:99.99".to_owned()),
     }
-}
-
-/// A number within bounds.
-pub(super) fn number(text: &str, bounds: RangeInclusive<f64>) -> Result<f64, String> {
-    let found = text.parse().ok().filter(|number| bounds.contains(number));
-    found.ok_or_else(|| format!("expected a number from {} to {}", bounds.start(), bounds.end()))
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use clap::builder::RangedU64ValueParser;
 use sepconv::file;
 use sepconv::quantize::LayerReport;
 
-use self::candidate::{Candidate, Experiment};
-use self::method::{MethodArgs, number};
+use self::candidate::{Candidate, quantize};
+use self::method::MethodArgs;
 use self::output::{Output, print_text};
-use crate::args::{CompileArgs, MetadataArgs, positive};
+use crate::args::{CompileArgs, MetadataArgs, number, positive};
+use crate::experiment::{Experiment, Setup};
 use crate::failure::{Failure, warn};
 use crate::report::{self, shown};
 
@@ -94,9 +95,11 @@ enum Refusal {
 }
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(), Failure> {
-    let mut experiment = Experiment::new(&args)?;
-    let candidate =
-        if args.mixed { mixed(&args, &mut experiment)? } else { experiment.attempt(&args.method.quantizer())? };
+    let experiment = experiment(&args)?;
+    let candidate = match args.mixed {
+        true => mixed(&args, &experiment)?,
+        false => Candidate::new(&args, &experiment, &args.method.quantizer())?,
+    };
     let refusal = refusal(&args, &candidate);
     if refusal.is_none() {
         file::write(&args.output, &candidate.file)?;
@@ -125,6 +128,23 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> std::result::Result<(
     Ok(())
 }
 
+fn experiment(args: &Args) -> std::result::Result<Experiment<'_>, Failure> {
+    let setup = Setup {
+        model: &args.model,
+        output: &args.output,
+        compile: &args.compile,
+        options: args.compile.options()?,
+        metadata: &args.metadata,
+        calibration: Some(&args.calibration),
+        calibration_images: args.calibration_images,
+        evaluate: args.evaluate.as_deref(),
+        labels: args.labels.as_deref(),
+        runs: args.runs,
+        quiet: args.json,
+    };
+    Experiment::new(setup, |graph| args.method.quantizer().check(graph))
+}
+
 fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
     let top1 = candidate.accuracy.map(|accuracy| accuracy.top1_percent());
     let inaccurate = top1.zip(args.min_accuracy).filter(|(top1, least)| top1 < least);
@@ -136,20 +156,21 @@ fn refusal(args: &Args, candidate: &Candidate) -> Option<Refusal> {
 
 /// The first network that is accurate enough of those with 0, 1, 2, 4, ... of the layers in f32 that alone add most
 /// noise; or the last one that was fast enough to go on from.
-fn mixed(args: &Args, experiment: &mut Experiment) -> std::result::Result<Candidate, Failure> {
+fn mixed(args: &Args, experiment: &Experiment) -> std::result::Result<Candidate, Failure> {
     let quantizer = args.method.quantizer();
-    let mut candidate = experiment.attempt(&quantizer)?;
+    let mut candidate = Candidate::new(args, experiment, &quantizer)?;
     let too_inaccurate = |candidate: &Candidate| matches!(refusal(args, candidate), Some(Refusal::Accuracy(_)));
     if !too_inaccurate(&candidate) {
         return Ok(candidate);
     }
     // Any ratio will do here: what is wanted is each layer's own.
-    let measured = experiment.quantize(&quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
+    let measured = quantize(args, experiment, &quantizer.clone().min_sqnr(f64::NEG_INFINITY))?.report.layers;
     let worst = most_sensitive(&measured);
     let mut kept = 1;
     while too_inaccurate(&candidate) && args.is_fast_enough(&candidate) && kept <= worst.len() / 2 {
         let keep = worst[..kept].iter();
-        candidate = experiment.attempt(&keep.fold(quantizer.clone(), |quantizer, &name| quantizer.keep_float(name)))?;
+        let quantizer = keep.fold(quantizer.clone(), |quantizer, &name| quantizer.keep_float(name));
+        candidate = Candidate::new(args, experiment, &quantizer)?;
         kept *= 2;
     }
     candidate.report.layers.iter_mut().zip(&measured).for_each(|(layer, measured)| layer.alone = measured.alone);

@@ -3,9 +3,10 @@ use std::io::{self, Write};
 use sepconv::{Accuracy, Times, quantize::LayerReport};
 use serde::Serialize;
 
-use super::candidate::{Candidate, Experiment};
+use super::candidate::Candidate;
 use super::{Args, Refusal};
 use crate::accuracy::{AccuracyJson, interval};
+use crate::experiment::Experiment;
 use crate::report::{self, Align, PreprocessJson, bytes, plural, threads};
 
 /// What the command tells programs.
