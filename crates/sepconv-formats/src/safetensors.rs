@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use sepconv_core::{Error, Limits, Result, Shape, Tensor};
+use sepconv_core::{DType, Error, Limits, Result, Shape, Tensor};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -44,6 +44,41 @@ fn check_head(head: &[u8]) -> Result<()> {
     }
     let other = || Error::malformed("not a .safetensors file").help("weights are read from .safetensors files");
     Err(mistaken(head, "a .safetensors file").unwrap_or_else(other))
+}
+
+/// The bytes of a `.safetensors` file with these tensors, in this order.
+///
+/// # Errors
+/// When two have one name, or a name is too long to be read again.
+pub fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>> {
+    let mut end = 0;
+    let entries = tensors.iter().map(|(name, tensor)| {
+        let begin = end;
+        end += tensor.bytes().len();
+        let dtype = match tensor.dtype() {
+            DType::F32 => "F32",
+            DType::U8 => "U8",
+            DType::I8 => "I8",
+            DType::I64 => "I64",
+        };
+        (name.clone(), Entry { dtype: dtype.to_owned(), shape: tensor.shape().to_vec(), data_offsets: (begin, end) })
+    });
+    let entries: Vec<(String, Entry)> = entries.collect();
+    check_names(&entries)?;
+    let fields: Vec<String> = entries.iter().map(|(name, entry)| field(name, entry)).collect();
+    let mut header = format!("{{{}}}", fields.join(","));
+    // Elements begin where every type may.
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    tensors.iter().for_each(|(_, tensor)| bytes.extend(tensor.bytes()));
+    Ok(bytes)
+}
+
+/// A tensor's field of the header.
+fn field(name: &str, Entry { dtype, shape, data_offsets: (begin, end) }: &Entry) -> String {
+    let name = serde_json::Value::from(name);
+    format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}")
 }
 
 /// Reads the bytes of a `.safetensors` file.

@@ -130,3 +130,19 @@ fn memory_is_limited() {
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("tensor \"n\""), "{error}");
 }
+
+#[test]
+fn what_is_written_is_read() {
+    let tensors = vec![
+        ("b \"quoted\"".to_owned(), Tensor::f32([2, 1], vec![1.5, -2.0]).unwrap()),
+        ("a".to_owned(), Tensor::i64([1], vec![-3]).unwrap()),
+        ("none".to_owned(), Tensor::f32([0, 3], vec![]).unwrap()),
+        ("bytes".to_owned(), Tensor::u8([3], vec![1, 2, 255]).unwrap()),
+    ];
+    let bytes = safetensors::write(&tensors).unwrap();
+    assert_eq!(parse(&bytes).unwrap(), tensors);
+    assert_eq!((bytes.len() - 8 - 8 - 3) % 8, 0, "elements begin where every type may");
+    assert!(parse(&safetensors::write(&[]).unwrap()).unwrap().is_empty());
+    let twice = [tensors[1].clone(), tensors[1].clone()];
+    assert!(safetensors::write(&twice).unwrap_err().to_string().contains("one name"));
+}

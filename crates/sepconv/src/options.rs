@@ -103,6 +103,11 @@ impl Options {
         self.shapes.get(name).map(Vec::as_slice)
     }
 
+    /// How many threads share the work.
+    pub fn thread_count(&self) -> usize {
+        self.threads
+    }
+
     /// The number of threads, where that is possible.
     pub(crate) fn checked_threads(threads: usize) -> Result<usize> {
         match threads {

@@ -226,3 +226,27 @@ fn trained_files_equal_their_onnx_twins() {
         assert!(got.len() == expected.len() && worst <= 1e-4, "{file}: differs by {worst}");
     }
 }
+
+#[test]
+fn what_is_written_is_loaded_under_the_names_of_others() {
+    for (name, first) in [
+        ("mobilenet_v2@32x0.35", "conv_stem.weight"),
+        ("efficientnet_b0@32", "conv_stem.weight"),
+        ("cifar10_standard", "conv_stem.weight"),
+    ] {
+        let network = zoo::named(name).unwrap().classes(7);
+        let architecture = network.architecture().unwrap();
+        let tensors = network.state_dict(&mut zoo::Seeded::new(&architecture, 0)).unwrap();
+        assert_eq!(tensors[0].0, first, "{name}");
+        let bytes = sepconv::safetensors::write(&tensors).unwrap();
+        let loaded = zoo::named(name).unwrap().load(&Weights::from_bytes("w.safetensors", &bytes).unwrap()).unwrap();
+        let [c, h, w] = network.variant().input;
+        let image =
+            Tensor::f32([1, c, h, w], (0..c * h * w).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>()).unwrap();
+        let logits = |model: Model| {
+            let mut session = model.compile(&Options::default().threads(1)).unwrap().session().unwrap();
+            session.run(&[&image]).unwrap()[0].as_f32().unwrap().to_vec()
+        };
+        assert_eq!(logits(loaded), logits(network.build().unwrap()), "{name}");
+    }
+}

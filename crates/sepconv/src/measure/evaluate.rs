@@ -49,6 +49,11 @@ impl LabeledImages {
         self.classes.keys()
     }
 
+    /// The images with a label, and their classes.
+    pub fn labeled(&self) -> impl Iterator<Item = (&PathBuf, usize)> {
+        self.classes.iter().map(|(path, &class)| (path, class))
+    }
+
     /// Checks that each label is a class of a network with so many outputs.
     ///
     /// # Errors

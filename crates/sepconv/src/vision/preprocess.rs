@@ -202,6 +202,11 @@ impl Preprocess {
         Self { name: name.to_owned(), formula: formula.to_owned(), mean, std, geometry: None, source: Source::Argument }
     }
 
+    /// The mean and the deviation of each channel: a byte becomes `(byte - mean) / deviation`.
+    pub fn normalization(&self) -> [[f64; 3]; 2] {
+        [self.mean, self.std]
+    }
+
     /// The same with another geometry.
     pub fn geometry(mut self, geometry: Geometry) -> Self {
         self.geometry = Some(geometry);

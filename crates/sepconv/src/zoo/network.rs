@@ -204,6 +204,13 @@ impl Network {
         self
     }
 
+    /// The same with or without averaging the logits of an image and its mirror image. Training knows no mirror image:
+    /// it turns images over itself.
+    pub fn mirrored(mut self, mirrored: bool) -> Self {
+        self.variant.mirrored = mirrored;
+        self
+    }
+
     /// The same with another number added to variances in batch normalization.
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.variant.epsilon = epsilon;

@@ -86,6 +86,37 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Every parameter under the name that the first library has for it that knows the whole network, as
+    /// [`load`](Self::load) reads them: PyTorch's order of axes, timm's names where timm has the family.
+    ///
+    /// # Errors
+    /// When no library has names for all of them, and those of [`graph`](Self::graph) and of `parameters`.
+    pub fn state_dict(&self, parameters: &mut impl Parameters) -> Result<Vec<(String, Tensor)>> {
+        let (architecture, mut asked) = (self.architecture()?, Asked::default());
+        self.graph(&mut asked)?;
+        let names = |scheme: &Scheme| {
+            asked.0.iter().map(|(id, _)| scheme.name(&architecture, id)).collect::<Option<Vec<String>>>()
+        };
+        let names = SCHEMES.iter().find_map(names).ok_or_else(|| {
+            Error::unsupported("no library has names for all parameters of this network").in_file(&self.name())
+        })?;
+        let tensors = asked.0.iter().map(|(id, shape)| outward(&parameters.tensor(id, shape)?));
+        names.into_iter().zip(tensors).map(|(name, tensor)| Ok((name, tensor?))).collect()
+    }
+}
+
+/// Weights in PyTorch's order of axes; see [`arrange`].
+fn outward(tensor: &Tensor) -> Result<Tensor> {
+    match tensor.shape()[..] {
+        [out, rows, columns, each] => {
+            let shape = Shape::new([out, each, rows, columns])?;
+            Op::Transpose(Transpose { order: vec![0, 3, 1, 2] }).evaluate(&[tensor], &shape)
+        }
+        _ => Ok(tensor.clone()),
+    }
+}
+
 /// The parameters that a network asks for.
 #[derive(Default)]
 struct Asked(Vec<(ParamId, Shape)>);
