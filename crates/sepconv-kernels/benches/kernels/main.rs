@@ -2,13 +2,10 @@
 //! multiply-adds in a second, and how near that comes to the fastest that multiply-adds alone run on this machine.
 //!
 //! `cargo bench -p sepconv-kernels -- WORDS` prints the lines that begin with all of these words, in any order: an
-//! instruction set, `f32` or `int8`, `pointwise`, `depthwise` or `conv2d`, and a shape as it is printed. With
-//! `--features train` there are lines for gradients, too.
+//! instruction set, `f32` or `int8`, `pointwise`, `depthwise` or `conv2d`, and a shape as it is printed.
 
 mod conv2d;
 mod depthwise;
-#[cfg(feature = "train")]
-mod gradient;
 mod harness;
 mod pointwise;
 
@@ -24,8 +21,6 @@ fn main() {
         pointwise::f32(&bench);
         conv2d::f32(&bench);
         depthwise::f32(&bench);
-        #[cfg(feature = "train")]
-        gradient::f32(&bench);
     }
     for isa in Isa::available().filter(vectors) {
         let bench = Bench::new(isa, "int8", peak::int8, &words);
