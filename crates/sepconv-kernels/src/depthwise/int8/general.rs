@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use super::super::lines::Lines;
 use super::kernel::DepthwiseInt8;
-use super::pack::{Sections, Vectors, group_len, groups};
+use super::pack::{Header, Sections, Vectors, group_len, groups};
 use crate::requantize::Requantize;
 use crate::simd::{self, Columns, Int8, Kernel};
 use crate::unroll::unrolled_array;
@@ -18,15 +18,15 @@ impl DepthwiseInt8<'_> {
         let lines = Lines::new(dw, self.x, self.rows);
         for (y, out) in lines.rows.clone().zip(self.out.chunks_exact_mut(lines.pixels.len() * dw.output[2])) {
             let (mut rest, taps) = (sections.groups, Taps::new(&lines, padding, y));
-            for (group, &summands) in groups(vectors, dw).zip(sections.summands) {
+            for (group, header) in groups(vectors, dw).zip(sections.headers()) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(variant, vectors, dw, &group, summands as usize));
+                (packed, rest) = rest.split_at(group_len(variant, vectors, dw, &group, header.summands));
                 let (taps, channels, out) = (&taps, &group.channels, &mut *out);
                 match group.vectors {
                     4 if const { S::INTERLEAVE == 4 } => {
-                        simd.vectorize(Tiles::<4, 2> { taps, channels, packed, output, out });
+                        simd.vectorize(Tiles::<4, 2> { taps, channels, header, packed, output, out });
                     }
-                    _ => simd.vectorize(Tiles::<1, 4> { taps, channels, packed, output, out }),
+                    _ => simd.vectorize(Tiles::<1, 4> { taps, channels, header, packed, output, out }),
                 }
             }
             if let Some(lut) = epilogue.lut {
@@ -40,6 +40,7 @@ impl DepthwiseInt8<'_> {
 struct Tiles<'a, const G: usize, const P: usize> {
     taps: &'a Taps<'a>,
     channels: &'a Range<usize>,
+    header: Header,
     packed: &'a [i8],
     output: Requantize,
     out: &'a mut [u8],
@@ -50,7 +51,7 @@ impl<S: Int8, const G: usize, const P: usize> Kernel<S> for Tiles<'_, G, P> {
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Self { taps, channels, packed, output, out } = self;
+        let Self { taps, channels, header, packed, output, out } = self;
         let (lines, vector) = (taps.lines, 4 * S::LANES);
         let lanes = if G == 4 { vector } else { channels.len() };
         let inputs = lines.inputs(channels.clone());
@@ -63,7 +64,7 @@ impl<S: Int8, const G: usize, const P: usize> Kernel<S> for Tiles<'_, G, P> {
         let (multiplier, weights) = (lines.dw.multiplier(), &packed[2 * G * vector..]);
         let place = |i| (channels.start + i) / multiplier - inputs.start;
         let places = core::array::from_fn(|i| if i < lanes { place(i) as u8 } else { 0 });
-        let line = Line::<G> { taps, columns, multiplier, places, lanes, weights };
+        let line = Line::<G> { taps, columns, multiplier, places, lanes, header, weights };
         for pixels in lines.tiles(P) {
             let mut sums = [bias; P];
             line.accumulate(simd, pixels.start, &mut sums);
@@ -131,6 +132,7 @@ struct Line<'a, const G: usize> {
     /// Of a column, the input of each of the output channels.
     places: [u8; 16],
     lanes: usize,
+    header: Header,
     weights: &'a [i8],
 }
 
@@ -161,7 +163,7 @@ impl<const G: usize> Line<'_, G> {
                 });
             }
             self.add(simd, &rows, &self.weights[q * quad..][..quad], sums);
-            let mut more = all + q * quad;
+            let mut more = if self.header.has_more(q) { all + q * quad } else { self.weights.len() };
             while more < self.weights.len() {
                 self.add(simd, &rows, &self.weights[more..][..quad], sums);
                 more += all;
@@ -188,7 +190,7 @@ impl<const G: usize> Line<'_, G> {
                 quads[0] = self.spread(simd, rows[p]);
             }
             unroll!(g in 0..G, {
-                sums[p][g] = simd.dot(sums[p][g], quads[g], simd.load_quads(&weights[g * 4 * S::LANES..]));
+                sums[p][g] = simd.dot_saturating(sums[p][g], quads[g], simd.load_quads(&weights[g * 4 * S::LANES..]));
             });
             // Rows that are loaded too early take the registers of sums.
             sums[p][0] = simd.optimization_barrier_i32(sums[p][0]);

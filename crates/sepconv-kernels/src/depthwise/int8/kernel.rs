@@ -3,6 +3,7 @@ use core::ops::Range;
 use super::super::phase::phases;
 use super::super::variant::dispatch;
 use super::super::{DepthwiseKernel, Variant};
+use super::interleaved::{Interleaved, Scratch};
 use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::epilogue::Epilogue;
@@ -42,6 +43,7 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(vectors, self.dw, self.packed);
         let padding = simd::unsigned(sections.padding);
+        let mut scratch = Scratch::new();
         // Rows share input rows where those lie side by side.
         let at_once = if dilation == 1 { ROWS } else { 1 };
         for (y, out) in self.rows.step_by(at_once).zip(self.out.chunks_mut(at_once * ow * c)) {
@@ -53,13 +55,20 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
                 }
             }
             let mut rest = sections.groups;
-            for (group, &summands) in groups(vectors, self.dw).zip(sections.summands) {
+            for (group, header) in groups(vectors, self.dw).zip(sections.headers()) {
                 let packed;
-                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, summands as usize));
+                (packed, rest) = rest.split_at(group_len(self.variant, vectors, self.dw, &group, header.summands));
                 let output = self.epilogue.output;
                 for phase in phases(self.dw) {
-                    let strip = Strip { dw: self.dw, phase, lines: &lines, padding, group: &group, packed, output };
+                    let (lines, group) = (&lines, &group);
+                    let strip = Strip { dw: self.dw, phase, lines, padding, group, header, packed, output };
                     match group.vectors {
+                        4 if const { S::PARTS_WEIGHTS } => {
+                            simd.vectorize(Interleaved::<K, STRIDE, 4> { strip, scratch: &mut scratch, out });
+                        }
+                        _ if const { S::PARTS_WEIGHTS } => {
+                            simd.vectorize(Interleaved::<K, STRIDE, 1> { strip, scratch: &mut scratch, out });
+                        }
                         4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
                         _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
                     }

@@ -2,6 +2,7 @@ use core::ops::Range;
 
 use super::super::Variant;
 use super::quads;
+use super::summands::Summands;
 use crate::ConvGeometry;
 use crate::simd::{Int8, channel};
 use crate::{Isa, QuantizedConvParams};
@@ -14,15 +15,21 @@ const ALIGN: usize = 64;
 pub(super) struct Vectors {
     lanes: usize,
     interleave: usize,
+    /// The most vectors that are made one by one where four together would do some channels again.
+    singles: usize,
 }
 
 impl Vectors {
     fn on(isa: Isa) -> Self {
-        Self { lanes: isa.lanes(), interleave: isa.interleave() }
+        Self::new(isa.lanes(), isa.interleave(), isa.parts_weights())
     }
 
     pub(super) fn of<S: Int8>() -> Self {
-        Self { lanes: S::LANES, interleave: S::INTERLEAVE }
+        Self::new(S::LANES, S::INTERLEAVE, S::PARTS_WEIGHTS)
+    }
+
+    fn new(lanes: usize, interleave: usize, parts_weights: bool) -> Self {
+        Self { lanes, interleave, singles: if parts_weights { 1 } else { 2 } }
     }
 }
 
@@ -34,20 +41,19 @@ pub(super) struct Group {
     pub(super) vectors: usize,
 }
 
-/// The groups of a number of channels. Where only the last of four vectors would be partly empty, the last group begins
-/// early and does some channels again.
+/// The groups of a number of channels. Where most of four vectors would be full, the last group begins early and does some
+/// channels again.
 pub(super) fn groups(vectors: Vectors, dw: &ConvGeometry) -> impl Iterator<Item = Group> + use<> {
-    let (Vectors { lanes, interleave }, channels) = (vectors, dw.output[2]);
+    let (Vectors { lanes, interleave, singles }, channels) = (vectors, dw.output[2]);
     let wide = interleave * lanes;
     let whole = if dw.multiplier() > 1 || interleave == 1 { 0 } else { channels / wide };
-    let rest = channels - whole * wide;
-    let overlap = whole > 0 && rest > 2 * lanes;
+    let overlap = whole > 0 && channels - whole * wide > singles * lanes;
     let wides = (0..whole + usize::from(overlap)).map(move |i| {
         let first = (i * wide).min(channels - wide);
         Group { channels: first..first + wide, vectors: interleave }
     });
-    let singles = (whole * wide..if overlap { 0 } else { channels }).step_by(lanes);
-    wides.chain(singles.map(move |first| Group { channels: first..channels.min(first + lanes), vectors: 1 }))
+    let rest = (whole * wide..if overlap { 0 } else { channels }).step_by(lanes);
+    wides.chain(rest.map(move |first| Group { channels: first..channels.min(first + lanes), vectors: 1 }))
 }
 
 /// Weight vectors: one for each quad that is multiplied for each output.
@@ -67,28 +73,97 @@ fn tap(variant: Variant, dw: &ConvGeometry, weight_index: usize, b: usize) -> Op
     quads::tap(kernel, q, kx, b).map(|[ky, kx]| ky * kernel + kx)
 }
 
-/// How many numbers of 8 bits add up to any of the weights of some channels: 127 + 127 + 1 = 255.
-fn summands(dw: &ConvGeometry, params: &QuantizedConvParams<'_>, channels: Range<usize>) -> usize {
-    let taps = dw.taps();
-    let part = |weight: i32| {
-        if weight < 0 { weight.unsigned_abs().div_ceil(128) } else { weight.unsigned_abs().div_ceil(127) }
-    };
-    (channels.start * taps..channels.end * taps).map(|i| part(params.weight(i)) as usize).max().unwrap_or(0).max(1)
+/// The summands of weight vector `weight_index` of a channel.
+fn summands_of(
+    isa: Isa,
+    variant: Variant,
+    dw: &ConvGeometry,
+    params: &QuantizedConvParams<'_>,
+    [channel, weight_index]: [usize; 2],
+) -> Summands {
+    let taps = core::array::from_fn(|b| tap(variant, dw, weight_index, b));
+    Summands::new(taps, isa.parts_weights(), |tap| params.weight(channel * dw.taps() + tap))
 }
 
-/// The summands of packed weights: how many summands the weights of each group have, a row of padding, and the groups.
+/// How many summands the weights of a group have, and which of its weight vectors have more than one.
+fn header(
+    isa: Isa,
+    variant: Variant,
+    dw: &ConvGeometry,
+    params: &QuantizedConvParams<'_>,
+    channels: Range<usize>,
+) -> Header {
+    let mut header = Header { summands: 1, more: 0 };
+    for weight_index in 0..weight_vectors(variant, dw) {
+        let counts = channels.clone().map(|o| summands_of(isa, variant, dw, params, [o, weight_index]).count());
+        let count = counts.max().unwrap_or(0);
+        header.summands = header.summands.max(count);
+        header.more |= u64::from(count > 1) << weight_index.min(Header::LAST);
+    }
+    header
+}
+
+/// What stands before the groups for each of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    /// How many numbers of 8 bits add up to any of the group's weights.
+    pub(super) summands: usize,
+    /// The weight vectors that have more than one summand, a bit for each; the last bit is for all from there on.
+    more: u64,
+}
+
+impl Header {
+    const LEN: usize = 16;
+    const LAST: usize = 63;
+
+    fn read(from: &[i8; Self::LEN]) -> Self {
+        let more = from[8..].iter().rev().fold(0, |more, &byte| more << 8 | u64::from(byte as u8));
+        Self { summands: from[0] as usize, more }
+    }
+
+    fn write(self, to: &mut [i8; Self::LEN]) {
+        to.fill(0);
+        to[0] = self.summands as i8;
+        to[8..].copy_from_slice(&self.more.to_le_bytes().map(|byte| byte as i8));
+    }
+
+    /// Whether a weight vector has more than one summand.
+    #[inline(always)]
+    pub(super) fn has_more(self, weight_index: usize) -> bool {
+        self.more >> weight_index.min(Self::LAST) & 1 != 0
+    }
+
+    /// The weight vectors of a window that have more than one summand.
+    #[inline(always)]
+    pub(super) fn with_more(self) -> impl Iterator<Item = usize> {
+        let mut more = self.more;
+        core::iter::from_fn(move || {
+            let next = (more != 0).then(|| more.trailing_zeros() as usize);
+            more &= more.wrapping_sub(1);
+            next
+        })
+    }
+}
+
+/// The sections of packed weights: a header for each group, a row of padding, and the groups.
 pub(super) struct Sections<'a> {
-    pub(super) summands: &'a [i8],
+    headers: &'a [[i8; Header::LEN]],
     pub(super) padding: &'a [i8],
     pub(super) groups: &'a [i8],
 }
 
 impl<'a> Sections<'a> {
     pub(super) fn of(vectors: Vectors, dw: &ConvGeometry, packed: &'a [i8]) -> Self {
-        let (summands, row) = (groups(vectors, dw).count(), padding_len(dw));
-        let (head, rest) = packed.split_at(summands.next_multiple_of(ALIGN));
+        let (head, row) = (groups(vectors, dw).count() * Header::LEN, padding_len(dw));
+        let (headers, rest) = packed.split_at(head.next_multiple_of(ALIGN));
         let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
-        Self { summands: &head[..summands], padding: &padding[..row], groups }
+        Self { headers: headers[..head].as_chunks().0, padding: &padding[..row], groups }
+    }
+
+    /// One for each group.
+    #[inline(always)]
+    pub(super) fn headers(&self) -> impl Iterator<Item = Header> + use<'a> {
+        self.headers.iter().map(Header::read)
     }
 }
 
@@ -116,32 +191,33 @@ pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &Q
     let (vectors, row) = (Vectors::on(isa), padding_len(dw));
     let groups = || groups(vectors, dw);
     let len = |group: Group| {
-        let summands = summands(dw, params, group.channels.clone());
-        group_len(variant, vectors, dw, &group, summands)
+        let header = header(isa, variant, dw, params, group.channels.clone());
+        group_len(variant, vectors, dw, &group, header.summands)
     };
-    groups().count().next_multiple_of(ALIGN) + row.next_multiple_of(ALIGN) + groups().map(len).sum::<usize>()
+    let headers = groups().count() * Header::LEN;
+    headers.next_multiple_of(ALIGN) + row.next_multiple_of(ALIGN) + groups().map(len).sum::<usize>()
 }
 
 /// Re-orders weights, biases and scales for [`depthwise_int8`](super::depthwise_int8) on `isa` with `variant`.
 ///
 /// For each group of channels there are their biases, less what the zero point of the input, less the input offset,
-/// adds to every sum; their scales; and vector by vector their weights. Before them stand the number of summands that
-/// each group's weights are cut into, and a row of inputs that stand for zero, which windows read above and below the
-/// feature map.
+/// adds to every sum; their scales; and vector by vector their weights. Before them stand how many summands the weights
+/// of each group have, and a row of inputs that stand for zero, which windows read above and below the feature map.
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_len_int8(isa, variant, dw, params), "u8 values of packed depthwise weights");
     let vectors = Vectors::on(isa);
     let all = || groups(vectors, dw);
-    let (head, rest) = packed.split_at_mut(all().count().next_multiple_of(ALIGN));
+    let headers = all().count() * Header::LEN;
+    let (head, rest) = packed.split_at_mut(headers.next_multiple_of(ALIGN));
     let (padding, mut rest) = rest.split_at_mut(padding_len(dw).next_multiple_of(ALIGN));
     head.fill(0);
     padding.fill(params.x_zero_point as i8);
-    for (group, count) in all().zip(head) {
-        let summands = summands(dw, params, group.channels.clone());
-        *count = summands as i8;
+    for (group, head) in all().zip(head.as_chunks_mut().0) {
+        let header = header(isa, variant, dw, params, group.channels.clone());
+        header.write(head);
         let now;
-        (now, rest) = rest.split_at_mut(group_len(variant, vectors, dw, &group, summands));
+        (now, rest) = rest.split_at_mut(group_len(variant, vectors, dw, &group, header.summands));
         self::group(isa, variant, dw, params, &group, now);
     }
 }
@@ -159,24 +235,21 @@ fn group(
     let (taps, weight_vectors) = (dw.taps(), weight_vectors(variant, dw));
     for (lane, numbers) in (0..vectors).map(|lane| (lane, lane * 4..lane * 4 + 4)) {
         let channel = group.channels.start + if group.vectors == 4 { channel(isa.lanes(), lane) } else { lane };
-        // Lanes without a channel are zeros.
-        let absent = channel >= group.channels.end;
-        let weight = |tap: usize| if absent { 0 } else { params.weight(channel * taps + tap) };
-        let zero_point = i32::from(params.x_zero_point) - i32::from(isa.input_offset());
-        let sum = (0..taps).map(weight).fold(0, i32::wrapping_add).wrapping_mul(zero_point);
-        let bias = if absent { 0 } else { params.bias[channel].wrapping_sub(sum) };
-        let scale = if absent { 0.0 } else { params.scale[channel] };
         let section = |i: usize| i * vectors * 4 + numbers.start..i * vectors * 4 + numbers.end;
+        // Lanes without a channel are zeros.
+        if channel >= group.channels.end {
+            (0..packed.len() / (vectors * 4)).for_each(|i| packed[section(i)].fill(0));
+            continue;
+        }
+        let zero_point = i32::from(params.x_zero_point) - i32::from(isa.input_offset());
+        let sum = (0..taps).map(|tap| params.weight(channel * taps + tap)).fold(0, i32::wrapping_add);
+        let bias = params.bias[channel].wrapping_sub(sum.wrapping_mul(zero_point));
         packed[section(0)].copy_from_slice(&bias.to_ne_bytes().map(|byte| byte as i8));
-        packed[section(1)].copy_from_slice(&scale.to_ne_bytes().map(|byte| byte as i8));
+        packed[section(1)].copy_from_slice(&params.scale[channel].to_ne_bytes().map(|byte| byte as i8));
         for weight_index in 0..weight_vectors {
-            for b in 0..4 {
-                let mut rest = tap(variant, dw, weight_index, b).map_or(0, weight);
-                for part in (2 + weight_index..packed.len() / (vectors * 4)).step_by(weight_vectors) {
-                    let now = rest.clamp(-128, 127);
-                    packed[section(part)][b] = now as i8;
-                    rest -= now;
-                }
+            let mut summands = summands_of(isa, variant, dw, params, [channel, weight_index]);
+            for part in (2 + weight_index..packed.len() / (vectors * 4)).step_by(weight_vectors) {
+                packed[section(part)].copy_from_slice(&summands.next().unwrap_or([0; 4]));
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::super::phase::Phase;
-use super::pack::Group;
+use super::pack::{Group, Header};
 use super::quads::{contributes_to, is_horizontal, lookahead, quads, row_of_byte, weight_index, weight_vectors};
 use crate::ConvGeometry;
 use crate::requantize::Requantize;
@@ -20,6 +20,7 @@ pub(super) struct Strip<'a> {
     pub(super) lines: &'a [&'a [u8]; LINES],
     pub(super) padding: &'a [u8],
     pub(super) group: &'a Group,
+    pub(super) header: Header,
     pub(super) packed: &'a [i8],
     pub(super) output: Requantize,
 }
@@ -38,7 +39,7 @@ impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize, const G: usiz
 
     #[inline(always)]
     fn run(self, simd: S) {
-        let Strip { dw, phase, lines, padding, group, packed, output } = self.strip;
+        let Strip { dw, phase, lines, padding, group, packed, output, .. } = self.strip;
         let ([_, w, c], [_, ow, _], first) = (dw.input, dw.output, group.channels.start);
         let lanes = if G == 4 { 4 * S::LANES } else { group.channels.len() };
         let (mut bias, mut scale) = ([simd.splat_i32(0); G], [simd.splat(0.0); G]);

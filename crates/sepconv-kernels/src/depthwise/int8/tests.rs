@@ -181,17 +181,67 @@ fn weights_of_every_size() {
 }
 
 #[test]
+fn weights_whose_every_pair_would_saturate() {
+    let signs: [fn(usize) -> i8; 4] =
+        [|_| 127, |_| -128, |i| if i.is_multiple_of(2) { 127 } else { -128 }, |i| if i < 1000 { 64 } else { 65 }];
+    let square = [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)].map(|(kernel, stride)| same(kernel, stride));
+    for window in square.into_iter().chain([Window::new(1, 9), Window::new(9, 1), Window::new(2, 5)]) {
+        for channels in [5, 45, 70] {
+            let dw = shape(window, [11, 12, channels], 1).expect("a window that fits");
+            let mut operands = Operands::new(&dw, &mut Lcg(8));
+            operands.x.fill(255);
+            operands.x_zero = 0;
+            operands.scale.fill(1e-4 / dw.taps() as f32);
+            for sign in signs {
+                operands.signed = (0..channels * dw.taps()).map(sign).collect();
+                let params = &operands.params()[0];
+                let mut expected = vec![7; dw.output.iter().product()];
+                reference_int8(&dw, &operands.x, params, &PLAIN, &mut expected);
+                everywhere(&dw, |isa, variant| {
+                    assert!(
+                        operands.run(isa, variant, &dw, params, &PLAIN) == expected,
+                        "{isa} {} {dw:?}",
+                        variant.name()
+                    );
+                });
+            }
+        }
+    }
+}
+
+#[test]
 fn weights_of_one_byte_are_packed_once() {
     let dw = shape(same(5, 1), [7, 7, 960], 1).expect("a window that fits");
-    let operands = Operands::new(&dw, &mut Lcg(3));
+    let mut operands = Operands::new(&dw, &mut Lcg(3));
     let len = |isa, params: &QuantizedConvParams<'_>| packed_len_int8(isa, Variant::K5S1, &dw, params);
-    for isa in Isa::available() {
+    for isa in Isa::available().filter(|isa| !isa.parts_weights()) {
         let [signed, centered, unsigned, ..] = operands.params();
         assert_eq!(len(isa, &signed), len(isa, &centered), "{isa}");
-        // 7 slots of 4 bytes, a bias and a scale; the row of padding; a byte for each vector, where they are made one
-        // by one.
-        assert!(len(isa, &signed) <= 960 * (7 * 4 + 8) + 7 * 960 + 960 / 4 + 2 * 64, "{isa}");
         assert!(len(isa, &unsigned) > len(isa, &signed), "{isa}");
+    }
+    // Of these no two saturate.
+    operands.signed.iter_mut().for_each(|weight| *weight /= 2);
+    for isa in Isa::available() {
+        // 7 slots of 4 bytes, a bias and a scale; the row of padding; a header for each vector, where they are made one
+        // by one.
+        assert!(len(isa, &operands.params()[0]) <= 960 * (7 * 4 + 8) + 7 * 960 + 16 * 960 / 4 + 2 * 64, "{isa}");
+    }
+}
+
+#[test]
+fn pairs_of_three_rows_share_the_second() {
+    // No pair saturates while the three weights of a column are at most 256 together.
+    let dw = shape(same(3, 1), [3, 3, 32], 1).expect("a window that fits");
+    let mut operands = Operands::new(&dw, &mut Lcg(9));
+    let mut len = |isa, column: [i8; 3]| {
+        operands.signed = (0..dw.macs() / 9).map(|i| column[i / 3 % 3]).collect();
+        packed_len_int8(isa, Variant::K3S1, &dw, &operands.params()[0])
+    };
+    for isa in Isa::available() {
+        let small = len(isa, [1, 2, 3]);
+        assert_eq!(len(isa, [85, 86, 85]), small, "{isa}");
+        assert_eq!(len(isa, [-128, 127, -128]), small, "{isa}");
+        assert_eq!(len(isa, [86, 86, 85]) > small, isa.parts_weights(), "{isa}");
     }
 }
 
