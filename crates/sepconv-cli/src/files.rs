@@ -16,6 +16,12 @@ impl FilesRead {
         self
     }
 
+    /// Their paths.
+    #[cfg(feature = "train")]
+    pub(crate) fn paths(self) -> Vec<PathBuf> {
+        self.0
+    }
+
     /// Checks an output before anything is computed: its extension, that its folder exists, and that it is none of the
     /// files read, whichever links lead to it. Pipes and devices may be called anything.
     ///

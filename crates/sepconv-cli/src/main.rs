@@ -13,6 +13,8 @@ mod inputs;
 mod output;
 mod progress;
 mod report;
+#[cfg(feature = "train")]
+mod training;
 
 use std::env;
 use std::io::Write;
@@ -22,8 +24,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 
 use crate::commands::{
-    bench, classify, compare, completions, evaluate, export, factorize, inspect, machine, man, models, profile,
-    quantize, run,
+    bench, classify, compare, completions, evaluate, export, factorize, finetune, inspect, machine, man, models,
+    profile, quantize, run, train,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -57,6 +59,10 @@ enum Command {
     Quantize(quantize::Args),
     /// Make a standard network separable.
     Factorize(factorize::Args),
+    /// Train a network on a folder of images.
+    Train(train::Args),
+    /// Train a network further, perhaps with a teacher.
+    Finetune(finetune::Args),
     /// Write a network as an ONNX file.
     Export(export::Args),
     /// Run a network on tensors from NumPy files.
@@ -83,6 +89,8 @@ impl Command {
             Self::Quantize(args) => args.json,
             Self::Factorize(args) => args.json,
             Self::Models(args) => args.json,
+            Self::Train(args) => args.training.json,
+            Self::Finetune(args) => args.training.json,
             Self::Export(_) | Self::Run(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -98,6 +106,8 @@ impl Command {
             Self::Machine(args) => machine::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
             Self::Factorize(args) => factorize::execute(args, out),
+            Self::Train(args) => train::execute(args, out),
+            Self::Finetune(args) => finetune::execute(args, out),
             Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
             Self::Models(args) => models::execute(args, out),

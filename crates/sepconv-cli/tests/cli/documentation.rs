@@ -2,7 +2,7 @@
 
 use crate::program::sepconv;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "classify",
     "evaluate",
     "inspect",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 14] = [
     "machine",
     "quantize",
     "factorize",
+    "train",
+    "finetune",
     "export",
     "run",
     "models",

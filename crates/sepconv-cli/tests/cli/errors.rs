@@ -335,3 +335,16 @@ fn every_failure_is_json_where_json_is_asked_for() {
     }
     assert_eq!(sepconv(["classify", "--top", "0", "--", "--json"]).out, "", "a file of that name");
 }
+
+#[test]
+#[cfg(not(feature = "train"))]
+fn a_program_without_training_says_how_to_install_it() {
+    for args in [
+        &["train", "mobilenet_v2", "--data", ".", "-o", "net.safetensors"],
+        &["finetune", "net.onnx", "--data", ".", "-o", "tuned.onnx"],
+    ] {
+        let outcome = sepconv(args);
+        assert_eq!(outcome.code, Some(1), "{args:?}");
+        assert!(outcome.err.contains("--features train"), "{args:?}: {}", outcome.err);
+    }
+}
