@@ -29,7 +29,7 @@ mod trainer;
 pub use data::Images;
 pub use initial::Initial;
 pub use optimizer::Optimizer;
-pub use program::{Parameter, Program, Role, Statistics};
+pub use program::{Parameter, ParameterRole, Program, Statistics};
 pub use recipe::{Distillation, Method, Recipe, Schedule};
 pub use shards::Threads;
 pub use tape::{Mode, Tape};

@@ -1,4 +1,4 @@
-use crate::program::{Parameter, Role};
+use crate::program::{Parameter, ParameterRole};
 use crate::recipe::{Method, Recipe};
 
 /// What an optimizer keeps from step to step, for each parameter.
@@ -34,7 +34,7 @@ impl Optimizer {
         let norm = gradients.map(|&gradient| f64::from(gradient) * f64::from(gradient)).sum::<f64>().sqrt();
         let factor = if self.clip > 0.0 && norm > self.clip { self.clip / norm } else { 1.0 };
         for (i, parameter) in parameters.iter_mut().enumerate() {
-            let decay = if parameter.role == Role::Weight { self.weight_decay } else { 0.0 };
+            let decay = if parameter.role == ParameterRole::Weight { self.weight_decay } else { 0.0 };
             let mean = &mut self.mean[i];
             match self.method {
                 Method::Sgd { momentum } => sgd(parameter, mean, [momentum, decay, learning_rate, factor]),

@@ -11,7 +11,7 @@ use crate::step::{Kind, Step};
 
 /// What a parameter does, which decides how it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ParameterRole {
     /// Weights of a convolution or a fully connected layer; these alone decay.
     Weight,
     /// A bias.
@@ -28,7 +28,7 @@ pub struct Parameter {
     /// The name of the constant in the graph.
     pub name: String,
     /// What it does.
-    pub role: Role,
+    pub role: ParameterRole,
     /// Weights of convolutions are `[o, kh, kw, c / groups]`, of fully connected layers `[n, k]`.
     pub shape: Shape,
     /// The numbers.
@@ -219,8 +219,8 @@ impl<'g> Import<'g> {
                 self.then(node, dense.activation)
             }
             Op::BatchNorm(norm) => {
-                let [scale, shift] =
-                    [(1, Role::NormScale), (2, Role::NormShift)].map(|(i, role)| self.parameter(node.inputs[i], role));
+                let [scale, shift] = [(1, ParameterRole::NormScale), (2, ParameterRole::NormShift)]
+                    .map(|(i, role)| self.parameter(node.inputs[i], role));
                 let statistics = self.statistics([node.inputs[3], node.inputs[4]])?;
                 let (scale, shift) = (scale?, shift?);
                 let activation = Activation::Identity;
@@ -309,11 +309,11 @@ impl<'g> Import<'g> {
     /// A convolution or fully connected layer. A bias of zeros that a batch normalization follows does nothing, so it is
     /// not trained.
     fn layer(&mut self, node: &Node, geometry: ConvGeometry) -> Result<()> {
-        let weight = self.parameter(node.inputs[1], Role::Weight)?;
+        let weight = self.parameter(node.inputs[1], ParameterRole::Weight)?;
         let reader = self.uses.sole_reader(node.output).map(|reader| &self.graph.nodes()[reader].op);
         let zeros = self.constant(node.inputs[2])?.iter().all(|&bias| bias == 0.0);
         let needless = zeros && matches!(reader, Some(Op::BatchNorm(_)));
-        let bias = if needless { None } else { Some(self.parameter(node.inputs[2], Role::Bias)?) };
+        let bias = if needless { None } else { Some(self.parameter(node.inputs[2], ParameterRole::Bias)?) };
         self.step(node, Kind::Conv { weight, bias, geometry }, &node.inputs[..1])
     }
 
@@ -366,7 +366,7 @@ impl<'g> Import<'g> {
     }
 
     /// The parameter that a constant is: one for all nodes that read it.
-    fn parameter(&mut self, id: ValueId, role: Role) -> Result<usize> {
+    fn parameter(&mut self, id: ValueId, role: ParameterRole) -> Result<usize> {
         if let Some(known) = self.program.parameters.iter().position(|parameter| parameter.id == id) {
             return Ok(known);
         }

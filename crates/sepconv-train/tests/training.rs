@@ -2,7 +2,7 @@
 
 use sepconv::zoo::{Network, Table};
 use sepconv::{Isa, Preprocess};
-use sepconv_train::{Images, Initial, Method, Program, Recipe, Role, Tape, Threads, Trainer};
+use sepconv_train::{Images, Initial, Method, ParameterRole, Program, Recipe, Tape, Threads, Trainer};
 
 const SIDE: usize = 16;
 const CLASSES: usize = 3;
@@ -154,7 +154,7 @@ fn gradients_are_differences_of_the_loss() {
         println!("{name} {role:?}: {norm} {slope}");
         assert!(error < 0.03, "{name}: the gradient's norm is {norm}, the slope along it {slope}");
     }
-    assert!(program.parameters.iter().any(|of| of.role == Role::Bias), "squeeze-excite has biases");
+    assert!(program.parameters.iter().any(|of| of.role == ParameterRole::Bias), "squeeze-excite has biases");
 }
 
 #[test]

@@ -141,6 +141,7 @@ fn a_wish_that_is_missed_is_a_warning() {
     let desk = Desk::new("factorize_missed");
     let outcome = desk.factorize(&["--speedup", "500"]);
     assert_eq!((outcome.code, desk.written()), (Some(0), vec!["s.onnx".to_owned()]), "{}", outcome.err);
+    assert!(outcome.err.contains("warning: weights alone decided"), "{}", outcome.err);
     assert!(
         outcome.err.contains("times as fast on this machine, 500 was wanted; the file is written"),
         "{}",

@@ -23,7 +23,7 @@ const TRIES: usize = 6;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    mut_arg("max_macs", |arg| arg.help("Multiply-adds of the written network, in millions; layers are then chosen \
+    mut_arg("max_macs", |arg| arg.help("The written network's multiply-adds, in millions; layers are then chosen \
                                         by their multiply-adds, and nothing is timed")),
     after_help = "The output appears whole or not at all; a wish that is missed is a warning. Exit codes: 0 written, \
                   1 invalid file or model, 2 invalid arguments."
@@ -117,8 +117,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     print_text(&experiment, &candidate, out)?;
     writeln!(out, "\nwritten  {}, {}", shown(args.output.display()), report::bytes(candidate.file.len()))?;
     let missed = missed(&args, &experiment, &candidate);
-    if !missed.is_empty() {
-        out.flush()?;
+    out.flush()?;
+    if args.calibration.is_none() {
+        warn("weights alone decided, which keeps little accuracy: give --calibration, or train the network further");
     }
     missed.iter().for_each(|missed| warn(format_args!("{missed}; the file is written all the same")));
     Ok(())

@@ -117,7 +117,7 @@ impl<S: Simd> Kernel<S> for PackInputs<'_> {
             // A run of channels of one tap.
             let (tap, channel) = ((column + done) / group_in, (column + done) % group_in);
             let length = (group_in - channel).min(width - done);
-            let mut place = Place::new(conv, first, tap);
+            let mut place = PatchCursor::new(conv, first, tap);
             for to in panel.chunks_exact_mut(pitch) {
                 let to = &mut to[done..][..length];
                 match place.next() {
@@ -140,14 +140,14 @@ impl<S: Simd> Kernel<S> for PackInputs<'_> {
 }
 
 /// Which input pixel a tap reads, output pixel after output pixel.
-struct Place<'a> {
+struct PatchCursor<'a> {
     conv: &'a ConvGeometry,
     tap: [usize; 2],
     image: usize,
     at: [usize; 2],
 }
 
-impl<'a> Place<'a> {
+impl<'a> PatchCursor<'a> {
     #[inline(always)]
     fn new(conv: &'a ConvGeometry, pixel: usize, tap: usize) -> Self {
         let ([oh, ow, _], kw) = (conv.output, conv.window.kernel[1]);
