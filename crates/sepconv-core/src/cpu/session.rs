@@ -44,7 +44,7 @@ impl Session {
         let plan = plan.into();
         if !plan.isa.is_available() {
             let available: Vec<_> = Isa::available().map(Isa::name).collect();
-            return Err(Error::unsupported("plan is for the instruction set of another machine")
+            return Err(Error::argument("plan is for the instruction set of another machine")
                 .expected(format_args!("one of {}", available.join(", ")), plan.isa)
                 .help("run it there, or plan for this machine"));
         }
