@@ -9,6 +9,7 @@ use sepconv::zoo::{self, ParamId, Parameters, Weights};
 use sepconv::{Error, LabeledImages, Model, Options, Preprocess, Result, Shape, Tensor, file, onnx, safetensors};
 use sepconv_train::{Epoch, Images, Initial, Program, Recipe, Trainer};
 
+use crate::args::warn_of_assumed;
 use crate::commands::train::TrainingArgs;
 use crate::commands::{finetune, train};
 use crate::failure::Failure;
@@ -39,6 +40,7 @@ pub(crate) fn finetune(args: finetune::Args, out: &mut impl Write) -> std::resul
     let graph = model.import(&args.load.options()?)?;
     let (metadata, preprocess) = (args.metadata.of(&model, &graph)?, args.metadata.preprocess.of(&model)?);
     let program = Program::new(graph).map_err(|error| error.in_file(&args.model.display().to_string()))?;
+    warn_of_assumed(&preprocess);
     let labeled = LabeledImages::open(&args.training.data, None, &metadata.labels)?;
     let trained = run(&args.training, recipe, program, &labeled, &preprocess, &args.output, out)?;
     let written = onnx::write(&trained.to_graph()?, &metadata)?;
@@ -48,7 +50,7 @@ pub(crate) fn finetune(args: finetune::Args, out: &mut impl Write) -> std::resul
 
 /// The recipe, with what the arguments say instead.
 fn recipe(args: &TrainingArgs, usual: Recipe) -> Result<Recipe> {
-    let recipe = args.recipe.as_ref().map_or(Ok(usual), Recipe::open)?;
+    let recipe = args.recipe.as_ref().map_or_else(|| Ok(usual.clone()), |file| usual.with_file(file))?;
     let (epochs, held_back) = (args.epochs.unwrap_or(recipe.epochs), args.held_back.unwrap_or(recipe.held_back));
     Ok(Recipe { epochs, held_back, seed: args.seed.unwrap_or(recipe.seed), ..recipe })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Everything that decides how a network is trained, but for the network and the data: a TOML file.
 ///
 /// ```
-/// let recipe = sepconv_train::Recipe::parse("epochs = 30\nmethod = { name = \"sgd\", momentum = 0.9 }", "r.toml")?;
+/// let recipe = sepconv_train::Recipe::default().with_text("epochs = 30\nmethod = { name = \"adamw\" }", "r.toml")?;
 /// assert_eq!((recipe.epochs, recipe.batch), (30, 128));
 /// # Ok::<(), sepconv_core::Error>(())
 /// ```
@@ -59,19 +59,38 @@ pub struct Recipe {
 pub enum Method {
     /// Gradient descent with Nesterov momentum, as PyTorch has it.
     Sgd {
-        /// The share of the step before.
+        /// The share of the step before; 0.9 unless it is given.
+        #[serde(default = "usual::momentum")]
         momentum: f64,
     },
     /// AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
     #[serde(rename = "adamw")]
     AdamW {
-        /// The decay of the mean gradient.
+        /// The decay of the mean gradient; 0.9 unless it is given.
+        #[serde(default = "usual::momentum")]
         beta1: f64,
-        /// The decay of the mean squared gradient.
+        /// The decay of the mean squared gradient; 0.999 unless it is given.
+        #[serde(default = "usual::beta2")]
         beta2: f64,
-        /// Added to the root of that.
+        /// Added to the root of that; 1e-8 unless it is given.
+        #[serde(default = "usual::epsilon")]
         epsilon: f64,
     },
+}
+
+/// Default settings of optimizers.
+mod usual {
+    pub(super) fn momentum() -> f64 {
+        0.9
+    }
+
+    pub(super) fn beta2() -> f64 {
+        0.999
+    }
+
+    pub(super) fn epsilon() -> f64 {
+        1e-8
+    }
 }
 
 /// The learning rate after the warm-up.
@@ -107,7 +126,7 @@ impl Default for Recipe {
         Self {
             epochs: 20,
             batch: 128,
-            method: Method::Sgd { momentum: 0.9 },
+            method: Method::Sgd { momentum: usual::momentum() },
             learning_rate: 0.2,
             schedule: Schedule::Cosine,
             warm_up: 1.0,
@@ -128,30 +147,39 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// What fine-tuning starts from: fewer epochs, a tenth of the learning rate.
+    /// What fine-tuning starts from: few epochs of AdamW, whose steps do not depend on the scale of inputs. Files whose
+    /// batch normalization is folded, and which take bytes from 0 to 255, have gradients of very different sizes.
     pub fn fine_tuning() -> Self {
-        Self { epochs: 5, learning_rate: 0.02, ..Self::default() }
+        let method = Method::AdamW { beta1: usual::momentum(), beta2: usual::beta2(), epsilon: usual::epsilon() };
+        Self { epochs: 5, method, learning_rate: 1e-4, ..Self::default() }
     }
 
-    /// Reads a TOML file; what it does not say is the default.
+    /// Reads a TOML file; what it does not say stays as it is.
     ///
     /// # Errors
     /// When it cannot be read, or a setting is not usable.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn with_file(&self, path: impl AsRef<Path>) -> Result<Self> {
         const MOST: u64 = 1 << 20;
         let path = path.as_ref();
         let shown = path.display().to_string();
         let text = String::from_utf8(file::read(path, MOST)?);
         let text = text.map_err(|_| Error::malformed("recipe is not text").in_file(&shown))?;
-        Self::parse(&text, &shown)
+        self.with_text(&text, &shown)
     }
 
-    /// Parses TOML text; `file` appears in errors.
+    /// Parses TOML text; what it does not say stays as it is. `file` appears in errors.
     ///
     /// # Errors
     /// When a setting is not known or not usable.
-    pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let recipe: Self = toml::from_str(text)
+    pub fn with_text(&self, text: &str, file: &str) -> Result<Self> {
+        let merged = toml::from_str::<toml::Table>(text).and_then(|given| {
+            let mut settings = given;
+            for (key, value) in toml::Table::try_from(self).unwrap_or_default() {
+                settings.entry(key).or_insert(value);
+            }
+            settings.try_into::<Self>()
+        });
+        let recipe = merged
             .map_err(|error| Error::malformed(format!("recipe is not valid: {}", error.message())).in_file(file))?;
         recipe.check().map_err(|error| error.in_file(file))?;
         Ok(recipe)
@@ -244,10 +272,14 @@ mod tests {
             ("learning_rate = nan", "learning_rate"),
             ("batch = 1", "batch"),
         ] {
-            let error = Recipe::parse(text, "r.toml").unwrap_err();
+            let error = Recipe::default().with_text(text, "r.toml").unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
             assert_eq!(error.file(), Some("r.toml"));
         }
-        assert_eq!(Recipe::parse("", "r.toml").unwrap(), Recipe::default());
+        for usual in [Recipe::default(), Recipe::fine_tuning()] {
+            assert_eq!(usual.with_text("", "r.toml").unwrap(), usual);
+            let given = usual.with_text("method = { name = \"sgd\" }\nepochs = 7", "r.toml").unwrap();
+            assert_eq!(given, Recipe { epochs: 7, method: Method::Sgd { momentum: 0.9 }, ..usual });
+        }
     }
 }
