@@ -40,24 +40,30 @@ NAMES = [
 TABLES = ["models/torch/mcunet_320kb_1mb_176.json"]
 
 
-def main(program, data=None):
-    failed, names = 0, NAMES + [os.path.join(data, table) for table in TABLES if data]
+def check(program, names, command, reference):
+    """Writes each network with `command(name)`, and compares the file in onnxruntime with `sepconv run reference(name, file)`."""
+    failed = 0
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             path, given, made = (os.path.join(folder, file) for file in ("net.onnx", "x.npy", "y.npy"))
-            subprocess.run([program, "export", name, "-o", path], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([program, *command(name), "-o", path], check=True, stdout=subprocess.DEVNULL)
             model = onnx.load(path)
             onnx.checker.check_model(model, full_check=True)
             shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
             x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
             np.save(given, x)
-            subprocess.run([program, "run", name, "--input", given, "--output", made], check=True)
+            subprocess.run([program, "run", reference(name, path), "--input", given, "--output", made], check=True)
             largest, difference = agree.compare(written.run(path, [x]), [np.load(made)])
         ok = difference <= 1e-4
         failed += not ok
         print(f"{'ok  ' if ok else 'FAIL'} {difference:8.1e} of {largest:8.2g}  {os.path.basename(name)}")
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def main(program, data=None):
+    names = NAMES + [os.path.join(data, table) for table in TABLES if data]
+    return check(program, names, lambda name: ["export", name], lambda name, _: name)
 
 
 if __name__ == "__main__":

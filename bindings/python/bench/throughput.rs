@@ -1,5 +1,5 @@
-//! Threads that share one compiled model: `throughput MODEL THREADS RUNS`. Prints the least microseconds of a run, and the
-//! runs that all threads do in a second.
+//! Threads that share one compiled model: `throughput MODEL THREADS RUNS`. Prints the least microseconds of a run, and
+//! the runs that all threads do in a second.
 
 use std::time::Instant;
 

@@ -306,8 +306,8 @@ impl<'g> Import<'g> {
         self.then(node, conv.activation)
     }
 
-    /// A convolution or fully connected layer. A bias of zeros that a batch normalization follows does nothing, so it is
-    /// not trained.
+    /// A convolution or fully connected layer. A bias of zeros that a batch normalization follows does nothing, so it
+    /// is not trained.
     fn layer(&mut self, node: &Node, geometry: ConvGeometry) -> Result<()> {
         let weight = self.parameter(node.inputs[1], ParameterRole::Weight)?;
         let reader = self.uses.sole_reader(node.output).map(|reader| &self.graph.nodes()[reader].op);

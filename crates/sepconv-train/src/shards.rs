@@ -3,8 +3,8 @@
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use sepconv_core::{Error, Result};
 
-/// Images in a shard, whatever the number of threads: sums over a shard are joined in order, so results do not depend on
-/// who computed them.
+/// Images in a shard, whatever the number of threads: sums over a shard are joined in order, so results do not depend
+/// on who computed them.
 pub(crate) const SHARD: usize = 16;
 
 /// Threads that share the shards of a batch.

@@ -1,5 +1,5 @@
-//! Small models of one thing each, on inputs whose outputs the format's own runtime found: on every instruction set, and
-//! over several steps where a model keeps state.
+//! Small models of one thing each, on inputs whose outputs the format's own runtime found: on every instruction set,
+//! and over several steps where a model keeps state.
 //!
 //! The files are not part of the project: they are looked for in the folder `zoo/cases` beside the data (`SEPCONV_DATA`
 //! or `../shared/data`).

@@ -148,8 +148,8 @@ impl Plan {
     /// [`kernel_choices`](Self::kernel_choices), or what a tuner found. Results differ at most by rounding.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new), and when a layer cannot run with the kernel that is chosen for it, or is none of the
-    /// network's.
+    /// Those of [`new`](Self::new), and when a layer cannot run with the kernel that is chosen for it, or is none of
+    /// the network's.
     pub fn with_kernels(
         graph: &Graph,
         isa: Isa,

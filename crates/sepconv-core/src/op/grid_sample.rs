@@ -167,9 +167,11 @@ fn reflect(at: f32, (low, high): (f32, f32)) -> f32 {
 fn cubic(distance: f32) -> f32 {
     const A: f32 = -0.75;
     let x = libm::fabsf(distance);
-    match x {
-        x if x <= 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
-        x if x < 2.0 => ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A,
-        _ => 0.0,
+    if x <= 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A
+    } else {
+        0.0
     }
 }

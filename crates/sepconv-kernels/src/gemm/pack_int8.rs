@@ -31,8 +31,8 @@ impl Runs {
 }
 
 /// The length of the output of [`pack_int8`] for layers of `k` products: the number of output channels, rounded up to
-/// whole tiles, times 8 and `k`, rounded up to a multiple of four. With AVX2 but without VNNI it depends on the weights,
-/// too.
+/// whole tiles, times 8 and `k`, rounded up to a multiple of four. With AVX2 but without VNNI it depends on the
+/// weights, too.
 pub fn packed_len_int8(isa: Isa, tile: Tile, k: usize, params: &QuantizedConvParams<'_>) -> usize {
     packed_runs_len(isa, tile, 1, Runs { count: 1, length: k }, params)
 }

@@ -3,8 +3,8 @@ use crate::ConvGeometry;
 
 /// Adds the gradient of pooling by its input to `out`, one image: `x` and `out` are `[h, w, c]`, `dy` is `[oh, ow, c]`.
 ///
-/// That of a maximum goes to the first of equal values, row by row, as in PyTorch; `x` is read for maxima only. Cost: an
-/// addition per tap inside the feature map.
+/// That of a maximum goes to the first of equal values, row by row, as in PyTorch; `x` is read for maxima only. Cost:
+/// an addition per tap inside the feature map.
 pub fn pool_gradient(kind: PoolKind, pool: &ConvGeometry, x: &[f32], dy: &[f32], out: &mut [f32]) {
     pool.check_pool();
     let ([h, w, c], [oh, ow, _], window) = (pool.input, pool.output, &pool.window);
@@ -50,7 +50,8 @@ mod tests {
     use crate::pool::reference;
     use crate::testing::Lcg;
 
-    /// Pooling is linear between ties, and numbers are small: a difference of two results is exact but for the division.
+    /// Pooling is linear between ties, and numbers are small: a difference of two results is exact but for the
+    /// division.
     #[test]
     fn equals_differences_of_the_reference() {
         let mut lcg = Lcg(1);

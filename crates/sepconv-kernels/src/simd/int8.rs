@@ -18,8 +18,8 @@ pub trait Int8: Simd {
     const WEIGHT_REGISTERS: usize;
     /// Registers that [`dot`](Self::dot) needs beside its operands.
     const DOT_REGISTERS: usize = 0;
-    /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights whose products
-    /// could saturate together are parted.
+    /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights whose
+    /// products could saturate together are parted.
     const PARTS_WEIGHTS: bool = false;
     /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
     /// one where sums of so many do not fit in registers.
@@ -119,8 +119,8 @@ pub trait Int8: Simd {
         self.store_quads(x, &mut bytes);
         write(&bytes, to);
     }
-    /// Cuts the `4·LANES` bytes into `PARTS`, two or four, and writes of each as many as the slice has that it goes to; parts without
-    /// a slice are left out.
+    /// Cuts the `4·LANES` bytes into `PARTS`, two or four, and writes of each as many as the slice has that it goes to;
+    /// parts without a slice are left out.
     #[inline(always)]
     fn store_quads_parts<'a, const PARTS: usize>(self, x: Self::I32, to: impl Iterator<Item = &'a mut [u8]>) {
         let mut bytes = [0; MOST_BYTES];

@@ -27,8 +27,8 @@ pub(super) struct LayerwisePass<'a> {
     pub(super) quantizer: &'a Quantizer,
     /// The scale and zero point of each value that becomes int8.
     pub(super) affine: &'a HashMap<ValueId, Affine>,
-    /// For the result of each layer, behind its activation: the mean of each channel in the f32 network. Empty if biases
-    /// are not corrected.
+    /// For the result of each layer, behind its activation: the mean of each channel in the f32 network. Empty if
+    /// biases are not corrected.
     pub(super) means: &'a HashMap<ValueId, Vec<f64>>,
     /// Whether weights are fitted to the samples.
     pub(super) optimize: bool,

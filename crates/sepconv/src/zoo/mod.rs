@@ -72,7 +72,8 @@
 //! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below` |
 //! | `head` | `channels`, `fixed_below`, `pooled` \[false\], `norm` \[true\]: see [`Head`]; none where it is missing |
 //! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
-//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same`, `epsilon` \[1e-5\], `mirrored` \[false\], `activation`, `preprocess`, `weights` |
+//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same` |
+//! | | `epsilon` \[1e-5\], `mirrored` \[false\], `activation`, `preprocess`, `weights` |
 //!
 //! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth
 //! multiplies the repeats of each block string and rounds up (EfficientNet, section 3.3).

@@ -11,7 +11,8 @@ fn text(bytes: &[u8]) -> Result<&str, Error> {
 
 /// A table of one network, with what stands for channels, block and the rest.
 fn table(channels: &str, block: &str, rest: &str) -> Vec<u8> {
-    format!("title = \"T\"\nactivation = \"relu\"\nstages = [[\"{block}\"]]\n{rest}\n[stem]\nchannels = {channels}\n[[variants]]\nname = \"t\"\n").into()
+    let head = format!("title = \"T\"\nactivation = \"relu\"\nstages = [[\"{block}\"]]\n{rest}\n");
+    format!("{head}[stem]\nchannels = {channels}\n[[variants]]\nname = \"t\"\n").into()
 }
 
 #[test]
@@ -70,10 +71,13 @@ fn families() {
 #[test]
 fn block_lists() {
     let list = |stem: &str, block: &str, rest: &str| -> Vec<u8> {
+        let convolution = format!(
+            r#""in_channels":8,"out_channels":8,"kernel_size":3,"stride":1,"expand_ratio":2,"act_func":"relu6","use_se":false{block}"#
+        );
         format!(
             r#"{{"name":"n","bn":{{"eps":1e-5}},"resolution":32,{rest}
             "first_conv":{{"in_channels":3,"out_channels":8,"kernel_size":3,"stride":2,"act_func":"relu6"{stem}}},
-            "blocks":[{{"mobile_inverted_conv":{{"in_channels":8,"out_channels":8,"kernel_size":3,"stride":1,"expand_ratio":2,"act_func":"relu6","use_se":false{block}}},"shortcut":null}}],
+            "blocks":[{{"mobile_inverted_conv":{{{convolution}}},"shortcut":null}}],
             "classifier":{{"in_features":8,"out_features":10}}}}"#
         )
         .into()

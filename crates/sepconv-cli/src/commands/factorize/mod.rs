@@ -54,11 +54,11 @@ pub(crate) struct Args {
 
     /// How many times as fast the network is to be on this machine [default: 2, unless --max-macs, --max-drop or a
     /// number of terms is given]
-    #[arg(long, value_name = "TIMES", conflicts_with_all = ["max_macs", "max_drop"], value_parser = |text: &str| number(text, 1.0..=1e3))]
+    #[arg(long, value_name = "TIMES", conflicts_with_all = ["max_macs", "max_drop"], value_parser = parse_speedup)]
     speedup: Option<f64>,
 
     /// Make the network as fast as it becomes with at most so many points of top-1 lost on the images of --evaluate
-    #[arg(long, value_name = "POINTS", requires = "evaluate", conflicts_with = "max_macs", value_parser = |text: &str| number(text, 0.0..=100.0))]
+    #[arg(long, value_name = "POINTS", requires = "evaluate", conflicts_with = "max_macs", value_parser = parse_points)]
     max_drop: Option<f64>,
 
     /// Measure accuracy on the images of this folder, before and after
@@ -253,6 +253,14 @@ fn missed(args: &Args, experiment: &Experiment, candidate: &Candidate) -> Vec<St
         missed.push(format!("{drop:.2} points of top-1 lost, at most {most} was wanted"));
     }
     missed
+}
+
+fn parse_speedup(text: &str) -> Result<f64, String> {
+    number(text, 1.0..=1e3)
+}
+
+fn parse_points(text: &str) -> Result<f64, String> {
+    number(text, 0.0..=100.0)
 }
 
 fn parse_terms(text: &str) -> Result<Terms, String> {

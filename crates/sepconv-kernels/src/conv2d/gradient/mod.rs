@@ -35,8 +35,8 @@ pub fn weight_gradient(isa: Isa, conv: &ConvGeometry, x: &[f32], dy: &[f32], scr
     isa.run(kernel::WeightGradient { conv, x, dy, scratch, out });
 }
 
-/// Re-orders weights `[o, kh, kw, c / groups]` to `[c, kh, kw, o / groups]`: those of the transposed convolution that is
-/// the gradient by the input.
+/// Re-orders weights `[o, kh, kw, c / groups]` to `[c, kh, kw, o / groups]`: those of the transposed convolution that
+/// is the gradient by the input.
 ///
 /// Its [geometry](ConvGeometry) is this one with input and output exchanged.
 pub fn transpose_weights(conv: &ConvGeometry, weights: &[f32], out: &mut [f32]) {

@@ -13,13 +13,13 @@
 //! that do, for its group of channels only. The general kernel makes each quad of four taps in row-major order for each
 //! output, and repeats a row of padding where the window leaves the feature map.
 //!
-//! AVX2 without VNNI multiplies a quad in three instructions (`vpmaddubsw`, `vpmaddwd` by ones, `vpaddd`; widening takes
-//! seven), which leave few registers for sums: there the quads of a tile of a row are made first, in the nearest cache,
-//! and each output is summed up by itself. For 32 outputs of 3×3 that is 67 vector operations, 36 of them products and
-//! 23 requantization. `vpmaddubsw` saturates where two neighboring weights have one sign and more than 128 together. The
-//! byte that three rows leave over repeats the second row, so that the second weight is divided between both pairs and a
-//! pair saturates only where three weights are beyond 256; what is too much anyhow becomes a second summand, and only
-//! weight vectors that have one are multiplied twice.
+//! AVX2 without VNNI multiplies a quad in three instructions (`vpmaddubsw`, `vpmaddwd` by ones, `vpaddd`; widening
+//! takes seven), which leave few registers for sums: there the quads of a tile of a row are made first, in the nearest
+//! cache, and each output is summed up by itself. For 32 outputs of 3×3 that is 67 vector operations, 36 of them
+//! products and 23 requantization. `vpmaddubsw` saturates where two neighboring weights have one sign and more than 128
+//! together. The byte that three rows leave over repeats the second row, so that the second weight is divided between
+//! both pairs and a pair saturates only where three weights are beyond 256; what is too much anyhow becomes a second
+//! summand, and only weight vectors that have one are multiplied twice.
 //!
 //! **Numerics.** Sums are exact, and wrap at 32 bits, which no window of less than 33 000 taps reaches: all instruction
 //! sets, all variants and all ranges of rows give the same bits.

@@ -41,8 +41,8 @@ pub(super) struct Group {
     pub(super) vectors: usize,
 }
 
-/// The groups of a number of channels. Where most of four vectors would be full, the last group begins early and does some
-/// channels again.
+/// The groups of a number of channels. Where most of four vectors would be full, the last group begins early and does
+/// some channels again.
 pub(super) fn groups(vectors: Vectors, dw: &ConvGeometry) -> impl Iterator<Item = Group> + use<> {
     let (Vectors { lanes, interleave, singles }, channels) = (vectors, dw.output[2]);
     let wide = interleave * lanes;
@@ -167,8 +167,8 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// Bytes of the row of padding: of a feature map that is one pixel wide as many as a column has, which may be computed as
-/// a row.
+/// Bytes of the row of padding: of a feature map that is one pixel wide as many as a column has, which may be computed
+/// as a row.
 fn padding_len(dw: &ConvGeometry) -> usize {
     let [h, w, c] = dw.input;
     if w == 1 { h * c } else { w * c }

@@ -15,8 +15,8 @@ pub(super) const fn is_horizontal(kernel: usize, q: usize) -> bool {
     kernel == 5 && q == 1
 }
 
-/// The row that byte `b` of a quad that stands on a column is from. The byte left over of three rows repeats the second:
-/// so each pair of bytes can take a part of its weight, and seldom do two weights of a pair saturate.
+/// The row that byte `b` of a quad that stands on a column is from. The byte left over of three rows repeats the
+/// second: so each pair of bytes can take a part of its weight, and seldom do two weights of a pair saturate.
 pub(super) const fn row_of_byte(kernel: usize, q: usize, b: usize) -> usize {
     if 4 * q + b < kernel { 4 * q + b } else { 4 * q + 1 }
 }

@@ -22,8 +22,8 @@ fn lookup_row(lut: &[u8; 256], row: usize, low: __m256i) -> __m256i {
     unsafe { _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(row.as_ptr().cast())), low) }
 }
 
-/// `lut[x]` for bytes whose upper four bits are among the eight from `row` on: of two rows, then of two pairs, and so on,
-/// the next higher bit chooses.
+/// `lut[x]` for bytes whose upper four bits are among the eight from `row` on: of two rows, then of two pairs, and so
+/// on, the next higher bit chooses.
 #[inline(always)]
 fn lookup_half(lut: &[u8; 256], row: usize, x: __m256i, low: __m256i) -> __m256i {
     let mut fours = [low; 2];
