@@ -194,7 +194,7 @@ fn a_plan_for_another_machine_is_read_and_not_run() {
             }
         };
         assert_eq!(compiled.plan().isa().name(), name);
-        assert_eq!(compiled.session().unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(compiled.session().unwrap_err().kind(), ErrorKind::Argument);
     }
 }
 
