@@ -105,9 +105,8 @@ pub(crate) struct FusedChain<T: ConvElement> {
 }
 
 impl<T: ConvElement> FusedChain<T> {
-    /// Joins layers, each on the result of the one before.
-    pub(super) fn new(layers: Vec<ConvLayer<T>>, geometries: Vec<Geometry>) -> Self {
-        let row_block = row_block(&geometries, size_of::<T>()).unwrap_or(1);
+    /// Joins layers, each on the result of the one before; `row_block` rows of the last are made at a time.
+    pub(super) fn new(layers: Vec<ConvLayer<T>>, geometries: Vec<Geometry>, row_block: usize) -> Self {
         let kept = kept_rows(&geometries, row_block);
         let mut rings = alloc::vec![0];
         for (kept, geometry) in kept.iter().zip(&geometries[1..]) {

@@ -12,6 +12,6 @@ mod schedule;
 mod session;
 mod weights;
 
-pub use kernel_choices::KernelChoices;
+pub use kernel_choices::{Chain, KernelChoices};
 pub use plan::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Step};
 pub use session::{Session, Stage};

@@ -12,7 +12,7 @@ use super::arena::Arena;
 use super::kernel_choices::KernelChoices;
 use super::lower::StepKernel;
 use super::planner::{Planner, StepBuffers};
-use super::schedule::{is_global_mean, schedule, unfused};
+use super::schedule::{is_global_mean, predecessors, schedule, unfused};
 use super::weights::WeightLayout;
 use crate::analysis::{Block, OpenAxis, blocks, open_axes};
 use crate::graph::memory_error;
@@ -47,8 +47,12 @@ pub struct Layer {
     pub op: String,
     /// The kernel that runs, with its parameters. [`Plan::kernel_choices`] stores it.
     pub kernel: String,
+    /// The kernels that it could run with, this one among them; none where there is no other.
+    pub alternatives: Vec<String>,
     /// The reason for this kernel, in numbers.
     pub reason: String,
+    /// The layer before it that it could run together with, as an index into [`Plan::layers`].
+    pub predecessor: Option<usize>,
     /// The block that the node belongs to, as an index into [`Plan::blocks`].
     pub block: Option<usize>,
     /// The step that runs it; layers of one step run together, a few rows at a time.
@@ -88,6 +92,8 @@ pub struct Step {
     /// Elements in a work item.
     pub(super) item_len: usize,
     pub(super) threads: usize,
+    /// Rows of the result that a chain makes at a time.
+    pub(super) row_block: Option<usize>,
 }
 
 /// Where an operand of a step is, in bytes.
@@ -144,7 +150,7 @@ impl Plan {
         Self::with_kernels(graph, isa, threads, limits, &KernelChoices::default())
     }
 
-    /// As [`new`](Self::new), with the kernels that `choices` name for some or all layers: those of
+    /// As [`new`](Self::new), with the kernels and chains that `choices` name for some or all layers: those of
     /// [`kernel_choices`](Self::kernel_choices), or what a tuner found. Results differ at most by rounding.
     ///
     /// # Errors
@@ -160,9 +166,10 @@ impl Plan {
         let threads = threads.max(1);
         let blocks = blocks(graph);
         let open = open_axes(graph)?;
-        let schedule = schedule(graph, threads);
+        let schedule = schedule(graph, threads, choices);
         let arena = Arena::new(graph, &schedule, &open);
-        let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::new());
+        let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::<Layer>::new());
+        let mut layer_of = vec![None; graph.nodes.len()];
         let mut planner = Planner { graph, isa, threads, choices, arena: &arena, weights: WeightLayout::default() };
         for (number, scheduled) in schedule.iter().enumerate() {
             let last = scheduled.group.last();
@@ -173,7 +180,8 @@ impl Plan {
             let row_means = is_global_mean(node).then(before).flatten().and_then(|group| arena.means(group));
             let buffers = StepBuffers { out, row_means, means: arena.means(number) };
             let (mut step, mut described) = planner.step(&scheduled.group, buffers)?;
-            for (layer, node) in described.iter_mut().zip(scheduled.group.nodes()) {
+            for (i, (layer, node)) in described.iter_mut().zip(scheduled.group.nodes()).enumerate() {
+                layer_of[node] = Some(layers.len() + i);
                 layer.step = steps.len();
                 layer.block = blocks.iter().position(|block| block.nodes.contains(&node));
             }
@@ -182,7 +190,12 @@ impl Plan {
             layers.append(&mut described);
         }
         let weights = planner.weights;
-        choices.check_layers(&layers)?;
+        choices.check(&layers)?;
+        for (node, predecessor) in predecessors(graph).into_iter().enumerate() {
+            if let Some(layer) = layer_of[node] {
+                layers[layer].predecessor = predecessor.and_then(|node| layer_of[node]);
+            }
+        }
         let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
         // A session keeps a copy of each output and state, and the plan one more of those that are constants.
         let outputs = graph.outputs.iter().map(|port| graph.value(port.value));
@@ -211,9 +224,10 @@ impl Plan {
         &self.steps
     }
 
-    /// The kernels of the layers, to be stored and given to [`with_kernels`](Self::with_kernels).
+    /// The kernels of the layers and which of them run together, to be stored and given to
+    /// [`with_kernels`](Self::with_kernels).
     pub fn kernel_choices(&self) -> KernelChoices {
-        KernelChoices::of(&self.layers)
+        KernelChoices::of(self)
     }
 
     /// The number of steps.
@@ -310,6 +324,11 @@ impl Step {
     /// How many threads share it.
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// Rows of its result that a chain makes at a time; `None` for a step that is no chain.
+    pub fn row_block(&self) -> Option<usize> {
+        self.row_block
     }
 
     /// Elements of its result in a work item: any range of items can be computed by itself. The last may be shorter.

@@ -12,7 +12,7 @@ use super::chain::FusedChain;
 use super::kernel_choices::KernelChoices;
 use super::lower::{ConvElement, KernelChoice, Lowering, StepKernel, select_gated};
 use super::plan::{BufferRef, Layer, Step};
-use super::schedule::{ConvNode, Gated, Group};
+use super::schedule::{ConvChain, ConvNode, Gated, Group};
 use super::weights::WeightLayout;
 use crate::op::LayerName;
 use crate::{Error, Graph, Op, Result, ValueId};
@@ -42,6 +42,7 @@ struct Fused {
     name: String,
     layers: Vec<Layer>,
     operands: Vec<ValueId>,
+    row_block: Option<usize>,
 }
 
 const GATED: &str = "the gate scales the weights, which are fewer than the pixels";
@@ -49,11 +50,11 @@ const GATED: &str = "the gate scales the weights, which are fewer than the pixel
 impl<'g> Planner<'_, 'g> {
     /// The step that runs the nodes of a group, and a description of each.
     pub(super) fn step(&mut self, group: &Group<'g>, buffers: StepBuffers) -> Result<(Step, Vec<Layer>)> {
-        let Fused { kernel, name, mut layers, operands } = match group {
+        let Fused { kernel, name, mut layers, operands, row_block } = match group {
             Group::Single(node) => self.single(*node, &buffers)?,
-            Group::Chain(convs) => self.chain(convs, &buffers)?,
+            Group::Chain(chain) => self.chain(chain, &buffers)?,
             #[cfg(feature = "int8")]
-            Group::ChainInt8(convs) => self.chain(convs, &buffers)?,
+            Group::ChainInt8(chain) => self.chain(chain, &buffers)?,
             Group::Gated(gated) => self.gated(gated, &buffers)?,
         };
         let StepBuffers { out, row_means, means } = buffers;
@@ -67,30 +68,33 @@ impl<'g> Planner<'_, 'g> {
             // Results within the group have no place.
             None => operands.into_iter().filter_map(|id| self.buffer(id)).collect(),
         };
-        Ok((Step { kernel, name, layers: 0..0, operands, out, means, dtype, item_len, threads }, layers))
+        Ok((Step { kernel, name, layers: 0..0, operands, out, means, dtype, item_len, threads, row_block }, layers))
     }
 
     fn single(&mut self, node: usize, buffers: &StepBuffers) -> Result<Fused> {
         let (choice, weights) = self.lower(node, buffers, |lowering| lowering.select_kernel())?;
         let layers = vec![self.layer(node, &choice, weights)];
         let KernelChoice { kernel, operands, name, .. } = choice;
-        Ok(Fused { kernel, name, layers, operands })
+        Ok(Fused { kernel, name, layers, operands, row_block: None })
     }
 
-    fn chain<T: ConvElement>(&mut self, convs: &[ConvNode<'g, T>], buffers: &StepBuffers) -> Result<Fused>
+    fn chain<T: ConvElement>(&mut self, chain: &ConvChain<'g, T>, buffers: &StepBuffers) -> Result<Fused>
     where
         StepKernel: From<FusedChain<T>>,
     {
-        let (mut kernels, mut layers, mut operands) = (Vec::new(), Vec::new(), Vec::new());
+        let (ConvChain { convs, row_block }, mut kernels) = (chain, Vec::new());
+        let (mut layers, mut operands) = (Vec::new(), Vec::new());
         for ConvNode { index, conv, .. } in convs {
             let (choice, weights) = self.lower(*index, buffers, |lowering| T::select_layer(conv, lowering))?;
             layers.push(self.layer(*index, &choice, weights));
             operands.extend(choice.operands);
             kernels.push(choice.kernel);
         }
-        let chain = FusedChain::new(kernels, convs.iter().map(|conv| conv.geometry.clone()).collect());
+        let geometries = convs.iter().map(|conv| conv.geometry.clone()).collect();
+        let chain = FusedChain::new(kernels, geometries, *row_block);
         layers.iter_mut().for_each(|layer| layer.reason = format!("{}; {chain}", layer.reason));
-        Ok(Fused { kernel: chain.into(), name: "fused_chain".to_owned(), layers, operands })
+        let name = "fused_chain".to_owned();
+        Ok(Fused { kernel: chain.into(), name, layers, operands, row_block: Some(*row_block) })
     }
 
     fn gated(&mut self, gated: &Gated<'g>, buffers: &StepBuffers) -> Result<Fused> {
@@ -99,7 +103,8 @@ impl<'g> Planner<'_, 'g> {
         let (project, weights) = self.lower(projection, buffers, |lowering| select_gated(conv, gate, lowering))?;
         let layers = vec![self.layer(product, &scale, none), self.layer(projection, &project, weights)];
         let operands = [scale.operands, project.operands].concat();
-        Ok(Fused { kernel: project.kernel.into(), name: format!("gated {}", project.name), layers, operands })
+        let name = format!("gated {}", project.name);
+        Ok(Fused { kernel: project.kernel.into(), name, layers, operands, row_block: None })
     }
 
     /// The kernel that `select` gives for a node, and where among the plan's its packed weights are.
@@ -144,7 +149,9 @@ impl<'g> Planner<'_, 'g> {
             name: node.name.clone(),
             op: LayerName(&node.op, values[0].shape.last()).to_string(),
             kernel: choice.name.clone(),
+            alternatives: choice.alternatives.clone(),
             reason: choice.reason.clone(),
+            predecessor: None,
             block: None,
             step: 0,
             inputs: choice.operands.iter().map(|&id| graph.value(id).shape.clone()).collect(),

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use sepconv_kernels::Activation;
 
 use super::chain::{Geometry, MOST_LAYERS, recomputed_rows, row_block};
+use super::kernel_choices::KernelChoices;
 use super::lower::ConvElement;
 use crate::op::{Binary, BinaryFunction, Conv2d, ConvKind, Convolution, image};
 use crate::{DType, Graph, Node, Op, Uses, ValueId};
@@ -12,10 +13,16 @@ use crate::{DType, Graph, Node, Op, Uses, ValueId};
 pub(super) enum Group<'g> {
     Single(usize),
     /// Convolutions that each read only the one before.
-    Chain(Vec<ConvNode<'g, f32>>),
+    Chain(ConvChain<'g, f32>),
     #[cfg(feature = "int8")]
-    ChainInt8(Vec<ConvNode<'g, u8>>),
+    ChainInt8(ConvChain<'g, u8>),
     Gated(Gated<'g>),
+}
+
+/// Convolutions that each read only the one before, and how many rows of the last are made at a time.
+pub(super) struct ConvChain<'g, T: ConvElement> {
+    pub(super) convs: Vec<ConvNode<'g, T>>,
+    pub(super) row_block: usize,
 }
 
 /// A convolution of a chain.
@@ -48,9 +55,9 @@ impl Group<'_> {
     pub(super) fn nodes(&self) -> Vec<usize> {
         match self {
             Self::Single(node) => vec![*node],
-            Self::Chain(convs) => convs.iter().map(|conv| conv.index).collect(),
+            Self::Chain(chain) => chain.convs.iter().map(|conv| conv.index).collect(),
             #[cfg(feature = "int8")]
-            Self::ChainInt8(convs) => convs.iter().map(|conv| conv.index).collect(),
+            Self::ChainInt8(chain) => chain.convs.iter().map(|conv| conv.index).collect(),
             Self::Gated(Gated { product, projection, .. }) => vec![*product, *projection],
         }
     }
@@ -59,9 +66,9 @@ impl Group<'_> {
     pub(super) fn last(&self) -> usize {
         match self {
             Self::Single(node) => *node,
-            Self::Chain(convs) => convs[convs.len() - 1].index,
+            Self::Chain(ConvChain { convs, .. }) => convs[convs.len() - 1].index,
             #[cfg(feature = "int8")]
-            Self::ChainInt8(convs) => convs[convs.len() - 1].index,
+            Self::ChainInt8(ConvChain { convs, .. }) => convs[convs.len() - 1].index,
             Self::Gated(Gated { projection, .. }) => *projection,
         }
     }
@@ -83,15 +90,15 @@ pub(super) fn unfused(graph: &Graph) -> Vec<Scheduled<'_>> {
 }
 
 /// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, convolutions
-/// that follow each other together where that saves traffic, a gate with the projection that it is for.
-pub(super) fn schedule(graph: &Graph, threads: usize) -> Vec<Scheduled<'_>> {
+/// that follow each other together where that saves traffic or was chosen, a gate with the projection that it is for.
+pub(super) fn schedule<'g>(graph: &'g Graph, threads: usize, choices: &KernelChoices) -> Vec<Scheduled<'g>> {
     let uses = Uses::new(graph);
     let mut is_grouped = vec![false; graph.nodes.len()];
     // A group runs in the place of its last node: only its own nodes read the results of the others.
     let mut groups: Vec<Option<Group<'_>>> = (0..graph.nodes.len()).map(|_| None).collect();
     for i in 0..graph.nodes.len() {
         if !is_grouped[i] {
-            let group = group(graph, &uses, i, threads);
+            let group = group(graph, &uses, i, threads, choices);
             group.nodes().into_iter().for_each(|node| is_grouped[node] = true);
             let last = group.last();
             groups[last] = Some(group);
@@ -102,11 +109,11 @@ pub(super) fn schedule(graph: &Graph, threads: usize) -> Vec<Scheduled<'_>> {
 }
 
 /// The group that begins with node `i`.
-fn group<'g>(graph: &'g Graph, uses: &Uses, i: usize, threads: usize) -> Group<'g> {
+fn group<'g>(graph: &'g Graph, uses: &Uses, i: usize, threads: usize, choices: &KernelChoices) -> Group<'g> {
     let group = gated(graph, uses, i).map(Group::Gated);
-    let group = group.or_else(|| chain(graph, uses, i, threads).map(Group::Chain));
+    let group = group.or_else(|| chain(graph, uses, i, threads, choices).map(Group::Chain));
     #[cfg(feature = "int8")]
-    let group = group.or_else(|| chain(graph, uses, i, threads).map(Group::ChainInt8));
+    let group = group.or_else(|| chain(graph, uses, i, threads, choices).map(Group::ChainInt8));
     group.unwrap_or(Group::Single(i))
 }
 
@@ -161,26 +168,57 @@ fn gate(graph: &Graph, product: &Node) -> Option<usize> {
     })
 }
 
-/// Convolutions from `first` on that each are the only reader of the one before, as many as it pays to run together.
+/// Convolutions from `first` on that each are the only reader of the one before: as many as were chosen, else as many
+/// as it pays to run together.
 fn chain<'g, T: ConvElement>(
     graph: &'g Graph,
     uses: &Uses,
     first: usize,
     threads: usize,
-) -> Option<Vec<ConvNode<'g, T>>> {
-    let mut convs = vec![ConvNode::<T>::new(graph, first)?];
-    let mut traffic = weight_bytes(graph, first);
+    choices: &KernelChoices,
+) -> Option<ConvChain<'g, T>> {
+    let convs = vec![ConvNode::<T>::new(graph, first)?];
+    let chosen = choices.chain(&graph.nodes[first].name);
+    let convs = match chosen {
+        Some(chosen) => chosen_convs(graph, uses, convs, chosen.layers),
+        None => paying_convs(graph, uses, convs, threads),
+    };
+    let rows = match chosen {
+        Some(chosen) => chosen.rows.clamp(1, convs[convs.len() - 1].geometry.output[0].max(1)),
+        None => row_block(&geometries(&convs), size_of::<T>()).unwrap_or(1),
+    };
+    (convs.len() > 1).then_some(ConvChain { convs, row_block: rows })
+}
+
+/// The chain from its first convolution on, up to so many.
+fn chosen_convs<'g, T: ConvElement>(
+    graph: &'g Graph,
+    uses: &Uses,
+    mut convs: Vec<ConvNode<'g, T>>,
+    layers: usize,
+) -> Vec<ConvNode<'g, T>> {
+    while convs.len() < layers.min(MOST_LAYERS) {
+        let Some(next) = following(graph, uses, &convs[convs.len() - 1]) else { break };
+        convs.push(next);
+    }
+    convs
+}
+
+/// The chain from its first convolution on, as far as running it together moves fewer bytes.
+fn paying_convs<'g, T: ConvElement>(
+    graph: &'g Graph,
+    uses: &Uses,
+    mut convs: Vec<ConvNode<'g, T>>,
+    threads: usize,
+) -> Vec<ConvNode<'g, T>> {
+    let mut traffic = weight_bytes(graph, convs[0].index);
     while convs.len() < MOST_LAYERS {
         let last = &convs[convs.len() - 1];
-        let (result, adds_residual) = (graph.nodes[last.index].output, last.adds_residual);
-        let Some(next) = uses.sole_reader(result) else { break };
-        let Some(conv) = ConvNode::new(graph, next) else { break };
-        let slides = matches!(conv.kind, ConvKind::Depthwise | ConvKind::Pointwise);
-        if graph.nodes[next].inputs[0] != result || adds_residual || !slides {
-            break;
-        }
+        let result = graph.value(graph.nodes[last.index].output);
+        let Some(conv) = following(graph, uses, last) else { break };
+        let next = conv.index;
         convs.push(conv);
-        let link = graph.value(result).bytes() / graph.value(result).shape[0].max(1);
+        let link = result.bytes() / result.shape[0].max(1);
         let apart = traffic.saturating_add(weight_bytes(graph, next)).saturating_add(2 * link);
         let together = fused_traffic(graph, &convs);
         let recomputed = recomputed(graph, &convs).saturating_mul(threads - 1);
@@ -194,7 +232,33 @@ fn chain<'g, T: ConvElement>(
             }
         }
     }
-    (convs.len() > 1).then_some(convs)
+    convs
+}
+
+/// The convolution that can follow another in a chain: it slides over rows, and it alone reads the other.
+fn following<'g, T: ConvElement>(graph: &'g Graph, uses: &Uses, last: &ConvNode<'g, T>) -> Option<ConvNode<'g, T>> {
+    let result = graph.nodes[last.index].output;
+    let next = uses.sole_reader(result)?;
+    let conv = ConvNode::new(graph, next)?;
+    let slides = matches!(conv.kind, ConvKind::Depthwise | ConvKind::Pointwise);
+    (graph.nodes[next].inputs[0] == result && !last.adds_residual && slides).then_some(conv)
+}
+
+/// For each node the one before it that it can run together with.
+pub(super) fn predecessors(graph: &Graph) -> Vec<Option<usize>> {
+    let (uses, mut predecessors) = (Uses::new(graph), vec![None; graph.nodes.len()]);
+    for node in 0..graph.nodes.len() {
+        let follower =
+            ConvNode::<f32>::new(graph, node).and_then(|conv| following(graph, &uses, &conv)).map(|conv| conv.index);
+        #[cfg(feature = "int8")]
+        let follower = follower.or_else(|| {
+            ConvNode::<u8>::new(graph, node).and_then(|conv| following(graph, &uses, &conv)).map(|conv| conv.index)
+        });
+        if let Some(follower) = follower {
+            predecessors[follower] = Some(node);
+        }
+    }
+    predecessors
 }
 
 /// Bytes of weights that a chain reads from beyond the second-level cache: all of them for each row block, unless they

@@ -1,6 +1,8 @@
 //! A plan's choices of kernels can be stored and given back, and others made in their place.
 
-use sepconv_core::{ErrorKind, Graph, KernelChoices, Limits, Plan, Serial, Session, Tensor, interpret};
+use std::collections::BTreeSet;
+
+use sepconv_core::{Chain, ErrorKind, Graph, KernelChoices, Limits, Plan, Serial, Session, Tensor, interpret};
 use sepconv_kernels::{Isa, Tile, depthwise};
 
 use crate::common::{Net, Random, difference};
@@ -30,7 +32,8 @@ fn a_plan_with_stored_choices_is_the_same_plan() {
     for isa in Isa::available_f32() {
         let first = plan(&graph, isa, &KernelChoices::default()).unwrap();
         let stored = first.kernel_choices().to_string();
-        assert_eq!(stored.lines().count(), 3, "{stored}");
+        // Each layer has a kernel, and two run by themselves though another could follow.
+        assert_eq!(stored.lines().count(), 5, "{stored}");
         let again = plan(&graph, isa, &stored.parse().unwrap()).unwrap();
         assert_eq!((again.to_string(), again.weights()), (first.to_string(), first.weights()));
         assert_eq!(run(again, &input), run(first, &input));
@@ -55,6 +58,61 @@ fn every_kernel_that_fits_can_be_chosen() {
         }
     }
     assert!(depthwise::VARIANTS.iter().any(|variant| variant.name() == "general"));
+}
+
+#[test]
+fn the_kernels_that_a_layer_could_run_with_are_those_that_can_be_chosen() {
+    let (graph, _) = network();
+    for isa in Isa::available_f32() {
+        let usual = plan(&graph, isa, &KernelChoices::default()).unwrap();
+        for layer in usual.layers() {
+            assert!(layer.alternatives.contains(&layer.kernel), "{layer:?}");
+            for kernel in &layer.alternatives {
+                let mut choices = KernelChoices::default();
+                choices.insert(&layer.name, kernel);
+                assert_eq!(plan(&graph, isa, &choices).unwrap().kernel_choices().get(&layer.name), Some(&**kernel));
+            }
+        }
+        let tiles = Tile::variants(isa).map(|tile| tile.name(isa).to_string()).collect::<BTreeSet<_>>();
+        assert_eq!(
+            usual.layers().iter().map(|layer| layer.alternatives.len()).collect::<Vec<_>>(),
+            [tiles.len(), 2, tiles.len()]
+        );
+    }
+}
+
+#[test]
+fn every_chain_gives_the_bits_of_its_layers() {
+    let (graph, input) = network();
+    let alone = plan(&graph, Isa::best(), &KernelChoices::default()).unwrap();
+    assert_eq!(alone.layers().iter().map(|layer| layer.predecessor).collect::<Vec<_>>(), [None, Some(0), Some(1)]);
+    let expected = run(alone, &input);
+    for (first, layers) in [("n1", 2), ("n1", 3), ("n2", 2)] {
+        for rows in [1, 2, 5, 100] {
+            let mut choices = KernelChoices::default();
+            choices.insert_chain(first, Chain { layers, rows });
+            let plan = plan(&graph, Isa::best(), &choices).unwrap();
+            // No more rows than there are.
+            assert_eq!(plan.kernel_choices().chain(first), Some(Chain { layers, rows: rows.min(5) }));
+            assert_eq!(plan.step_count(), 4 - layers);
+            assert_eq!(run(plan, &input), expected, "{layers} layers from {first}, {rows} rows");
+        }
+    }
+}
+
+#[test]
+fn layers_that_cannot_run_together_are_an_error() {
+    let (graph, _) = network();
+    for (first, layers) in [("n1", 4), ("n3", 2), ("n2", 0), ("n2", usize::MAX)] {
+        let mut choices = KernelChoices::default();
+        choices.insert_chain(first, Chain { layers, rows: 1 });
+        let error = plan(&graph, Isa::best(), &choices).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+        assert!(error.place().is_some_and(|place| place.contains(first)), "{error}");
+    }
+    for text in ["fused_chain\tn1", "fused_chain 2\tn1", "fused_chain 2x-1\tn1", "fused_chain 2xx1\tn1"] {
+        assert_eq!(text.parse::<KernelChoices>().unwrap_err().kind(), ErrorKind::Malformed, "{text}");
+    }
 }
 
 #[test]

@@ -96,13 +96,14 @@ fn select_standard(
 ) -> Result<KernelChoice<Standard<f32>>> {
     let (isa, epilogue) = (lowering.isa, conv.activation);
     let conv = conv.geometry(lowering.shape(0), lowering.output());
-    let tile = lowering.tile("conv2d", conv.tile(isa), &mut Tile::variants(isa));
+    let (tile, alternatives) = lowering.tile("conv2d", conv.tile(isa), Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| conv2d::pack(isa, tile, &conv, weights, bias, packed);
     let packed = lowering.weights.reserve(conv2d::packed_len(isa, tile, &conv), pack);
     Ok(KernelChoice {
         operands: lowering.unpacked_operands(3),
         name: format!("conv2d {}", tile.name(isa)),
+        alternatives,
         reason: reason(kind, &conv, tile.columns(isa)),
         kernel: Standard { tile, conv, packed, epilogue },
     })
@@ -166,13 +167,14 @@ where
     let (isa, kind) = (lowering.isa, conv.kind(lowering.shape(0).last()));
     let (input, output) = (image(lowering.shape(0)), image(lowering.output()));
     let conv = ConvGeometry { window: conv.window, input, output, groups: conv.groups };
-    let tile = lowering.tile("conv2d_int8", conv.tile_int8(isa), &mut Tile::variants_int8(isa));
+    let (tile, alternatives) = lowering.tile("conv2d_int8", conv.tile_int8(isa), Tile::variants_int8(isa));
     let len = conv2d::packed_len_int8(isa, tile, &conv, &constants.params());
     let pack = move |packed: &mut [i8]| conv2d::pack_int8(isa, tile, &conv, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
     KernelChoice {
         operands: lowering.unpacked_operands(4),
         name: format!("conv2d_int8 {}", tile.name(isa)),
+        alternatives,
         reason: reason(kind, &conv, tile.columns(isa)),
         kernel: Standard { tile, conv, packed, epilogue },
     }

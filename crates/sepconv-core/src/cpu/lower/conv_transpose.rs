@@ -22,7 +22,7 @@ pub(super) fn select(conv: &op::ConvTranspose, lowering: &mut Lowering<'_, '_>) 
     let (isa, activation) = (lowering.isa, conv.activation);
     let whole = conv.geometry(lowering.shape(0), lowering.output());
     let conv = columns_as_channels(&whole).unwrap_or(whole);
-    let tile = lowering.tile("conv_transpose", conv.transposed_tile(isa), &mut Tile::variants(isa));
+    let (tile, alternatives) = lowering.tile("conv_transpose", conv.transposed_tile(isa), Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| {
         if conv == whole {
@@ -38,6 +38,7 @@ pub(super) fn select(conv: &op::ConvTranspose, lowering: &mut Lowering<'_, '_>) 
         kernel: ConvTranspose { tile, conv, packed, activation }.into(),
         operands: alloc::vec![lowering.node.inputs[0]],
         name: format!("conv_transpose {}", tile.name(isa)),
+        alternatives,
         reason: match conv == whole {
             true => "gathers the taps of each output pixel".to_string(),
             false => "rows of taps, as windows do not overlap".to_string(),

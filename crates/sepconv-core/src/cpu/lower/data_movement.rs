@@ -30,7 +30,7 @@ pub(super) fn select(op: &dyn DataMovement, lowering: &Lowering<'_, '_>) -> Resu
         DType::I64 => StridedCopies { copies, fill: fill.map(|fill| fill as i64) }.into(),
     };
     let operands = inputs[..op.copied_operands(inputs.len())].to_vec();
-    Ok(KernelChoice { kernel, operands, name: "copy".to_string(), reason })
+    Ok(KernelChoice { kernel, operands, name: "copy".to_string(), alternatives: Vec::new(), reason })
 }
 
 impl<T: Pod + layout::Element> Kernel for StridedCopies<T> {

@@ -1,5 +1,6 @@
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use sepconv_kernels::{ConvGeometry, ConvOperands, Isa, depthwise, pool};
 
@@ -50,13 +51,14 @@ impl DepthwiseElement for u8 {
 pub(super) fn select(conv: &Conv2d, lowering: &mut Lowering<'_, '_>) -> Result<KernelChoice<Depthwise<f32>>> {
     let (isa, epilogue) = (lowering.isa, conv.activation);
     let conv = ConvGeometry::depthwise(conv.window, image(lowering.shape(0)), image(lowering.output()));
-    let variant = variant("depthwise", &conv, lowering.chosen);
+    let (variant, alternatives) = variant("depthwise", &conv, lowering.chosen);
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| depthwise::pack(isa, &conv, weights, Some(bias), packed);
     let packed = lowering.weights.reserve(depthwise::packed_len(isa, &conv), pack);
     Ok(KernelChoice {
         operands: lowering.unpacked_operands(3),
         name: format!("depthwise {}", variant.name()),
+        alternatives,
         reason: reason(variant, &conv, "weights of a vector stay in registers"),
         kernel: Depthwise { variant, conv, packed, epilogue },
     })
@@ -71,13 +73,14 @@ pub(super) fn select_int8<'g>(
 ) -> KernelChoice<Depthwise<u8>> {
     let isa = lowering.isa;
     let conv = ConvGeometry::depthwise(conv.window, image(lowering.shape(0)), image(lowering.output()));
-    let variant = variant("depthwise_int8", &conv, lowering.chosen);
+    let (variant, alternatives) = variant("depthwise_int8", &conv, lowering.chosen);
     let len = depthwise::packed_len_int8(isa, variant, &conv, &constants.params());
     let pack = move |packed: &mut [i8]| depthwise::pack_int8(isa, variant, &conv, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
     KernelChoice {
         operands: lowering.unpacked_operands(4),
         name: format!("depthwise_int8 {}", variant.name()),
+        alternatives,
         reason: reason(variant, &conv, "windows share the bytes of a column"),
         kernel: Depthwise { variant, conv, packed, epilogue },
     }
@@ -95,11 +98,13 @@ fn reason(variant: depthwise::Variant, conv: &ConvGeometry, shared: &str) -> Str
     }
 }
 
-/// The variant of the kernel that the caller chose, where there is one of that name for such windows, else the usual.
-fn variant(kernel: &str, conv: &ConvGeometry, chosen: Option<&str>) -> depthwise::Variant {
-    let chosen = chosen.and_then(|chosen| chosen.strip_prefix(kernel)?.strip_prefix(' '));
-    let is_chosen = |variant: &&depthwise::Variant| Some(variant.name()) == chosen && variant.fits(conv);
-    depthwise::VARIANTS.iter().find(is_chosen).copied().unwrap_or_else(|| depthwise::Variant::choose(conv))
+/// The variant of the kernel that the caller chose, where there is one of that name for such windows, else the usual;
+/// and the names of the kernel with each that is.
+fn variant(kernel: &str, conv: &ConvGeometry, chosen: Option<&str>) -> (depthwise::Variant, Vec<String>) {
+    let name = |variant: depthwise::Variant| format!("{kernel} {}", variant.name());
+    let fitting = || depthwise::VARIANTS.iter().copied().filter(|variant| variant.fits(conv));
+    let variant = fitting().find(|&variant| chosen == Some(&*name(variant)));
+    (variant.unwrap_or_else(|| depthwise::Variant::choose(conv)), fitting().map(name).collect())
 }
 
 impl<T: ConvArithmetic> Depthwise<T> {

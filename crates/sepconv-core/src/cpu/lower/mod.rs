@@ -28,7 +28,7 @@ mod unary;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -194,13 +194,15 @@ pub(super) struct KernelChoice<K = StepKernel> {
     pub(super) kernel: K,
     pub(super) operands: Vec<ValueId>,
     pub(super) name: String,
+    /// The names of all kernels that the node could run with; none where there is no other.
+    pub(super) alternatives: Vec<String>,
     pub(super) reason: String,
 }
 
 impl<K> KernelChoice<K> {
     fn map<L>(self, f: impl FnOnce(K) -> L) -> KernelChoice<L> {
-        let Self { kernel, operands, name, reason } = self;
-        KernelChoice { kernel: f(kernel), operands, name, reason }
+        let Self { kernel, operands, name, alternatives, reason } = self;
+        KernelChoice { kernel: f(kernel), operands, name, alternatives, reason }
     }
 }
 
@@ -305,18 +307,34 @@ impl<'g> Lowering<'_, 'g> {
         tensor.as_f32().ok_or_else(error)
     }
 
-    /// The tile of the kernel that the caller chose, where there is one of that name, else `usual`.
-    fn tile(&self, kernel: &str, usual: Tile, mut variants: &mut dyn Iterator<Item = Tile>) -> Tile {
-        let Some(chosen) = self.chosen.and_then(|chosen| chosen.strip_prefix(kernel)?.strip_prefix(' ')) else {
-            return usual;
-        };
-        let is_chosen = |tile: &Tile| tile.name(self.isa).to_string() == chosen;
-        if is_chosen(&usual) { usual } else { Iterator::find(&mut variants, is_chosen).unwrap_or(usual) }
+    /// The tile of the kernel that the caller chose, where there is one of that name among `tiles`, else `usual`; and
+    /// the names of the kernel with each.
+    fn tile(&self, kernel: &str, usual: Tile, tiles: impl Iterator<Item = Tile>) -> (Tile, Vec<String>) {
+        let name = |tile: Tile| format!("{kernel} {}", tile.name(self.isa));
+        let (mut chosen, mut names) = (usual, Vec::new());
+        for tile in [usual].into_iter().chain(tiles.filter(|tile| *tile != usual)) {
+            let name = name(tile);
+            // Of two tiles of one size the usual is chosen.
+            if names.contains(&name) {
+                continue;
+            }
+            if self.chosen == Some(&*name) {
+                chosen = tile;
+            }
+            names.push(name);
+        }
+        (chosen, names)
     }
 
     /// A kernel that reads all operands.
     pub(super) fn choice<K>(&self, kernel: K, name: &str, reason: &str) -> KernelChoice<K> {
-        KernelChoice { kernel, operands: self.node.inputs.clone(), name: name.to_owned(), reason: reason.to_owned() }
+        KernelChoice {
+            kernel,
+            operands: self.node.inputs.clone(),
+            name: name.to_owned(),
+            alternatives: Vec::new(),
+            reason: reason.to_owned(),
+        }
     }
 
     /// The operands of a layer that a kernel reads beside its packed weights: the first, and the residual where there

@@ -87,7 +87,7 @@ pub(super) fn select_dense(dense: &Dense, lowering: &mut Lowering<'_, '_>) -> Re
 /// The kernel for the product of operand 0 with weights and bias, operands 1 and 2.
 pub(super) fn select(activation: Activation, lowering: &mut Lowering<'_, '_>) -> Result<KernelChoice<Pointwise<f32>>> {
     let ([m, k, n], isa) = (sizes(lowering), lowering.isa);
-    let tile = lowering.tile("pointwise", Tile::choose(isa, m, k, n), &mut Tile::variants(isa));
+    let (tile, alternatives) = lowering.tile("pointwise", Tile::choose(isa, m, k, n), Tile::variants(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let len = pointwise::packed_len(isa, tile, k, n);
     let packed = lowering.weights.reserve(len, move |packed| pointwise::pack(isa, tile, k, weights, bias, packed));
@@ -95,6 +95,7 @@ pub(super) fn select(activation: Activation, lowering: &mut Lowering<'_, '_>) ->
         kernel: Pointwise { tile, m, k, n, packed, epilogue: activation },
         operands: lowering.unpacked_operands(3),
         name: format!("pointwise {}", tile.name(isa)),
+        alternatives,
         reason: format!("{m} x {k} x {n}, {}", padding_waste(n, tile.columns(isa))),
     })
 }
@@ -118,7 +119,8 @@ where
     u8: ConvArithmetic<Y, Weight = i8>,
 {
     let ([m, k, n], isa) = (sizes(lowering), lowering.isa);
-    let tile = lowering.tile("pointwise_int8", Tile::choose_int8(isa, m, k, n), &mut Tile::variants_int8(isa));
+    let (tile, alternatives) =
+        lowering.tile("pointwise_int8", Tile::choose_int8(isa, m, k, n), Tile::variants_int8(isa));
     let len = pointwise::packed_len_int8(isa, tile, k, &constants.params());
     let pack = move |packed: &mut [i8]| pointwise::pack_int8(isa, tile, k, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
@@ -126,6 +128,7 @@ where
         kernel: Pointwise { tile, m, k, n, packed, epilogue },
         operands: lowering.unpacked_operands(4),
         name: format!("pointwise_int8 {}", tile.name(isa)),
+        alternatives,
         reason: format!("{m} x {k} x {n}, {}", padding_waste(n, tile.columns(isa))),
     }
 }

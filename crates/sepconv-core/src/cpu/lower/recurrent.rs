@@ -38,6 +38,7 @@ pub(super) fn select(op: &op::Recurrent, lowering: &mut Lowering<'_, '_>) -> Res
         kernel: Recurrent { layer, tiles, packed }.into(),
         operands,
         name: format!("recurrent {tile}"),
+        alternatives: alloc::vec![],
         reason: format!("{steps} steps of {batch} x ({input} + {hidden}), each a product of its own ({step_tile})"),
     })
 }
