@@ -72,18 +72,5 @@ fn kept() -> Kept {
 }
 
 fn key(threads: usize, isa: &str) -> String {
-    format!("{}, {threads} of {isa}, {} {METHOD}", processor(), env!("CARGO_PKG_VERSION"))
-}
-
-/// The processor's name, where the system tells, else its architecture.
-pub(crate) fn processor() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
-    };
-    let name = field("model name").or_else(|| field("Model")).unwrap_or_else(|| env::consts::ARCH.to_owned());
-    // Virtual machines hide the model's name, but not its numbers.
-    let numbers: Vec<_> = ["cpu family", "model\t"].into_iter().filter_map(field).collect();
-    if numbers.is_empty() { name } else { format!("{name} ({})", numbers.join("-")) }
+    format!("{}, {threads} of {isa}, {} {METHOD}", Machine::processor(), env!("CARGO_PKG_VERSION"))
 }

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use sepconv_core::op::{Dequantize, QuantParams, Quantize};
-use sepconv_core::{DType, Error, Graph, Op, Plan, Port, Result, Shape, ValueId, passes::optimize};
+use sepconv_core::{DType, Error, Graph, KernelChoices, Op, Plan, Port, Result, Shape, ValueId, passes::optimize};
 
 use crate::threads::Threads;
+use crate::tune::Tuned;
 use crate::{Options, Session};
 
 /// An input or output of a compiled network, in the file's own order of axes.
@@ -49,6 +50,30 @@ struct Compiled {
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     parameters: usize,
+    tuning: Tuning,
+}
+
+/// What became of what was measured.
+#[derive(Clone, Debug)]
+enum Tuning {
+    None,
+    Used(Arc<Tuned>),
+    Unused(String),
+}
+
+impl Tuning {
+    fn of(graph: &Graph, options: &Options) -> Result<Self> {
+        let Some(tuned) = &options.tuned else { return Ok(Self::None) };
+        Ok(tuned.misfit(graph, options)?.map_or_else(|| Self::Used(tuned.clone()), Self::Unused))
+    }
+
+    /// The number of threads and the kernels that were fastest.
+    fn choice(&self) -> Result<Option<(usize, KernelChoices)>> {
+        match self {
+            Self::Used(tuned) => tuned.choice(),
+            Self::None | Self::Unused(_) => Ok(None),
+        }
+    }
 }
 
 impl CompiledModel {
@@ -63,8 +88,18 @@ impl CompiledModel {
         let infos = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
         let (inputs, outputs) = (infos(graph.inputs())?, infos(graph.outputs())?);
         let parameters = graph.parameters();
-        let plan = Plan::with_kernels(&optimize(graph)?, isa, threads, &options.limits, &options.kernels)?;
-        Ok(Self(Arc::new(Compiled { plan: Arc::new(plan), inputs, outputs, parameters })))
+        let graph = optimize(graph)?;
+        let tuning = Tuning::of(&graph, options)?;
+        let (threads, kernels) = tuning.choice()?.unwrap_or((threads, options.kernels.clone()));
+        let plan = Arc::new(Plan::with_kernels(&graph, isa, threads, &options.limits, &kernels)?);
+        Ok(Self(Arc::new(Compiled { plan, inputs, outputs, parameters, tuning })))
+    }
+
+    /// The same network with another plan.
+    pub(crate) fn with_plan(&self, plan: Plan) -> Self {
+        let Compiled { inputs, outputs, parameters, tuning, .. } = &*self.0;
+        let (inputs, outputs, tuning) = (inputs.clone(), outputs.clone(), tuning.clone());
+        Self(Arc::new(Compiled { plan: Arc::new(plan), inputs, outputs, parameters: *parameters, tuning }))
     }
 
     /// The memory and threads that one worker runs the network with. The weights are not copied.
@@ -109,6 +144,22 @@ impl CompiledModel {
     /// The plan: steps, kernels, packed weights and the arena.
     pub fn plan(&self) -> &Plan {
         &self.0.plan
+    }
+
+    /// What was [measured](Options::tuned) and is used.
+    pub fn tuned(&self) -> Option<&Tuned> {
+        match &self.0.tuning {
+            Tuning::Used(tuned) => Some(tuned),
+            Tuning::None | Tuning::Unused(_) => None,
+        }
+    }
+
+    /// Why what was [measured](Options::tuned) is not used, where it is not.
+    pub fn unused_tuning(&self) -> Option<&str> {
+        match &self.0.tuning {
+            Tuning::Unused(reason) => Some(reason),
+            Tuning::None | Tuning::Used(_) => None,
+        }
     }
 
     pub(crate) fn shared_plan(&self) -> Arc<Plan> {

@@ -44,12 +44,13 @@ mod separable;
 mod session;
 #[cfg_attr(target_family = "wasm", path = "no_threads.rs")]
 mod threads;
+pub mod tune;
 pub mod vision;
 pub mod zoo;
 
 pub use sepconv_core::{
-    Builder, DType, Data, Error, ErrorKind, Graph, KernelChoices, Layer, Limits, Node, Op, Plan, Port, Shape, Tensor,
-    TensorView, TensorViewMut, Value, ValueId, analysis, op, printable,
+    Builder, Chain, DType, Data, Error, ErrorKind, Graph, KernelChoices, Layer, Limits, Node, Op, Plan, Port, Shape,
+    Tensor, TensorView, TensorViewMut, Value, ValueId, analysis, op, printable,
 };
 pub use sepconv_formats::{ElementType, OperatorCount, TensorSpec, file, npy, onnx, safetensors};
 pub use sepconv_kernels::{AbsentIsa, Activation, Isa};

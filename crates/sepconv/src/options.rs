@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use sepconv_core::{Error, KernelChoices, Limits, Result};
 use sepconv_formats::ImportOptions;
 use sepconv_kernels::Isa;
+
+use crate::tune::Tuned;
 
 /// The environment variable that names an instruction set where [`Options::isa`] does not.
 pub const ISA_VARIABLE: &str = "SEPCONV_ISA";
@@ -25,6 +28,7 @@ pub struct Options {
     shapes: BTreeMap<String, Vec<usize>>,
     pub(crate) batch: usize,
     pub(crate) kernels: KernelChoices,
+    pub(crate) tuned: Option<Arc<Tuned>>,
 }
 
 impl Default for Options {
@@ -39,6 +43,7 @@ impl Default for Options {
             shapes: BTreeMap::new(),
             batch: 1,
             kernels: KernelChoices::default(),
+            tuned: None,
         }
     }
 }
@@ -96,6 +101,19 @@ impl Options {
     pub fn kernels(mut self, kernels: KernelChoices) -> Self {
         self.kernels = kernels;
         self
+    }
+
+    /// What a [`Tuner`](crate::tune::Tuner) measured, in place of [`kernels`](Self::kernels). Where it was measured
+    /// under other conditions it is not used, and [`CompiledModel::unused_tuning`](crate::CompiledModel::unused_tuning)
+    /// says why.
+    pub fn tuned(mut self, tuned: Tuned) -> Self {
+        self.tuned = Some(Arc::new(tuned));
+        self
+    }
+
+    /// As the planner chooses.
+    pub(crate) fn untuned(self) -> Self {
+        Self { kernels: KernelChoices::default(), tuned: None, ..self }
     }
 
     /// The shape that the input called `name` is given.

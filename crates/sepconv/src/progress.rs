@@ -24,6 +24,8 @@ pub enum Stage {
     Compare,
     /// Runs are timed, step by step.
     Profile,
+    /// Kernels are timed, in tenths of a second of the time that there is.
+    Tune,
 }
 
 /// How far a long call is.
@@ -75,6 +77,7 @@ impl Stage {
             Self::Evaluate => "evaluate",
             Self::Compare => "compare",
             Self::Profile => "profile",
+            Self::Tune => "tune",
         }
     }
 }

@@ -29,7 +29,7 @@ struct Output<'a> {
 /// Measures anew, so that `profile` compares with the machine as it is now.
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let (machine, kept) = calibration::measured(&args.threads.of(Options::default()), &FilesRead::default())?;
-    let processor = calibration::processor();
+    let processor = Machine::processor();
     if args.json {
         return report::json(out, &Output { processor: &processor, machine: &machine });
     }

@@ -1,5 +1,7 @@
 //! Peak rates of a machine, measured by short loops.
 
+use std::env;
+use std::fs;
 use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -88,6 +90,19 @@ impl Machine {
             machine.join_us = machine.join_us.min(join_us);
         }
         Ok(machine)
+    }
+
+    /// The name of this machine's processor, where the system tells, else its architecture.
+    pub fn processor() -> String {
+        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let field = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+        };
+        let name = field("model name").or_else(|| field("Model")).unwrap_or_else(|| env::consts::ARCH.to_owned());
+        // Virtual machines hide the model's name, but not its numbers.
+        let numbers: Vec<_> = ["cpu family", "model\t"].into_iter().filter_map(field).collect();
+        if numbers.is_empty() { name } else { format!("{name} ({})", numbers.join("-")) }
     }
 
     /// What cannot be true of what was measured: something else kept the machine busy, and [`peaks`](Self::peaks) takes

@@ -136,10 +136,19 @@ impl Profile {
         medians.iter().enumerate().map(step).collect()
     }
 
+    /// The times of a step, by its number in the plan.
+    pub(crate) fn step_times(&self, step: usize) -> Times {
+        self.times(step + 1)
+    }
+
     /// The median of a stage's milliseconds.
     fn median(&self, stage: usize) -> f64 {
+        self.times(stage).median()
+    }
+
+    fn times(&self, stage: usize) -> Times {
         let begin = |ends: &[f64]| if stage == 0 { 0.0 } else { ends[stage - 1] };
-        self.runs.iter().map(|ends| ends[stage] - begin(ends)).collect::<Times>().median()
+        self.runs.iter().map(|ends| ends[stage] - begin(ends)).collect()
     }
 }
 
