@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use sepconv::onnx::Metadata;
+use sepconv::tune::Tuned;
 use sepconv::zoo::{self, Network, Weights};
-use sepconv::{Classifier, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result, Source};
+use sepconv::{Classifier, CompiledModel, Error, Graph, Labels, Limits, Model, Options, Preprocess, Result, Source};
 
 use crate::failure::warn;
 use crate::files::FilesRead;
@@ -176,6 +177,37 @@ impl CompileArgs {
     }
 }
 
+/// Kernels that were measured.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TunedArgs {
+    /// Kernels as `sepconv tune` measured them; not used, with a warning, where that was on another machine or for
+    /// another network
+    #[arg(long, value_name = "FILE.json")]
+    tuned: Option<PathBuf>,
+}
+
+impl TunedArgs {
+    /// The file.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        self.tuned.as_ref()
+    }
+
+    /// `options` with the kernels that were measured.
+    pub(crate) fn of(&self, options: Options) -> Result<Options> {
+        match &self.tuned {
+            Some(path) => Ok(options.tuned(Tuned::open(path)?)),
+            None => Ok(options),
+        }
+    }
+}
+
+/// Warns of measured kernels that were asked for and are not used.
+pub(crate) fn warn_of_unused_tuning(compiled: &CompiledModel) {
+    if let Some(reason) = compiled.unused_tuning() {
+        warn(format_args!("--tuned is not used: {reason}; `sepconv tune` measures anew"));
+    }
+}
+
 /// A whole number from 1.
 pub(crate) fn positive(text: &str) -> std::result::Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".to_owned())
@@ -272,6 +304,9 @@ pub(crate) struct ClassifierArgs {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    tuned: TunedArgs,
 }
 
 impl ClassifierArgs {
@@ -281,7 +316,9 @@ impl ClassifierArgs {
             None => Model::default_classifier()?,
         };
         let preprocess = self.preprocess.of(&model)?;
-        Ok(model.into_classifier(&self.compile.options()?)?.with_preprocess(preprocess))
+        let classifier = model.into_classifier(&self.tuned.of(self.compile.options()?)?)?;
+        warn_of_unused_tuning(classifier.model());
+        Ok(classifier.with_preprocess(preprocess))
     }
 
     /// Whether it is the network that comes with sepconv.

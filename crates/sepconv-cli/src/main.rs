@@ -25,7 +25,7 @@ use serde_json::json;
 
 use crate::commands::{
     bench, classify, compare, completions, evaluate, export, factorize, finetune, inspect, machine, man, models,
-    profile, quantize, run, train,
+    profile, quantize, run, train, tune,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -53,6 +53,8 @@ enum Command {
     Compare(compare::Args),
     /// Show the time of each step and its bottleneck.
     Profile(profile::Args),
+    /// Choose kernels by measuring them on this machine.
+    Tune(tune::Args),
     /// Measure peak compute and memory bandwidth.
     Machine(machine::Args),
     /// Quantize an f32 network to int8.
@@ -85,6 +87,7 @@ impl Command {
             Self::Bench(args) => args.json,
             Self::Compare(args) => args.json,
             Self::Profile(args) => args.json,
+            Self::Tune(args) => args.json,
             Self::Machine(args) => args.json,
             Self::Quantize(args) => args.json,
             Self::Factorize(args) => args.json,
@@ -103,6 +106,7 @@ impl Command {
             Self::Bench(args) => bench::execute(args, out),
             Self::Compare(args) => compare::execute(args, out),
             Self::Profile(args) => profile::execute(args, out),
+            Self::Tune(args) => tune::execute(args, out),
             Self::Machine(args) => machine::execute(args, out),
             Self::Quantize(args) => quantize::execute(args, out),
             Self::Factorize(args) => factorize::execute(args, out),

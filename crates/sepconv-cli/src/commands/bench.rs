@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use sepconv::{Data, Tensor, Times};
 use serde::Serialize;
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, TunedArgs, warn_of_unused_tuning};
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
 use crate::report::{self, bytes, count, plural, shown};
@@ -19,6 +19,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    tuned: TunedArgs,
 
     /// Number of timed runs
     #[arg(long, value_name = "N", default_value = "30", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
@@ -72,9 +75,10 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let opened_ms = start.elapsed().as_secs_f64() * 1e3;
     let given = args.input.read(&model)?;
     let start = Instant::now();
-    let options = given.options(args.compile.options()?, &model);
+    let options = given.options(args.tuned.of(args.compile.options()?)?, &model);
     let mut session = model.into_compiled(&options)?.session()?;
     let load_ms = opened_ms + start.elapsed().as_secs_f64() * 1e3;
+    warn_of_unused_tuning(session.model());
 
     let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();

@@ -16,3 +16,4 @@ pub(crate) mod profile;
 pub(crate) mod quantize;
 pub(crate) mod run;
 pub(crate) mod train;
+pub(crate) mod tune;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use sepconv::npy::{self, Array};
 use sepconv::{ElementType, Error, Tensor};
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, TunedArgs, warn_of_unused_tuning};
 use crate::failure::Failure;
 use crate::inputs::Given;
 
@@ -24,15 +24,21 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    tuned: TunedArgs,
 }
 
 pub(crate) fn execute(args: Args) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    args.compile.files_read(&args.model, &model).and(&args.input).check_output(&args.output, &["npy", "npz"])?;
+    let read = args.compile.files_read(&args.model, &model).and(&args.input).and(args.tuned.file());
+    read.check_output(&args.output, &["npy", "npz"])?;
     let steps = args.input.iter().map(|path| Given::numpy(path, &model)).collect::<Result<Vec<_>, _>>()?;
-    let options = steps.iter().fold(args.compile.options()?, |options, given| given.options(options, &model));
+    let options = args.tuned.of(args.compile.options()?)?;
+    let options = steps.iter().fold(options, |options, given| given.options(options, &model));
     let elements: Vec<ElementType> = model.outputs().iter().map(|output| output.element).collect();
     let mut session = model.into_compiled(&options)?.session()?;
+    warn_of_unused_tuning(session.model());
     let names: Vec<String> = session.outputs().iter().map(|output| output.name.clone()).collect();
     let Some((last, earlier)) = steps.split_last() else { return Ok(()) };
     let mut kept: Vec<Tensor> = Vec::new();

@@ -2,13 +2,14 @@
 
 use crate::program::sepconv;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "classify",
     "evaluate",
     "inspect",
     "bench",
     "compare",
     "profile",
+    "tune",
     "machine",
     "quantize",
     "factorize",

@@ -20,3 +20,4 @@ mod protobuf;
 mod quantize;
 mod recognized;
 mod tensors;
+mod tune;

@@ -74,7 +74,8 @@ impl<'a> Trials<'a> {
                 if self.start.elapsed() > self.budget.mul_f64(part) {
                     return Ok(());
                 }
-                self.tell()?;
+                // Who stops it may want to go on later.
+                self.tell().or_else(|stopped| self.tuned.save(&self.file).and(Err(stopped)))?;
                 let plan = self.plan(&trial.choices)?;
                 self.run(plan)?;
                 self.save_after(Duration::from_secs(1))?;
@@ -90,7 +91,7 @@ impl<'a> Trials<'a> {
         session.run(self.inputs)?;
         let profile = session.profile(self.inputs, RUNS, &mut progress::ProgressEvent::ignore)?;
         for (step, text) in steps.into_iter().enumerate() {
-            let ms = profile.step_times(step).min();
+            let ms = rounded(profile.step_times(step).min());
             let time = self.tuned.steps.entry(text).or_insert(StepTime { ms, runs: 0 });
             *time = StepTime { ms: time.ms.min(ms), runs: time.runs + RUNS };
         }
@@ -106,7 +107,7 @@ impl<'a> Trials<'a> {
     pub(super) fn finish(mut self, choices: KernelChoices) -> Result<Tuned> {
         /// What one measurement differs from the next by.
         const NOISE: f64 = 0.99;
-        const ROUNDS: usize = 20;
+        const ROUNDS: std::ops::RangeInclusive<usize> = 20..=200;
         let (threads, none) = (self.untuned().threads(), KernelChoices::default());
         let mut contenders = vec![(threads, &none), (threads, &choices)];
         if threads > 1 {
@@ -118,7 +119,10 @@ impl<'a> Trials<'a> {
         };
         let mut sessions = contenders.iter().map(session).collect::<Result<Vec<_>>>()?;
         let mut times = vec![Times::default(); sessions.len()];
-        for round in 0..=ROUNDS {
+        for round in 0..=*ROUNDS.end() {
+            if round > *ROUNDS.start() && self.start.elapsed() > self.budget {
+                break;
+            }
             self.tell()?;
             for (session, times) in sessions.iter_mut().zip(&mut times) {
                 let mut run = || session.run(self.inputs).map(drop);
@@ -135,7 +139,8 @@ impl<'a> Trials<'a> {
         }
         let (threads, choices) = contenders[best];
         let seconds = self.start.elapsed().as_secs_f64();
-        self.tuned.verdict = Some(Verdict::new([times[0].min(), times[best].min()], seconds, threads, choices));
+        let [untuned, tuned] = [&times[0], &times[best]].map(|times| rounded(times.min()));
+        self.tuned.verdict = Some(Verdict::new([untuned, tuned], rounded(seconds), threads, choices));
         self.tuned.save(&self.file)?;
         let total = self.tenths();
         advance(self.progress, progress::Stage::Tune, total, total)?;
@@ -161,6 +166,11 @@ impl<'a> Trials<'a> {
     fn tenths(&self) -> usize {
         (self.budget.as_secs_f64() * 10.0) as usize
     }
+}
+
+/// In millionths: clocks tell no more, and short numbers are read back as they were written.
+fn rounded(x: f64) -> f64 {
+    (x * 1e6).round() / 1e6
 }
 
 /// A step by the kernels of its layers.

@@ -176,6 +176,11 @@ impl Classifier {
         })
     }
 
+    /// The network that it runs.
+    pub fn model(&self) -> &CompiledModel {
+        self.session.model()
+    }
+
     /// What the classes are called, where that is known.
     pub fn labels(&self) -> Option<&Labels> {
         self.labels.as_ref()

@@ -8,7 +8,7 @@ use sepconv::{CompiledModel, DType, Format, Graph, ImageInput, Layer, Layout, Mo
 use serde::Serialize;
 
 use self::partial::OperatorJson;
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, TunedArgs, warn_of_unused_tuning};
 use crate::failure::Failure;
 use crate::report::{self, Align, PreprocessJson, bytes, count, dims, shown};
 
@@ -23,6 +23,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    tuned: TunedArgs,
 
     /// Print JSON
     #[arg(long)]
@@ -74,7 +77,7 @@ struct PlanJson<'a> {
     step: usize,
     kernel: &'a str,
     #[serde(rename = "why")]
-    reason: &'a str,
+    reason: String,
     block: Option<usize>,
     threads: usize,
 }
@@ -104,11 +107,11 @@ impl<'a> TensorJson<'a> {
 }
 
 impl<'a> LayerJson<'a> {
-    fn new(layer: &'a Layer, with_plan: bool) -> Self {
+    fn new(compiled: &CompiledModel, layer: &'a Layer, with_plan: bool) -> Self {
         let plan = || PlanJson {
             step: layer.step,
             kernel: &layer.kernel,
-            reason: &layer.reason,
+            reason: reason(compiled, layer),
             block: layer.block,
             threads: layer.threads,
         };
@@ -143,6 +146,13 @@ impl Totals {
     }
 }
 
+/// The reason for a layer's kernel, with what was measured of the layer by itself.
+fn reason(compiled: &CompiledModel, layer: &Layer) -> String {
+    let measured = compiled.tuned().map(|tuned| tuned.measured(&layer.name)).unwrap_or_default();
+    let ms: Vec<_> = measured.iter().map(|(kernel, ms)| format!("{kernel} {ms:.3} ms")).collect();
+    if ms.is_empty() { layer.reason.clone() } else { format!("{}; measured: {}", layer.reason, ms.join(", ")) }
+}
+
 /// Bytes of a network's constants by type, as files hold them: wide integers take four.
 fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
     let (mut seen, mut bytes) = (HashSet::new(), BTreeMap::new());
@@ -161,11 +171,12 @@ fn constants(graph: &Graph) -> BTreeMap<&'static str, usize> {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    let options = args.compile.options()?;
+    let options = args.tuned.of(args.compile.options()?)?;
     let compiled = match model.compile(&options) {
         Ok(compiled) => compiled,
         Err(error) => return partial::print(&args, &model, error, out),
     };
+    warn_of_unused_tuning(&compiled);
     let totals = Totals::new(&model.import(&options)?, &model.graph(&options)?, compiled.plan());
     // What a network of something else than images states or defaults to means nothing.
     let preprocess = if image_input(&model, &compiled).is_some() { Some(model.preprocess()?) } else { None };
@@ -212,7 +223,7 @@ fn print_json(
         isa: plan.isa().to_string(),
         threads: plan.threads(),
         operators: OperatorJson::all(&model.operators()?),
-        layers: plan.layers().iter().map(|layer| LayerJson::new(layer, args.plan)).collect(),
+        layers: plan.layers().iter().map(|layer| LayerJson::new(compiled, layer, args.plan)).collect(),
         totals,
     };
     report::json(out, &output)
@@ -254,7 +265,7 @@ fn print_text(
     print_layers(plan, out)?;
     if args.plan {
         writeln!(out, "\nplan for {} on {}", plan.isa(), report::threads(plan.threads()))?;
-        print_plan(plan, out)?;
+        print_plan(compiled, out)?;
     }
     writeln!(out)?;
     writeln!(out, "parameters  {} ({})", count(totals.parameters as u64), totals.parameters)?;
@@ -301,7 +312,8 @@ fn print_layers(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
     Ok(report::table(out, headings, &rows)?)
 }
 
-fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
+fn print_plan(compiled: &CompiledModel, out: &mut impl Write) -> Result<(), Failure> {
+    let plan = compiled.plan();
     let headings = [
         ("#", Align::Right),
         ("step", Align::Right),
@@ -329,7 +341,7 @@ fn print_plan(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
                 layer.kernel.clone(),
                 layer.threads.to_string(),
                 block,
-                layer.reason.clone(),
+                reason(compiled, layer),
             ]
         })
         .collect();

@@ -10,7 +10,7 @@ use sepconv::{Layer, Machine, Plan, Tensor, Times, file};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, TunedArgs, warn_of_unused_tuning};
 use crate::calibration;
 use crate::failure::Failure;
 use crate::inputs::InputArgs;
@@ -24,6 +24,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     compile: CompileArgs,
+
+    #[command(flatten)]
+    tuned: TunedArgs,
 
     /// Number of timed runs
     #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
@@ -102,13 +105,14 @@ struct GroupJson {
 
 pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     let model = args.compile.open(&args.model)?;
-    let read = args.compile.files_read(&args.model, &model).and(args.input.file());
+    let read = args.compile.files_read(&args.model, &model).and(args.input.file()).and(args.tuned.file());
     let all_read = read.clone().and(calibration::path());
     args.trace.iter().try_for_each(|trace| all_read.check_output(trace, &["json"]))?;
     args.plot.iter().try_for_each(|plot| all_read.clone().and(&args.trace).check_output(plot, &["svg"]))?;
     let given = args.input.read(&model)?;
-    let options = given.options(args.compile.options()?, &model);
+    let options = given.options(args.tuned.of(args.compile.options()?)?, &model);
     let (name, mut session) = (model.name().to_owned(), model.into_compiled(&options)?.session()?);
+    warn_of_unused_tuning(session.model());
     let machine = calibration::known(&options, session.plan().threads(), session.plan().isa().name(), &read)?;
     let inputs = given.tensors(&session)?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
