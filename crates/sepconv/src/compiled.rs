@@ -183,7 +183,11 @@ fn position(infos: &[TensorInfo], what: &str, name: &str) -> Result<usize> {
 }
 
 impl TensorInfo {
-    pub(crate) fn new(graph: &Graph, port: &Port) -> Result<Self> {
+    /// The input or output of `graph` that a port of it is.
+    ///
+    /// # Errors
+    /// If its axes do not give a shape.
+    pub fn new(graph: &Graph, port: &Port) -> Result<Self> {
         let value = graph.value(port.value);
         let mut dims = vec![0; value.shape.len()];
         for (&axis, &size) in port.order.iter().zip(value.shape.iter()) {

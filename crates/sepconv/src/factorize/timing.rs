@@ -1,8 +1,8 @@
 use std::collections::HashMap;
-use std::time::Instant;
 
 use sepconv_core::analysis::extract_subgraph;
 use sepconv_core::{Graph, Result, rewrite};
+use web_time::Instant;
 
 use super::layers::{Layer, insert_separable};
 use crate::execute::{Executor, NodeRunner};

@@ -5,11 +5,11 @@ use std::fs;
 use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use sepconv_core::{Join, Result, probe_memory};
 use sepconv_kernels::{Isa, peak};
 use serde::{Deserialize, Serialize};
+use web_time::{Duration, Instant};
 
 use crate::threads::Threads;
 use crate::{Options, Times};

@@ -1,8 +1,7 @@
 //! The time of each step of a network, compared with the roofline of the machine.
 
-use std::time::Instant;
-
 use sepconv_core::{Plan, Result, Stage, Tensor};
+use web_time::Instant;
 
 use super::machine::{L2_BYTES, L3_BYTES, Peaks};
 use crate::progress::{self, advance};

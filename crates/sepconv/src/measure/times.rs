@@ -1,4 +1,4 @@
-use std::time::Instant;
+use web_time::Instant;
 
 /// The milliseconds of runs, in the order in which they were timed.
 ///

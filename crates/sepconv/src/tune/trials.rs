@@ -1,7 +1,7 @@
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use sepconv_core::{Graph, KernelChoices, Plan, Result, Tensor};
+use web_time::{Duration, Instant};
 
 use super::Tuner;
 use super::tuned::{StepTime, Tuned, Verdict};
