@@ -156,17 +156,18 @@ impl Network {
     }
 
     fn classifier(&mut self) -> Result<&mut Classifier> {
-        if self.classifier.is_none() {
-            let mut classifier = Classifier::new(&self.model, &self.options)?;
-            if let Some(preprocess) = &self.preprocess {
-                classifier = classifier.with_preprocess(preprocess.clone());
-            }
-            if let Some(labels) = &self.labels {
-                classifier = classifier.with_labels(labels.clone())?;
-            }
-            self.classifier = Some(classifier);
+        let none = match &mut self.classifier {
+            Some(classifier) => return Ok(classifier),
+            none => none,
+        };
+        let mut classifier = Classifier::new(&self.model, &self.options)?;
+        if let Some(preprocess) = &self.preprocess {
+            classifier = classifier.with_preprocess(preprocess.clone());
         }
-        Ok(self.classifier.as_mut().expect("made above"))
+        if let Some(labels) = &self.labels {
+            classifier = classifier.with_labels(labels.clone())?;
+        }
+        Ok(none.insert(classifier))
     }
 }
 
