@@ -175,6 +175,19 @@ test(
   },
 );
 
+test("a network and a picture can be dropped", async () => {
+  await page.reload();
+  await status(/is ready\./);
+  await page.evaluate(async () => {
+    const files = new DataTransfer();
+    for (const [name, type] of [["cifar10.onnx", ""], ["cat.png", "image/png"]]) {
+      files.items.add(new File([await (await fetch(`/pkg/${name}`)).blob()], name, { type }));
+    }
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
+  });
+  await status(/Most likely: cat\./);
+});
+
 test("dark colors and small screens are accessible, too", async () => {
   await page.emulateMedia({ colorScheme: "dark" });
   await page.setViewportSize({ width: 400, height: 800 });
