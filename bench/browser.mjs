@@ -1,5 +1,5 @@
 // sepconv beside onnxruntime-web in one page of headless Chromium, one thread each, in turns:
-//     node bench/browser.mjs [--runs N] [--rounds N] MODEL.onnx...
+//     node bench/browser.mjs [--runs N] [--rounds N] [--module small] MODEL.onnx...
 // Needs `npm install` and `npm run build` in bindings/js, and Chromium (CHROMIUM names it). README.md says how to read it.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -15,10 +15,15 @@ const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const { chromium } = createRequire(join(REPOSITORY, "bindings/js/package.json"))("playwright-core");
 
 const { values, positionals: models } = parseArgs({
-  options: { runs: { type: "string", default: "10" }, rounds: { type: "string", default: "10" } },
+  options: {
+    runs: { type: "string", default: "10" },
+    rounds: { type: "string", default: "10" },
+    module: { type: "string", default: "full" },
+  },
   allowPositionals: true,
 });
-if (models.length === 0) throw new Error("usage: node bench/browser.mjs [--runs N] [--rounds N] MODEL.onnx...");
+if (models.length === 0)
+  throw new Error("usage: node bench/browser.mjs [--runs N] [--rounds N] [--module small] MODEL.onnx...");
 
 // One folder with everything that the page fetches.
 const site = join(REPOSITORY, "target/bench/browser");
@@ -35,8 +40,9 @@ for (const [name, target] of Object.entries(links)) {
 writeFileSync(join(site, "index.html"), "<!doctype html><title>bench</title>");
 
 /** In the page: times both engines on one model, and says what each fetched beside it. */
-async function measure({ url, runs, rounds }) {
-  const { Model } = await import("/sepconv/lib/index.js");
+async function measure({ url, runs, rounds, module }) {
+  const { init, Model } = await import("/sepconv/lib/index.js");
+  await init({ module });
   const model = await Model.load(url);
   const [input] = model.info.inputs;
   const elements = input.shape.reduce((a, b) => a * b);
@@ -84,7 +90,12 @@ try {
   for (const model of models) {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    const options = { url: `/models/${basename(model)}`, runs: Number(values.runs), rounds: Number(values.rounds) };
+    const options = {
+      url: `/models/${basename(model)}`,
+      runs: Number(values.runs),
+      rounds: Number(values.rounds),
+      module: values.module,
+    };
     const { times, cosine, fetched } = await page.evaluate(measure, options);
     await page.close();
     console.log(`\n${basename(model)}`);
@@ -95,7 +106,9 @@ try {
       const total = (files) => files.reduce((sum, file) => sum + file.length, 0);
       const compressed = total(bodies.map((body) => gzipSync(body, { level: 9 })));
       const [min, median] = minAndMedian(sorted).map((ms) => ms.toFixed(2));
-      console.log(`  ${name.padEnd(16)} ${min} / ${median}; ${own.length} files, ${total(bodies)} bytes, ${compressed} by gzip -9`);
+      console.log(
+        `  ${name.padEnd(16)} ${min} / ${median}; ${own.length} files, ${total(bodies)} bytes, ${compressed} by gzip -9`,
+      );
     }
     const [ours, theirs] = Object.values(times).map(minAndMedian);
     const [min, median] = ours.map((ms, i) => (ms / theirs[i]).toFixed(2));

@@ -15,7 +15,7 @@ export class Model {
   }
 
   static builtIn(options) {
-    return Model.load(BUILT_IN, options);
+    return Model.load(BUILT_IN, { name: "cifar10.onnx", ...options });
   }
 
   constructor(source, { name = "model", batch = 1, shapes = {}, preprocess, labels } = {}) {

@@ -39,7 +39,7 @@ class ModelWorker {
   }
 
   builtIn(options) {
-    return this.load(BUILT_IN, options);
+    return this.load(BUILT_IN, { name: "cifar10.onnx", ...options });
   }
 
   /** Ends the thread at once; calls that it has not answered fail. */

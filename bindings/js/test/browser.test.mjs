@@ -180,7 +180,10 @@ test("a network and a picture can be dropped", async () => {
   await status(/is ready\./);
   await page.evaluate(async () => {
     const files = new DataTransfer();
-    for (const [name, type] of [["cifar10.onnx", ""], ["cat.png", "image/png"]]) {
+    for (const [name, type] of [
+      ["cifar10.onnx", ""],
+      ["cat.png", "image/png"],
+    ]) {
       files.items.add(new File([await (await fetch(`/pkg/${name}`)).blob()], name, { type }));
     }
     document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
