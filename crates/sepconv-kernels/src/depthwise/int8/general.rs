@@ -190,7 +190,12 @@ impl<const G: usize> Line<'_, G> {
                 quads[0] = self.spread(simd, rows[p]);
             }
             unroll!(g in 0..G, {
-                sums[p][g] = simd.dot_saturating(sums[p][g], quads[g], simd.load_quads(&weights[g * 4 * S::LANES..]));
+                let weights = simd.load_quads(&weights[g * 4 * S::LANES..]);
+                // Weights whose products could saturate together are parted only where that is faster.
+                sums[p][g] = match S::PARTS_WEIGHTS {
+                    true => simd.dot_saturating(sums[p][g], quads[g], weights),
+                    false => simd.dot(sums[p][g], quads[g], weights),
+                };
             });
             // Rows that are loaded too early take the registers of sums.
             sums[p][0] = simd.optimization_barrier_i32(sums[p][0]);
