@@ -30,7 +30,10 @@ mod sampled;
 mod variant;
 
 pub use f32::{depthwise, pack, packed_len, reference};
-pub use int8::{depthwise_int8, pack_int8, packed_len_int8, reference_int8};
+pub use int8::{
+    depthwise_int8, depthwise_int8_general_on, depthwise_int8_on, pack_int8, packed_len_int8, padding_len,
+    reference_int8,
+};
 pub use variant::{VARIANTS, Variant};
 
 use crate::ConvGeometry;

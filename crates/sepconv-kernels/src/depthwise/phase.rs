@@ -4,9 +4,9 @@ use crate::simd::Columns;
 /// Output columns `d` apart, where `d` is the horizontal dilation: their windows read input columns `d` apart, so that
 /// among themselves they are a convolution without dilation. Without dilation there is one phase, of all columns.
 pub(super) struct Phase {
-    dilation: usize,
+    pub(super) dilation: usize,
     /// The first column of the input and of the output.
-    first: [usize; 2],
+    pub(super) first: [usize; 2],
     /// Columns of the input and of the output.
     pub(super) width: [usize; 2],
     /// Padding before the first input column.

@@ -175,15 +175,15 @@ pub(crate) struct Limits {
     pub(crate) dot_registers: usize,
     /// The most rows of any tile.
     pub(crate) mr: usize,
-    /// The most vectors in a row of any tile.
-    pub(crate) nr: usize,
+    /// The least and the most vectors in a row of any tile.
+    pub(crate) nr: [usize; 2],
 }
 
 impl Limits {
     /// The most rows of a tile whose accumulators, with one row of weights, two inputs and what each row keeps of them,
     /// fit in the registers; none where there is no such tile.
     pub(super) const fn mr(self, registers: usize, nr: usize) -> usize {
-        if nr > self.nr || nr > LARGEST[1] {
+        if nr < self.nr[0] || nr > self.nr[1] || nr > LARGEST[1] {
             return 0;
         }
         let most = if self.mr < LARGEST[0] { self.mr } else { LARGEST[0] };

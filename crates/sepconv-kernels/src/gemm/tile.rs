@@ -28,7 +28,7 @@ impl Tile {
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
     pub fn variants_int8(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        Self::highest(isa, Int8MicroKernel::limits(isa.weight_registers(), isa.dot_registers()))
+        Self::highest(isa, Int8MicroKernel::limits(isa.weight_registers(), isa.dot_registers(), isa.tile_widths()))
     }
 
     fn highest(isa: Isa, limits: Limits) -> impl Iterator<Item = Self> + Clone {

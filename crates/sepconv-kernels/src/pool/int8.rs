@@ -45,6 +45,19 @@ pub fn pool_int8(
     isa.run_int8(PoolInt8 { pool, mean, x, rows, out });
 }
 
+/// As [`pool_int8`], on a token that is known when compiling: no other instruction set is linked. Panics where an index
+/// is out of bounds.
+pub fn pool_int8_on<S: Int8>(
+    simd: S,
+    pool: &ConvGeometry,
+    mean: Option<&Mean>,
+    x: Rows<'_, u8>,
+    rows: Range<usize>,
+    out: &mut [u8],
+) {
+    simd.vectorize(PoolInt8 { pool, mean, x, rows, out });
+}
+
 /// The arguments of [`pool_int8`], checked.
 struct PoolInt8<'a> {
     pool: &'a ConvGeometry,

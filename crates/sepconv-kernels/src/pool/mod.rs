@@ -17,7 +17,7 @@ use core::ops::Range;
 
 #[cfg(feature = "train")]
 pub use gradient::pool_gradient;
-pub use int8::{Mean, pool_int8};
+pub use int8::{Mean, pool_int8, pool_int8_on};
 pub use reference::{global_average_reference, reference};
 
 use crate::{ConvGeometry, Isa, Rows};

@@ -12,6 +12,7 @@ use crate::{
     Isa,
     elementwise::Binary,
     requantize::{RequantOperand, Requantize},
+    simd::Int8,
 };
 
 /// `out = clamp(round(x / scale) + zero_point)`, halves to even; NaN gives 0.
@@ -22,6 +23,12 @@ pub fn quantize(isa: Isa, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8])
     isa.run_int8(kernel::Quantize { scale, output: Requantize { zero_point, low: 0, high: u8::MAX }, x, out });
 }
 
+/// As [`quantize`], on a token that is known when compiling: no other instruction set is linked. Panics where an index
+/// is out of bounds.
+pub fn quantize_on<S: Int8>(simd: S, scale: f32, zero_point: u8, x: &[f32], out: &mut [u8]) {
+    simd.vectorize(kernel::Quantize { scale, output: Requantize { zero_point, low: 0, high: u8::MAX }, x, out });
+}
+
 /// `out = (x - zero_point) · scale`
 ///
 /// Panics when `x` and `out` differ in length.
@@ -30,9 +37,25 @@ pub fn dequantize(isa: Isa, scale: f32, zero_point: u8, x: &[u8], out: &mut [f32
     isa.run_int8(kernel::Dequantize { term: RequantOperand { zero_point, scale }, x, out });
 }
 
+/// As [`dequantize`], on a token that is known when compiling: no other instruction set is linked. Panics where an
+/// index is out of bounds.
+pub fn dequantize_on<S: Int8>(simd: S, scale: f32, zero_point: u8, x: &[u8], out: &mut [f32]) {
+    simd.vectorize(kernel::Dequantize { term: RequantOperand { zero_point, scale }, x, out });
+}
+
 /// `x = lut[x]` for every byte.
 pub fn lut_in_place(isa: Isa, lut: &[u8; 256], x: &mut [u8]) {
     isa.run_int8(kernel::Lut { lut, x });
+}
+
+/// `out = lut[x]` for every byte, without vectors.
+///
+/// Panics when `x` and `out` differ in length.
+pub fn look_up(lut: &[u8; 256], x: &[u8], out: &mut [u8]) {
+    assert_eq!(x.len(), out.len(), "bytes to look up");
+    for (x, out) in x.iter().zip(out) {
+        *out = lut[usize::from(*x)];
+    }
 }
 
 /// `out = x ^ 0x80` for every byte: an i8 as the u8 that is 128 higher, and back.
@@ -91,4 +114,10 @@ pub fn binary(isa: Isa, op: &QuantizedBinary, a: &[u8], b: &[u8], out: &mut [u8]
         assert!(period > 0 && n.is_multiple_of(period), "an operand of {period} bytes does not repeat to {n}");
     }
     isa.run_int8(kernel::QuantizedBinaryTask { op, a, b, out });
+}
+
+/// As [`binary`], on a token that is known when compiling: no other instruction set is linked. Panics where an index is
+/// out of bounds.
+pub fn binary_on<S: Int8>(simd: S, op: &QuantizedBinary, a: &[u8], b: &[u8], out: &mut [u8]) {
+    simd.vectorize(kernel::QuantizedBinaryTask { op, a, b, out });
 }

@@ -6,6 +6,14 @@ impl Requantize {
     /// Sums as u8, one in each lane.
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
+        if S::LANES == 1 {
+            // A number that fits no byte saturates, which costs less than clamping f32 does.
+            let rounded = simd.to_i32(simd.mul(simd.to_f32(acc), scale));
+            let bytes = simd.narrow([rounded; 4], self.zero_point, [self.low, self.high]);
+            let mut byte = [0];
+            simd.store_u8_part(bytes, &mut byte);
+            return simd.load_u8(&byte);
+        }
         self.round_vector(simd, simd.mul(simd.to_f32(acc), scale))
     }
 
@@ -80,6 +88,27 @@ impl AddResidual {
 }
 
 impl Epilogue<'_> {
+    /// Sums as u8, one in each lane, where no residual is added.
+    #[inline(always)]
+    pub(crate) fn vector<S: Int8>(&self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
+        let y = self.output.vector(simd, acc, scale);
+        self.lut.map_or(y, |lut| simd.lookup(lut, y))
+    }
+
+    /// As [`vector`](Self::vector), with the bytes of a residual that is added.
+    #[inline(always)]
+    pub(crate) fn vector_with_residual<S: Int8>(
+        &self,
+        simd: S,
+        add: AddResidual,
+        acc: S::I32,
+        scale: S::F32,
+        residual: S::I32,
+    ) -> S::I32 {
+        let sum = add.sum.vector(simd, self.vector(simd, acc, scale));
+        add.output.round_vector(simd, simd.add(sum, add.residual.vector(simd, residual)))
+    }
+
     /// Sums of four vectors as u8, in the order of lanes, where no residual is added.
     #[inline(always)]
     pub(crate) fn quads<S: Int8>(&self, simd: S, acc: [S::I32; 4], scale: [S::F32; 4]) -> S::I32 {

@@ -24,6 +24,8 @@ pub trait Int8: Simd {
     /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
     /// one where sums of so many do not fit in registers.
     const INTERLEAVE: usize = 4;
+    /// The least and the most vectors of channels in a tile. Others are not compiled.
+    const TILE_WIDTHS: [usize; 2] = [1, 4];
 
     /// `x` in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;

@@ -4,7 +4,8 @@ use super::*;
 
 /// Declares [`Isa`] from the instruction sets of an architecture, plainest first: a variant and its token, its name,
 /// and the token that computes its f32 values. Those that differ only in how they multiply int8 share one, so that f32
-/// kernels are compiled once for them. Every machine of the architecture has the first.
+/// kernels are compiled once for them. Every machine of the architecture has the first. [`Word`] is one of another
+/// machine on all of them.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident($token:ty) = $name:literal, f32 by $plain:ty;)*) => {
         /// An instruction set: the token that a plan holds and hands to every kernel. For one of another machine
@@ -16,13 +17,14 @@ macro_rules! instruction_sets {
             Absent(AbsentIsa),
         }
 
-        /// An instruction set of this architecture, known by name only.
+        /// An instruction set of this architecture, or of a microcontroller, known by name only.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct AbsentIsa(Name);
 
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         enum Name {
             $($isa,)*
+            Word,
         }
 
         /// A kernel that [`Isa::run`] can run: one for every f32 width.
@@ -48,18 +50,22 @@ macro_rules! instruction_sets {
                 })
             }
 
-            /// The instruction set that [`name`](Self::name) gives as one of another machine of this architecture: a
-            /// plan for it does not depend on this machine, and is not run here.
+            /// That of [`Word`], which programs for microcontrollers name themselves: always one of another machine.
+            pub const WORD: Self = Self::Absent(AbsentIsa(Name::Word));
+
+            /// The instruction set that [`name`](Self::name) gives as one of another machine of this architecture, or
+            /// of a microcontroller: a plan for it does not depend on this machine, and is not run here.
             pub fn absent(name: &str) -> Option<Self> {
-                let mut all = [$(Self::Absent(AbsentIsa(Name::$isa))),*].into_iter();
+                let mut all = [$(Self::Absent(AbsentIsa(Name::$isa)),)* Self::WORD].into_iter();
                 all.find(|isa| isa.name() == name)
             }
 
             /// The name in lower case: `scalar`, `avx2`, `avx2vnni`, `avx512`, `avx512vnni`, `neon`, `neondot`,
-            /// `neoni8mm` or `wasm128`.
+            /// `neoni8mm`, `wasm128` or `word`.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => $name,)*
+                    Self::WORD => "word",
                 }
             }
 
@@ -67,6 +73,7 @@ macro_rules! instruction_sets {
             pub fn lanes(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::LANES,)*
+                    Self::WORD => Word::LANES,
                 }
             }
 
@@ -74,6 +81,7 @@ macro_rules! instruction_sets {
             pub fn registers(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::REGISTERS,)*
+                    Self::WORD => Word::REGISTERS,
                 }
             }
 
@@ -81,6 +89,7 @@ macro_rules! instruction_sets {
             pub(crate) fn row_registers(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::ROW_REGISTERS,)*
+                    Self::WORD => Word::ROW_REGISTERS,
                 }
             }
 
@@ -88,6 +97,7 @@ macro_rules! instruction_sets {
             pub(crate) fn weight_registers(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::WEIGHT_REGISTERS,)*
+                    Self::WORD => Word::WEIGHT_REGISTERS,
                 }
             }
 
@@ -95,6 +105,15 @@ macro_rules! instruction_sets {
             pub(crate) fn dot_registers(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::DOT_REGISTERS,)*
+                    Self::WORD => Word::DOT_REGISTERS,
+                }
+            }
+
+            /// The least and the most vectors of channels in a tile of int8.
+            pub(crate) fn tile_widths(self) -> [usize; 2] {
+                match self {
+                    $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::TILE_WIDTHS,)*
+                    Self::WORD => Word::TILE_WIDTHS,
                 }
             }
 
@@ -102,6 +121,7 @@ macro_rules! instruction_sets {
             pub(crate) fn parts_weights(self) -> bool {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::PARTS_WEIGHTS,)*
+                    Self::WORD => Word::PARTS_WEIGHTS,
                 }
             }
 
@@ -109,6 +129,7 @@ macro_rules! instruction_sets {
             pub(crate) fn interleave(self) -> usize {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::INTERLEAVE,)*
+                    Self::WORD => Word::INTERLEAVE,
                 }
             }
 
@@ -116,6 +137,7 @@ macro_rules! instruction_sets {
             pub(crate) fn input_offset(self) -> u8 {
                 match self {
                     $(Self::$isa(_) | Self::Absent(AbsentIsa(Name::$isa)) => <$token>::INPUT_OFFSET,)*
+                    Self::WORD => Word::INPUT_OFFSET,
                 }
             }
 

@@ -12,6 +12,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod bytes;
 mod columns;
 mod int8;
 mod isa;
@@ -25,11 +26,13 @@ mod strided;
 mod tests;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
+mod word;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub(crate) use bytes::{signed, unsigned};
 pub use columns::Columns;
 pub use int8::Int8;
 pub(crate) use int8::channel;
@@ -41,6 +44,7 @@ pub(crate) use shuffle::{Shuffle, zip_stages};
 pub use strided::{strided, strided_mut};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
+pub use word::Word;
 
 /// int8 products by widening both to 16 bits: every machine can.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -67,18 +71,6 @@ macro_rules! detected {
 }
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use detected;
-
-/// The same bytes as numbers without a sign.
-pub(crate) fn unsigned(bytes: &[i8]) -> &[u8] {
-    // SAFETY: the types differ in how a byte is read only.
-    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
-}
-
-/// The same bytes as numbers with a sign.
-pub(crate) fn signed(bytes: &[u8]) -> &[i8] {
-    // SAFETY: the types differ in how a byte is read only.
-    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
-}
 
 /// `x`, computed by here: compilers derive nothing from it ahead of a loop. They would keep a pointer for each of many
 /// places that lie a fixed step apart, on the stack, where two registers and a few additions do.

@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Columns, Int8, Isa, Kernel, Simd, strided};
+use super::{Columns, Int8, Isa, Kernel, Simd, Word, strided};
 
 /// Runs the block with each token of the machine, `S` being its type.
 macro_rules! with_each_token {
@@ -18,6 +18,7 @@ macro_rules! with_each_token {
         for isa in Isa::available() {
             isa.run_int8(Check(isa));
         }
+        Word.vectorize(Check(Isa::WORD));
     };
 }
 

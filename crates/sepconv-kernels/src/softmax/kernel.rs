@@ -14,10 +14,25 @@ pub(super) struct Softmax<'a> {
 const BLOCK: usize = 32;
 
 /// Places along an axis that would not fill a vector.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// The widest vector.
 const MOST_LANES: usize = 16;
+
+/// The softmax of rows of at most [`FEW`] values: nothing else is compiled.
+pub(super) struct ShortRows<'a> {
+    pub(super) n: usize,
+    pub(super) x: &'a [f32],
+    pub(super) out: &'a mut [f32],
+}
+
+impl<S: Simd> Kernel<S> for ShortRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, simd: S) {
+        few(simd, self.n, false, self.x, self.out);
+    }
+}
 
 impl<S: Simd> Kernel<S> for Softmax<'_> {
     type Output = ();

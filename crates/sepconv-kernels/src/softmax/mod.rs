@@ -13,6 +13,7 @@ mod tests;
 pub use reference::reference;
 
 use crate::Isa;
+use crate::simd::Simd;
 
 /// `out = exp(x) / Σ exp(x)` along the middle axis of `[outer, n, inner]`; the logarithm of that when `log`.
 pub fn softmax(isa: Isa, [outer, n, inner]: [usize; 3], log: bool, x: &[f32], out: &mut [f32]) {
@@ -20,6 +21,20 @@ pub fn softmax(isa: Isa, [outer, n, inner]: [usize; 3], log: bool, x: &[f32], ou
     if !x.is_empty() {
         isa.run(kernel::Softmax { n, inner, log, x, out });
     }
+}
+
+/// As [`softmax`], on a token that is known when compiling: no other instruction set is linked. Panics where an index
+/// is out of bounds.
+pub fn softmax_on<S: Simd>(simd: S, [n, inner]: [usize; 2], log: bool, x: &[f32], out: &mut [f32]) {
+    simd.vectorize(kernel::Softmax { n, inner, log, x, out });
+}
+
+/// The most values in a row of [`softmax_short_on`].
+pub const SHORT: usize = kernel::FEW;
+
+/// As [`softmax_on`], of rows of `n` values, at most [`SHORT`]: a program links less.
+pub fn softmax_short_on<S: Simd>(simd: S, n: usize, x: &[f32], out: &mut [f32]) {
+    simd.vectorize(kernel::ShortRows { n, x, out });
 }
 
 fn check([outer, n, inner]: [usize; 3], x: &[f32], out: &[f32]) {

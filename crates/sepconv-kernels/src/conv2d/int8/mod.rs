@@ -13,7 +13,7 @@ use crate::gemm::microkernel::Int8MicroKernel;
 use crate::gemm::{self, Runs, Tile};
 use crate::geometry::ConvOperands;
 use crate::quantized_params::{QuantizedConvParams, ZeroPoints};
-use crate::simd::Isa;
+use crate::simd::{Int8, Isa};
 
 impl ConvGeometry {
     /// The runs of the whole window: one where it is gathered.
@@ -61,4 +61,19 @@ pub fn conv2d_int8(
     assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len");
     let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output };
     isa.run_int8(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
+}
+
+/// As [`conv2d_int8`], on a token that is known when compiling: no other instruction set is linked. Panics where an
+/// index is out of bounds.
+pub fn conv2d_int8_on<S: Int8>(
+    simd: S,
+    tile: Tile,
+    conv: &ConvGeometry,
+    zero_points: ZeroPoints,
+    operands: ConvOperands<'_, u8, i8>,
+    output: Int8Output<'_>,
+    scratch: &mut [u8],
+) {
+    let micro_kernel = Int8MicroKernel { zero_points, runs: conv.all_runs().count, output };
+    simd.vectorize(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }

@@ -5,6 +5,7 @@ use super::super::tests::{conv, windows};
 use super::*;
 use crate::Epilogue;
 use crate::Rows;
+use crate::simd::Word;
 use crate::testing::{Lcg, QuantizedCase, epilogues, lut};
 use crate::window::Window;
 
@@ -62,8 +63,24 @@ impl Case {
     }
 }
 
+/// As the function of this name, on the token that has no instruction set, too.
+fn conv2d_int8(
+    isa: Isa,
+    tile: Tile,
+    conv: &ConvGeometry,
+    zero_points: ZeroPoints,
+    operands: ConvOperands<'_, u8, i8>,
+    output: Int8Output<'_>,
+    scratch: &mut [u8],
+) {
+    match isa {
+        Isa::WORD => conv2d_int8_on(Word, tile, conv, zero_points, operands, output, scratch),
+        _ => super::conv2d_int8(isa, tile, conv, zero_points, operands, output, scratch),
+    }
+}
+
 fn variants() -> impl Iterator<Item = (Isa, Tile)> {
-    Isa::available().flat_map(|isa| Tile::variants_int8(isa).map(move |tile| (isa, tile)))
+    Isa::available().chain([Isa::WORD]).flat_map(|isa| Tile::variants_int8(isa).map(move |tile| (isa, tile)))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::lines::Lines;
 use super::kernel::DepthwiseInt8;
 use super::pack::{Header, Sections, Vectors, group_len, groups};
 use crate::requantize::Requantize;
-use crate::simd::{self, Columns, Int8, Kernel};
+use crate::simd::{Columns, Int8, Kernel};
 use crate::unroll::unrolled_array;
 
 impl DepthwiseInt8<'_> {
@@ -14,7 +14,7 @@ impl DepthwiseInt8<'_> {
         let Self { dw, variant, packed, epilogue, .. } = self;
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(vectors, dw, packed);
-        let (padding, output) = (simd::unsigned(sections.padding), epilogue.output);
+        let (padding, output) = (self.padding(&sections), epilogue.output);
         let lines = Lines::new(dw, self.x, self.rows);
         for (y, out) in lines.rows.clone().zip(self.out.chunks_exact_mut(lines.pixels.len() * dw.output[2])) {
             let (mut rest, taps) = (sections.groups, Taps::new(&lines, padding, y));

@@ -4,6 +4,7 @@ use super::super::phase::phases;
 use super::super::variant::dispatch;
 use super::super::{DepthwiseKernel, Variant};
 use super::interleaved::{Interleaved, Scratch};
+use super::one_channel::OneChannel;
 use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::epilogue::Epilogue;
@@ -16,9 +17,19 @@ pub(super) struct DepthwiseInt8<'a> {
     pub(super) dw: &'a ConvGeometry,
     pub(super) x: Rows<'a, u8>,
     pub(super) packed: &'a [i8],
+    /// A row of the input's zero point, where the packed weights have none.
+    pub(super) padding: &'a [u8],
     pub(super) epilogue: &'a Epilogue<'a>,
     pub(super) rows: Range<usize>,
     pub(super) out: &'a mut [u8],
+}
+
+impl<'a> DepthwiseInt8<'a> {
+    /// The row of padding, among the packed weights or beside them.
+    #[inline(always)]
+    pub(super) fn padding(&self, sections: &Sections<'a>) -> &'a [u8] {
+        if sections.padding.is_empty() { self.padding } else { simd::unsigned(sections.padding) }
+    }
 }
 
 impl<S: Int8> Kernel<S> for DepthwiseInt8<'_> {
@@ -26,6 +37,28 @@ impl<S: Int8> Kernel<S> for DepthwiseInt8<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         dispatch(self, simd);
+    }
+}
+
+/// The work, with a window and a stride that are known when compiling: no other variant is.
+pub(super) struct FixedWindow<'a, const K: usize, const STRIDE: usize, const N: usize>(pub(super) DepthwiseInt8<'a>);
+
+impl<S: Int8, const K: usize, const STRIDE: usize, const N: usize> Kernel<S> for FixedWindow<'_, K, STRIDE, N> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, simd: S) {
+        self.0.fixed::<K, STRIDE, 1, N>(simd);
+    }
+}
+
+/// The work, with any window: no other variant is compiled.
+pub(super) struct AnyWindow<'a>(pub(super) DepthwiseInt8<'a>);
+
+impl<S: Int8> Kernel<S> for AnyWindow<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, simd: S) {
+        self.0.any_window(simd);
     }
 }
 
@@ -42,7 +75,7 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
         let ([top, _], [dilation, _]) = (window.before, window.dilation);
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(vectors, self.dw, self.packed);
-        let padding = simd::unsigned(sections.padding);
+        let padding = self.padding(&sections);
         let mut scratch = Scratch::new();
         // Rows share input rows where those lie side by side.
         let at_once = if dilation == 1 { ROWS } else { 1 };
@@ -70,7 +103,8 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
                             simd.vectorize(Interleaved::<K, STRIDE, 1> { strip, scratch: &mut scratch, out });
                         }
                         4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
-                        _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
+                        _ if const { S::LANES > 1 } => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
+                        _ => simd.vectorize(OneChannel::<K, STRIDE> { strip, out }),
                     }
                 }
             }

@@ -26,6 +26,7 @@
 mod general;
 mod interleaved;
 mod kernel;
+mod one_channel;
 mod pack;
 mod quads;
 mod reference;
@@ -34,13 +35,14 @@ mod summands;
 #[cfg(test)]
 mod tests;
 
-use kernel::DepthwiseInt8;
-pub use pack::{pack_int8, packed_len_int8};
+use kernel::{AnyWindow, DepthwiseInt8, FixedWindow};
+pub use pack::{pack_int8, packed_len_int8, padding_len};
 pub use reference::reference_int8;
 
 use super::Variant;
 use crate::ConvGeometry;
 use crate::epilogue::Epilogue;
+use crate::simd::Int8;
 use crate::{ConvOperands, Isa, QuantizedConvParams};
 
 impl QuantizedConvParams<'_> {
@@ -75,5 +77,37 @@ pub fn depthwise_int8(
     operands.check(dw, operands.packed.len(), out.len());
     epilogue.check(false);
     let ConvOperands { x, packed, rows } = operands;
-    isa.run_int8(DepthwiseInt8 { variant, dw, x, packed, epilogue, rows, out });
+    isa.run_int8(DepthwiseInt8 { variant, dw, x, packed, padding: &[], epilogue, rows, out });
+}
+
+/// As [`depthwise_int8`], on a token, with the kernel `K`, the stride `STRIDE` and `K / STRIDE` windows to a column,
+/// rounded up, all known when compiling: nothing else is linked. Weights are packed for the token's instruction set and
+/// for `variant`, which has that kernel and stride. `padding` is the input's zero point, [`padding_len`] times. Panics
+/// where an index is out of bounds.
+pub fn depthwise_int8_on<S: Int8, const K: usize, const STRIDE: usize, const WINDOWS: usize>(
+    simd: S,
+    variant: Variant,
+    dw: &ConvGeometry,
+    operands: ConvOperands<'_, u8, i8>,
+    padding: &[u8],
+    epilogue: &Epilogue<'_>,
+    out: &mut [u8],
+) {
+    let ConvOperands { x, packed, rows } = operands;
+    let kernel = DepthwiseInt8 { variant, dw, x, packed, padding, epilogue, rows, out };
+    simd.vectorize(FixedWindow::<K, STRIDE, WINDOWS>(kernel));
+}
+
+/// As [`depthwise_int8_on`], for weights that are packed for [`Variant::General`].
+pub fn depthwise_int8_general_on<S: Int8>(
+    simd: S,
+    dw: &ConvGeometry,
+    operands: ConvOperands<'_, u8, i8>,
+    padding: &[u8],
+    epilogue: &Epilogue<'_>,
+    out: &mut [u8],
+) {
+    let ConvOperands { x, packed, rows } = operands;
+    let kernel = DepthwiseInt8 { variant: Variant::General, dw, x, packed, padding, epilogue, rows, out };
+    simd.vectorize(AnyWindow(kernel));
 }

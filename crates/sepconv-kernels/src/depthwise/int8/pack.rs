@@ -7,9 +7,6 @@ use crate::ConvGeometry;
 use crate::simd::{Int8, channel};
 use crate::{Isa, QuantizedConvParams};
 
-/// Sections of packed weights begin at multiples of this, a cache line, as their vectors do on every instruction set.
-const ALIGN: usize = 64;
-
 /// How an instruction set divides channels: numbers of 32 bits in a vector, and vectors that are made together.
 #[derive(Clone, Copy)]
 pub(super) struct Vectors {
@@ -30,6 +27,28 @@ impl Vectors {
 
     fn new(lanes: usize, interleave: usize, parts_weights: bool) -> Self {
         Self { lanes, interleave, singles: if parts_weights { 1 } else { 2 } }
+    }
+
+    /// Whether packed weights are as short as can be: a group is one channel, its header a byte, and the row of padding
+    /// is the caller's.
+    fn is_compact(self) -> bool {
+        self.lanes == 1
+    }
+
+    /// Sections of packed weights begin at multiples of this: a cache line, as their vectors do on every instruction
+    /// set.
+    fn alignment(self) -> usize {
+        if self.is_compact() { 4 } else { 64 }
+    }
+
+    fn header_len(self) -> usize {
+        if self.is_compact() { 1 } else { Header::LEN }
+    }
+
+    /// Bytes of the row of padding: of a feature map that is one pixel wide as many as a column has, which may be
+    /// computed as a row.
+    fn padding_len(self, dw: &ConvGeometry) -> usize {
+        if self.is_compact() { 0 } else { padding_len(dw) }
     }
 }
 
@@ -116,15 +135,23 @@ impl Header {
     const LEN: usize = 16;
     const LAST: usize = 63;
 
-    fn read(from: &[i8; Self::LEN]) -> Self {
-        let more = from[8..].iter().rev().fold(0, |more, &byte| more << 8 | u64::from(byte as u8));
-        Self { summands: from[0] as usize, more }
+    /// From a header of full length, or of one byte, which says only whether any weight vector has more summands.
+    fn read(from: &[i8]) -> Self {
+        let summands = from[0] as usize;
+        let more = match from.get(8..) {
+            Some(more) => more.iter().rev().fold(0, |more, &byte| more << 8 | u64::from(byte as u8)),
+            None if summands > 1 => u64::MAX,
+            None => 0,
+        };
+        Self { summands, more }
     }
 
-    fn write(self, to: &mut [i8; Self::LEN]) {
+    fn write(self, to: &mut [i8]) {
         to.fill(0);
         to[0] = self.summands as i8;
-        to[8..].copy_from_slice(&self.more.to_le_bytes().map(|byte| byte as i8));
+        if let Some(more) = to.get_mut(8..) {
+            more.copy_from_slice(&self.more.to_le_bytes().map(|byte| byte as i8));
+        }
     }
 
     /// Whether a weight vector has more than one summand.
@@ -147,29 +174,31 @@ impl Header {
 
 /// The sections of packed weights: a header for each group, a row of padding, and the groups.
 pub(super) struct Sections<'a> {
-    headers: &'a [[i8; Header::LEN]],
+    headers: &'a [i8],
+    header_len: usize,
     pub(super) padding: &'a [i8],
     pub(super) groups: &'a [i8],
 }
 
 impl<'a> Sections<'a> {
     pub(super) fn of(vectors: Vectors, dw: &ConvGeometry, packed: &'a [i8]) -> Self {
-        let (head, row) = (groups(vectors, dw).count() * Header::LEN, padding_len(dw));
-        let (headers, rest) = packed.split_at(head.next_multiple_of(ALIGN));
-        let (padding, groups) = rest.split_at(row.next_multiple_of(ALIGN));
-        Self { headers: headers[..head].as_chunks().0, padding: &padding[..row], groups }
+        let (header_len, alignment) = (vectors.header_len(), vectors.alignment());
+        let (head, row) = (groups(vectors, dw).count() * header_len, vectors.padding_len(dw));
+        let (headers, rest) = packed.split_at(head.next_multiple_of(alignment));
+        let (padding, groups) = rest.split_at(row.next_multiple_of(alignment));
+        Self { headers: &headers[..head], header_len, padding: &padding[..row], groups }
     }
 
     /// One for each group.
     #[inline(always)]
     pub(super) fn headers(&self) -> impl Iterator<Item = Header> + use<'a> {
-        self.headers.iter().map(Header::read)
+        self.headers.chunks_exact(self.header_len).map(Header::read)
     }
 }
 
-/// Bytes of the row of padding: of a feature map that is one pixel wide as many as a column has, which may be computed
-/// as a row.
-fn padding_len(dw: &ConvGeometry) -> usize {
+/// Bytes of a row of padding: of a feature map that is one pixel wide as many as a column has, which may be computed as
+/// a row.
+pub fn padding_len(dw: &ConvGeometry) -> usize {
     let [h, w, c] = dw.input;
     if w == 1 { h * c } else { w * c }
 }
@@ -188,32 +217,35 @@ pub(super) fn group_len(
 /// Bytes of packed weights. Panics as [`pack_int8`].
 pub fn packed_len_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>) -> usize {
     params.check(dw);
-    let (vectors, row) = (Vectors::on(isa), padding_len(dw));
+    let vectors = Vectors::on(isa);
+    let (row, alignment) = (vectors.padding_len(dw), vectors.alignment());
     let groups = || groups(vectors, dw);
     let len = |group: Group| {
         let header = header(isa, variant, dw, params, group.channels.clone());
         group_len(variant, vectors, dw, &group, header.summands)
     };
-    let headers = groups().count() * Header::LEN;
-    headers.next_multiple_of(ALIGN) + row.next_multiple_of(ALIGN) + groups().map(len).sum::<usize>()
+    let headers = groups().count() * vectors.header_len();
+    headers.next_multiple_of(alignment) + row.next_multiple_of(alignment) + groups().map(len).sum::<usize>()
 }
 
 /// Re-orders weights, biases and scales for [`depthwise_int8`](super::depthwise_int8) on `isa` with `variant`.
 ///
 /// For each group of channels there are their biases, less what the zero point of the input, less the input offset,
 /// adds to every sum; their scales; and vector by vector their weights. Before them stand how many summands the weights
-/// of each group have, and a row of inputs that stand for zero, which windows read above and below the feature map.
+/// of each group have, and a row of inputs that stand for zero, which windows read above and below the feature map; not
+/// on [`Isa::WORD`], where the row is an argument.
 pub fn pack_int8(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvParams<'_>, packed: &mut [i8]) {
     assert!(variant.fits(dw), "depthwise variant {} cannot run {dw:?}", variant.name());
     assert_eq!(packed.len(), packed_len_int8(isa, variant, dw, params), "u8 values of packed depthwise weights");
     let vectors = Vectors::on(isa);
     let all = || groups(vectors, dw);
-    let headers = all().count() * Header::LEN;
-    let (head, rest) = packed.split_at_mut(headers.next_multiple_of(ALIGN));
-    let (padding, mut rest) = rest.split_at_mut(padding_len(dw).next_multiple_of(ALIGN));
+    let (header_len, alignment) = (vectors.header_len(), vectors.alignment());
+    let headers = all().count() * header_len;
+    let (head, rest) = packed.split_at_mut(headers.next_multiple_of(alignment));
+    let (padding, mut rest) = rest.split_at_mut(vectors.padding_len(dw).next_multiple_of(alignment));
     head.fill(0);
     padding.fill(params.x_zero_point as i8);
-    for (group, head) in all().zip(head.as_chunks_mut().0) {
+    for (group, head) in all().zip(head.chunks_exact_mut(header_len)) {
         let header = header(isa, variant, dw, params, group.channels.clone());
         header.write(head);
         let now;

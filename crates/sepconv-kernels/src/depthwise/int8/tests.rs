@@ -4,6 +4,7 @@ use std::vec::Vec;
 use super::super::{VARIANTS, sampled};
 use super::*;
 use crate::requantize::Requantize;
+use crate::simd::Word;
 use crate::testing::Lcg;
 use crate::{QuantizedWeights, Rows, Window};
 
@@ -109,10 +110,38 @@ impl Operands {
             variant,
             dw,
             ConvOperands { x, packed: &packed, rows: 0..dw.output[0] },
+            self.x_zero,
             epilogue,
             &mut out,
         );
         out
+    }
+}
+
+/// As the function of this name, on the token that has no instruction set, too.
+fn depthwise_int8(
+    isa: Isa,
+    variant: Variant,
+    dw: &ConvGeometry,
+    operands: ConvOperands<'_, u8, i8>,
+    x_zero: u8,
+    epilogue: &Epilogue<'_>,
+    out: &mut [u8],
+) {
+    if isa != Isa::WORD {
+        return super::depthwise_int8(isa, variant, dw, operands, epilogue, out);
+    }
+    let padding = &vec![x_zero; padding_len(dw)][..];
+    match variant {
+        Variant::K3S1 => depthwise_int8_on::<_, 3, 1, 3>(Word, variant, dw, operands, padding, epilogue, out),
+        Variant::K3S2 => depthwise_int8_on::<_, 3, 2, 2>(Word, variant, dw, operands, padding, epilogue, out),
+        Variant::K5S1 => depthwise_int8_on::<_, 5, 1, 5>(Word, variant, dw, operands, padding, epilogue, out),
+        Variant::K5S2 => depthwise_int8_on::<_, 5, 2, 3>(Word, variant, dw, operands, padding, epilogue, out),
+        #[cfg(not(target_family = "wasm"))]
+        Variant::K7S1 => depthwise_int8_on::<_, 7, 1, 7>(Word, variant, dw, operands, padding, epilogue, out),
+        #[cfg(not(target_family = "wasm"))]
+        Variant::K7S2 => depthwise_int8_on::<_, 7, 2, 4>(Word, variant, dw, operands, padding, epilogue, out),
+        Variant::General => depthwise_int8_general_on(Word, dw, operands, padding, epilogue, out),
     }
 }
 
@@ -124,7 +153,7 @@ fn packed(isa: Isa, variant: Variant, dw: &ConvGeometry, params: &QuantizedConvP
 
 /// Runs `check` on every instruction set and every variant that fits.
 fn everywhere(dw: &ConvGeometry, mut check: impl FnMut(Isa, Variant)) {
-    for isa in Isa::available() {
+    for isa in Isa::available().chain([Isa::WORD]) {
         for &variant in VARIANTS.iter().filter(|variant| variant.fits(dw)) {
             check(isa, variant);
         }
@@ -307,6 +336,7 @@ fn a_ring_of_rows_gives_the_same_bytes_as_the_plane() {
                         variant,
                         &dw,
                         ConvOperands { x, packed: &packed, rows: rows.clone() },
+                        operands.x_zero,
                         &PLAIN,
                         &mut out,
                     );

@@ -17,7 +17,7 @@ pub(crate) struct F32MicroKernel<'a> {
 impl F32MicroKernel<'_> {
     /// More than eight rows gain next to nothing, and each tile is a function of its own.
     pub(crate) const fn limits(row_registers: usize) -> Limits {
-        Limits { weight_registers: 1, row_registers, dot_registers: 0, mr: 8, nr: 4 }
+        Limits { weight_registers: 1, row_registers, dot_registers: 0, mr: 8, nr: [1, 4] }
     }
 }
 

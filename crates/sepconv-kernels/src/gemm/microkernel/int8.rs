@@ -25,8 +25,8 @@ pub(crate) struct Int8MicroKernel<'a> {
 
 impl Int8MicroKernel<'_> {
     /// More than six rows gain nothing, and each tile is a function of its own.
-    pub(crate) const fn limits(weight_registers: usize, dot_registers: usize) -> Limits {
-        Limits { weight_registers, row_registers: 0, dot_registers, mr: 6, nr: 4 }
+    pub(crate) const fn limits(weight_registers: usize, dot_registers: usize, widths: [usize; 2]) -> Limits {
+        Limits { weight_registers, row_registers: 0, dot_registers, mr: 6, nr: widths }
     }
 }
 
@@ -45,7 +45,7 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     type Accumulator = S::I32;
     /// What the zero point of the weights adds to each sum.
     type RowSum = i32;
-    const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS, S::DOT_REGISTERS);
+    const LIMITS: Limits = Int8MicroKernel::limits(S::WEIGHT_REGISTERS, S::DOT_REGISTERS, S::TILE_WIDTHS);
 
     #[inline(always)]
     fn run_len(&self, panel: usize, length: usize, columns: usize) -> usize {
@@ -263,6 +263,9 @@ trait Requantizing<S: Int8> {
     /// Bytes in the order of lanes of `sums` and the scales of their channels; the bytes of vector `i` belong at
     /// `place(i)` of the output.
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32;
+
+    /// Bytes of one vector of sums, one in each lane; those at `place` of the output.
+    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, place: Range<usize>) -> S::I32;
 }
 
 struct Plain<'a>(Epilogue<'a>);
@@ -271,6 +274,11 @@ impl<S: Int8> Requantizing<S> for Plain<'_> {
     #[inline(always)]
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], _: impl Fn(usize) -> Range<usize>) -> S::I32 {
         self.0.quads(simd, sums, scales)
+    }
+
+    #[inline(always)]
+    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, _: Range<usize>) -> S::I32 {
+        self.0.vector(simd, sums, scales)
     }
 }
 
@@ -285,6 +293,12 @@ impl<S: Int8> Requantizing<S> for WithResidual<'_> {
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32 {
         let residual = unrolled_array(|i| simd.load_u8_part(&self.residual[place(i)]));
         self.epilogue.quads_with_residual(simd, self.add, sums, scales, residual)
+    }
+
+    #[inline(always)]
+    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, place: Range<usize>) -> S::I32 {
+        let residual = simd.load_u8_part(&self.residual[place]);
+        self.epilogue.vector_with_residual(simd, self.add, sums, scales, residual)
     }
 }
 
@@ -303,6 +317,18 @@ impl<S: Int8, const NV: usize> RowGroups<'_, S, NV> {
     #[inline(always)]
     fn store(self, simd: S, requantizing: &impl Requantizing<S>) {
         let Self { acc, scales, tile: OutputTile { start, stride, columns }, out } = self;
+        if S::LANES == 1 {
+            for (acc, start) in acc.iter().zip((start..).step_by(stride)) {
+                let row = &mut out[start..][..columns];
+                unroll!(v in 0..NV, {
+                    if v < row.len() {
+                        let bytes = requantizing.vector(simd, acc[v], scales[v], start + v..start + v + 1);
+                        simd.store_u8_part(bytes, &mut row[v..]);
+                    }
+                });
+            }
+            return;
+        }
         for (acc, start) in acc.chunks(Self::ROWS).zip((start..).step_by(Self::ROWS * stride)) {
             // The last row, or the last vector of a row, stands for those that are missing.
             let row = |i: usize| if Self::ROWS == 1 { 0 } else { (i / NV).min(acc.len() - 1) };

@@ -12,7 +12,7 @@ use crate::epilogue::Int8Output;
 use crate::gemm::microkernel::Int8MicroKernel;
 use crate::gemm::{Runs, Tile, check_packed_runs};
 use crate::quantized_params::ZeroPoints;
-use crate::simd::Isa;
+use crate::simd::{Int8, Isa};
 
 /// Multiplies every pixel of `x` `[m, k]` by weights that [`pack_int8`](super::pack_int8) re-ordered for `isa` and
 /// `tile`, into `output` `[m, n]`. All instruction sets and tiles return the same bits.
@@ -35,6 +35,31 @@ pub fn pointwise_int8(
     check_packed_runs(isa, tile, 1, Runs { count: 1, length: k }, n, packed.len());
     output.check();
     tile.check_int8(isa);
+    isa.run_int8(task(tile, [m, k, n], zero_points, x, packed, output));
+}
+
+/// As [`pointwise_int8`], on a token that is known when compiling: no other instruction set is linked. Panics where an
+/// index is out of bounds.
+pub fn pointwise_int8_on<S: Int8>(
+    simd: S,
+    tile: Tile,
+    [k, n]: [usize; 2],
+    zero_points: ZeroPoints,
+    x: &[u8],
+    packed: &[i8],
+    output: Int8Output<'_>,
+) {
+    simd.vectorize(task(tile, [x.len() / k, k, n], zero_points, x, packed, output));
+}
+
+fn task<'a>(
+    tile: Tile,
+    shape: [usize; 3],
+    zero_points: ZeroPoints,
+    x: &'a [u8],
+    packed: &'a [i8],
+    output: Int8Output<'a>,
+) -> kernel::Pointwise<'a, Int8MicroKernel<'a>> {
     let micro_kernel = Int8MicroKernel { zero_points, runs: 1, output };
-    isa.run_int8(kernel::Pointwise { micro_kernel, tile, shape: [m, k, n], x, packed });
+    kernel::Pointwise { micro_kernel, tile, shape, x, packed }
 }
