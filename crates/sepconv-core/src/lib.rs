@@ -19,7 +19,9 @@ pub mod op;
 pub mod passes;
 mod tensor;
 
-pub use cpu::{BufferRef, Chain, InputBinding, KernelChoices, Layer, OutputBinding, Plan, Session, Stage, Step};
+pub use cpu::{
+    BufferRef, Chain, InputBinding, KernelCall, KernelChoices, Layer, OutputBinding, Plan, Session, Stage, Step,
+};
 pub use error::{Error, ErrorKind, printable};
 pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, State, Uses, Value, ValueId, rewrite};
 pub use interpret::{interpret, interpret_step};

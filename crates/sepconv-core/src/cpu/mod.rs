@@ -3,6 +3,7 @@
 
 mod aligned;
 mod arena;
+mod call;
 mod chain;
 mod kernel_choices;
 mod lower;
@@ -12,6 +13,7 @@ mod schedule;
 mod session;
 mod weights;
 
+pub use call::KernelCall;
 pub use kernel_choices::{Chain, KernelChoices};
 pub use plan::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Step};
 pub use session::{Session, Stage};

@@ -166,7 +166,8 @@ impl Plan {
         let threads = threads.max(1);
         let blocks = blocks(graph);
         let open = open_axes(graph)?;
-        let schedule = schedule(graph, threads, choices);
+        // A microcontroller has no cache that layers could share.
+        let schedule = if isa == Isa::WORD { unfused(graph) } else { schedule(graph, threads, choices) };
         let arena = Arena::new(graph, &schedule, &open);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::<Layer>::new());
         let mut layer_of = vec![None; graph.nodes.len()];
@@ -388,6 +389,11 @@ impl InputBinding {
         &self.shape
     }
 
+    /// How the input is copied into the arena.
+    pub fn strided_copy(&self) -> &StridedCopy {
+        &self.copy
+    }
+
     /// The range of a session's arena that holds the input.
     pub fn range(&self) -> Range<usize> {
         self.range.clone()
@@ -432,6 +438,14 @@ impl OutputBinding {
     /// Whether the shape depends on the data, so that a run may leave part of the [largest](Self::shape) unused.
     pub fn is_open(&self) -> bool {
         matches!(&self.source, OutputSource::Arena { open: Some(_), .. })
+    }
+
+    /// How the output is copied out of the arena; `None` for a constant.
+    pub fn strided_copy(&self) -> Option<&StridedCopy> {
+        match &self.source {
+            OutputSource::Arena { copy, .. } => Some(copy),
+            OutputSource::Constant(_) => None,
+        }
     }
 
     /// The range of a session's arena that holds the output; `None` for a constant.

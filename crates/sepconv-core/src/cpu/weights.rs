@@ -61,7 +61,7 @@ impl<T: Pod> Packed<T> {
     }
 
     /// The range in bytes.
-    pub(super) fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 }

@@ -47,6 +47,18 @@ impl StridedCopy {
     /// Words of 8 bytes that one takes, its lists included.
     pub(super) const WORDS: usize = 32;
 
+    /// Whether elements are read in the order in which they are written, from the first on, one after the other.
+    pub fn is_contiguous(&self) -> bool {
+        let mut stride = 1;
+        let axes = self.dims.iter().zip(self.from_strides.iter().zip(&self.to_strides)).rev();
+        let mut follow = axes.filter(|(size, _)| **size != 1).map(|(&size, (&from, &to))| {
+            let here = stride;
+            stride *= size;
+            from == here as isize && to == here
+        });
+        self.from == 0 && self.to == 0 && follow.all(|follows| follows)
+    }
+
     /// A block of operand number `operand`. `axes[i]` is the operand's axis that axis `i` of the result follows; `None`
     /// repeats.
     pub(super) fn new(operand: usize, x: &Shape, output: &Shape, axes: &[Option<usize>], spans: &[Span]) -> Self {

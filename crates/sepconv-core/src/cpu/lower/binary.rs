@@ -11,6 +11,8 @@ use super::rows::take_front;
 use super::{BLOCK, Kernel, KernelChoice, Lowering, Task};
 use crate::Shape;
 #[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
+#[cfg(feature = "int8")]
 use crate::op::QBinary;
 use crate::op::{self, BinaryFunction, UnaryFunction, broadcast_strides};
 
@@ -79,6 +81,21 @@ impl Kernel for Binary {
                     elementwise::unary_in_place(isa, UnaryFunction::Activation(*activation), out);
                 }
             }
+        }
+    }
+}
+
+#[cfg(feature = "int8")]
+impl BinaryInt8 {
+    /// The call, where one does: operands that are as long as the result, or of which one repeats through all of it.
+    pub(crate) fn call(&self, len: usize) -> Option<KernelCall<'_>> {
+        match self.broadcast {
+            Broadcast::Periodic(PeriodicBroadcast { period, periods: [a, b] })
+                if period == len || (a == period && b == period) =>
+            {
+                Some(KernelCall::Binary(self.pair))
+            }
+            Broadcast::Periodic(_) | Broadcast::Strided { .. } => None,
         }
     }
 }

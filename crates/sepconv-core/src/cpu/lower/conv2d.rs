@@ -3,15 +3,17 @@
 use alloc::format;
 
 use bytemuck::Pod;
-#[cfg(feature = "int8")]
-use sepconv_kernels::Int8Output;
 use sepconv_kernels::{ConvGeometry, ConvOperands, F32Output, Isa, Tile, conv2d};
+#[cfg(feature = "int8")]
+use sepconv_kernels::{Epilogue, Int8Output, ZeroPoints};
 
 use super::conv_layer::{ConvArithmetic, ConvLayer};
 #[cfg(feature = "int8")]
 use super::quantized_constants::{QuantizedConstants, QuantizedEpilogue};
 use super::{Kernel, KernelChoice, Lowering, RowTask, Task, depthwise, for_each_image, padding_waste, pointwise};
 use crate::Result;
+#[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
 use crate::cpu::weights::Packed;
 use crate::op::{Conv2d, ConvKind};
 #[cfg(feature = "int8")]
@@ -189,6 +191,31 @@ impl<X: ConvArithmetic<Y>, Y> Standard<X, Y> {
     /// Elements of scratch.
     pub(super) fn scratch_len(&self) -> usize {
         conv2d::scratch_len(self.tile, &self.conv)
+    }
+}
+
+#[cfg(feature = "int8")]
+impl Standard<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.int8_call(self.epilogue.zero_points, Some(self.epilogue.epilogue()))
+    }
+}
+
+#[cfg(feature = "int8")]
+impl Standard<u8, f32> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.int8_call(self.epilogue, None)
+    }
+}
+
+#[cfg(feature = "int8")]
+impl<Y> Standard<u8, Y>
+where
+    u8: ConvArithmetic<Y, Weight = i8>,
+{
+    fn int8_call<'a>(&'a self, zero_points: ZeroPoints, epilogue: Option<Epilogue<'a>>) -> KernelCall<'a> {
+        let Self { tile, conv, packed, .. } = self;
+        KernelCall::Conv2d { tile: *tile, conv, zero_points, packed: packed.range(), epilogue }
     }
 }
 

@@ -6,6 +6,7 @@ use bytemuck::{Pod, cast_slice_mut};
 use sepconv_kernels::{Isa, layout};
 
 use super::{Kernel, KernelChoice, Lowering, Task};
+use crate::cpu::call::KernelCall;
 use crate::op::{DataMovement, StridedCopy};
 use crate::{DType, Result, Shape};
 
@@ -31,6 +32,12 @@ pub(super) fn select(op: &dyn DataMovement, lowering: &Lowering<'_, '_>) -> Resu
     };
     let operands = inputs[..op.copied_operands(inputs.len())].to_vec();
     Ok(KernelChoice { kernel, operands, name: "copy".to_string(), alternatives: Vec::new(), reason })
+}
+
+impl StridedCopies<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        KernelCall::Copies { copies: &self.copies, fill: self.fill }
+    }
 }
 
 impl<T: Pod + layout::Element> Kernel for StridedCopies<T> {

@@ -9,6 +9,8 @@ use super::conv_layer::ConvArithmetic;
 use super::quantized_constants::{QuantizedConstants, QuantizedEpilogue};
 use super::{Kernel, KernelChoice, Lowering, RowTask, Task, for_each_image};
 use crate::Result;
+#[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
 use crate::cpu::weights::Packed;
 #[cfg(feature = "int8")]
 use crate::op::QConv2d;
@@ -110,6 +112,15 @@ fn variant(kernel: &str, conv: &ConvGeometry, chosen: Option<&str>) -> (depthwis
 impl<T: ConvArithmetic> Depthwise<T> {
     fn row_len(&self) -> usize {
         self.conv.output[1] * self.conv.output[2]
+    }
+}
+
+#[cfg(feature = "int8")]
+impl Depthwise<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        let Self { variant, conv, packed, epilogue } = self;
+        let (x_zero_point, packed) = (epilogue.zero_points.x, packed.range());
+        KernelCall::Depthwise { variant: *variant, conv, x_zero_point, packed, epilogue: epilogue.epilogue() }
     }
 }
 

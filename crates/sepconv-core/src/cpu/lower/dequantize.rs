@@ -3,6 +3,7 @@ use sepconv_kernels::{Isa, quantized};
 
 use super::{BLOCK, Kernel, KernelChoice, Lowering, Task};
 use crate::DType;
+use crate::cpu::call::KernelCall;
 use crate::op::{self, QuantParams};
 
 /// int8 to f32.
@@ -17,6 +18,14 @@ pub(super) fn select(op: &op::Dequantize, lowering: &Lowering<'_, '_>) -> Kernel
     let params = op.0.clone();
     let inner = params.inner_len(lowering.shape(0));
     lowering.choice(Dequantize { params, inner }.into(), "dequantize", "int8 to f32")
+}
+
+impl Dequantize {
+    /// The call, where one scale is that of all elements.
+    pub(crate) fn call(&self) -> Option<KernelCall<'_>> {
+        let (scale, zero_point) = self.params.as_per_tensor_u8()?;
+        Some(KernelCall::Dequantize { scale, zero_point })
+    }
 }
 
 impl Kernel for Dequantize {

@@ -1,6 +1,7 @@
 use sepconv_kernels::{Isa, quantized};
 
 use super::{BLOCK, Kernel, KernelChoice, Lowering, Task};
+use crate::cpu::call::KernelCall;
 use crate::op;
 
 /// A function of each 8-bit integer.
@@ -15,6 +16,15 @@ pub(super) fn select(op: &op::Lut, lowering: &Lowering<'_, '_>) -> KernelChoice 
     match op.is(|q| q ^ 0x80) {
         true => lowering.choice(Lut::FlipSigns.into(), "flip_signs", "between i8 and u8"),
         false => lowering.choice(Lut::Table(op.clone()).into(), "lut", "a table of all 8-bit integers"),
+    }
+}
+
+impl Lut {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        match self {
+            Self::Table(lut) => KernelCall::Lut(&lut.table),
+            Self::FlipSigns => KernelCall::FlipSigns,
+        }
     }
 }
 

@@ -3,15 +3,17 @@
 use alloc::format;
 
 use bytemuck::{Pod, cast_slice_mut};
-#[cfg(feature = "int8")]
-use sepconv_kernels::Int8Output;
 use sepconv_kernels::{Activation, F32Output, Isa, Tile, pointwise};
+#[cfg(feature = "int8")]
+use sepconv_kernels::{Epilogue, Int8Output, ZeroPoints};
 
 use super::conv_layer::ConvArithmetic;
 #[cfg(feature = "int8")]
 use super::quantized_constants::QuantizedConstants;
 use super::{Kernel, KernelChoice, Lowering, RowTask, StepKernel, Task, padding_waste};
 use crate::Result;
+#[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
 use crate::cpu::weights::Packed;
 use crate::op::{Conv2d, Dense};
 
@@ -158,6 +160,45 @@ impl<T: PointwiseElement> Pointwise<T> {
             let residual = residual.map(|residual| &residual[place.clone()]);
             T::multiply(self, Product { isa, n: self.n, x, packed, residual, out: &mut out[place] });
         }
+    }
+}
+
+#[cfg(feature = "int8")]
+impl Pointwise<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.int8_call(self.epilogue.zero_points, Some(self.epilogue.epilogue()))
+    }
+}
+
+#[cfg(feature = "int8")]
+impl Pointwise<u8, f32> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.int8_call(self.epilogue, None)
+    }
+}
+
+#[cfg(feature = "int8")]
+impl<Y> Pointwise<u8, Y>
+where
+    u8: ConvArithmetic<Y, Weight = i8>,
+{
+    fn int8_call<'a>(&self, zero_points: ZeroPoints, epilogue: Option<Epilogue<'a>>) -> KernelCall<'a> {
+        let Self { tile, k, n, ref packed, .. } = *self;
+        KernelCall::Pointwise { tile, sizes: [k, n], zero_points, packed: packed.range(), epilogue }
+    }
+}
+
+#[cfg(feature = "int8")]
+impl PointwiseVector<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.0.call()
+    }
+}
+
+#[cfg(feature = "int8")]
+impl PointwiseVector<u8, f32> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        self.0.call()
     }
 }
 

@@ -1,6 +1,8 @@
 use sepconv_kernels::{ConvGeometry, Isa, pool};
 
 use super::{Kernel, KernelChoice, Lowering, RowTask, Task, for_each_image};
+#[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
 use crate::op::PoolKind;
 #[cfg(feature = "int8")]
 use crate::op::QAveragePool;
@@ -56,6 +58,13 @@ impl Kernel for Pool {
             let RowTask { isa, x, rows, out, .. } = task;
             pool::pool(isa, self.kind, &self.geometry, x, rows, out);
         });
+    }
+}
+
+#[cfg(feature = "int8")]
+impl PoolInt8 {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        KernelCall::Pool { geometry: &self.geometry, mean: self.mean }
     }
 }
 

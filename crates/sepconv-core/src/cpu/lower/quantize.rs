@@ -1,6 +1,7 @@
 use sepconv_kernels::{Isa, quantized};
 
 use super::{BLOCK, Kernel, KernelChoice, Lowering, Task};
+use crate::cpu::call::KernelCall;
 use crate::op::{self, QuantParams};
 
 /// f32 to int8.
@@ -15,6 +16,14 @@ pub(super) fn select(op: &op::Quantize, lowering: &Lowering<'_, '_>) -> KernelCh
     let params = op.0.clone();
     let inner = params.inner_len(lowering.shape(0));
     lowering.choice(Quantize { params, inner }.into(), "quantize", "f32 to int8")
+}
+
+impl Quantize {
+    /// The call, where one scale is that of all elements.
+    pub(crate) fn call(&self) -> Option<KernelCall<'_>> {
+        let (scale, zero_point) = self.params.as_per_tensor_u8()?;
+        Some(KernelCall::Quantize { scale, zero_point })
+    }
 }
 
 impl Kernel for Quantize {

@@ -2,6 +2,7 @@ use bytemuck::cast_slice_mut;
 use sepconv_kernels::{Isa, softmax};
 
 use super::{Kernel, KernelChoice, Lowering, Task};
+use crate::cpu::call::KernelCall;
 use crate::op::{self, split_at};
 
 /// A softmax, or its logarithm, along one axis.
@@ -16,6 +17,13 @@ pub(crate) struct Softmax {
 pub(super) fn select(op: &op::Softmax, lowering: &Lowering<'_, '_>) -> KernelChoice {
     let [_, len, inner] = split_at(lowering.shape(0), op.axis);
     lowering.choice(Softmax { len, inner, log: op.log }.into(), "softmax", "along one axis")
+}
+
+impl Softmax {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        let Self { len, inner, log } = *self;
+        KernelCall::Softmax { sizes: [len, inner], log }
+    }
 }
 
 impl Kernel for Softmax {

@@ -1,0 +1,147 @@
+use core::ops::Range;
+
+use sepconv_kernels::quantized::QuantizedBinary;
+use sepconv_kernels::{ConvGeometry, Epilogue, Tile, ZeroPoints, depthwise, pool};
+
+use super::lower::StepKernel;
+use super::plan::Step;
+use crate::op::StridedCopy;
+
+/// The function of `sepconv-kernels` that a step calls, with its arguments but for the operands and the result: what it
+/// takes to print a plan as source.
+#[derive(Clone, Debug)]
+pub enum KernelCall<'p> {
+    /// `pointwise::pointwise_int8`
+    Pointwise {
+        /// The register tile.
+        tile: Tile,
+        /// `[k, n]`
+        sizes: [usize; 2],
+        /// Of the input and of the weights.
+        zero_points: ZeroPoints,
+        /// Where among the plan's the packed weights are.
+        packed: Range<usize>,
+        /// `None` for an f32 result.
+        epilogue: Option<Epilogue<'p>>,
+    },
+    /// `conv2d::conv2d_int8`
+    Conv2d {
+        /// The register tile.
+        tile: Tile,
+        /// Sizes of one image.
+        conv: &'p ConvGeometry,
+        /// Of the input and of the weights.
+        zero_points: ZeroPoints,
+        /// Where among the plan's the packed weights are.
+        packed: Range<usize>,
+        /// `None` for an f32 result.
+        epilogue: Option<Epilogue<'p>>,
+    },
+    /// `depthwise::depthwise_int8`
+    Depthwise {
+        /// The variant that the weights are packed for.
+        variant: depthwise::Variant,
+        /// Sizes of one image.
+        conv: &'p ConvGeometry,
+        /// The zero point of the input.
+        x_zero_point: u8,
+        /// Where among the plan's the packed weights are.
+        packed: Range<usize>,
+        /// The post-operations.
+        epilogue: Epilogue<'p>,
+    },
+    /// `pool::pool_int8`
+    Pool {
+        /// Sizes of one image.
+        geometry: &'p ConvGeometry,
+        /// `None` for a maximum.
+        mean: Option<pool::Mean>,
+    },
+    /// `quantized::binary`, of operands that are as long as the result or repeat through all of it.
+    Binary(QuantizedBinary),
+    /// `softmax::softmax`
+    Softmax {
+        /// The length of the axis, and of what follows it.
+        sizes: [usize; 2],
+        /// Whether it is the logarithm.
+        log: bool,
+    },
+    /// `quantized::quantize`
+    Quantize {
+        /// The scale.
+        scale: f32,
+        /// The zero point.
+        zero_point: u8,
+    },
+    /// `quantized::dequantize`
+    Dequantize {
+        /// The scale.
+        scale: f32,
+        /// The zero point.
+        zero_point: u8,
+    },
+    /// A table of all bytes.
+    Lut(&'p [u8; 256]),
+    /// `quantized::flip_signs`
+    FlipSigns,
+    /// `layout::copy_strided` of bytes, once for each, after the result was filled.
+    Copies {
+        /// The blocks.
+        copies: &'p [StridedCopy],
+        /// What fills the elements that no copy writes.
+        fill: Option<u8>,
+    },
+}
+
+impl Step {
+    /// The call that the step consists of; `None` where it is more than one call, or one that is not listed.
+    pub fn call(&self) -> Option<KernelCall<'_>> {
+        match &self.kernel {
+            StepKernel::Softmax(kernel) => Some(kernel.call()),
+            StepKernel::Quantize(kernel) => kernel.call(),
+            StepKernel::Dequantize(kernel) => kernel.call(),
+            StepKernel::Lut(kernel) => Some(kernel.call()),
+            StepKernel::StridedCopiesU8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::PointwiseInt8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::PointwiseVectorInt8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::PointwiseInt8ToF32(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::PointwiseVectorInt8ToF32(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::DepthwiseInt8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::StandardInt8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::StandardInt8ToF32(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::PoolInt8(kernel) => Some(kernel.call()),
+            #[cfg(feature = "int8")]
+            StepKernel::BinaryInt8(kernel) => kernel.call(self.out.len()),
+            #[cfg(feature = "int8")]
+            StepKernel::ChainInt8(_) | StepKernel::ResizeInt8(_) => None,
+            StepKernel::Pointwise(_)
+            | StepKernel::PointwiseVector(_)
+            | StepKernel::GatedPointwise(_)
+            | StepKernel::Depthwise(_)
+            | StepKernel::Standard(_)
+            | StepKernel::Chain(_)
+            | StepKernel::ConvTranspose(_)
+            | StepKernel::Pool(_)
+            | StepKernel::GlobalAverage(_)
+            | StepKernel::Reduce(_)
+            | StepKernel::ReduceMiddle(_)
+            | StepKernel::Recurrent(_)
+            | StepKernel::Unary(_)
+            | StepKernel::UnaryInPlace(_)
+            | StepKernel::Binary(_)
+            | StepKernel::Resize(_)
+            | StepKernel::MatMul(_)
+            | StepKernel::Loops(_)
+            | StepKernel::StridedCopiesF32(_)
+            | StepKernel::StridedCopiesI64(_) => None,
+        }
+    }
+}
