@@ -24,8 +24,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 
 use crate::commands::{
-    bench, classify, compare, completions, evaluate, export, factorize, finetune, inspect, machine, man, models,
-    profile, quantize, run, train, tune,
+    bench, classify, compare, compile, completions, evaluate, export, factorize, finetune, inspect, machine, man,
+    models, profile, quantize, run, train, tune,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -65,6 +65,8 @@ enum Command {
     Train(train::Args),
     /// Train a network further, perhaps with a teacher.
     Finetune(finetune::Args),
+    /// Compile an int8 network into a Rust module for microcontrollers.
+    Compile(compile::Args),
     /// Write a network as an ONNX file.
     Export(export::Args),
     /// Run a network on tensors from NumPy files.
@@ -94,7 +96,7 @@ impl Command {
             Self::Models(args) => args.json,
             Self::Train(args) => args.training.json,
             Self::Finetune(args) => args.training.json,
-            Self::Export(_) | Self::Run(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Compile(_) | Self::Export(_) | Self::Run(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 
@@ -112,6 +114,7 @@ impl Command {
             Self::Factorize(args) => factorize::execute(args, out),
             Self::Train(args) => train::execute(args, out),
             Self::Finetune(args) => finetune::execute(args, out),
+            Self::Compile(args) => compile::execute(args, out),
             Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
             Self::Models(args) => models::execute(args, out),

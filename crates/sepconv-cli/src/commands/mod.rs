@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod compare;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod evaluate;
 pub(crate) mod export;

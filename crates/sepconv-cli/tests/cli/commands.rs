@@ -249,3 +249,15 @@ fn every_instruction_set_gives_the_same_class() {
         assert_eq!(outcome.json()["images"][0]["predictions"][0]["class"], 5, "{isa}");
     }
 }
+
+#[test]
+fn compile_names_the_layer_that_cannot_be_compiled_and_writes_nothing() {
+    let folder = folder("compile");
+    let output = folder.display().to_string();
+    let outcome = sepconv(["compile", &example("colors.onnx"), "--target", "cortex-m4", "-o", &output]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.err);
+    assert!(outcome.err.contains("microcontroller") && outcome.err.contains("quantize"), "{}", outcome.err);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    let unknown = sepconv(["compile", &example("colors.onnx"), "--target", "z80", "-o", &output]);
+    assert!(unknown.code == Some(2) && unknown.err.contains("riscv32"), "{}", unknown.err);
+}

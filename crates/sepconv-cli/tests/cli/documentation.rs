@@ -2,7 +2,7 @@
 
 use crate::program::sepconv;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "classify",
     "evaluate",
     "inspect",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 17] = [
     "machine",
     "quantize",
     "factorize",
+    "compile",
     "train",
     "finetune",
     "export",
