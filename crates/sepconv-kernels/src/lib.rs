@@ -23,6 +23,7 @@ pub mod elementwise;
 mod epilogue;
 mod gemm;
 mod geometry;
+pub mod layer_norm;
 pub mod layout;
 #[cfg(feature = "train")]
 pub mod loss;

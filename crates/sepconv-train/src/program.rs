@@ -259,6 +259,7 @@ impl<'g> Import<'g> {
             }
             Op::ConvTranspose(_)
             | Op::MatMul(_)
+            | Op::LayerNorm(_)
             | Op::Unary(_)
             | Op::Reduce(_)
             | Op::Softmax(_)

@@ -25,6 +25,7 @@ mod gather_elements;
 mod gather_nd;
 mod grid_sample;
 mod integers;
+mod layer_norm;
 mod loops;
 mod lut;
 mod matmul;
@@ -84,6 +85,7 @@ pub use gather_elements::GatherElements;
 pub use gather_nd::GatherNd;
 pub use grid_sample::{GridPadding, GridSample, Interpolation};
 pub(crate) use integers::OnIntegers;
+pub use layer_norm::LayerNorm;
 pub(crate) use loops::Compute;
 pub use lut::Lut;
 pub use matmul::MatMul;
@@ -146,6 +148,7 @@ operators! {
     Dense(Dense),
     MatMul(MatMul),
     BatchNorm(BatchNorm),
+    LayerNorm(LayerNorm),
     Pool(Pool),
     Reduce(Reduce),
     Unary(UnaryFunction),
@@ -217,6 +220,7 @@ impl Op {
             | Self::Dense(_)
             | Self::MatMul(_)
             | Self::BatchNorm(_)
+            | Self::LayerNorm(_)
             | Self::Pool(_)
             | Self::Reduce(_)
             | Self::Unary(_)

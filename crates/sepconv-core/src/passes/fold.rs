@@ -1,13 +1,19 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::merge_branches::merge_branches;
 use crate::op::{Activation, BatchNorm, Binary, BinaryFunction};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
+/// Branches that are added become one convolution.
+///
 /// A scale and shift of each channel after a convolution moves into its weights and bias: batch normalization, and sums
 /// and products with constants. A batch normalization after another operator becomes a product and a sum.
 pub(super) fn fold(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
+        if let Some(merged) = merge_branches(rewriter, node)? {
+            return Ok(Some(merged));
+        }
         let Some(affine) = ChannelAffine::of(rewriter, node) else { return Ok(None) };
         if let Some(folded) = into_weights(rewriter, &affine)? {
             return Ok(Some(folded));
@@ -76,11 +82,15 @@ impl ChannelAffine {
     }
 }
 
-/// The convolution or fully connected layer before, with the affine function in its weights.
+/// The convolution, fully connected layer or layer normalization before, with the affine function in its weights.
 fn into_weights(rewriter: &mut Rewriter<'_>, affine: &ChannelAffine) -> Result<Option<ValueId>> {
     let Some(layer) = rewriter.sole_producer(affine.x).cloned() else { return Ok(None) };
-    let is_layer = matches!(layer.op, Op::Conv2d(_) | Op::ConvTranspose(_) | Op::Dense(_));
-    let Some(op) = layer.op.operator().with_activation(affine.activation).filter(|_| is_layer) else { return Ok(None) };
+    let op = match &layer.op {
+        Op::Conv2d(_) | Op::ConvTranspose(_) | Op::Dense(_) => layer.op.operator().with_activation(affine.activation),
+        Op::LayerNorm(_) if affine.activation == Activation::Identity => Some(layer.op.clone()),
+        _ => None,
+    };
+    let Some(op) = op else { return Ok(None) };
     let [x, weights, bias] = layer.inputs[..] else { return Ok(None) };
     let (Some(w), Some(b)) = (rewriter.f32_constant(weights), rewriter.f32_constant(bias)) else { return Ok(None) };
     let (scale, shift) = (&affine.scale, &affine.shift);

@@ -10,12 +10,16 @@ mod fold;
 mod fuse;
 #[cfg(feature = "int8")]
 mod fuse_int8;
+mod gelu;
 #[cfg(feature = "int8")]
 mod i8_to_u8;
+mod layer_norm;
 mod layout;
 #[cfg(feature = "int8")]
 mod lower_qdq;
+mod merge_branches;
 mod recognize_activations;
+mod trim_taps;
 mod with_batch;
 mod with_standard_convs;
 
@@ -42,13 +46,18 @@ pub const CANONICALIZING: &[Pass] = &[
     Pass { name: "lower-qdq", run: lower_qdq::lower_qdq },
     #[cfg(feature = "int8")]
     Pass { name: "fuse-int8", run: fuse_int8::fuse_int8 },
+    Pass { name: "layer-norm", run: layer_norm::layer_norm },
     Pass { name: "recognize-activations", run: recognize_activations::recognize_activations },
     Pass { name: "dequantize-constants", run: dequantize_constants::dequantize_constants },
     Pass { name: "computed-weights", run: computed_weights::computed_weights },
 ];
 
 /// The passes that change weights or join operators, in the order in which they run after the others.
-pub const FUSING: &[Pass] = &[Pass { name: "fold", run: fold::fold }, Pass { name: "fuse", run: fuse::fuse }];
+pub const FUSING: &[Pass] = &[
+    Pass { name: "trim-taps", run: trim_taps::trim_taps },
+    Pass { name: "fold", run: fold::fold },
+    Pass { name: "fuse", run: fuse::fuse },
+];
 
 /// Runs every pass.
 ///

@@ -1,3 +1,4 @@
+use super::gelu::gelu;
 use crate::op::{Activation, Binary, BinaryFunction, UnaryFunction};
 use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 
@@ -7,11 +8,15 @@ use crate::{Graph, Node, Op, Result, Rewriter, ValueId, rewrite};
 /// - `x · hard_sigmoid(x)` and `x · clip(x + 3, 0, 6) / 6` are a hard-swish,
 /// - `x · sigmoid(x)` is a SiLU,
 /// - a clip from 0 without an upper end is a ReLU,
+/// - `x · (1 + erf(x / √2)) / 2` is a GELU,
 /// - `relu(x) + slope · -relu(-x)` is a parametric ReLU.
 pub(super) fn recognize_activations(graph: &Graph) -> Result<Graph> {
     rewrite(graph, |rewriter, node| {
         if let Some(operands) = parametric_relu(rewriter, node) {
             return rewriter.builder.node(&node.name, BinaryFunction::PRelu, &operands).map(Some);
+        }
+        if let Some(x) = gelu(rewriter, node) {
+            return rewriter.builder.node(&node.name, UnaryFunction::Gelu { tanh: false }, &[x]).map(Some);
         }
         let found = match &node.op {
             Op::Binary(Binary { function: BinaryFunction::Mul, activation: Activation::Identity }) => {

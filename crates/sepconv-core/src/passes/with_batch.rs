@@ -104,6 +104,9 @@ fn batched(
         Op::Softmax(softmax) if softmax.axis == axis => {
             return Err(Error::unsupported("operator mixes the images of a batch"));
         }
+        Op::LayerNorm(norm) if axis + norm.axes >= before.len() => {
+            return Err(Error::unsupported("operator mixes the images of a batch"));
+        }
         Op::Recurrent(_) if axis == 0 => {
             return Err(Error::unsupported("operator takes the images of a batch for steps of a sequence"));
         }
@@ -114,6 +117,7 @@ fn batched(
         | Op::Dense(_)
         | Op::MatMul(_)
         | Op::BatchNorm(_)
+        | Op::LayerNorm(_)
         | Op::Pool(_)
         | Op::Reduce(_)
         | Op::Unary(_)

@@ -8,6 +8,7 @@ mod int8;
 mod kernel_choices;
 mod limits;
 mod lower_qdq;
+mod normalization_and_branches;
 mod passes;
 mod plan;
 mod standard_convs;

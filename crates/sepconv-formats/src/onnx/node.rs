@@ -116,6 +116,12 @@ impl<'a> Node<'a> {
         self.constant_of(source.map_or(value, |maker| maker.inputs[0])).is_some()
     }
 
+    /// The operand of the reshape that makes a value.
+    pub(super) fn reshaped_from(&self, value: ValueId) -> Option<ValueId> {
+        let maker = self.builder.producer(value).filter(|maker| matches!(maker.op, Op::Reshape(_)))?;
+        Some(maker.inputs[0])
+    }
+
     /// The elements of operand `i`, called `what` in messages, where it is there. It must be known before running.
     pub(super) fn known(&self, i: usize, what: &str) -> Result<Option<Arc<Tensor>>> {
         let Some(value) = self.optional(i) else { return Ok(None) };

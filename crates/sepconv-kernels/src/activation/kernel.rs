@@ -95,7 +95,7 @@ fn hard_swish<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 }
 
 #[inline(always)]
-pub(super) fn sigmoid<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.div(simd.splat(1.0), one_plus_exp_of_minus(simd, x))
 }
 
@@ -108,17 +108,31 @@ fn silu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 /// quotient, infinity below -88.4.
 #[inline(always)]
 fn one_plus_exp_of_minus<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    // 2^f for |f| <= 1/2, the least greatest relative error: 8e-8.
+    let power = clip(simd, simd.mul(x, simd.splat(-core::f32::consts::LOG2_E)), -126.0, 128.0);
+    let (fraction, scale) = split_exp2(simd, power);
+    simd.mul_add(fraction, scale, simd.splat(1.0))
+}
+
+/// `2^x` within a relative 2e-7 for `x` up to 127; zero below -126.5.
+#[inline(always)]
+pub(crate) fn exp2<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+    let (fraction, scale) = split_exp2(simd, simd.max(simd.splat(-127.0), x));
+    simd.mul(fraction, scale)
+}
+
+/// `(2^f, 2^n)` with `x = n + f` and `|f| <= 1/2`, for `x` in -127..=128.
+#[inline(always)]
+fn split_exp2<S: Simd>(simd: S, x: S::F32) -> (S::F32, S::F32) {
+    // 2^f, the least greatest relative error: 8e-8.
     const SERIES: [f32; 6] = [1.327_647_1e-3, 9.675_541e-3, 5.550_713e-2, 0.240_221_2, 0.693_146_94, 1.000_000_1];
 
-    let power = clip(simd, simd.mul(x, simd.splat(-core::f32::consts::LOG2_E)), -126.0, 128.0);
-    let n = simd.round(power);
-    let f = simd.sub(power, n);
+    let n = simd.round(x);
+    let f = simd.sub(x, n);
     let mut series = simd.splat(SERIES[0]);
     for &coefficient in &SERIES[1..] {
         series = simd.mul_add(series, f, simd.splat(coefficient));
     }
-    simd.mul_add(series, simd.exp2(n), simd.splat(1.0))
+    (series, simd.exp2(n))
 }
 
 /// `(e^2x - 1) / (e^2x + 1)`; `e^2x - 1` is put together without forming `e^2x`, so that small `x` keep their

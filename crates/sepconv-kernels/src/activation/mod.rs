@@ -6,7 +6,7 @@ mod tests;
 
 #[cfg(feature = "train")]
 pub(crate) use gradient::derivative;
-pub(crate) use kernel::{ApplyRows, apply, apply_all, exp};
+pub(crate) use kernel::{ApplyRows, apply, apply_all, exp, exp2, sigmoid};
 
 /// A function of one number that a kernel applies to its result before storing it.
 ///

@@ -1,10 +1,11 @@
 //! Functions of single numbers and of pairs.
 //!
-//! **Cost.** One pass over the operands. Activations, the exponential, the root, sign changes, and the arithmetic pairs
-//! run on vectors; the other functions call their definition value by value.
+//! **Cost.** One pass over the operands. Activations, the exponential, the root, sign changes, the error function, GELU,
+//! and the arithmetic pairs run on vectors; the other functions call their definition value by value.
 //!
 //! **Numerics.** `apply` defines every function. Vectors differ from it as [`Activation`] says; the exponential by at
-//! most two units in the last place, and it is zero below -87.7 and infinite above 88.4; arithmetic pairs not at all.
+//! most two units in the last place, and it is zero below -87.7 and infinite above 88.4; the error function and GELU by
+//! at most 4e-7 or four units in the last place, whichever is more; arithmetic pairs not at all.
 mod binary;
 mod kernel;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The product of two matrices that are both known only at run time. Products with constant weights are the business of
 //! the pointwise kernel, which packs them.
 //!
-//! **Cost.** `m·k·n` multiply-adds; `b` is read once per four rows of `a`.
+//! **Cost.** `m·k·n` multiply-adds; `b` is read once per six rows of `a`.
 //!
 //! **Numerics.** Each result sums its `k` products in order, in single precision: a bound is `k·2⁻²⁴` times the sum of
 //! the absolute products.

@@ -55,31 +55,56 @@ impl<S: Simd> Kernel<S> for Softmax<'_> {
 /// The axis is contiguous: its values fill the lanes.
 #[inline(always)]
 fn along<S: Simd>(simd: S, log: bool, x: &[f32], out: &mut [f32]) {
-    let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let shift = simd.splat(greatest);
+    let shift = simd.splat(greatest(simd, x));
     // The greatest adds 1 to the total. What is beside whole numbers is kept apart: beside 1 it may be too small to
     // see.
     let (mut ones, mut rest) = (-1.0, 0.0);
     for (x, out) in x.chunks(BLOCK * S::LANES).zip(out.chunks_mut(BLOCK * S::LANES)) {
         let (mut whole, mut parts) = (simd.splat(0.0), simd.splat(0.0));
-        for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
-            simd.store_part(exp(simd, simd.sub(simd.load_part(x), shift)), out);
-            let power = simd.load_part(out);
+        let mut join = |power| {
             let nearest = simd.round(power);
             (whole, parts) = (simd.add(whole, nearest), simd.add(parts, simd.sub(power, nearest)));
+        };
+        let (mut x, mut out) = (x.chunks_exact(S::LANES), out.chunks_exact_mut(S::LANES));
+        for (x, out) in (&mut x).zip(&mut out) {
+            let power = exp(simd, simd.sub(simd.load(x), shift));
+            simd.store(power, out);
+            join(power);
         }
+        let (x, out) = (x.remainder(), out.into_remainder());
+        simd.store_part(exp(simd, simd.sub(simd.load_part(x), shift)), out);
+        // Of lanes that do not exist nothing is left.
+        join(simd.load_part(out));
         (ones, rest) = (ones + f64::from(simd.sum(whole)), rest + f64::from(simd.sum(parts)));
     }
     let rest = ones + rest;
-    let (scale, logarithm) = (simd.splat((1.0 / (1.0 + rest)) as f32), simd.splat(libm::log1p(rest) as f32));
-    for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
-        let result = if log {
-            simd.sub(simd.sub(simd.load_part(x), shift), logarithm)
-        } else {
-            simd.mul(simd.load_part(out), scale)
-        };
-        simd.store_part(result, out);
+    if log {
+        let logarithm = simd.splat(libm::log1p(rest) as f32);
+        for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+            simd.store_part(simd.sub(simd.sub(simd.load_part(x), shift), logarithm), out);
+        }
+        return;
     }
+    let scale = simd.splat((1.0 / (1.0 + rest)) as f32);
+    let mut vectors = out.chunks_exact_mut(S::LANES);
+    for out in &mut vectors {
+        simd.store(simd.mul(simd.load(out), scale), out);
+    }
+    let out = vectors.into_remainder();
+    simd.store_part(simd.mul(simd.load_part(out), scale), out);
+}
+
+/// The greatest value, of which a NaN is none.
+#[inline(always)]
+fn greatest<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; MOST_LANES];
+    let mut vectors = x.chunks_exact(S::LANES);
+    let mut greatest = simd.load(&lanes);
+    for x in &mut vectors {
+        greatest = simd.max(simd.load(x), greatest);
+    }
+    simd.store(greatest, &mut lanes);
+    lanes.iter().chain(vectors.remainder()).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// The axis is contiguous and short: as many rows as a vector has lanes are turned, so that these are neighbors.

@@ -11,6 +11,7 @@ mod conv_transpose;
 mod data_movement;
 mod depthwise;
 mod dequantize;
+mod layer_norm;
 mod loops;
 mod lut;
 mod matmul;
@@ -111,6 +112,7 @@ step_kernels! {
     UnaryInPlace(unary::UnaryInPlace),
     Binary(binary::Binary),
     Softmax(softmax::Softmax),
+    LayerNorm(layer_norm::LayerNorm),
     Resize(resize::Resize),
     MatMul(matmul::MatMul),
     Quantize(quantize::Quantize),
@@ -231,6 +233,7 @@ impl<'g> Lowering<'_, 'g> {
             Op::Dense(dense) => pointwise::select_dense(dense, self),
             Op::MatMul(_) => Ok(matmul::select(self)),
             Op::BatchNorm(_) => Err(not_constant("statistics of a batch normalization")),
+            Op::LayerNorm(op) => Ok(layer_norm::select(op, self)),
             Op::Pool(op) => pool::select(op, self),
             Op::Reduce(op) if integers => Ok(loops::select(OnIntegers::reduce(op)?, self)),
             Op::Reduce(reduce) => Ok(reduce::select(reduce, self)),

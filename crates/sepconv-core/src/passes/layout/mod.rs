@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use self::regroup::{Regrouped, regroup};
 use crate::interpret::inverse;
 use crate::op::{Gather, Reshape, Slice, Transpose};
-use crate::{Graph, Node, Op, Port, Result, Rewriter, Shape, ValueId};
+use crate::{Graph, Node, Op, Port, Result, Rewriter, Shape, Uses, ValueId};
 
 /// Transposes that only translate between NCHW and NHWC vanish: each becomes a note on the value, which passes through
 /// reshapes and every operator whose layout rule allows it, until it meets its inverse or the edge of the graph, where
@@ -16,7 +16,7 @@ use crate::{Graph, Node, Op, Port, Result, Rewriter, Shape, ValueId};
 pub(super) fn layout(graph: &Graph) -> Result<Graph> {
     let rewriter = Rewriter::new(graph, graph.limits_of_passes());
     let orders = vec![None; graph.values.len()];
-    let mut pass = Layout { graph, rewriter, orders, transposed: BTreeMap::new() };
+    let mut pass = Layout { graph, uses: Uses::new(graph), rewriter, orders, transposed: BTreeMap::new() };
     for port in &graph.inputs {
         pass.input(port)?;
     }
@@ -44,6 +44,7 @@ struct Permuted {
 
 struct Layout<'g> {
     graph: &'g Graph,
+    uses: Uses,
     /// Maps old values to their bases.
     rewriter: Rewriter<'g>,
     /// The order of each old value, where it is not its own.
@@ -104,7 +105,10 @@ impl Layout<'_> {
             return Ok(Permuted { base: *base, order: order.iter().map(|&axis| inner[axis]).collect() });
         }
         match &node.op {
-            Op::Reshape(Reshape { shape }) => return self.reshape(&node.name, &operands[0], shape),
+            Op::Reshape(Reshape { shape }) => {
+                let source = self.operand(self.before_reshapes(node.inputs[0]))?;
+                return self.reshape(&node.name, &source, shape);
+            }
             Op::Gather(Gather { axis }) => {
                 if let Some(index) = self.only_index(&operands[1]) {
                     return self.pick(node, &operands[0], *axis, index);
@@ -126,11 +130,27 @@ impl Layout<'_> {
         Ok(Permuted { base, order: (0..rank).collect() })
     }
 
-    /// The order of the largest operand, where it is not its own; of equal ones, that of one that has another.
+    /// What a value was before reshapes: several in a row mean what the last one does.
+    fn before_reshapes(&self, id: ValueId) -> ValueId {
+        let mut id = id;
+        while let Some(node) = self.uses.producer(id).map(|producer| &self.graph.nodes[producer])
+            && matches!(node.op, Op::Reshape(_))
+        {
+            id = node.inputs[0];
+        }
+        id
+    }
+
+    /// The order of the largest operand, where it is not its own; of equal ones, that of one that has another. Where
+    /// one has its own and the others have been brought into theirs before, nothing has to be moved for that.
     fn order_of_largest(&self, operands: &[Permuted]) -> Option<Vec<usize>> {
         let elements = |operand: &Permuted| self.rewriter.builder.shape(operand.base).elements();
         let largest = operands.iter().max_by_key(|operand| (elements(operand), !operand.order.is_sorted()))?;
-        (!largest.order.is_sorted()).then(|| largest.order.clone())
+        let mut equal = operands.iter().filter(|operand| elements(operand) == elements(largest));
+        let is_there =
+            |of: &Permuted| of.order.is_sorted() || self.transposed.contains_key(&(of.base, of.order.clone()));
+        let one_is_own = equal.clone().any(|operand| operand.order.is_sorted());
+        (!largest.order.is_sorted() && !(one_is_own && equal.all(is_there))).then(|| largest.order.clone())
     }
 
     /// The value in another shape, of which as much as possible stays where it is stored.

@@ -2,8 +2,8 @@
 //! come from.
 
 use sepconv_core::op::{
-    BatchNorm, Binary, Broadcast, Cell, Concat, Dense, Gather, MatMul, Pad, Recurrent, Reduce, Reshape, Slice, Softmax,
-    Transpose,
+    BatchNorm, Binary, Broadcast, Cell, Concat, Dense, Gather, LayerNorm, MatMul, Pad, Recurrent, Reduce, Reshape,
+    Slice, Softmax, Transpose,
 };
 use sepconv_core::{
     Builder, DType, Graph, Limits, Op, Shape, Tensor, ValueId,
@@ -231,7 +231,7 @@ impl Awkward {
     }
 
     fn reducing(&mut self, x: ValueId, shape: &Shape) -> (Op, Vec<ValueId>) {
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => (Op::Softmax(Softmax { axis: self.axis(shape.len()), log: self.chance(2) }), vec![x]),
             1 => {
                 let channels = [shape.last()];
@@ -240,6 +240,11 @@ impl Awkward {
                 let variance = Tensor::f32([variance.len()], variance).unwrap();
                 let variance = self.builder.constant("variance", variance).unwrap();
                 (Op::BatchNorm(BatchNorm { epsilon: 1e-3 }), vec![x, scale, shift, mean, variance])
+            }
+            2 => {
+                let [scale, shift] = [0; 2].map(|_| self.constant(&[shape.last()]));
+                let axes = 1 + self.axis(shape.len());
+                (Op::LayerNorm(LayerNorm { axes, epsilon: 1e-3 }), vec![x, scale, shift])
             }
             _ => {
                 use Reduction::{L1, L2, LogSumExp, Max, Mean, Min, Prod, Sum, SumSquare};

@@ -1,6 +1,6 @@
 //! Normalization.
 
-use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, Pool, PoolKind, Reduce, UnaryFunction, Window};
+use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, LayerNorm, Pool, PoolKind, Reduce, UnaryFunction, Window};
 use sepconv_core::{Error, Op, Result, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
@@ -35,8 +35,23 @@ pub(super) fn batch(node: &mut Node<'_>) -> Result<ValueId> {
 pub(super) fn instance(node: &mut Node<'_>) -> Result<ValueId> {
     let (x, scale, shift) = (node.input(0)?, node.input(1)?, node.input(2)?);
     let epsilon = node.attributes.float_or("epsilon", 1e-5)?;
+    if let Some(whole) = one_channel(node, x) {
+        // How exporters write a normalization of all channels together.
+        let axes = (1..node.rank(whole)).collect();
+        let y = Normalized::new(node, whole, axes, epsilon)?.value;
+        let scaled = node.binary(BinaryFunction::Mul, y, scale)?;
+        let y = node.binary(BinaryFunction::Add, scaled, shift)?;
+        return node.reshape(y, &node.shape(x)[..]);
+    }
     let y = Normalized::new(node, x, (2..node.rank(x)).collect(), epsilon)?.value;
     per_channel(node, y, scale, shift)
+}
+
+/// What a feature map of one channel was before it was made one, image by image.
+fn one_channel(node: &Node<'_>, x: ValueId) -> Option<ValueId> {
+    let source = node.reshaped_from(x)?;
+    let (shape, before) = (node.shape(x), node.shape(source));
+    (shape.get(1) == Some(&1) && before.len() > 1 && shape.first() == before.first()).then_some(source)
 }
 
 /// Each group of channels of each image by its own mean and variance.
@@ -52,10 +67,14 @@ pub(super) fn group(node: &mut Node<'_>) -> Result<ValueId> {
         .ok()
         .filter(divides)
         .ok_or_else(|| unsupported_value("num_groups", groups, &format!("a divisor of {channels} channels")))?;
-    let rest = shape.elements().checked_div(images * groups).unwrap_or(0);
-    let grouped = node.reshape(x, [images, groups, rest])?;
-    let y = Normalized::new(node, grouped, vec![2], epsilon)?.value;
-    let y = node.reshape(y, &shape[..])?;
+    let y = if groups == 1 {
+        Normalized::new(node, x, (1..shape.len()).collect(), epsilon)?.value
+    } else {
+        let rest = shape.elements().checked_div(images * groups).unwrap_or(0);
+        let grouped = node.reshape(x, [images, groups, rest])?;
+        let y = Normalized::new(node, grouped, vec![2], epsilon)?.value;
+        node.reshape(y, &shape[..])?
+    };
     if node.opset < 21 {
         // One entry per group; one per channel since.
         scale = repeat(node, scale, channels / groups)?;
@@ -71,8 +90,14 @@ pub(super) fn layer(node: &mut Node<'_>) -> Result<ValueId> {
     let axis = node.attributes.int_or("axis", -1)?;
     node.attributes.ignore(&["stash_type"]);
     let rank = node.rank(x);
-    let axes = (dims::axis(axis, rank)?..rank).collect();
-    let normalized = Normalized::new(node, x, axes, epsilon)?;
+    let axes = dims::axis(axis, rank)?..rank;
+    let channels = node.shape(x).last();
+    let per_channel = |value: ValueId| node.shape(value)[..] == [channels];
+    if node.output_count() == 1 && axes.len() == 1 && per_channel(scale) && shift.is_none_or(per_channel) {
+        let shift = shift.map_or_else(|| node.filled(0.0, &[channels]), Ok)?;
+        return node.emit(LayerNorm { axes: 1, epsilon }, &[x, scale, shift]);
+    }
+    let normalized = Normalized::new(node, x, axes.collect(), epsilon)?;
     node.add_output(normalized.mean);
     if node.output_count() > 2 {
         let inverse = node.emit(UnaryFunction::Reciprocal, &[normalized.deviation])?;

@@ -1,4 +1,4 @@
-//! Matrix products, and batch normalization.
+//! Matrix products, batch and layer normalization.
 
 use sepconv_core::{Node, Result};
 use sepconv_kernels::Activation;
@@ -49,4 +49,13 @@ pub(super) fn batch_norm(writer: &mut Writer<'_>, node: &Node, epsilon: f32) -> 
         return Ok(materialized(writer, node, name));
     }
     Ok(Held { name, order })
+}
+
+pub(super) fn layer_norm(writer: &mut Writer<'_>, node: &Node, axes: usize, epsilon: f32) -> Result<Held> {
+    let inputs = node.inputs.iter().map(|&id| writer.materialize(id)).collect::<Result<Vec<String>>>()?;
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let first = writer.shape(node.output).len() - axes;
+    let attributes = vec![int("axis", first), float("epsilon", epsilon)];
+    let name = writer.emit("LayerNormalization", &inputs, attributes);
+    Ok(materialized(writer, node, name))
 }

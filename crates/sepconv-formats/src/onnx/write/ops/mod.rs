@@ -9,8 +9,8 @@ mod reduce;
 mod window;
 
 use sepconv_core::op::{
-    BatchNorm, Binary, Broadcast, Concat, Dense, Dequantize, Gather, MatMul, Pad, Quantize, Reduce, Reshape, Slice,
-    Softmax, Transpose,
+    BatchNorm, Binary, Broadcast, Concat, Dense, Dequantize, Gather, LayerNorm, MatMul, Pad, Quantize, Reduce, Reshape,
+    Slice, Softmax, Transpose,
 };
 use sepconv_core::{Error, Node, Op, Result};
 
@@ -28,6 +28,7 @@ pub(super) fn write(writer: &mut Writer<'_>, node: &Node) -> Result<Held> {
         Op::Dense(Dense { activation }) => matrix::dense(writer, node, *activation),
         Op::MatMul(MatMul) => matrix::matmul(writer, node),
         Op::BatchNorm(BatchNorm { epsilon }) => matrix::batch_norm(writer, node, *epsilon),
+        Op::LayerNorm(LayerNorm { axes, epsilon }) => matrix::layer_norm(writer, node, *axes, *epsilon),
         Op::Reduce(Reduce { reduction, axes, keep_dims }) => reduce::reduce(writer, node, *reduction, axes, *keep_dims),
         Op::Softmax(Softmax { axis, log }) => reduce::softmax(writer, node, *axis, *log),
         Op::Unary(function) => elementwise::unary(writer, node, *function),
