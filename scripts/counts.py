@@ -27,6 +27,7 @@ def cases():
         yield f"mnasnet_b1{ours}", make
     for i in range(8):
         yield f"efficientnet_b{i}", getattr(tv, f"efficientnet_b{i}")
+    yield "efficientnet_v2_s", tv.efficientnet_v2_s
     timms = {
         "mobilenet_v1": "mobilenetv1_100",
         "mobilenet_v1x1.25": "mobilenetv1_125",
@@ -37,6 +38,9 @@ def cases():
         "mobilenet_v4_conv_small": "mobilenetv4_conv_small",
         "mobilenet_v4_conv_smallx0.5": "mobilenetv4_conv_small_050",
         "mobilenet_v4_conv_medium": "mobilenetv4_conv_medium",
+        "efficientnet_es": "efficientnet_es",
+        "tf_efficientnetv2_s": "tf_efficientnetv2_s",
+        "tf_efficientnetv2_b0": "tf_efficientnetv2_b0",
         "mnasnet_b1": "mnasnet_100",
         "mnasnet_a1": "semnasnet_100",
         "mnasnet_a1x0.75": "semnasnet_075",

@@ -32,6 +32,8 @@ NAMES = [
     "efficientnet_b0",
     "tf_efficientnet_b1@160",
     "efficientnet_lite0",
+    "efficientnet_es",
+    "tf_efficientnetv2_b0",
     "mobilenet_v4_conv_small",
     "mobilenet_v4_conv_medium",
     "ds_cnn",

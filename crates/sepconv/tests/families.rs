@@ -19,6 +19,8 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         "mnasnet_a1@64x0.5",
         "efficientnet_b7@64",
         "efficientnet_lite4@64",
+        "efficientnet_es@64",
+        "efficientnet_v2_s@64",
         "ds_cnn",
     ];
     for name in names {
@@ -45,7 +47,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
 
 /// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a
 /// multiply-accumulate say `Graph::parameters` and `Graph::macs`.
-const COUNTS: [(&str, usize, &str); 36] = [
+const COUNTS: [(&str, usize, &str); 39] = [
     ("mobilenet_v1", 4_231_976, "568.7"),
     ("mobilenet_v1x0.75", 2_585_560, "325.4"),
     ("mobilenet_v1x0.5", 1_331_592, "149.5"),
@@ -80,6 +82,9 @@ const COUNTS: [(&str, usize, &str); 36] = [
     ("efficientnet_lite4", 13_006_568, "2553"),
     ("mobilenet_v4_conv_small", 3_774_024, "186.0"),
     ("mobilenet_v4_conv_medium", 9_715_512, "1080"),
+    ("efficientnet_v2_s", 21_458_488, "8366"),
+    ("tf_efficientnetv2_b0", 7_139_704, "724"),
+    ("efficientnet_es", 5_438_392, "1805"),
     ("tf_efficientnet_b0", 5_288_548, "385.8"),
     ("tf_mobilenetv3_large_minimal_100", 3_924_288, "209.1"),
 ];

@@ -25,6 +25,10 @@ const NAMED: &[(&str, &str)] = &[
     ("mnasnet_b1", "timm.mnasnet_100"),
     ("efficientnet_b0", "torchvision.efficientnet_b0"),
     ("tf_efficientnet_b0", "timm.tf_efficientnet_b0"),
+    ("efficientnet_v2_s", "torchvision.efficientnet_v2_s"),
+    ("tf_efficientnetv2_s", "timm.tf_efficientnetv2_s"),
+    ("tf_efficientnetv2_b0", "timm.tf_efficientnetv2_b0"),
+    ("efficientnet_es", "timm.efficientnet_es"),
     ("efficientnet_lite0", "timm.efficientnet_lite0"),
     ("tf_efficientnet_lite0", "timm.tf_efficientnet_lite0"),
 ];

@@ -19,6 +19,7 @@ mod layout;
 mod lower_qdq;
 mod merge_branches;
 mod recognize_activations;
+mod repeat_channels;
 mod trim_taps;
 mod with_batch;
 mod with_standard_convs;
@@ -57,6 +58,7 @@ pub const FUSING: &[Pass] = &[
     Pass { name: "trim-taps", run: trim_taps::trim_taps },
     Pass { name: "fold", run: fold::fold },
     Pass { name: "fuse", run: fuse::fuse },
+    Pass { name: "repeat-channels", run: repeat_channels::repeat_channels },
 ];
 
 /// Runs every pass.

@@ -209,6 +209,15 @@ fn taps_that_see_only_padding_leave() {
 }
 
 #[test]
+fn filters_of_a_channel_have_a_copy_each() {
+    let mut net = Net::new(14);
+    let x = net.input(&[1, 6, 5, 4]);
+    let y = net.conv(x, 12, 3, 2, 4);
+    let operators = optimized(net.finish(&[y]), &[1, 6, 5, 4]);
+    assert_eq!(operators[2..], ["reshape 1x6x5x12", "conv2d 3x3/2 groups 12"], "{operators:?}");
+}
+
+#[test]
 fn reshapes_in_a_row_leave_no_copy() {
     let mut net = Net::new(11);
     let x = net.input(&[1, 6, 4, 5]);

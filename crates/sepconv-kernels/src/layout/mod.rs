@@ -157,7 +157,7 @@ fn copy_plane<T: Shuffle>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (
         }
         return;
     }
-    if rows.x == 1 && columns.out == 1 && columns.x > 0 {
+    if rows.x == 1 && columns.out == 1 && columns.x >= 0 {
         let (x, x_step, out) = (&x[from(0, 0)..], columns.x as usize, &mut out[write..]);
         match [rows.size, columns.size] {
             [n, 2] if rows.out == 2 => return interleave::<T, 2>(n, x, x_step, out),

@@ -52,6 +52,19 @@ fn every_transposition_of_four_axes() {
     every_transposition(|i| (i % 251) as u8);
 }
 
+#[test]
+fn elements_that_repeat() {
+    for n in [1, 5, 16, 40] {
+        for times in [1, 2, 3, 4, 5, 17] {
+            let x = Lcg(1).f32_vec(n);
+            let (mut got, mut expected) = (vec![f32::NAN; n * times], vec![f32::NAN; n * times]);
+            copy_strided(&[n, times], &x, 0, &[1, 0], &mut got, 0, &[times, 1]);
+            reference(&[n, times], &x, 0, &[1, 0], &mut expected, &[times, 1]);
+            assert_eq!(got, expected, "{n} elements, {times} times");
+        }
+    }
+}
+
 fn every_second<T: Element + PartialEq + Debug>(element: impl Fn(usize) -> T) {
     for n in 1..40 {
         let x: Vec<T> = (0..6 * n).map(&element).collect();

@@ -1,5 +1,5 @@
 //! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet,
-//! EfficientNet and its Lite form, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of
+//! EfficientNet with its Lite, EdgeTPU and V2 forms, DS-CNN for keywords, MCUNet. Each is a table of block strings, none a file of
 //! constructors.
 //!
 //! ```
@@ -101,7 +101,7 @@ pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 18] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
     ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
@@ -113,6 +113,9 @@ const TABLES: [(&str, &str); 15] = [
     ("mnasnet_a1.toml", include_str!("tables/mnasnet_a1.toml")),
     ("mnasnet_b1.toml", include_str!("tables/mnasnet_b1.toml")),
     ("efficientnet.toml", include_str!("tables/efficientnet.toml")),
+    ("efficientnet_es.toml", include_str!("tables/efficientnet_es.toml")),
+    ("efficientnet_v2_s.toml", include_str!("tables/efficientnet_v2_s.toml")),
+    ("efficientnet_v2_b.toml", include_str!("tables/efficientnet_v2_b.toml")),
     ("efficientnet_lite.toml", include_str!("tables/efficientnet_lite.toml")),
     ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
     ("cifar10.toml", include_str!("tables/cifar10.toml")),

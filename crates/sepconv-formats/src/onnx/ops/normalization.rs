@@ -1,6 +1,8 @@
 //! Normalization.
 
-use sepconv_core::op::{BatchNorm, BinaryFunction, Broadcast, LayerNorm, Pool, PoolKind, Reduce, UnaryFunction, Window};
+use sepconv_core::op::{
+    BatchNorm, BinaryFunction, Broadcast, LayerNorm, Pool, PoolKind, Reduce, UnaryFunction, Window,
+};
 use sepconv_core::{Error, Op, Result, ValueId};
 use sepconv_kernels::reduce::Reduction;
 
