@@ -47,7 +47,6 @@ pub const CANONICALIZING: &[Pass] = &[
     Pass { name: "lower-qdq", run: lower_qdq::lower_qdq },
     #[cfg(feature = "int8")]
     Pass { name: "fuse-int8", run: fuse_int8::fuse_int8 },
-    Pass { name: "layer-norm", run: layer_norm::layer_norm },
     Pass { name: "recognize-activations", run: recognize_activations::recognize_activations },
     Pass { name: "dequantize-constants", run: dequantize_constants::dequantize_constants },
     Pass { name: "computed-weights", run: computed_weights::computed_weights },
@@ -55,6 +54,7 @@ pub const CANONICALIZING: &[Pass] = &[
 
 /// The passes that change weights or join operators, in the order in which they run after the others.
 pub const FUSING: &[Pass] = &[
+    Pass { name: "layer-norm", run: layer_norm::layer_norm },
     Pass { name: "trim-taps", run: trim_taps::trim_taps },
     Pass { name: "fold", run: fold::fold },
     Pass { name: "fuse", run: fuse::fuse },
