@@ -56,12 +56,15 @@ fn layer_normalization_of_channels() {
 fn layer_normalization_of_nchw_and_of_whole_images() {
     let mut net = Net::new(2);
     let x = net.input(&[2, 6, 4, 5]);
-    let y = normalized(&mut net, x, &[1], false);
+    let y = net.nhwc(x);
+    let y = net.conv(y, 6, 1, 1, 1);
+    let y = net.nchw(y);
+    let y = normalized(&mut net, y, &[1], false);
     let y = normalized(&mut net, y, &[1, 2, 3], false);
     let z = net.nhwc(y);
     let y = net.conv(z, 3, 1, 1, 1);
     let operators = optimized(net.finish(&[y]), &[2, 6, 4, 5]);
-    assert_eq!(operators, ["layer_norm", "layer_norm of 3 axes", "conv2d 1x1"]);
+    assert_eq!(operators, ["conv2d 1x1", "layer_norm", "layer_norm of 3 axes", "conv2d 1x1"]);
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn taps_that_see_only_padding_leave() {
     let window = Window { dilation: [6; 2], before: [6; 2], after: [6; 2], ..Window::new(3, 3) };
     let (weights, bias) = (net.constant(&[2, 3, 3, 4]), net.constant(&[2]));
     let y = net.node(Conv2d { window, groups: 1, activation: Activation::Identity }, &[x, weights, bias]);
-    assert_eq!(optimized(net.finish(&[y]), &[1, 5, 9, 4]), ["conv2d 1x3 dilation 1x6"]);
+    assert_eq!(optimized(net.finish(&[y]), &[1, 5, 9, 4]), ["conv2d 1x3 d6"]);
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn filters_of_a_channel_have_a_copy_each() {
     let x = net.input(&[1, 6, 5, 4]);
     let y = net.conv(x, 12, 3, 2, 4);
     let operators = optimized(net.finish(&[y]), &[1, 6, 5, 4]);
-    assert_eq!(operators[2..], ["reshape 1x6x5x12", "conv2d 3x3/2 groups 12"], "{operators:?}");
+    assert_eq!(operators, ["reshape", "broadcast", "reshape", "conv2d 3x3/2 g12"]);
 }
 
 #[test]
