@@ -245,7 +245,9 @@ fn residuals_inside_blocks_are_not_lost() {
                 let (w, b) = (net.constant(&[150, 1, 1, 1]), net.constant(&[150]));
                 net.node(depthwise.clone(), &[expanded, w, b, x])
             } else {
-                let sum = net.node(BinaryFunction::Add, &[x, expanded]);
+                // Not of the convolution's own input, which its weights would take in.
+                let other = net.activation(x, Activation::Relu);
+                let sum = net.node(BinaryFunction::Add, &[other, expanded]);
                 net.conv(sum, 150, 3, 1, 150)
             };
             let projected = net.conv(y, 12, 1, 1, 1);
