@@ -67,8 +67,15 @@ fn series<S: Simd, const N: usize>(simd: S, coefficients: &[f32; N], x: S::F32) 
 /// A quotient of series in `x²`, the least greatest relative error: 2e-8. It is 1 from 3.92 on.
 #[inline(always)]
 fn erf<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    const ABOVE: [f32; 6] = [2.050_048_8e-6, 2.848_497_5e-4, 3.764_752_8e-3, 5.274_599_4e-2, 0.190_388_25, 1.128_379_1];
-    const BELOW: [f32; 6] = [3.808_959e-5, 1.162_301_1e-3, 1.496_749e-2, 0.114_101_3, 0.502_059_94, 1.0];
+    const ABOVE: [f32; 6] = [
+        2.050_048_8e-6,
+        2.848_497_5e-4,
+        3.764_752_8e-3,
+        5.274_599_4e-2,
+        0.190_388_25,
+        core::f32::consts::FRAC_2_SQRT_PI,
+    ];
+    const BELOW: [f32; 6] = [3.808_959e-5, 1.162_301e-3, 1.496_749e-2, 0.114_101_3, 0.502_059_94, 1.0];
 
     let x = simd.min(simd.splat(3.92), simd.max(simd.splat(-3.92), x));
     let square = simd.mul(x, x);
@@ -88,7 +95,7 @@ fn gelu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
         -5.395_271_3e-2,
         -0.458_422_12,
         -1.151_301_5,
-        -0.999_984_03,
+        -0.999_984,
     ];
 
     let magnitude = simd.min(simd.splat(13.25), simd.max(minus(simd, x), x));
@@ -101,7 +108,7 @@ fn gelu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 #[inline(always)]
 fn gelu_tanh<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     // 2·√(2/π), and that times 0.044715.
-    const LINEAR: f32 = 1.595_769_1;
+    const LINEAR: f32 = 1.595_769;
     const CUBIC: f32 = 7.135_481_6e-2;
 
     let twice = simd.mul(x, simd.mul_add(simd.mul(x, x), simd.splat(CUBIC), simd.splat(LINEAR)));

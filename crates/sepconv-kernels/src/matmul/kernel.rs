@@ -30,7 +30,7 @@ impl<S: Simd> Kernel<S> for MatMul<'_> {
             for j in (0..wide).step_by(VECTORS * S::LANES) {
                 let columns = Columns::new(self.b.len(), j, n, VECTORS * S::LANES, k);
                 let column = |l: usize, v: usize| simd.load(&columns.of(self.b, l)[v * S::LANES..]);
-                let sums: [[_; VECTORS]; ROWS] = products(simd, rows, column);
+                let sums: [[_; VECTORS]; ROWS] = products(simd, k, rows, column);
                 for (out, sums) in out.chunks_exact_mut(n).zip(sums) {
                     for (out, sum) in out[j..].chunks_exact_mut(S::LANES).zip(sums) {
                         simd.store(sum, out);
@@ -40,7 +40,7 @@ impl<S: Simd> Kernel<S> for MatMul<'_> {
             for j in (wide..n).step_by(S::LANES) {
                 let lanes = S::LANES.min(n - j);
                 let columns = Columns::new(self.b.len(), j, n, lanes, k);
-                let sums: [[_; 1]; ROWS] = products(simd, rows, |l, _| columns.load(simd, self.b, l));
+                let sums: [[_; 1]; ROWS] = products(simd, k, rows, |l, _| columns.load(simd, self.b, l));
                 for (out, [sum]) in out.chunks_exact_mut(n).zip(sums) {
                     simd.store_part(sum, &mut out[j..][..lanes]);
                 }
@@ -53,11 +53,12 @@ impl<S: Simd> Kernel<S> for MatMul<'_> {
 #[inline(always)]
 fn products<S: Simd, const V: usize>(
     simd: S,
+    k: usize,
     rows: [&[f32]; ROWS],
     column: impl Fn(usize, usize) -> S::F32,
 ) -> [[S::F32; V]; ROWS] {
     let mut sums = [[simd.splat(0.0); V]; ROWS];
-    for l in 0..rows[0].len() {
+    for l in 0..k {
         let b: [S::F32; V] = unrolled_array(|v| column(l, v));
         sums = unrolled_array(|r| {
             let a = simd.splat(rows[r][l]);
