@@ -139,6 +139,7 @@ impl Step {
             | StepKernel::Binary(_)
             | StepKernel::Resize(_)
             | StepKernel::MatMul(_)
+            | StepKernel::LayerNorm(_)
             | StepKernel::Loops(_)
             | StepKernel::StridedCopiesF32(_)
             | StepKernel::StridedCopiesI64(_) => None,

@@ -58,12 +58,14 @@ fn products<S: Simd, const V: usize>(
     column: impl Fn(usize, usize) -> S::F32,
 ) -> [[S::F32; V]; ROWS] {
     let mut sums = [[simd.splat(0.0); V]; ROWS];
-    for l in 0..k {
+    let mut l = 0;
+    while l < k {
         let b: [S::F32; V] = unrolled_array(|v| column(l, v));
         sums = unrolled_array(|r| {
             let a = simd.splat(rows[r][l]);
             unrolled_array(|v| simd.mul_add(a, b[v], sums[r][v]))
         });
+        l += 1;
     }
     sums
 }
