@@ -41,7 +41,7 @@ fn seen_taps(window: &Window, axis: usize, size: usize, output: usize) -> Option
     };
     let mut taps = (0..window.kernel[axis]).filter(sees);
     let first = taps.next()?;
-    Some(first..=taps.last().unwrap_or(first))
+    Some(first..=taps.next_back().unwrap_or(first))
 }
 
 /// The window of those taps, where it is smaller and has the same places of output.

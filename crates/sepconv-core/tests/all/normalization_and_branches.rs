@@ -9,10 +9,10 @@ use crate::common::{Net, Random, difference};
 
 /// The operators of the optimized graph, which answers as the graph does.
 fn optimized(graph: Graph, input: &[usize]) -> Vec<String> {
-    let x = Random(7).tensor(input);
-    let expected = interpret(&graph, &[x.clone()]).unwrap();
+    let inputs = [Random(7).tensor(input)];
+    let expected = interpret(&graph, &inputs).unwrap();
     let graph = optimize(graph).unwrap();
-    let got = interpret(&graph, &[x]).unwrap();
+    let got = interpret(&graph, &inputs).unwrap();
     assert!(difference(&expected, &got) < 2e-5, "the answer of\n{graph}");
     graph.nodes().iter().map(|node| node.op.to_string()).collect()
 }

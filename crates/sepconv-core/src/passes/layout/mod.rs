@@ -149,8 +149,8 @@ impl Layout<'_> {
         let mut equal = operands.iter().filter(|operand| elements(operand) == elements(largest));
         let is_there =
             |of: &Permuted| of.order.is_sorted() || self.transposed.contains_key(&(of.base, of.order.clone()));
-        let one_is_own = equal.clone().any(|operand| operand.order.is_sorted());
-        (!largest.order.is_sorted() && !(one_is_own && equal.all(is_there))).then(|| largest.order.clone())
+        let is_own = equal.clone().any(|operand| operand.order.is_sorted()) && equal.all(is_there);
+        (!is_own).then(|| largest.order.clone())
     }
 
     /// The value in another shape, of which as much as possible stays where it is stored.
