@@ -102,7 +102,8 @@ impl Compilation {
         self
     }
 
-    /// The flash that the network may take: constants, and [`Report::CODE`] for the kernels. As [`ram`](Self::ram).
+    /// The flash that the network may take: constants, and [`Target::code_bytes`] for the kernels. As
+    /// [`ram`](Self::ram).
     pub fn flash(mut self, most: impl Into<String>) -> Self {
         self.flash = Some(most.into());
         self

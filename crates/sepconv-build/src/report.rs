@@ -46,8 +46,6 @@ pub struct LayerReport {
 impl Report {
     /// Bytes of stack that a run takes at most, as measured on a Cortex-M4.
     pub const STACK: usize = 4 << 10;
-    /// Bytes of code that the kernels of a network take at most, as measured on a Cortex-M4.
-    pub const CODE: usize = 40 << 10;
 
     pub(crate) fn new(target: Target, layers: &[PrintedLayer<'_>], plan: &Plan) -> Self {
         let padding = PaddingRows::of(layers).bytes();
@@ -69,7 +67,7 @@ impl Report {
 
     /// Bytes of flash: the constants and the kernels.
     pub fn flash(&self) -> usize {
-        self.constants + Self::CODE
+        self.constants + self.target.code_bytes()
     }
 
     /// # Errors
@@ -88,7 +86,7 @@ impl Report {
                 }
                 None => (error, 0),
             };
-            let beside = if memory == "RAM" { ("stack", Self::STACK) } else { ("code", Self::CODE) };
+            let beside = if memory == "RAM" { ("stack", Self::STACK) } else { ("code", self.target.code_bytes()) };
             return Err(error
                 .expected(
                     format_args!("at most {most} bytes"),
@@ -171,7 +169,7 @@ impl fmt::Display for Report {
             "flash  {}: {} of constants, up to {} of code",
             shown(self.flash()),
             shown(self.constants),
-            shown(Self::CODE)
+            shown(self.target.code_bytes())
         )?;
         writeln!(
             f,

@@ -35,6 +35,17 @@ impl Target {
         }
     }
 
+    /// Bytes of code that the kernels of a network take at most, with tables and start-up: the largest of four networks
+    /// that were linked, rounded up.
+    pub fn code_bytes(self) -> usize {
+        match self {
+            Self::CortexM4 | Self::CortexM7 => 44 << 10,
+            Self::Riscv32 => 60 << 10,
+            // Products of f32 are calls, too.
+            Self::CortexM0Plus | Self::Generic => 68 << 10,
+        }
+    }
+
     /// Rust's name of the target that programs are built for.
     pub fn triple(self) -> &'static str {
         match self {
