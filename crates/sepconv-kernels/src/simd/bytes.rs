@@ -44,7 +44,7 @@ pub fn array<T, const N: usize>(slice: &[T]) -> &[T; N] {
     }
 }
 
-/// As [`array`], to be written.
+/// As [`array()`], to be written.
 pub fn array_mut<T, const N: usize>(slice: &mut [T]) -> &mut [T; N] {
     match slice.try_into() {
         Ok(array) => array,
