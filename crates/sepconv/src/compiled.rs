@@ -50,6 +50,7 @@ struct Compiled {
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     parameters: usize,
+    macs: u64,
     tuning: Tuning,
 }
 
@@ -87,19 +88,20 @@ impl CompiledModel {
         let threads = Options::checked_threads(options.threads)?;
         let infos = |ports: &[Port]| ports.iter().map(|port| TensorInfo::new(&graph, port)).collect::<Result<_>>();
         let (inputs, outputs) = (infos(graph.inputs())?, infos(graph.outputs())?);
-        let parameters = graph.parameters();
+        let (parameters, macs) = (graph.parameters(), graph.macs());
         let graph = optimize(graph)?;
         let tuning = Tuning::of(&graph, options)?;
         let (threads, kernels) = tuning.choice()?.unwrap_or((threads, options.kernels.clone()));
         let plan = Arc::new(Plan::with_kernels(&graph, isa, threads, &options.limits, &kernels)?);
-        Ok(Self(Arc::new(Compiled { plan, inputs, outputs, parameters, tuning })))
+        Ok(Self(Arc::new(Compiled { plan, inputs, outputs, parameters, macs, tuning })))
     }
 
     /// The same network with another plan.
     pub(crate) fn with_plan(&self, plan: Plan) -> Self {
-        let Compiled { inputs, outputs, parameters, tuning, .. } = &*self.0;
+        let Compiled { inputs, outputs, parameters, macs, tuning, .. } = &*self.0;
         let (inputs, outputs, tuning) = (inputs.clone(), outputs.clone(), tuning.clone());
-        Self(Arc::new(Compiled { plan: Arc::new(plan), inputs, outputs, parameters: *parameters, tuning }))
+        let (plan, parameters, macs) = (Arc::new(plan), *parameters, *macs);
+        Self(Arc::new(Compiled { plan, inputs, outputs, parameters, macs, tuning }))
     }
 
     /// The memory and threads that one worker runs the network with. The weights are not copied.
@@ -139,6 +141,12 @@ impl CompiledModel {
     /// The [parameters](Graph::parameters) of the network before anything was folded.
     pub fn parameters(&self) -> usize {
         self.0.parameters
+    }
+
+    /// The multiply-accumulates of the network before anything was folded: those of its [plan](Self::plan) may be
+    /// fewer.
+    pub fn macs(&self) -> u64 {
+        self.0.macs
     }
 
     /// The plan: steps, kernels, packed weights and the arena.

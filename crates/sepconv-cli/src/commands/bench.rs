@@ -92,10 +92,9 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     let peak_memory_bytes = peak_memory();
     let plan = session.plan();
-    let (isa, threads, macs, int8_macs) =
-        (plan.isa().to_string(), plan.threads(), plan.macs(), report::int8_macs(plan));
+    let (isa, threads, int8_macs) = (plan.isa().to_string(), plan.threads(), report::int8_macs(plan));
     let (arena_bytes, weight_bytes) = (plan.arena_bytes(), plan.weight_bytes());
-    let parameters = session.model().parameters();
+    let (parameters, macs) = (session.model().parameters(), session.model().macs());
     let first = session.run(&inputs)?.first().map(Tensor::data);
     let output = Output {
         model: args.model.display().to_string(),

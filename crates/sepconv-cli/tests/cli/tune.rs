@@ -20,7 +20,9 @@ fn measured_kernels_are_used_by_other_commands() {
 
     for command in ["bench", "profile"] {
         let outcome = finish(
-            program().args([&[command, &model, "--runs", "2"], &usual[..]].concat()).env("XDG_CACHE_HOME", &folder),
+            program()
+                .args([&[command, &model, "--runs", "2", "--json"], &usual[..]].concat())
+                .env("XDG_CACHE_HOME", &folder),
         );
         assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""), "{command}");
     }
