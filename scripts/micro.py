@@ -70,7 +70,7 @@ NETWORKS = {
     "tflite/person_detect_96_int8.tflite": (bitmaps, SMALL, (236, 40, 60)),
     "tflite/kws_dscnn_int8.tflite": (sounds, SMALL, (30, 40, 24)),
     "tflite/vww_96_int8.tflite": (photographs, ALL, (260, 40, 60)),
-    "tflite/mobilenet_v1_0.25_128_quant.tflite": (images(128), ALL, (500, 40, 120)),
+    "tflite/mobilenet_v1_0.25_128_quant.tflite": (images(128), ALL, (500, 42, 120)),
 }
 
 

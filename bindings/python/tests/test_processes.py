@@ -77,9 +77,14 @@ def interrupted(call, *arguments, **keywords):
         begun.wait()
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        call(*arguments, progress=lambda event: begun.set(), **keywords)
+    # A shell's background jobs ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            call(*arguments, progress=lambda event: begun.set(), **keywords)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_stops_profile(small):

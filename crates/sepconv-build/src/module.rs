@@ -123,15 +123,20 @@ fn arena(s: &mut String, plan: &Plan) {
         let count = plan.inputs().len();
         let (function, ty) = (numbered("input", i, count), numbered("Input", i, count));
         let range = input.range();
-        let (range, cast) = (format!("{}..{}", range.start, range.end), mutable(input.dtype()));
+        let bytes = seen_as(mutable(input.dtype()), &format!("&mut self.bytes[{}..{}]", range.start, range.end));
         let _ = writeln!(
             s,
             "        /// The input, to be written in place before [`run_in_place`]: it need not be kept elsewhere."
         );
         let _ = writeln!(s, "        pub fn {function}(&mut self) -> &mut {ty} {{");
-        let _ = writeln!(s, "            array_mut({cast}(&mut self.bytes[{range}]))\n        }}");
+        let _ = writeln!(s, "            array_mut({bytes})\n        }}");
     }
     let _ = writeln!(s, "    }}");
+}
+
+/// Bytes, through the function that sees them as other elements, if it takes one.
+fn seen_as(cast: &str, bytes: &str) -> String {
+    if cast.is_empty() { bytes.to_owned() } else { format!("{cast}({bytes})") }
 }
 
 /// The function that sees bytes as elements of `dtype`, to be written.
@@ -172,7 +177,7 @@ fn run(s: &mut String, plan: &Plan) {
             DType::I8 => "signed",
             DType::U8 | DType::I64 => "",
         };
-        format!("array({cast}(&arena.bytes[{}..{}]))", range.start, range.end)
+        format!("array({})", seen_as(cast, &format!("&arena.bytes[{}..{}]", range.start, range.end)))
     };
     let values: Vec<_> = outputs.iter().map(result).collect();
     let values = if let [value] = &values[..] { value.clone() } else { format!("({})", values.join(", ")) };
