@@ -21,6 +21,9 @@ pub trait Int8: Simd {
     /// Whether [`dot_saturating`](Self::dot_saturating) is faster than [`dot`](Self::dot), so that weights whose
     /// products could saturate together are parted.
     const PARTS_WEIGHTS: bool = false;
+    /// Whether rows of a tile of one or two vectors are requantized together: not where joining and parting them again
+    /// costs more than a vector that is not full.
+    const JOINS_ROWS: bool = true;
     /// Vectors of channels that depthwise kernels make together: as many as [`interleave`](Self::interleave) gives, or
     /// one where sums of so many do not fit in registers.
     const INTERLEAVE: usize = 4;

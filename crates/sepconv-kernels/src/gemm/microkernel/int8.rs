@@ -312,7 +312,7 @@ struct RowGroups<'a, S: Int8, const NV: usize> {
 
 impl<S: Int8, const NV: usize> RowGroups<'_, S, NV> {
     /// Rows in a group.
-    const ROWS: usize = if NV < 3 { 4 / NV } else { 1 };
+    const ROWS: usize = if S::JOINS_ROWS && NV < 3 { 4 / NV } else { 1 };
 
     #[inline(always)]
     fn store(self, simd: S, requantizing: &impl Requantizing<S>) {

@@ -23,6 +23,7 @@ fn bytes(from: &[u8]) -> __m128i {
 impl<D: Dot> Int8 for Avx512<D> {
     type I32 = __m512i;
     const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
+    const JOINS_ROWS: bool = false;
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> __m512i {
