@@ -89,9 +89,9 @@ fn printed<'p>(plan: &'p Plan, step: &'p Step) -> Result<PrintedLayer<'p>> {
     let [layer] = &plan.layers()[step.layers()] else {
         return Err(unsupported("layers that run together")).map_err(|error| error.at(step.kernel().to_owned()));
     };
-    let blamed = |error: Error| error.at_node(&layer.name, &layer.op);
+    let with_node = |error: Error| error.at_node(&layer.name, &layer.op);
     let call = step.call().ok_or_else(|| {
-        blamed(unsupported(&format!("kernel {:?}", layer.kernel))).help(match layer.output_dtype {
+        with_node(unsupported(&format!("kernel {:?}", layer.kernel))).help(match layer.output_dtype {
             DType::F32 => "only int8 layers can, and a softmax at the end: quantize the network (`sepconv quantize`)",
             DType::U8 | DType::I8 | DType::I64 => "leave the layer out of the network, or run it on the host",
         })
@@ -99,7 +99,7 @@ fn printed<'p>(plan: &'p Plan, step: &'p Step) -> Result<PrintedLayer<'p>> {
     let printed = PrintedLayer { layer, step, call };
     match printed.image() {
         Some(image) if image.iter().product::<usize>() != layer.output.elements() => {
-            Err(blamed(unsupported("a batch of several images")))
+            Err(with_node(unsupported("a batch of several images")))
         }
         Some(_) | None => Ok(printed),
     }

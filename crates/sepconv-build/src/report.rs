@@ -117,7 +117,7 @@ impl LayerReport {
 }
 
 /// A value in the arena: where it is, and from which step to which it is needed. Inputs are there from the first.
-struct Live {
+struct LiveRange {
     range: Range<usize>,
     first: usize,
     last: usize,
@@ -126,7 +126,7 @@ struct Live {
 /// Bytes of values in the arena while each step runs.
 fn live_bytes(plan: &Plan) -> Vec<usize> {
     let overlap = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
-    let inputs = plan.inputs().iter().map(|input| Live { range: input.range(), first: 0, last: 0 });
+    let inputs = plan.inputs().iter().map(|input| LiveRange { range: input.range(), first: 0, last: 0 });
     let mut values: Vec<_> = inputs.collect();
     for (number, step) in plan.steps().iter().enumerate() {
         for operand in step.operands() {
@@ -136,7 +136,7 @@ fn live_bytes(plan: &Plan) -> Vec<usize> {
                 value.last = number;
             }
         }
-        values.push(Live { range: step.output(), first: number, last: number });
+        values.push(LiveRange { range: step.output(), first: number, last: number });
     }
     for output in plan.outputs() {
         let range = output.range().unwrap_or_default();
