@@ -12,6 +12,7 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use semihosting::process::exit;
 
+// SAFETY: the linker script has a symbol of this name. Only its address is taken.
 unsafe extern "C" {
     static _stack_start: u32;
 }

@@ -11,6 +11,7 @@ use core::arch::asm;
 
 use semihosting::process::exit;
 
+// SAFETY: the linker script has a symbol of this name. Only its address is taken.
 unsafe extern "C" {
     static _stack_start: u32;
 }
