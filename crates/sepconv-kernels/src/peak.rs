@@ -67,13 +67,18 @@ impl<S: Simd> Kernel<S> for MulAdds {
 fn multiply_adds<S: Simd, const CHAINS: usize>(simd: S) -> usize {
     let factor = simd.splat(black_box(0.5));
     // Numbers that the compiler does not know, or it would compute all chains as one.
-    let mut sums: [_; CHAINS] = core::array::from_fn(|i| simd.splat(black_box(i as f32)));
+    let mut sums = [factor; CHAINS];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = simd.splat(black_box(i as f32));
+    }
     for _ in 0..ROUNDS {
         for sum in &mut sums {
             *sum = simd.mul_add(*sum, factor, factor);
         }
     }
-    black_box(sums.map(|sum| simd.sum(sum)));
+    for sum in sums {
+        black_box(simd.sum(sum));
+    }
     ROUNDS * CHAINS
 }
 
@@ -92,7 +97,10 @@ impl<S: Int8> Kernel<S> for Dots {
 #[inline(always)]
 fn dots<S: Int8, const CHAINS: usize>(simd: S) -> usize {
     let w = simd.splat_i32(black_box(5));
-    let mut sums: [_; CHAINS] = core::array::from_fn(|i| simd.splat_i32(black_box(i as i32)));
+    let mut sums = [w; CHAINS];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = simd.splat_i32(black_box(i as i32));
+    }
     for _ in 0..ROUNDS {
         for sum in &mut sums {
             // What is multiplied changes, or preparing it would be done once.

@@ -48,7 +48,7 @@ fn scale_and_shift<S: Simd>(simd: S, inverse: S::F32, scale: &[f32], shift: &[f3
         simd.store(simd.mul_add(normalized, simd.load(scale), simd.load(shift)), x);
     }
     let x = vectors.into_remainder();
-    let [scale, shift] = [scale.remainder(), shift.remainder()].map(|rest| simd.load_part(rest));
+    let (scale, shift) = (simd.load_part(scale.remainder()), simd.load_part(shift.remainder()));
     simd.store_part(simd.mul_add(simd.mul(simd.load_part(x), inverse), scale, shift), x);
 }
 

@@ -6,30 +6,62 @@ use crate::simd::{Kernel, Simd};
 /// Pixels that are summed before they are added to the rest.
 const BLOCK: usize = 64;
 
-/// Adds `N` sums over the pixels of `[pixels, c]` to `sums`, block by block: `value` has the place of a vector, its
-/// channel, and loads the vector of some array there.
+/// `lanes` channels of a pixel from `channel` on; those of `[pixels, c]` lie `at` an index.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    channel: usize,
+    lanes: usize,
+}
+
+impl Place {
+    /// What `from` `[pixels, c]` has there.
+    #[inline(always)]
+    fn of_pixel<S: Simd>(self, simd: S, from: &[f32]) -> S::F32 {
+        load(simd, from, self.at, self.lanes)
+    }
+
+    /// What `from` `[c]` has there.
+    #[inline(always)]
+    fn of_channel<S: Simd>(self, simd: S, from: &[f32]) -> S::F32 {
+        load(simd, from, self.channel, self.lanes)
+    }
+}
+
+/// `lanes` values from `at` on.
+#[inline(always)]
+fn load<S: Simd>(simd: S, from: &[f32], at: usize, lanes: usize) -> S::F32 {
+    let from = &from[at..][..lanes];
+    if lanes == S::LANES { simd.load(from) } else { simd.load_part(from) }
+}
+
+/// `N` numbers of each channel of each pixel: a trait, as closures are not always inlined.
+trait Values<S: Simd, const N: usize> {
+    /// Those of a place.
+    fn at(&self, simd: S, place: Place) -> [S::F32; N];
+}
+
+/// Adds the sums of `values` over pixels, whose `[pixels, c]` is `len` long, to `sums`, block by block.
 #[inline(always)]
 fn sum_pixels<S: Simd, const N: usize>(
     simd: S,
-    c: usize,
-    values: usize,
-    sums: [&mut [f32]; N],
-    value: impl Fn(usize, usize, usize) -> [S::F32; N],
+    [c, len]: [usize; 2],
+    mut sums: [&mut [f32]; N],
+    values: &impl Values<S, N>,
 ) {
-    let mut sums = sums;
-    for block in (0..values).step_by(BLOCK * c) {
-        let pixels = (block..values.min(block + BLOCK * c)).step_by(c);
+    for block in (0..len).step_by(BLOCK * c) {
+        let pixels = (block..len.min(block + BLOCK * c)).step_by(c);
         let mut channel = 0;
         while channel + 2 * S::LANES <= c {
             // Two vectors at a time: a cache line or more.
-            let acc = sum_block::<S, N, 2>(simd, pixels.clone(), channel, S::LANES, &value);
+            let acc = sum_block::<S, N, 2>(simd, pixels.clone(), channel, S::LANES, values);
             add_to(simd, &mut sums, channel, S::LANES, &acc[0]);
             add_to(simd, &mut sums, channel + S::LANES, S::LANES, &acc[1]);
             channel += 2 * S::LANES;
         }
         while channel < c {
             let lanes = S::LANES.min(c - channel);
-            let [acc] = sum_block::<S, N, 1>(simd, pixels.clone(), channel, lanes, &value);
+            let [acc] = sum_block::<S, N, 1>(simd, pixels.clone(), channel, lanes, values);
             add_to(simd, &mut sums, channel, lanes, &acc);
             channel += lanes;
         }
@@ -43,13 +75,13 @@ fn sum_block<S: Simd, const N: usize, const V: usize>(
     pixels: impl Iterator<Item = usize>,
     channel: usize,
     lanes: usize,
-    value: &impl Fn(usize, usize, usize) -> [S::F32; N],
+    values: &impl Values<S, N>,
 ) -> [[S::F32; N]; V] {
     let mut acc = [[simd.splat(0.0); N]; V];
     for pixel in pixels {
         unroll!(v in 0..V, {
-            let at = channel + v * S::LANES;
-            let values = value(pixel + at, at, lanes);
+            let channel = channel + v * S::LANES;
+            let values = values.at(simd, Place { at: pixel + channel, channel, lanes });
             unroll!(n in 0..N, {
                 acc[v][n] = simd.add(acc[v][n], values[n]);
             });
@@ -66,11 +98,21 @@ fn add_to<S: Simd, const N: usize>(simd: S, sums: &mut [&mut [f32]; N], at: usiz
     }
 }
 
-/// `lanes` values from `at` on.
+/// Stores `values` in `out` `[pixels, c]`.
 #[inline(always)]
-fn load<S: Simd>(simd: S, from: &[f32], at: usize, lanes: usize) -> S::F32 {
-    let from = &from[at..][..lanes];
-    if lanes == S::LANES { simd.load(from) } else { simd.load_part(from) }
+fn store_pixels<S: Simd>(simd: S, c: usize, out: &mut [f32], values: &impl Values<S, 1>) {
+    let whole = c / S::LANES * S::LANES;
+    for pixel in (0..out.len()).step_by(c) {
+        for channel in (0..whole).step_by(S::LANES) {
+            let at = pixel + channel;
+            let [y] = values.at(simd, Place { at, channel, lanes: S::LANES });
+            simd.store(y, &mut out[at..]);
+        }
+        if whole < c {
+            let [y] = values.at(simd, Place { at: pixel + whole, channel: whole, lanes: c - whole });
+            simd.store_part(y, &mut out[pixel + whole..pixel + c]);
+        }
+    }
 }
 
 pub(super) struct MomentsOf<'a> {
@@ -88,29 +130,46 @@ impl<S: Simd> Kernel<S> for MomentsOf<'_> {
         let c = mean.len();
         mean.fill(0.0);
         squares.fill(0.0);
-        sum_pixels(simd, c, x.len(), [&mut *mean], |at, _, lanes| [load(simd, x, at, lanes)]);
+        sum_pixels(simd, [c, x.len()], [&mut *mean], &Plain { x });
         let count = (x.len() / c).max(1) as f32;
         mean.iter_mut().for_each(|mean| *mean /= count);
-        let mean = &*mean;
-        sum_pixels(simd, c, x.len(), [squares], |at, channel, lanes| {
-            let distance = simd.sub(load(simd, x, at, lanes), load(simd, mean, channel, lanes));
-            [simd.mul(distance, distance)]
-        });
+        sum_pixels(simd, [c, x.len()], [squares], &SquaredDistances { x, mean });
     }
 }
 
-/// Calls `value` with the place, channel and lanes of each vector of `out` `[pixels, c]`, and stores what it gives.
-#[inline(always)]
-fn map_pixels<S: Simd>(simd: S, c: usize, out: &mut [f32], value: impl Fn(usize, usize, usize) -> S::F32) {
-    let whole = c / S::LANES * S::LANES;
-    for pixel in (0..out.len()).step_by(c) {
-        for channel in (0..whole).step_by(S::LANES) {
-            simd.store(value(pixel + channel, channel, S::LANES), &mut out[pixel + channel..]);
-        }
-        if whole < c {
-            let x = value(pixel + whole, whole, c - whole);
-            simd.store_part(x, &mut out[pixel + whole..pixel + c]);
-        }
+struct Plain<'a> {
+    x: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 1> for Plain<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+        [place.of_pixel(simd, self.x)]
+    }
+}
+
+struct SquaredDistances<'a> {
+    x: &'a [f32],
+    mean: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 1> for SquaredDistances<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+        let distance = simd.sub(place.of_pixel(simd, self.x), place.of_channel(simd, self.mean));
+        [simd.mul(distance, distance)]
+    }
+}
+
+struct Products<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 1> for Products<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+        [simd.mul(place.of_pixel(simd, self.a), place.of_pixel(simd, self.b))]
     }
 }
 
@@ -161,11 +220,23 @@ impl<S: Simd> Kernel<S> for Normalize<'_> {
     fn run(self, simd: S) {
         let Self { scale, shift, activation, x, out } = self;
         each_activation!(activation, activation => {
-            map_pixels(simd, scale.len(), out, |at, channel, lanes| {
-                let [scale, shift] = [scale, shift].map(|of| load(simd, of, channel, lanes));
-                apply(simd, activation, simd.mul_add(load(simd, x, at, lanes), scale, shift))
-            });
+            store_pixels(simd, scale.len(), out, &Normalized { scale, shift, activation, x });
         });
+    }
+}
+
+struct Normalized<'a> {
+    scale: &'a [f32],
+    shift: &'a [f32],
+    activation: Activation,
+    x: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 1> for Normalized<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+        let (scale, shift) = (place.of_channel(simd, self.scale), place.of_channel(simd, self.shift));
+        [apply(simd, self.activation, simd.mul_add(place.of_pixel(simd, self.x), scale, shift))]
     }
 }
 
@@ -184,20 +255,33 @@ impl<S: Simd> Kernel<S> for GradientSums<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { norm, activation, x, dy, shift, scale } = self;
-        let Normalization { scale: factor, shift: term, mean, inverse_deviation } = norm;
         shift.fill(0.0);
         scale.fill(0.0);
         each_activation!(activation, activation => {
-            sum_pixels(simd, factor.len(), x.len(), [&mut *shift, &mut *scale], |at, channel, lanes| {
-                let [factor, term, mean] = [factor, term, mean].map(|of| load(simd, of, channel, lanes));
-                let x = load(simd, x, at, lanes);
-                let slope = derivative(simd, activation, simd.mul_add(x, factor, term));
-                let g = simd.mul(load(simd, dy, at, lanes), slope);
-                [g, simd.mul(g, simd.sub(x, mean))]
-            });
+            let terms = GradientTerms { norm, activation, x, dy };
+            sum_pixels(simd, [norm.scale.len(), x.len()], [&mut *shift, &mut *scale], &terms);
         });
         // The deviation is the same for all pixels.
-        scale.iter_mut().zip(inverse_deviation).for_each(|(scale, inverse)| *scale *= inverse);
+        scale.iter_mut().zip(norm.inverse_deviation).for_each(|(scale, inverse)| *scale *= inverse);
+    }
+}
+
+/// The gradient of `z`, and that times the distance of `x` from its mean.
+struct GradientTerms<'a> {
+    norm: Normalization<'a>,
+    activation: Activation,
+    x: &'a [f32],
+    dy: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 2> for GradientTerms<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 2] {
+        let Normalization { scale, shift, mean, .. } = self.norm;
+        let (x, mean) = (place.of_pixel(simd, self.x), place.of_channel(simd, mean));
+        let z = simd.mul_add(x, place.of_channel(simd, scale), place.of_channel(simd, shift));
+        let g = simd.mul(place.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
+        [g, simd.mul(g, simd.sub(x, mean))]
     }
 }
 
@@ -217,19 +301,33 @@ impl<S: Simd> Kernel<S> for InputGradient<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { norm, activation, mean_g, mean_gx, x, dy, out } = self;
-        let Normalization { scale, shift, mean, inverse_deviation } = norm;
         each_activation!(activation, activation => {
-            map_pixels(simd, scale.len(), out, |at, channel, lanes| {
-                let [scale, shift, mean, inverse] =
-                    [scale, shift, mean, inverse_deviation].map(|of| load(simd, of, channel, lanes));
-                let [mean_g, mean_gx] = [mean_g, mean_gx].map(|of| load(simd, of, channel, lanes));
-                let x = load(simd, x, at, lanes);
-                let slope = derivative(simd, activation, simd.mul_add(x, scale, shift));
-                let centered = simd.sub(simd.mul(load(simd, dy, at, lanes), slope), mean_g);
-                let normal = simd.mul(simd.sub(x, mean), inverse);
-                simd.mul(scale, simd.sub(centered, simd.mul(normal, mean_gx)))
-            });
+            let gradients = InputGradients { norm, activation, mean_g, mean_gx, x, dy };
+            store_pixels(simd, norm.scale.len(), out, &gradients);
         });
+    }
+}
+
+struct InputGradients<'a> {
+    norm: Normalization<'a>,
+    activation: Activation,
+    mean_g: &'a [f32],
+    mean_gx: &'a [f32],
+    x: &'a [f32],
+    dy: &'a [f32],
+}
+
+impl<S: Simd> Values<S, 1> for InputGradients<'_> {
+    #[inline(always)]
+    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+        let Normalization { scale, shift, mean, inverse_deviation } = self.norm;
+        let (x, scale) = (place.of_pixel(simd, self.x), place.of_channel(simd, scale));
+        let z = simd.mul_add(x, scale, place.of_channel(simd, shift));
+        let g = simd.mul(place.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
+        let distance = simd.sub(x, place.of_channel(simd, mean));
+        let normal = simd.mul(distance, place.of_channel(simd, inverse_deviation));
+        let along = simd.mul(normal, place.of_channel(simd, self.mean_gx));
+        [simd.mul(scale, simd.sub(simd.sub(g, place.of_channel(simd, self.mean_g)), along))]
     }
 }
 
@@ -245,13 +343,11 @@ impl<S: Simd> Kernel<S> for ChannelSums<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { a, b, out } = self;
-        let c = out.len();
+        let sizes = [out.len(), a.len()];
         out.fill(0.0);
         match b {
-            Some(b) => sum_pixels(simd, c, a.len(), [out], |at, _, lanes| {
-                [simd.mul(load(simd, a, at, lanes), load(simd, b, at, lanes))]
-            }),
-            None => sum_pixels(simd, c, a.len(), [out], |at, _, lanes| [load(simd, a, at, lanes)]),
+            Some(b) => sum_pixels(simd, sizes, [out], &Products { a, b }),
+            None => sum_pixels(simd, sizes, [out], &Plain { x: a }),
         }
     }
 }

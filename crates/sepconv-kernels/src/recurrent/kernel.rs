@@ -24,8 +24,9 @@ impl Gates<'_> {
     /// A vector of gate `gate` before its activation.
     #[inline(always)]
     fn sum<S: Simd>(&self, simd: S, gate: usize, at: usize) -> S::F32 {
-        let part = |from: &[f32]| simd.load_part(&from[gate * self.hidden..][..self.hidden][at..]);
-        simd.add(part(self.projected), part(self.products))
+        let [projected, products] =
+            [self.projected, self.products].map(|from| &from[gate * self.hidden..][..self.hidden][at..]);
+        simd.add(simd.load_part(projected), simd.load_part(products))
     }
 }
 
@@ -42,10 +43,12 @@ impl<S: Simd> Kernel<S> for LstmCell<'_> {
             let gates = Gates { hidden, projected, products };
             let parts = cell.chunks_mut(S::LANES).zip(state.chunks_mut(S::LANES));
             for ((cell, state), at) in parts.zip((0..).step_by(S::LANES)) {
-                let gate = |i: usize, function| apply(simd, function, gates.sum(simd, i, at));
-                let [input, output, forget] = [0, 1, 2].map(|i| gate(i, Sigmoid));
+                let input = apply(simd, Sigmoid, gates.sum(simd, 0, at));
+                let output = apply(simd, Sigmoid, gates.sum(simd, 1, at));
+                let forget = apply(simd, Sigmoid, gates.sum(simd, 2, at));
+                let candidate = apply(simd, Tanh, gates.sum(simd, 3, at));
                 let kept = simd.mul(forget, simd.load_part(cell));
-                let c = apply(simd, clip, simd.mul_add(input, gate(3, Tanh), kept));
+                let c = apply(simd, clip, simd.mul_add(input, candidate, kept));
                 simd.store_part(c, cell);
                 simd.store_part(simd.mul(output, apply(simd, Tanh, c)), state);
             }

@@ -92,7 +92,10 @@ impl Epilogue<'_> {
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(&self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
         let y = self.output.vector(simd, acc, scale);
-        self.lut.map_or(y, |lut| simd.lookup(lut, y))
+        match self.lut {
+            Some(lut) => simd.lookup(lut, y),
+            None => y,
+        }
     }
 
     /// As [`vector`](Self::vector), with the bytes of a residual that is added.

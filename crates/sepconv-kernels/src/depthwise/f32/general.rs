@@ -119,9 +119,10 @@ impl<const P: usize> Tile<'_, P> {
         unroll!(p in 0..P, {
             if p < count {
                 unroll!(v in 0..V, {
-                    let sum = self.bounds.map_or(sums[p][v], |(low, high)| {
-                        simd.min(simd.splat(high), simd.max(simd.splat(low), sums[p][v]))
-                    });
+                    let sum = match self.bounds {
+                        Some((low, high)) => simd.min(simd.splat(high), simd.max(simd.splat(low), sums[p][v])),
+                        None => sums[p][v],
+                    };
                     simd.store_part(sum, &mut self.out[p * channels + channel + v * S::LANES..][..lanes]);
                 });
             }

@@ -95,7 +95,12 @@ impl<S: Simd> Kernel<S> for Image<'_> {
                 (5, 2..) if dense => self.taps::<S, 2, 5>(simd, [ky, 0]),
                 (5, _) if dense => self.taps::<S, 1, 5>(simd, [ky, 0]),
                 (7, _) if dense => self.taps::<S, 1, 7>(simd, [ky, 0]),
-                _ => (0..kw).map(|kx| self.taps::<S, 1, 1>(simd, [ky, kx])).max().unwrap_or(1),
+                _ => {
+                    for kx in 0..kw {
+                        self.taps::<S, 1, 1>(simd, [ky, kx]);
+                    }
+                    1
+                }
             };
         }
     }
@@ -107,7 +112,13 @@ impl Image<'_> {
     fn taps<S: Simd, const R: usize, const K: usize>(&mut self, simd: S, [ky, kx]: [usize; 2]) -> usize {
         let ([_, ow, _], window) = (self.dw.output, &self.dw.window);
         let at = |r: usize, k: usize| ((ky + r) * window.kernel[1] + kx + k) * S::LANES;
-        let mut sums: [[S::F32; K]; R] = unrolled_array(|r| unrolled_array(|k| simd.load(&self.sums[at(r, k)..])));
+        // Loops: closures within closures are not always inlined.
+        let mut sums = [[simd.splat(0.0); K]; R];
+        unroll!(r in 0..R, {
+            unroll!(k in 0..K, {
+                sums[r][k] = simd.load(&self.sums[at(r, k)..]);
+            });
+        });
         let step = window.stride[1] * S::LANES;
         for (y, outputs) in self.outputs.chunks_exact(ow * S::LANES).enumerate() {
             let row = |r: usize| {

@@ -291,7 +291,11 @@ struct WithResidual<'a> {
 impl<S: Int8> Requantizing<S> for WithResidual<'_> {
     #[inline(always)]
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32 {
-        let residual = unrolled_array(|i| simd.load_u8_part(&self.residual[place(i)]));
+        // A loop: what reads a part is too long for a closure to be inlined.
+        let mut residual = [simd.splat_i32(0); 4];
+        for (i, residual) in residual.iter_mut().enumerate() {
+            *residual = simd.load_u8_part(&self.residual[place(i)]);
+        }
         self.epilogue.quads_with_residual(simd, self.add, sums, scales, residual)
     }
 
