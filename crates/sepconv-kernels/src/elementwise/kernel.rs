@@ -37,6 +37,7 @@ impl<S: Simd> Kernel<S> for Unary<'_> {
             Op::Reciprocal => each!(x => simd.div(simd.splat(1.0), x)),
             Op::Sqrt => each!(x => simd.sqrt(x)),
             Op::Round => each!(x => simd.round(x)),
+            Op::Sign => each!(x => sign(simd, x)),
             Op::Erf => each!(x => erf(simd, x)),
             Op::Gelu { tanh: false } => each!(x => gelu(simd, x)),
             Op::Gelu { tanh: true } => each!(x => gelu_tanh(simd, x)),
@@ -52,6 +53,14 @@ impl<S: Simd> Kernel<S> for Unary<'_> {
 #[inline(always)]
 fn minus<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.mul(x, simd.splat(-1.0))
+}
+
+/// Twice enlarged, the least number is beyond 1. The sum turns a negative zero.
+#[inline(always)]
+fn sign<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+    let large = simd.splat(1e30);
+    let beyond = simd.mul(simd.mul(x, large), large);
+    simd.add(simd.min(simd.splat(1.0), simd.max(simd.splat(-1.0), beyond)), simd.splat(0.0))
 }
 
 /// The series of `coefficients`, the highest power first, at `x`.

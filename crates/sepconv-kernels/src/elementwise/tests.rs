@@ -63,6 +63,17 @@ fn known_values() {
             assert!(vector.iter().all(|y| (y - got).abs() <= 3e-7 * want.abs()), "{isa} {op:?}: {vector:?}");
         }
     }
+}
+
+#[test]
+fn signs_of_the_least_and_the_greatest_numbers() {
+    let least = f32::from_bits(1);
+    let x = [f32::NAN, f32::INFINITY, -f32::INFINITY, least, -least, f32::MAX, f32::MIN_POSITIVE, 0.0, -0.0, 3.5, -1.0];
+    for isa in Isa::available_f32() {
+        let mut out = x;
+        unary_in_place(isa, Unary::Sign, &mut out);
+        assert!(same(&out, &x.map(|x| Unary::Sign.apply(x))), "{isa}: {out:?}");
+    }
     assert!(Unary::Sign.apply(f32::NAN).is_nan());
 }
 
