@@ -73,6 +73,9 @@ NETWORKS = {
     "tflite/mobilenet_v1_0.25_128_quant.tflite": (images(128), ALL, (500, 42, 120)),
 }
 
+# The network that a program in C runs, too.
+FROM_C = "tflite/kws_dscnn_int8.tflite"
+
 
 def build(model, target, out):
     """The linked program."""
@@ -82,6 +85,22 @@ def build(model, target, out):
     subprocess.run([*command, "build", "--release", "--quiet", "--target", target], cwd=f"{EXAMPLES}/{example}", env=environment, check=True)
     elf = f"{out}/{os.path.basename(model)}.{target}.elf"
     shutil.copy(f"{os.environ['CARGO_TARGET_DIR']}/{target}/release/{example}-network", elf)
+    return elf
+
+
+def build_with_c(program, model, target, out):
+    """The same network as a library, linked to a program in C."""
+    example, cargo = f"{EXAMPLES}/c", os.environ.get("SEPCONV_MICRO_CARGO", "cargo").split()
+    linker = os.environ[f"CARGO_TARGET_{target.upper().replace('-', '_')}_LINKER"]
+    compiler = ["clang", f"--target={target}", "-mcpu=cortex-m4", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding"]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, "compile", model, "--name", "network", "--c", "-o", folder], check=True, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "NETWORK": folder}
+        subprocess.run([*cargo, "build", "--release", "--quiet", "--target", target], cwd=example, env=environment, check=True)
+        subprocess.run([*compiler, "-I", folder, "-c", f"{example}/main.c", "-o", f"{folder}/main.o"], check=True)
+        objects = [f"{folder}/main.o", f"{os.environ['CARGO_TARGET_DIR']}/{target}/release/libnetwork.a"]
+        elf = f"{out}/{os.path.basename(model)}.{target}.c.elf"
+        subprocess.run([linker, "-flavor", "gnu", "--gc-sections", "-T", f"{example}/link.ld", *objects, "-o", elf], check=True)
     return elf
 
 
@@ -114,16 +133,22 @@ def expected(program, model, inputs):
         return b"".join(results)
 
 
+def results(machine, elf, inputs, folder):
+    """What the program writes to output.bin, in a folder where it finds its inputs; nothing if it fails."""
+    with open(f"{folder}/input.bin", "wb") as file:
+        file.writelines(x.tobytes() for x in inputs)
+    done = subprocess.run([*machine, elf], cwd=folder, stdin=subprocess.DEVNULL, timeout=600)
+    return open(f"{folder}/output.bin", "rb").read() if done.returncode == 0 else b""
+
+
 def run(machine, elf, inputs):
     """The results, the counts of the steps, and the stack."""
     with tempfile.TemporaryDirectory() as folder:
-        with open(f"{folder}/input.bin", "wb") as file:
-            file.writelines(x.tobytes() for x in inputs)
-        done = subprocess.run([*machine, elf], cwd=folder, stdin=subprocess.DEVNULL, timeout=600)
-        if done.returncode != 0:
+        got = results(machine, elf, inputs, folder)
+        if not got:
             return b"", np.zeros(1), 0
         read = lambda name: open(f"{folder}/{name}", "rb").read()
-        return read("output.bin"), np.frombuffer(read("steps.bin"), "<u4"), int.from_bytes(read("stack.bin"), "little")
+        return got, np.frombuffer(read("steps.bin"), "<u4"), int.from_bytes(read("stack.bin"), "little")
 
 
 def macs(program, model):
@@ -159,6 +184,11 @@ def main(data, program, names):
                 equal = "yes" if got == want else "**NO**"
                 print(f"| {os.path.basename(name)} | {target.split('-')[0]} on {machine} | {equal} | {kb(constants)} | {kb(code)} | {kb(ram)} | {kb(stack)} "
                       f"| {kb(ram + stack)}{' TOO MUCH' if over else ''} | {instructions / each.sum():.2f} |", flush=True)
+        if name == FROM_C:
+            with tempfile.TemporaryDirectory() as folder:
+                equal = results(arm("mps2-an386"), build_with_c(program, model, ALL[0], out), inputs, folder) == want
+            failed += not equal
+            print(f"{name}, called from C on an386 (M4): {'equal' if equal else 'NOT EQUAL'}")
     sys.exit(failed != 0)
 
 

@@ -21,6 +21,7 @@
 //! cannot be compiled yet, is an error of the build.
 #![forbid(unsafe_code)]
 
+mod c;
 mod call;
 mod layers;
 mod literal;
@@ -61,6 +62,7 @@ pub struct Compilation {
     target: Target,
     ram: Option<String>,
     flash: Option<String>,
+    with_c: bool,
 }
 
 impl Compilation {
@@ -80,6 +82,7 @@ impl Compilation {
             target: Target::default(),
             ram: None,
             flash: None,
+            with_c: false,
         })
     }
 
@@ -109,6 +112,13 @@ impl Compilation {
         self
     }
 
+    /// Adds functions that C can call, and writes a header `name.h` that declares them. Default: none, so that the module
+    /// is free of `unsafe`.
+    pub fn with_c(mut self) -> Self {
+        self.with_c = true;
+        self
+    }
+
     /// The name of the module.
     pub fn name(&self) -> &str {
         &self.name
@@ -132,16 +142,29 @@ impl Compilation {
         let layers = layers::layers(&self.model)?;
         let report = Report::new(self.target, &layers, self.model.plan());
         report.check(ram, flash)?;
-        module::print(&self.origin, &self.name, &self.model, &layers, &report)
+        module::print(&self.origin, &self.name, &self.model, &layers, &report, self.with_c)
     }
 
-    /// Writes the module as `name.rs` in a folder that exists, whole or not at all.
+    /// The header of the functions [for C](Self::with_c).
+    ///
+    /// # Errors
+    /// If a layer cannot be compiled.
+    pub fn header(&self) -> Result<String> {
+        Ok(c::header(&self.origin, &self.name, &self.model, &self.report()?))
+    }
+
+    /// Writes the module as `name.rs`, and the header where [C](Self::with_c) calls it, in a folder that exists, each whole
+    /// or not at all.
     ///
     /// # Errors
     /// Those of [`source`](Self::source), and if it cannot be written.
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
         let path = folder.as_ref().join(format!("{}.rs", self.name));
-        file::write(&path, self.source()?.as_bytes())?;
+        let source = self.source()?;
+        if self.with_c {
+            file::write(&path.with_extension("h"), self.header()?.as_bytes())?;
+        }
+        file::write(&path, source.as_bytes())?;
         Ok(path)
     }
 

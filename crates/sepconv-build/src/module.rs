@@ -6,6 +6,7 @@ use std::fmt::Write;
 use sepconv::{CompiledModel, DType, Plan, Result, TensorInfo};
 use sepconv_core::{BufferRef, InputBinding, OutputBinding};
 
+use crate::c;
 use crate::call;
 use crate::layers::{PaddingRows, PrintedLayer};
 use crate::literal::{array, comment};
@@ -36,6 +37,7 @@ pub(crate) fn print(
     model: &CompiledModel,
     layers: &[PrintedLayer<'_>],
     report: &Report,
+    with_c: bool,
 ) -> Result<String> {
     let plan = model.plan();
     let mut source = String::new();
@@ -52,13 +54,16 @@ pub(crate) fn print(
     ports(s, model);
     arena(s, plan);
     run(s, plan);
+    if with_c {
+        c::print(s, name, model);
+    }
     steps(s, plan, layers);
     constants(s, plan, layers);
     source.push_str("}\n");
     Ok(source)
 }
 
-fn element(dtype: DType) -> &'static str {
+pub(crate) fn element(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "f32",
         DType::U8 => "u8",
@@ -68,7 +73,7 @@ fn element(dtype: DType) -> &'static str {
 }
 
 /// The name of a port's type or constant, numbered where there are several.
-fn numbered(name: &str, i: usize, count: usize) -> String {
+pub(crate) fn numbered(name: &str, i: usize, count: usize) -> String {
     if count == 1 { name.to_owned() } else { format!("{name}{i}") }
 }
 
@@ -96,8 +101,13 @@ fn ports(s: &mut String, model: &CompiledModel) {
     }
 }
 
+/// The size of the arena. An empty one would be no object of C.
+pub(crate) fn arena_bytes(plan: &Plan) -> usize {
+    plan.arena_bytes().max(1)
+}
+
 fn arena(s: &mut String, plan: &Plan) {
-    let bytes = plan.arena_bytes().max(1);
+    let bytes = arena_bytes(plan);
     let _ = writeln!(
         s,
         "

@@ -49,6 +49,30 @@ fn a_module_has_everything_that_a_program_needs() {
 }
 
 #[test]
+fn c_has_functions_and_a_header_that_declares_them() {
+    let compilation = compilation().with_c();
+    let (source, header) = (compilation.source().unwrap(), compilation.header().unwrap());
+    for part in [
+        "#[unsafe(no_mangle)]\n    pub extern \"C\" fn small_network_run(input: &Input, arena: &mut Arena) {",
+        "pub extern \"C\" fn small_network_run_step(step: usize, arena: &mut Arena) {",
+        "pub extern \"C\" fn small_network_output(arena: &Arena) -> &Output {\n        output(arena)\n    }",
+    ] {
+        assert!(source.contains(part), "{part}");
+    }
+    let report = compilation.report().unwrap();
+    for part in [
+        "#ifndef SMALL_NETWORK_H\n#define SMALL_NETWORK_H\n",
+        "#define SMALL_NETWORK_INPUT_LEN 3072\n",
+        &format!("uint8_t bytes[{}];\n}} small_network_arena;", report.arena),
+        &format!("#define SMALL_NETWORK_STEPS {}\n", report.layers.len()),
+        "void small_network_run(const float input[SMALL_NETWORK_INPUT_LEN], small_network_arena *arena);",
+        "const float *small_network_output(const small_network_arena *arena);",
+    ] {
+        assert!(header.contains(part), "{part}\n{header}");
+    }
+}
+
+#[test]
 fn a_budget_that_is_passed_names_the_layer_and_the_bytes() {
     let report = compilation().report().unwrap();
     let enough = compilation().ram(report.ram().to_string()).flash(format!("{} kB", report.flash() / 1024 + 1));

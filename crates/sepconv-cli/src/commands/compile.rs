@@ -32,6 +32,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES")]
     flash: Option<String>,
 
+    /// Write a header, too, and functions that C can call
+    #[arg(long)]
+    c: bool,
+
     #[command(flatten)]
     load: LoadArgs,
 }
@@ -52,7 +56,12 @@ pub(crate) fn execute(args: Args, out: &mut impl Write) -> Result<(), Failure> {
         compilation = compilation.flash(flash);
     }
     let path = args.output.join(format!("{}.rs", compilation.name()));
-    args.load.files_read(&args.model, &model).check_output(&path, &["rs"])?;
+    let read = args.load.files_read(&args.model, &model);
+    read.check_output(&path, &["rs"])?;
+    if args.c {
+        read.check_output(&path.with_extension("h"), &["h"])?;
+        compilation = compilation.with_c();
+    }
     write!(out, "{}", compilation.report()?)?;
     compilation.write(&args.output)?;
     writeln!(out, "written {}, for {}", shown(path.display()), args.target.triple())?;
