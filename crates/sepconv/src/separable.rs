@@ -193,7 +193,7 @@ impl SeparableConv2d {
     }
 
     /// The operator made ready to run on inputs of one shape, `[n, h, w, c]`, on this machine: weights packed, both
-    /// layers fused where that pays, work shared between threads. Running it allocates nothing.
+    /// layers fused where that pays, work shared between threads.
     ///
     /// # Errors
     /// Those of [`graph`](Self::graph) and of [`CompiledModel::from_graph`].

@@ -5,7 +5,8 @@ use crate::{CompiledModel, TensorInfo};
 
 /// What one worker runs a network with: an arena, outputs and threads. Made by [`CompiledModel::session`].
 ///
-/// A run allocates nothing. It can be called from any thread, also from workers of a caller's thread pool.
+/// At one thread a run allocates nothing. With more the others stay awake while it lasts, looking for work. It can be
+/// called from any thread, also from workers of a caller's thread pool.
 ///
 /// ```
 /// use sepconv::{Model, Options, TensorView};

@@ -1,7 +1,10 @@
+use std::hint::spin_loop;
 use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuilder, Yield};
 use sepconv_core::{Error, Join, Result, Serial};
 
 use crate::Options;
@@ -29,7 +32,7 @@ impl Threads {
 }
 
 fn install<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) -> R + Send) -> R {
-    pool.install(|| work(&Forked { threads: pool.current_num_threads() }))
+    pool.install(|| work(&Forked::new(pool.current_num_threads())))
 }
 
 /// Enters `pool` from a worker of another one. Such a worker waits by running other jobs of its own pool, which may
@@ -51,10 +54,39 @@ fn from_foreign_worker<R: Send>(pool: &ThreadPool, work: impl FnOnce(&dyn Join) 
     }
 }
 
-/// Both pieces at once, on the pool that the caller is in. A join costs 1.1 to 1.5 µs while layers follow each other
-/// closely, 5 to 6 µs after 10 µs without one; CONTRIBUTING.md compares crates.
+/// Both pieces at once, on the pool that the caller is in, whose workers stay awake from the first join to the end of the
+/// run: a worker that rayon lets sleep between two layers takes up to 50 µs to wake. CONTRIBUTING.md has the figures.
 struct Forked {
     threads: usize,
+    /// Set when the workers were asked to stay awake.
+    is_awake: AtomicBool,
+    /// Set when the run has ended.
+    is_over: Arc<AtomicBool>,
+}
+
+impl Forked {
+    fn new(threads: usize) -> Self {
+        Self { threads, is_awake: AtomicBool::new(false), is_over: Arc::default() }
+    }
+
+    /// Asks all workers but the caller to wait for pieces until the run is over. Nobody waits for them to notice.
+    fn keep_awake(&self) {
+        if self.is_awake.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (caller, is_over) = (rayon_core::current_thread_index(), self.is_over.clone());
+        rayon_core::spawn_broadcast(move |worker| {
+            if caller != Some(worker.index()) {
+                work_until(&is_over);
+            }
+        });
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+    }
 }
 
 impl Join for Forked {
@@ -63,7 +95,42 @@ impl Join for Forked {
     }
 
     fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
-        rayon_core::join(a, b);
+        self.keep_awake();
+        let b_is_done = AtomicBool::new(false);
+        let first = || {
+            a();
+            work_until(&b_is_done);
+        };
+        rayon_core::join(first, || {
+            let _done = SetOnDrop(&b_is_done);
+            b();
+        });
+    }
+}
+
+/// Sets the flag however its scope is left.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Runs pieces that wait in the pool until the flag is set. A worker without any looks for them for some 50 µs, then lets
+/// other threads of the machine run in between.
+fn work_until(flag: &AtomicBool) {
+    const PATIENCE: usize = 500;
+    let mut idle = 0;
+    while !flag.load(Ordering::Acquire) {
+        match rayon_core::yield_now() {
+            Some(Yield::Executed) => idle = 0,
+            Some(Yield::Idle) | None if idle < PATIENCE => {
+                idle += 1;
+                spin_loop();
+            }
+            Some(Yield::Idle) | None => thread::yield_now(),
+        }
     }
 }
 
