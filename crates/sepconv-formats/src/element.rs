@@ -53,7 +53,7 @@ impl ElementType {
     }
 
     /// Bytes that an element takes in a file.
-    pub(crate) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
             Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 2,
@@ -102,7 +102,7 @@ impl ElementType {
     /// The elements of a tensor in this type, little-endian. Floats are rounded to the nearest; integers that are too
     /// wide wrap, as in C. A tensor of another type in memory is written as it is there; the type that was written
     /// comes along.
-    pub(crate) fn encode(self, tensor: &Tensor) -> (Self, Vec<u8>) {
+    pub fn encode(self, tensor: &Tensor) -> (Self, Vec<u8>) {
         fn bytes<T, const N: usize>(values: &[T], encode: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
             values.iter().flat_map(encode).collect()
         }
@@ -128,8 +128,12 @@ impl ElementType {
         if self == Self::BF16 { bf16::from_bits(bits).to_f32() } else { f16::from_bits(bits).to_f32() }
     }
 
-    /// Little-endian bytes that must fill `shape`. Nothing is allocated before they are known to.
-    pub(crate) fn tensor(self, bytes: &[u8], shape: Shape) -> Result<Tensor> {
+    /// The tensor whose elements are little-endian bytes of this type. Nothing is allocated before they are known to
+    /// fill `shape`.
+    ///
+    /// # Errors
+    /// If they do not fill it, memory is not there, or an unsigned integer is above what i64 holds.
+    pub fn tensor(self, bytes: &[u8], shape: Shape) -> Result<Tensor> {
         if shape.elements().checked_mul(self.size()) != Some(bytes.len()) {
             return Err(Error::malformed("tensor data does not fill its shape").expected(
                 format_args!("{} elements of {} bytes for {shape}", shape.elements(), self.size()),

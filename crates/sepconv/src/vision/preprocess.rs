@@ -4,7 +4,7 @@ use std::str::FromStr;
 use sepconv_core::{DType, Error, Result, Shape, Tensor};
 
 use super::pixels::{Elements, Tables};
-use crate::Image;
+use crate::{Image, TensorInfo};
 
 /// How a network's image input is laid out, for a batch of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +60,38 @@ impl ImageInput {
     /// # Errors
     /// When the image cannot be resized.
     pub fn tensor(&self, image: &Image, preprocess: &Preprocess) -> Result<Tensor> {
+        self.filled(image, preprocess, DType::F32, &Elements::Reals)
+    }
+
+    /// As [`tensor`](Self::tensor), in the type of the network's input, which `info` describes. For a quantized one the
+    /// numbers are quantized as it states, but for [`raw`](Preprocess::raw) pre-processing, whose pixels are its
+    /// elements.
+    ///
+    /// # Errors
+    /// When the image cannot be resized, or the input's elements cannot be made of pixels: integers of 64 bits, and int8
+    /// of several scales.
+    pub fn tensor_for(&self, image: &Image, preprocess: &Preprocess, info: &TensorInfo) -> Result<Tensor> {
+        let has_scales = info.quantization.as_ref().is_some_and(|quantization| quantization.as_per_tensor().is_none());
+        let elements = match info.dtype {
+            DType::F32 => Elements::Reals,
+            DType::U8 | DType::I8 if !has_scales => Elements::Bytes(info.dtype, info.quantization.clone()),
+            DType::U8 | DType::I8 | DType::I64 => {
+                return Err(Error::unsupported("pixels cannot become this input's elements")
+                    .at(format!("input {:?}", info.name))
+                    .expected("f32, or int8 of one scale", info.dtype));
+            }
+        };
+        self.filled(image, preprocess, info.dtype, &elements)
+    }
+
+    fn filled(&self, image: &Image, preprocess: &Preprocess, dtype: DType, elements: &Elements) -> Result<Tensor> {
         let dims = match self.layout {
             Layout::Nchw => [1, self.channels, self.height, self.width],
             Layout::Nhwc => [1, self.height, self.width, self.channels],
         };
-        let mut tensor = Tensor::zeros(Shape::new(dims)?, DType::F32);
+        let mut tensor = Tensor::zeros(Shape::new(dims)?, dtype);
         let fitted = preprocess.fit(image, self.width, self.height)?;
-        Tables::new(preprocess, &Elements::Reals).fill(&fitted, self, &mut tensor);
+        Tables::new(preprocess, elements).fill(&fitted, self, &mut tensor);
         Ok(tensor)
     }
 
