@@ -102,6 +102,17 @@ impl LoadArgs {
         self.open(model)
     }
 
+    /// Whether the network is given by name and no weights are.
+    #[cfg(feature = "serve")]
+    pub(crate) fn has_random_weights(&self, model: &Path) -> Result<bool> {
+        Ok(self.weights.is_none() && network(model)?.is_some())
+    }
+
+    /// The size of a batch.
+    pub(crate) fn batch(&self) -> usize {
+        self.batch.unwrap_or(1)
+    }
+
     /// The largest model file that is read: as large as the network may be in memory, beside what small files say of
     /// it.
     fn max_bytes(&self) -> u64 {
@@ -126,7 +137,7 @@ impl LoadArgs {
             max_macs: max_millions.map_or(max_macs, |millions| millions.saturating_mul(1_000_000)),
             max_nodes,
         };
-        let options = Options::default().limits(limits).batch(self.batch.unwrap_or(1));
+        let options = Options::default().limits(limits).batch(self.batch());
         Ok(self.shape.iter().fold(options, |options, (name, dims)| options.shape(name, dims.as_slice())))
     }
 }

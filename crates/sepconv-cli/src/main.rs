@@ -13,6 +13,8 @@ mod inputs;
 mod output;
 mod progress;
 mod report;
+#[cfg(feature = "serve")]
+mod serving;
 #[cfg(feature = "train")]
 mod training;
 
@@ -25,7 +27,7 @@ use serde_json::json;
 
 use crate::commands::{
     bench, classify, compare, compile, completions, evaluate, export, factorize, finetune, inspect, machine, man,
-    models, profile, quantize, run, train, tune,
+    models, profile, quantize, run, serve, train, tune,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -71,6 +73,8 @@ enum Command {
     Export(export::Args),
     /// Run a network on tensors from NumPy files.
     Run(run::Args),
+    /// Serve networks over HTTP.
+    Serve(serve::Args),
     /// List the networks that are built in, by family.
     Models(models::Args),
     /// Print a completion script for a shell.
@@ -93,6 +97,7 @@ impl Command {
             Self::Machine(args) => args.json,
             Self::Quantize(args) => args.json,
             Self::Factorize(args) => args.json,
+            Self::Serve(args) => args.json,
             Self::Models(args) => args.json,
             Self::Train(args) => args.training.json,
             Self::Finetune(args) => args.training.json,
@@ -117,6 +122,7 @@ impl Command {
             Self::Compile(args) => compile::execute(args, out),
             Self::Export(args) => export::execute(args, out),
             Self::Run(args) => run::execute(args),
+            Self::Serve(args) => serve::execute(args, out),
             Self::Models(args) => models::execute(args, out),
             Self::Completions(args) => completions::execute(&args, Cli::command(), out),
             Self::Man(args) => man::execute(&args, Cli::command(), out),

@@ -16,5 +16,6 @@ pub(crate) mod models;
 pub(crate) mod profile;
 pub(crate) mod quantize;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod train;
 pub(crate) mod tune;

@@ -2,7 +2,7 @@
 
 use crate::program::sepconv;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "classify",
     "evaluate",
     "inspect",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 18] = [
     "finetune",
     "export",
     "run",
+    "serve",
     "models",
     "completions",
     "man",

@@ -348,3 +348,11 @@ fn a_program_without_training_says_how_to_install_it() {
         assert!(outcome.err.contains("--features train"), "{args:?}: {}", outcome.err);
     }
 }
+
+#[test]
+#[cfg(not(feature = "serve"))]
+fn a_program_without_the_server_says_how_to_install_it() {
+    let outcome = sepconv(["serve", "mobilenet_v2"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("--features serve"), "{}", outcome.err);
+}

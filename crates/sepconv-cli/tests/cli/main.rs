@@ -19,5 +19,7 @@ mod program;
 mod protobuf;
 mod quantize;
 mod recognized;
+#[cfg(all(feature = "serve", unix))]
+mod serve;
 mod tensors;
 mod tune;
