@@ -12,6 +12,8 @@ use crate::{Graph, Node, ValueId};
 /// arena that would not fit in the address space ends at its end, beyond any limit.
 pub(super) struct Arena {
     ranges: Vec<Option<Range<usize>>>,
+    /// The buffers in the order of their places, and from which step to which each is needed.
+    placed: Vec<Placed>,
     /// Where each step leaves the means of its rows, for those that do.
     means: Vec<Option<Range<usize>>>,
     pub(super) len: usize,
@@ -21,23 +23,17 @@ impl Arena {
     /// `open` has the open axis of each value.
     pub(super) fn new(graph: &Graph, schedule: &[Scheduled<'_>], open: &[Option<OpenAxis>]) -> Self {
         let lives = LiveRanges::new(graph, schedule, open);
-        let mut placed: Vec<(Range<usize>, RangeInclusive<usize>)> = vec![];
+        let mut placed: Vec<Placed> = vec![];
         let mut starts = vec![0usize; lives.buffers.len()];
         let mut order: Vec<usize> = (0..lives.buffers.len()).collect();
         // Large buffers first, each at the lowest place that is free for its whole life.
         order.sort_by_key(|&buffer| core::cmp::Reverse(lives.buffers[buffer].0));
         for buffer in order {
             let (len, life) = &lives.buffers[buffer];
-            let overlaps = |other: &RangeInclusive<usize>| other.start() <= life.end() && life.start() <= other.end();
-            let mut start = 0usize;
-            for (range, other) in &placed {
-                if overlaps(other) && range.start < start.saturating_add(*len) {
-                    start = start.max(range.end);
-                }
-            }
-            starts[buffer] = start;
-            let at = placed.partition_point(|(range, _)| range.start < start);
-            placed.insert(at, (start..start.saturating_add(*len), life.clone()));
+            let range = free(&placed, *len, life);
+            starts[buffer] = range.start;
+            let at = placed.partition_point(|(other, _)| other.start < range.start);
+            placed.insert(at, (range, life.clone()));
         }
         let len = placed.iter().map(|(range, _)| range.end).max().unwrap_or(0);
         let range = |(value, buffer): (usize, &Option<usize>)| {
@@ -49,7 +45,15 @@ impl Arena {
             let (buffer, start) = (&lives.buffers[buffer?], starts[buffer?]);
             Some(start..start.saturating_add(buffer.0))
         };
-        Self { ranges, means: lives.means.iter().map(means).collect(), len }
+        Self { ranges, means: lives.means.iter().map(means).collect(), placed, len }
+    }
+
+    /// A place for the scratch of a group of the schedule, `len` bytes: what is free while it runs, or the end of the
+    /// arena, which is longer afterwards.
+    pub(super) fn scratch(&mut self, group: usize, len: usize) -> Range<usize> {
+        let range = free(&self.placed, len, &(group + 1..=group + 1));
+        self.len = self.len.max(range.end);
+        range
     }
 
     /// Where a group of the schedule leaves the means of its rows.
@@ -63,17 +67,33 @@ impl Arena {
     }
 }
 
+/// The range of a buffer, and from which step to which it is needed.
+type Placed = (Range<usize>, RangeInclusive<usize>);
+
+/// The lowest place of `len` bytes that is free for a whole life.
+fn free(placed: &[Placed], len: usize, life: &RangeInclusive<usize>) -> Range<usize> {
+    let mut start = 0usize;
+    for (range, other) in placed {
+        let overlaps = other.start() <= life.end() && life.start() <= other.end();
+        if overlaps && range.start < start.saturating_add(len) {
+            start = start.max(range.end);
+        }
+    }
+    start..start.saturating_add(len)
+}
+
 /// Which values share a buffer, and from which step to which each buffer is needed. Step 0 copies the inputs in, group
 /// `i` is step `i + 1`, and the step after the last copies the outputs out.
-struct LiveRanges {
-    buffer_of: Vec<Option<usize>>,
+pub(super) struct LiveRanges {
+    pub(super) buffer_of: Vec<Option<usize>>,
     /// The buffer that each group leaves means in.
     means: Vec<Option<usize>>,
-    buffers: Vec<(usize, RangeInclusive<usize>)>,
+    /// The bytes of each, and its life.
+    pub(super) buffers: Vec<(usize, RangeInclusive<usize>)>,
 }
 
 impl LiveRanges {
-    fn new(graph: &Graph, schedule: &[Scheduled<'_>], open: &[Option<OpenAxis>]) -> Self {
+    pub(super) fn new(graph: &Graph, schedule: &[Scheduled<'_>], open: &[Option<OpenAxis>]) -> Self {
         let mut last_use = vec![0; graph.values.len()];
         let mut step_of = vec![0; graph.nodes.len()];
         for (i, scheduled) in schedule.iter().enumerate() {

@@ -29,7 +29,6 @@ pub struct Plan {
     blocks: Vec<Block>,
     pub(super) weights: Aligned,
     pub(super) arena: usize,
-    pub(super) scratch: usize,
     /// Those of callers, then those of states.
     pub(super) inputs: Vec<InputBinding>,
     pub(super) outputs: Vec<OutputBinding>,
@@ -92,6 +91,8 @@ pub struct Step {
     /// Elements in a work item.
     pub(super) item_len: usize,
     pub(super) threads: usize,
+    /// What its threads work in, in the arena.
+    pub(super) scratch: Range<usize>,
     /// Rows of the result that a chain makes at a time.
     pub(super) row_block: Option<usize>,
 }
@@ -168,8 +169,9 @@ impl Plan {
         let open = open_axes(graph)?;
         // A microcontroller has no cache that layers could share.
         let schedule = if isa == Isa::WORD { unfused(graph) } else { schedule(graph, threads, choices) };
-        let arena = Arena::new(graph, &schedule, &open);
+        let mut arena = Arena::new(graph, &schedule, &open);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::<Layer>::new());
+        let mut groups = Vec::with_capacity(schedule.len());
         let mut layer_of = vec![None; graph.nodes.len()];
         let mut planner = Planner { graph, isa, threads, choices, arena: &arena, weights: WeightLayout::default() };
         for (number, scheduled) in schedule.iter().enumerate() {
@@ -188,6 +190,7 @@ impl Plan {
             }
             step.layers = layers.len()..layers.len() + described.len();
             steps.push(step);
+            groups.push(number);
             layers.append(&mut described);
         }
         let weights = planner.weights;
@@ -197,11 +200,13 @@ impl Plan {
                 layers[layer].predecessor = predecessor.and_then(|node| layer_of[node]);
             }
         }
-        let scratch = steps.iter().map(Step::scratch_bytes).max().unwrap_or(0);
+        for (step, group) in steps.iter_mut().zip(groups) {
+            step.scratch = arena.scratch(group, step.scratch_bytes());
+        }
         // A session keeps a copy of each output and state, and the plan one more of those that are constants.
         let outputs = graph.outputs.iter().map(|port| graph.value(port.value));
         let outputs = outputs.map(|value| value.bytes() * if value.constant.is_some() { 2 } else { 1 });
-        let bytes = [weights.len(), arena.len, scratch].into_iter().chain(outputs).fold(0, usize::saturating_add);
+        let bytes = [weights.len(), arena.len].into_iter().chain(outputs).fold(0, usize::saturating_add);
         if bytes > limits.max_memory {
             return Err(memory_error(bytes, limits.max_memory));
         }
@@ -212,7 +217,7 @@ impl Plan {
         let outputs =
             graph.outputs.iter().map(|port| OutputBinding::new(graph, port, &arena, &open)).collect::<Result<_>>()?;
         let (arena, initial_states) = (arena.len, graph.initial_states.clone());
-        Ok(Self { steps, layers, blocks, weights, arena, scratch, inputs, outputs, initial_states, isa, threads })
+        Ok(Self { steps, layers, blocks, weights, arena, inputs, outputs, initial_states, isa, threads })
     }
 
     /// The layers, in the order in which they run.
@@ -261,15 +266,15 @@ impl Plan {
         &self.blocks
     }
 
-    /// Bytes that each session allocates: its arena, scratch, outputs and states.
+    /// Bytes that each session allocates: its arena, outputs and states.
     pub fn session_bytes(&self) -> usize {
         let outputs = self.outputs.iter().map(|output| output.shape.elements() * output.dtype.size());
         outputs.fold(self.arena_bytes(), usize::saturating_add)
     }
 
-    /// Bytes of activations and scratch that a run needs.
+    /// Bytes of the arena: activations, and what steps work in.
     pub fn arena_bytes(&self) -> usize {
-        self.arena + self.scratch
+        self.arena
     }
 
     /// Bytes that the activations of `graph` would take if every layer stored its result: what running layers together
@@ -343,9 +348,14 @@ impl Step {
         self.means.clone().unwrap_or(end..end)
     }
 
-    /// Bytes of scratch that its threads need together, behind the activations in a session's arena.
+    /// Bytes of scratch that its threads need together.
     pub fn scratch_bytes(&self) -> usize {
         self.threads.saturating_mul(self.kernel.kernel().scratch_bytes().next_multiple_of(aligned::LINE))
+    }
+
+    /// The range of a session's arena that its threads work in.
+    pub fn scratch(&self) -> Range<usize> {
+        self.scratch.clone()
     }
 }
 

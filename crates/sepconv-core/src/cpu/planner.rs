@@ -68,7 +68,11 @@ impl<'g> Planner<'_, 'g> {
             // Results within the group have no place.
             None => operands.into_iter().filter_map(|id| self.buffer(id)).collect(),
         };
-        Ok((Step { kernel, name, layers: 0..0, operands, out, means, dtype, item_len, threads, row_block }, layers))
+        // Where the scratch is, the arena says at the end.
+        let (places, scratch) = (0..0, 0..0);
+        let step =
+            Step { kernel, name, layers: places, operands, out, means, dtype, item_len, threads, scratch, row_block };
+        Ok((step, layers))
     }
 
     fn single(&mut self, node: usize, buffers: &StepBuffers) -> Result<Fused> {

@@ -49,7 +49,7 @@ impl Session {
                 .help("run it there, or plan for this machine"));
         }
         probe_memory(plan.session_bytes().saturating_add(Aligned::MARGIN))?;
-        let arena = Aligned::zeros(plan.arena + plan.scratch);
+        let arena = Aligned::zeros(plan.arena);
         let output = |output: &OutputBinding| match &output.source {
             OutputSource::Arena { .. } => Tensor::zeros(output.shape().clone(), output.dtype()),
             OutputSource::Constant(tensor) => tensor.clone(),
@@ -214,9 +214,8 @@ impl OutputBinding {
 }
 
 fn run_steps(plan: &Plan, arena: &mut [u8], join: &dyn Join, observe: &mut dyn FnMut(Stage)) {
-    let (arena, scratch) = arena.split_at_mut(plan.arena);
     for (number, step) in plan.steps.iter().enumerate() {
-        run_step(plan, step, arena, scratch, join);
+        run_step(plan, step, arena, join);
         observe(Stage::Step(number));
     }
 }
@@ -229,12 +228,11 @@ fn copy(copy: &StridedCopy, dtype: DType, from: &[u8], to: &mut [u8]) {
     }
 }
 
-fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join: &dyn Join) {
-    let ([out, means], rest) = take_out(arena, [step.out.clone(), step.means()]);
+fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], join: &dyn Join) {
+    let ([out, means, scratch], rest) = take_out(arena, [step.out.clone(), step.means(), step.scratch()]);
     let operands = Operands { buffers: &step.operands, arena: rest, weights: &plan.weights };
     let item_bytes = step.item_len * step.dtype.size();
     let count = out.len().div_ceil(item_bytes);
-    let scratch = &mut scratch[..step.scratch_bytes()];
     let slices = OutputSlices { item_bytes: [item_bytes, means.len() / count], out, means, scratch };
     fork(join, step.threads, 0..count, slices, &|items, slices| {
         let OutputSlices { out, means, scratch, .. } = slices;
@@ -246,16 +244,20 @@ fn run_step(plan: &Plan, step: &Step, arena: &mut [u8], scratch: &mut [u8], join
 /// Bytes of an arena, and where in it they begin.
 type Piece<'a> = (usize, &'a [u8]);
 
-/// Takes two ranges out of the arena to be written to; the rest can be read.
-fn take_out(arena: &mut [u8], ranges: [Range<usize>; 2]) -> ([&mut [u8]; 2], [Piece<'_>; 3]) {
-    let swapped = ranges[1].start < ranges[0].start;
-    let [a, b] = if swapped { [&ranges[1], &ranges[0]] } else { [&ranges[0], &ranges[1]] };
-    let (before, rest) = arena.split_at_mut(a.start);
-    let (first, rest) = rest.split_at_mut(a.len());
-    let (between, rest) = rest.split_at_mut(b.start - a.end);
-    let (second, after) = rest.split_at_mut(b.len());
-    let taken = if swapped { [second, first] } else { [first, second] };
-    (taken, [(0, before), (a.end, between), (b.end, after)])
+/// Takes ranges that do not overlap out of the arena to be written to; the rest can be read.
+fn take_out(arena: &mut [u8], ranges: [Range<usize>; 3]) -> ([&mut [u8]; 3], [Piece<'_>; 4]) {
+    let mut order = [0, 1, 2];
+    order.sort_unstable_by_key(|&i| (ranges[i].start, ranges[i].end));
+    let (mut taken, mut pieces): ([&mut [u8]; 3], [Piece<'_>; 4]) = Default::default();
+    let (mut rest, mut end) = (arena, 0);
+    for (piece, i) in pieces.iter_mut().zip(order) {
+        let (before, after) = rest.split_at_mut(ranges[i].start - end);
+        *piece = (end, before);
+        (taken[i], rest) = after.split_at_mut(ranges[i].len());
+        end = ranges[i].end;
+    }
+    pieces[3] = (end, rest);
+    (taken, pieces)
 }
 
 /// What a step writes to for some work items: their results, the means of their rows if a later step reads them, and

@@ -165,7 +165,7 @@ pub(super) struct Task<'a> {
 pub(super) struct Operands<'a> {
     pub(super) buffers: &'a [BufferRef],
     /// The parts of the arena that are not written to, and where in it they begin.
-    pub(super) arena: [(usize, &'a [u8]); 3],
+    pub(super) arena: [(usize, &'a [u8]); 4],
     /// All packed weights of the plan.
     pub(super) weights: &'a [u8],
 }
