@@ -53,6 +53,6 @@ pub use gemm::Tile;
 pub use geometry::{ConvGeometry, ConvOperands};
 pub use quantized_params::{QuantizedConvParams, QuantizedWeights, ZeroPoints};
 pub use requantize::{AddResidual, RequantOperand, Requantize};
-pub use rows::Rows;
+pub use rows::{Ring, Rows};
 pub use simd::{AbsentIsa, Isa};
 pub use window::Window;

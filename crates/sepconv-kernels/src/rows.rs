@@ -50,3 +50,40 @@ impl<'a, T> Rows<'a, T> {
         })
     }
 }
+
+/// The last rows of a feature map that is made and read a few rows at a time: row `y` lives at slot `y % capacity`.
+#[derive(Debug)]
+pub struct Ring<'a, T = u8> {
+    data: &'a mut [T],
+    length: usize,
+    /// The rows before this one were made.
+    made: usize,
+}
+
+impl<'a, T> Ring<'a, T> {
+    /// Views `data` as slots of `length` numbers each, of which none has a row yet. Panics when it is not a whole
+    /// number of them.
+    pub fn new(data: &'a mut [T], length: usize) -> Self {
+        assert!(length > 0 && data.len().is_multiple_of(length));
+        Self { data, length, made: 0 }
+    }
+
+    /// Calls `make` with those of the rows `needed` that were not made yet, in runs that lie together. Rows are made in
+    /// order, and no more are needed at a time than there are slots.
+    pub fn make(&mut self, needed: Range<usize>, mut make: impl FnMut(Range<usize>, &mut [T])) {
+        let slots = self.data.len() / self.length;
+        let mut y = needed.start.max(self.made);
+        while y < needed.end {
+            let slot = y % slots;
+            let rows = y..needed.end.min(y + slots - slot);
+            y = rows.end;
+            make(rows.clone(), &mut self.data[slot * self.length..][..rows.len() * self.length]);
+        }
+        self.made = self.made.max(needed.end);
+    }
+
+    /// The rows that are there.
+    pub fn rows(&self) -> Rows<'_, T> {
+        Rows::new(self.data, self.length)
+    }
+}

@@ -66,6 +66,14 @@ impl Window {
         Some([axis(0)?, axis(1)?])
     }
 
+    /// The rows of an input feature map of `height` that some output rows need. At least one output row.
+    pub fn input_rows(&self, rows: Range<usize>, height: usize) -> Range<usize> {
+        let (stride, extent) = (self.stride[0], (self.kernel[0] - 1) * self.dilation[0] + 1);
+        let start = (rows.start * stride).saturating_sub(self.before[0]);
+        let end = ((rows.end - 1) * stride + extent).saturating_sub(self.before[0]);
+        start.min(height)..end.min(height)
+    }
+
     /// The taps along `axis` (0 vertical, 1 horizontal) of output position `out` that meet the input of `size`: tap `t`
     /// reads position `out·stride + t·dilation - before`. Empty when the window lies in the padding.
     #[inline]

@@ -27,7 +27,8 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
         let panels = group_out.div_ceil(columns);
         let panel = packed.len() / (conv.groups * panels);
         let output = OutputTile { start: 0, stride: o, columns: o };
-        let at_once = if size_of_val(packed) <= L2_WEIGHT_BUDGET { conv.groups * panels } else { 1 };
+        let fits = S::LANES == 1 || size_of_val(packed) <= L2_WEIGHT_BUDGET;
+        let at_once = if fits { conv.groups * panels } else { 1 };
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
                 let taps = if micro_kernel.padding_is_zero() { conv.met(oy) } else { 0..conv.window.kernel[0] };
@@ -49,11 +50,8 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
                         let start = (index * ow + pixels.start) * o + column;
                         let output = output.subtile(start, (group + 1) * group_out - column);
                         let panels = &packed[part.start * panel..part.end * panel];
-                        TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }.run(
-                            simd,
-                            pixels.len(),
-                            tile.nr,
-                        );
+                        let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
+                        M::run(task, simd, pixels.len(), tile.nr);
                     }
                 }
             }

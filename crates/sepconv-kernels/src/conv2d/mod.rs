@@ -11,7 +11,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use int8::{conv2d_int8, conv2d_int8_on, pack_int8, packed_len_int8, reference_int8};
+pub use int8::{conv2d_int8, conv2d_int8_on, pack_int8, packed_len_int8, reference_int8, scratch_len_int8};
 pub use reference::reference;
 
 use crate::epilogue::F32Output;

@@ -35,7 +35,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
                         patch.horizontal.at += group * group_in;
                         let output = output.subtile((index * ow + ox) * o + group * group_out, group_out);
                         TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }
-                            .run(simd, rows, tile.nr);
+                            .run_tiles(simd, rows, tile.nr);
                     }
                 }
             }

@@ -146,7 +146,7 @@ macro_rules! widths {
         impl<M: GemmDtype> TileTask<'_, M> {
             /// Runs the task on `rows` pixels with a tile `vectors` wide.
             #[inline(always)]
-            pub(crate) fn run<S: Simd>(self, simd: S, rows: usize, vectors: usize)
+            pub(crate) fn run_tiles<S: Simd>(self, simd: S, rows: usize, vectors: usize)
             where
                 M: MicroKernel<S>,
             {

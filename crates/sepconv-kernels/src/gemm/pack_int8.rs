@@ -16,7 +16,7 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    fn quads(self) -> usize {
+    pub(super) fn quads(self) -> usize {
         self.count * self.length.div_ceil(K_GROUP)
     }
 

@@ -25,14 +25,14 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Pointwise<'_, M> {
         let panel = packed.len() / n.div_ceil(columns);
         let rows = Rows::new(x, x.len());
         let output = OutputTile { start: 0, stride: n, columns: n };
-        let at_once = if size_of_val(packed) <= L2_WEIGHT_BUDGET { packed.len() } else { panel };
+        let at_once = if S::LANES == 1 || size_of_val(packed) <= L2_WEIGHT_BUDGET { packed.len() } else { panel };
         for (panels, first) in packed.chunks(at_once).zip((0..).step_by(columns)) {
             for (pixel, block, blocks) in split(m, tile.mr) {
                 let horizontal = AxisTaps::one(pixel * k);
                 let patch = Patch { rows, vertical: AxisTaps::one(0), horizontal, runs: 1, step: k, length: k };
                 let output = output.subtile(pixel * n + first, n - first);
-                TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }
-                    .run(simd, block, tile.nr);
+                let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
+                M::run(task, simd, block, tile.nr);
             }
         }
     }

@@ -7,7 +7,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use int8::{pointwise_int8, pointwise_int8_on, reference_int8};
+pub use int8::{pointwise_int8, pointwise_int8_on, reference_int8, scratch_len_int8};
 pub use reference::reference;
 
 use crate::epilogue::F32Output;

@@ -6,15 +6,23 @@ impl Requantize {
     /// Sums as u8, one in each lane.
     #[inline(always)]
     pub(crate) fn vector<S: Int8>(self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
-        if S::LANES == 1 {
-            // A number that fits no byte saturates, which costs less than clamping f32 does.
-            let rounded = simd.to_i32(simd.mul(simd.to_f32(acc), scale));
-            let bytes = simd.narrow([rounded; 4], self.zero_point, [self.low, self.high]);
-            let mut byte = [0];
-            simd.store_u8_part(bytes, &mut byte);
-            return simd.load_u8(&byte);
-        }
         self.round_vector(simd, simd.mul(simd.to_f32(acc), scale))
+    }
+
+    /// Sums of one channel as u8 of which nothing is cut off.
+    #[inline(always)]
+    pub(crate) fn bytes<S: Int8, const P: usize>(self, simd: S, sums: [i32; P], scale: f32) -> [u8; P] {
+        let (rounded, mut bytes) = (simd.scale_and_round(sums, scale), [0; P]);
+        unroll!(p in 0..P, {
+            bytes[p] = self.byte(rounded[p]);
+        });
+        bytes
+    }
+
+    /// A whole number as u8 of which nothing is cut off.
+    #[inline(always)]
+    fn byte(self, rounded: i32) -> u8 {
+        rounded.saturating_add(self.zero_point.into()).clamp(0, 255) as u8
     }
 
     /// Sums of four vectors as u8, each where [`Int8::narrow`] puts it.
@@ -74,6 +82,13 @@ impl RequantOperand {
 }
 
 impl AddResidual {
+    /// The sum of a byte and a residual.
+    #[inline(always)]
+    pub(crate) fn byte<S: Int8>(self, simd: S, y: u8, residual: u8) -> u8 {
+        let sum = self.sum.apply(y) + self.residual.apply(residual);
+        self.output.byte(simd.round_word(sum)).max(self.output.low).min(self.output.high)
+    }
+
     /// The sum of u8, given in steps from their zero point, and residuals: four vectors as u8, each where
     /// [`Int8::narrow`] puts it.
     #[inline(always)]
@@ -88,28 +103,27 @@ impl AddResidual {
 }
 
 impl Epilogue<'_> {
-    /// Sums as u8, one in each lane, where no residual is added.
-    #[inline(always)]
-    pub(crate) fn vector<S: Int8>(&self, simd: S, acc: S::I32, scale: S::F32) -> S::I32 {
-        let y = self.output.vector(simd, acc, scale);
-        match self.lut {
-            Some(lut) => simd.lookup(lut, y),
-            None => y,
-        }
+    /// Whether nothing follows [`Requantize::bytes`].
+    pub(crate) fn is_plain(&self) -> bool {
+        let Self { output: Requantize { low, high, .. }, lut, residual } = self;
+        (low, high, lut, residual) == (&0, &255, &None, &None)
     }
 
-    /// As [`vector`](Self::vector), with the bytes of a residual that is added.
-    #[inline(always)]
-    pub(crate) fn vector_with_residual<S: Int8>(
-        &self,
-        simd: S,
-        add: AddResidual,
-        acc: S::I32,
-        scale: S::F32,
-        residual: S::I32,
-    ) -> S::I32 {
-        let sum = add.sum.vector(simd, self.vector(simd, acc, scale));
-        add.output.round_vector(simd, simd.add(sum, add.residual.vector(simd, residual)))
+    /// What follows [`Requantize::bytes`], on some bytes and as many of a residual that is added.
+    #[inline(never)]
+    pub(crate) fn refine<S: Int8>(&self, simd: S, bytes: &mut [u8], residual: Option<&[u8]>) {
+        let Requantize { low, high, .. } = self.output;
+        for byte in bytes.iter_mut() {
+            *byte = (*byte).max(low).min(high);
+        }
+        if let Some(lut) = self.lut {
+            simd.lookup_all(lut, bytes);
+        }
+        if let (Some(add), Some(residual)) = (self.residual, residual) {
+            for (byte, &residual) in bytes.iter_mut().zip(residual) {
+                *byte = add.byte(simd, *byte, residual);
+            }
+        }
     }
 
     /// Sums of four vectors as u8, in the order of lanes, where no residual is added.

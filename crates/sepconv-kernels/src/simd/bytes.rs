@@ -36,6 +36,22 @@ pub fn signed_mut(bytes: &mut [u8]) -> &mut [i8] {
     unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
 }
 
+/// Four bytes each as a number of 32 bits, to be written. Panics as [`floats`].
+#[inline]
+pub fn words_mut(bytes: &mut [u8]) -> &mut [i32] {
+    // SAFETY: any four bytes are an i32, and the reverse.
+    let (before, words, after) = unsafe { bytes.align_to_mut() };
+    assert!(before.is_empty() && after.is_empty());
+    words
+}
+
+/// The first four bytes as a number of 32 bits. Panics where there are fewer.
+#[inline]
+pub fn word(bytes: &[i8]) -> i32 {
+    let &[a, b, c, d] = bytes.first_chunk().expect("four bytes");
+    i32::from_ne_bytes([a, b, c, d].map(|byte| byte as u8))
+}
+
 /// A slice of `N` elements as an array. Panics where it has others.
 pub fn array<T, const N: usize>(slice: &[T]) -> &[T; N] {
     match slice.try_into() {

@@ -75,6 +75,37 @@ impl Columns {
         columns
     }
 
+    /// Calls `f` with the first number of each of some columns of all rows. Panics as [`of`](Self::of).
+    #[inline(always)]
+    pub fn each<T: Copy, const K: usize>(&self, rows: [&[T]; K], columns: Range<usize>, mut f: impl FnMut([T; K])) {
+        let Some(last) = columns.len().checked_sub(1) else { return };
+        let mut places = [0; K];
+        for (row, place) in rows.into_iter().zip(&mut places) {
+            self.place(row, columns.start + last);
+            *place = self.place(row, columns.start);
+        }
+        assert!(self.lanes > 0);
+        let mut place = places[0];
+        for _ in columns {
+            // SAFETY: see `place`: the first and the last column lie in every row, and so do those between them.
+            f(unrolled_array(|t| unsafe { *rows[t].get_unchecked(place) }));
+            place = place.wrapping_add(self.pitch);
+        }
+    }
+
+    /// From one column to the next.
+    pub fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    /// From the first number of the first of some columns of `row` to that of the last, to be written. Panics as
+    /// [`of`](Self::of).
+    #[inline(always)]
+    pub fn run_of_mut<'a, T>(&self, row: &'a mut [T], columns: Range<usize>) -> &'a mut [T] {
+        let [first, last] = [columns.start, columns.end - 1].map(|j| self.place(row, j));
+        &mut row[first..last + 1]
+    }
+
     /// The `N` columns of `row` from `j`, each `step` after the one before it. Panics as [`of`](Self::of).
     #[inline(always)]
     pub fn strided<'a, T, const N: usize>(&self, row: &'a [T], j: usize, step: usize) -> [&'a [T]; N] {

@@ -1,4 +1,5 @@
-use super::{Simd, part, signed};
+use super::{Simd, bytes, part, signed, strided_mut};
+use crate::unroll::unrolled_array;
 
 /// Bytes of the widest vector.
 const MOST_BYTES: usize = 64;
@@ -59,6 +60,59 @@ pub trait Int8: Simd {
     fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// `sum` and the four products of the quads `x - INPUT_OFFSET`, made of inputs, and `w`, of weights.
     fn dot(self, sum: Self::I32, x: Self::I32, w: Self::I32) -> Self::I32;
+    /// `sum` and the products of both halves of 16 bits: the arithmetic of machines without vectors.
+    #[inline(always)]
+    fn multiply_pairs(self, sum: i32, a: i32, b: i32) -> i32 {
+        let low = i32::from(a as i16) * i32::from(b as i16);
+        sum.wrapping_add(low).wrapping_add((a >> 16) * (b >> 16))
+    }
+    /// Adds to the sums of `P` pixels the products of their inputs and the same weights, quad by quad: of each pixel
+    /// `words` has the bytes 0 and 2 and then the bytes 1 and 3 as pairs of 16 bits. Panics where there are not as many
+    /// inputs as weights.
+    #[inline(always)]
+    fn add_pairs<const P: usize>(self, mut sums: [i32; P], words: &[i32], weights: &[i8]) -> [i32; P] {
+        assert_eq!(words.len(), weights.len() / 4 * 2 * P);
+        for (words, weights) in words.chunks_exact(2 * P).zip(weights.as_chunks::<4>().0) {
+            let pair = |i: usize| i32::from(weights[i]) & 0xffff | i32::from(weights[i + 2]) << 16;
+            let (even, odd) = (pair(0), pair(1));
+            unroll!(p in 0..P, {
+                sums[p] = self.multiply_pairs(sums[p], words[2 * p], even);
+                sums[p] = self.multiply_pairs(sums[p], words[2 * p + 1], odd);
+            });
+        }
+        sums
+    }
+    /// The results of four pixels in all channels, of which nothing is cut off: those of a pixel follow each other in
+    /// `out`, and pixels are `stride` apart. Panics where lengths contradict each other.
+    #[inline(always)]
+    fn four_pixels(self, block: FourPixels<'_>, zero_point: i32, out: &mut [u8], stride: usize) {
+        four_pixels(self, block, zero_point, out, stride);
+    }
+    /// The results of the windows of one channel along a row, `pitch` apart in `out`: `pairs` has `K.div_ceil(2)` pairs
+    /// of 16 bits for each column, which window `x` meets from `x·STRIDE` on. Panics where these are not all columns.
+    #[inline(always)]
+    fn add_windows<const K: usize, const STRIDE: usize>(
+        self,
+        constants: &Windows<K>,
+        pairs: &[i32],
+        out: &mut [u8],
+        pitch: usize,
+    ) {
+        add_windows::<Self, K, STRIDE>(self, constants, pairs, out, pitch);
+    }
+    /// The nearest whole number of 32 bits, halves to even.
+    #[inline(always)]
+    fn round_word(self, x: f32) -> i32 {
+        libm::rintf(x) as i32
+    }
+    /// As [`round_word`](Self::round_word), of products with a scale.
+    #[inline(always)]
+    fn scale_and_round<const P: usize>(self, mut sums: [i32; P], scale: f32) -> [i32; P] {
+        unroll!(p in 0..P, {
+            sums[p] = self.round_word(sums[p] as f32 * scale);
+        });
+        sums
+    }
     /// The fastest [`dot`](Self::dot) that the instructions allow: where the sum of the first two or of the last two
     /// products leaves 16 bits it may saturate.
     #[inline(always)]
@@ -134,6 +188,70 @@ pub trait Int8: Simd {
             write(from, to);
         }
     }
+}
+
+/// Four pixels by weights that are packed in panels of one channel, see [`Int8::four_pixels`].
+#[derive(Clone, Copy, Debug)]
+pub struct FourPixels<'a> {
+    /// The inputs, as [`Int8::add_pairs`] reads them.
+    pub(crate) words: &'a [i32],
+    /// What is added to the sums of each pixel.
+    pub(crate) row_sums: &'a [i32],
+    /// Of each channel the bias and the scale, as 32 bits each, and its weights.
+    pub(crate) panels: &'a [i8],
+    /// Bytes of a panel.
+    pub(crate) panel: usize,
+}
+
+/// [`Int8::four_pixels`] without instructions for it.
+#[inline(always)]
+fn four_pixels<S: Int8>(simd: S, block: FourPixels<'_>, zero_point: i32, out: &mut [u8], stride: usize) {
+    let FourPixels { words, row_sums, panels, panel } = block;
+    let mut rows: [&mut [u8]; 4] = strided_mut(out, stride, panels.len() / panel);
+    for (channel, panel) in panels.chunks_exact(panel).enumerate() {
+        let [bias, scale] = [0, 4].map(|at| bytes::word(&panel[at..]));
+        let sums = unrolled_array(|p| row_sums[p].wrapping_add(bias));
+        let sums = simd.add_pairs::<4>(sums, words, &panel[8..]);
+        let rounded = simd.scale_and_round(sums, f32::from_bits(scale as u32));
+        for (row, rounded) in rows.iter_mut().zip(rounded) {
+            row[channel] = rounded.saturating_add(zero_point).clamp(0, 255) as u8;
+        }
+    }
+}
+
+/// [`Int8::add_windows`], of any window.
+#[inline(always)]
+pub(super) fn add_windows<S: Int8, const K: usize, const STRIDE: usize>(
+    simd: S,
+    constants: &Windows<K>,
+    pairs: &[i32],
+    out: &mut [u8],
+    pitch: usize,
+) {
+    let Windows { weights, bias, scale, zero_point } = constants;
+    let height = K.div_ceil(2);
+    let windows = pairs.windows(K * height).step_by(STRIDE * height);
+    for (window, out) in windows.zip(out.iter_mut().step_by(pitch)) {
+        let mut sum = *bias;
+        for (column, weights) in window.chunks_exact(height).zip(weights) {
+            for (&pair, &weight) in column.iter().zip(weights) {
+                sum = simd.multiply_pairs(sum, pair, weight);
+            }
+        }
+        let [rounded] = simd.scale_and_round([sum], *scale);
+        *out = rounded.saturating_add(*zero_point).clamp(0, 255) as u8;
+    }
+}
+
+/// What is the same for all windows of a channel, see [`Int8::add_windows`].
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Windows<const K: usize> {
+    /// For each column of the window, two rows in a pair of 16 bits.
+    pub(crate) weights: [[i32; 4]; K],
+    pub(crate) bias: i32,
+    pub(crate) scale: f32,
+    pub(crate) zero_point: i32,
 }
 
 /// Writes all of `to` from the first bytes of `from`.

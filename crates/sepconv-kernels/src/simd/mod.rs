@@ -34,8 +34,8 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub(crate) use bytes::{signed, unsigned};
 pub use columns::Columns;
-pub use int8::Int8;
 pub(crate) use int8::channel;
+pub use int8::{FourPixels, Int8, Windows};
 pub use isa::{AbsentIsa, F32Kernel, Int8Kernel, Isa};
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub use neon::{Neon, Sdot, Usdot};

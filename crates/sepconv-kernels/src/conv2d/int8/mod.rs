@@ -39,7 +39,12 @@ pub fn pack_int8(isa: Isa, tile: Tile, conv: &ConvGeometry, params: &QuantizedCo
     gemm::pack_runs(isa, tile, conv.groups, conv.all_runs(), params, packed);
 }
 
-/// Computes output rows. `scratch` has the length [`scratch_len`]. All instruction sets and tiles return the same bits.
+/// Bytes of scratch: [`scratch_len`], and on [`Isa::WORD`] more.
+pub fn scratch_len_int8(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
+    gemm::scratch_len(isa, conv.all_runs()) + scratch_len(tile, conv)
+}
+
+/// Computes output rows. `scratch` has the length [`scratch_len_int8`]. All instruction sets and tiles return the same bits.
 ///
 /// Cost: `oh·ow·o·kh·kw·c / groups` multiply-adds, each run of inputs rounded up to a multiple of four. Panics when
 /// sizes contradict each other.
@@ -58,13 +63,14 @@ pub fn conv2d_int8(
     let (runs, packed) = (conv.all_runs(), operands.packed.len());
     gemm::check_packed_runs(isa, tile, conv.groups, runs, conv.group_channels()[1], packed);
     operands.check(conv, packed, output.len());
-    assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len");
-    let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output };
+    assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len_int8");
+    let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output, scratch: &mut [] };
     isa.run_int8(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }
 
-/// As [`conv2d_int8`], on a token that is known when compiling: no other instruction set is linked. Panics where an
-/// index is out of bounds.
+/// As [`conv2d_int8`], on a token that is known when compiling: no other instruction set is linked. `scratch` has the
+/// length [`scratch_len_int8`], and begins where a word does. Panics where an index is out of bounds.
+#[inline(never)]
 pub fn conv2d_int8_on<S: Int8>(
     simd: S,
     tile: Tile,
@@ -74,6 +80,8 @@ pub fn conv2d_int8_on<S: Int8>(
     output: Int8Output<'_>,
     scratch: &mut [u8],
 ) {
-    let micro_kernel = Int8MicroKernel { zero_points, runs: conv.all_runs().count, output };
+    let runs = conv.all_runs();
+    let (widened, scratch) = scratch.split_at_mut(gemm::widened_len(runs));
+    let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output, scratch: widened };
     simd.vectorize(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }

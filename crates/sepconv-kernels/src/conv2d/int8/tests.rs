@@ -43,7 +43,7 @@ impl Case {
     fn got(&self, isa: Isa, tile: Tile, epilogue: &Epilogue<'_>, step: usize) -> Vec<u8> {
         let (packed, zero_points) = (self.packed(isa, tile), self.layer.params().zero_points());
         let (conv, row) = (&self.conv, self.conv.output[1] * self.conv.output[2]);
-        let mut scratch = vec![77; scratch_len(tile, conv)];
+        let mut scratch = vec![77; scratch_len_int8(isa, tile, conv)];
         let mut out = vec![0; self.residual.len()];
         for (i, out) in out.chunks_mut(step * row).enumerate() {
             let rows = i * step..i * step + out.len() / row;
@@ -127,7 +127,7 @@ fn a_ring_of_rows_equals_the_whole_plane() {
         let (want, ConvGeometry { input: [h, w, c], output: [_, ow, o], .. }) = (case.want(&epilogue), case.conv);
         let zero_points = case.layer.params().zero_points();
         for (isa, tile) in variants() {
-            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
+            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len_int8(isa, tile, &case.conv)]);
             let (mut ring, mut out) = (vec![77; 4 * w * c], vec![0; want.len()]);
             let mut held = 0;
             for (oy, out) in out.chunks_exact_mut(ow * o).enumerate() {
@@ -161,7 +161,7 @@ fn floats_are_sums_times_their_scale() {
         let want = (0..output.iter().product())
             .map(|i| reference::sum(&case.conv, &case.x, &params, i) as f32 * params.scale[i % output[2]]);
         for (isa, tile) in variants() {
-            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len(tile, &case.conv)]);
+            let (packed, mut scratch) = (case.packed(isa, tile), vec![77; scratch_len_int8(isa, tile, &case.conv)]);
             let mut got = vec![f32::NAN; output.iter().product()];
             let (x, zero_points) = (Rows::new(&case.x, w * c), params.zero_points());
             conv2d_int8(

@@ -4,7 +4,6 @@ use super::super::phase::phases;
 use super::super::variant::dispatch;
 use super::super::{DepthwiseKernel, Variant};
 use super::interleaved::{Interleaved, Scratch};
-use super::one_channel::OneChannel;
 use super::pack::{Sections, Vectors, group_len, groups};
 use super::strip::{Fixed, LINES, ROWS, Strip};
 use crate::epilogue::Epilogue;
@@ -40,6 +39,26 @@ impl<S: Int8> Kernel<S> for DepthwiseInt8<'_> {
     }
 }
 
+/// The input rows that `rows` output rows from `y` meet, or the padding.
+#[inline(always)]
+pub(super) fn lines<'a, const K: usize, const STRIDE: usize>(
+    dw: &ConvGeometry,
+    x: Rows<'a, u8>,
+    padding: &'a [u8],
+    y: usize,
+    rows: usize,
+) -> [&'a [u8]; LINES] {
+    let ([h, w, c], [top, _], [dilation, _]) = (dw.input, dw.window.before, dw.window.dilation);
+    let mut lines = [padding; LINES];
+    for (t, line) in lines[..(rows - 1) * STRIDE + K].iter_mut().enumerate() {
+        let row = (y * STRIDE + t * dilation).wrapping_sub(top);
+        if row < h {
+            *line = &x.row(row)[..w * c];
+        }
+    }
+    lines
+}
+
 /// The work, with a window and a stride that are known when compiling: no other variant is.
 pub(super) struct FixedWindow<'a, const K: usize, const STRIDE: usize, const N: usize>(pub(super) DepthwiseInt8<'a>);
 
@@ -71,22 +90,18 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
     /// A few rows at a time, group by group.
     #[inline(always)]
     fn fixed<const K: usize, const STRIDE: usize, const _ROWS: usize, const N: usize>(self, simd: S) {
-        let ([h, w, c], [_, ow, _], window) = (self.dw.input, self.dw.output, &self.dw.window);
-        let ([top, _], [dilation, _]) = (window.before, window.dilation);
+        if S::LANES == 1 {
+            return self.channel_by_channel::<S, K, STRIDE>(simd);
+        }
+        let ([_, _, c], [_, ow, _]) = (self.dw.input, self.dw.output);
         let vectors = Vectors::of::<S>();
         let sections = Sections::of(vectors, self.dw, self.packed);
         let padding = self.padding(&sections);
         let mut scratch = Scratch::new();
         // Rows share input rows where those lie side by side.
-        let at_once = if dilation == 1 { ROWS } else { 1 };
+        let at_once = if self.dw.window.dilation[0] == 1 { ROWS } else { 1 };
         for (y, out) in self.rows.step_by(at_once).zip(self.out.chunks_mut(at_once * ow * c)) {
-            let mut lines = [padding; LINES];
-            for (t, line) in lines[..(out.len() / (ow * c) - 1) * STRIDE + K].iter_mut().enumerate() {
-                let row = (y * STRIDE + t * dilation).wrapping_sub(top);
-                if row < h {
-                    *line = &self.x.row(row)[..w * c];
-                }
-            }
+            let lines = lines::<K, STRIDE>(self.dw, self.x, padding, y, out.len() / (ow * c));
             let mut rest = sections.groups;
             for (group, header) in groups(vectors, self.dw).zip(sections.headers()) {
                 let packed;
@@ -103,8 +118,7 @@ impl<S: Int8> DepthwiseKernel<S> for DepthwiseInt8<'_> {
                             simd.vectorize(Interleaved::<K, STRIDE, 1> { strip, scratch: &mut scratch, out });
                         }
                         4 if const { S::INTERLEAVE == 4 } => simd.vectorize(Fixed::<K, STRIDE, N, 4> { strip, out }),
-                        _ if const { S::LANES > 1 } => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
-                        _ => simd.vectorize(OneChannel::<K, STRIDE> { strip, out }),
+                        _ => simd.vectorize(Fixed::<K, STRIDE, N, 1> { strip, out }),
                     }
                 }
             }

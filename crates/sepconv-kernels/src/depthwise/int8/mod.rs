@@ -84,6 +84,7 @@ pub fn depthwise_int8(
 /// rounded up, all known when compiling: nothing else is linked. Weights are packed for the token's instruction set and
 /// for `variant`, which has that kernel and stride. `padding` is the input's zero point, [`padding_len`] times. Panics
 /// where an index is out of bounds.
+#[inline(never)]
 pub fn depthwise_int8_on<S: Int8, const K: usize, const STRIDE: usize, const WINDOWS: usize>(
     simd: S,
     variant: Variant,
@@ -99,6 +100,7 @@ pub fn depthwise_int8_on<S: Int8, const K: usize, const STRIDE: usize, const WIN
 }
 
 /// As [`depthwise_int8_on`], for weights that are packed for [`Variant::General`].
+#[inline(never)]
 pub fn depthwise_int8_general_on<S: Int8>(
     simd: S,
     dw: &ConvGeometry,

@@ -1,83 +1,88 @@
-use super::quads::{contributes_to, is_horizontal, quads, row_of_byte, weight_index, weight_vectors};
-use super::strip::Strip;
-use crate::simd::{Int8, Kernel};
-use crate::unroll::unrolled_array;
+use super::super::phase::phases;
+use super::kernel::{DepthwiseInt8, lines};
+use super::pack::{Sections, Vectors};
+use super::strip::ROWS;
+use crate::simd::{Int8, Windows, bytes};
 
-/// Columns whose quads are made before they are multiplied.
-const COLUMNS: usize = 64;
+/// Pairs of bytes that are made before they are multiplied: those of 64 columns of three rows.
+const PAIRS: usize = 128;
 
-/// The kernel of a strip on machines without vectors, where a group is one channel: the quads of some columns are made
-/// first, and then the sum of each output. Everything that a row needs is worked out once, or it would take longer than
-/// the products.
-pub(super) struct OneChannel<'a, const K: usize, const STRIDE: usize> {
-    pub(super) strip: Strip<'a>,
-    pub(super) out: &'a mut [u8],
-}
-
-impl<S: Int8, const K: usize, const STRIDE: usize> Kernel<S> for OneChannel<'_, K, STRIDE> {
-    type Output = ();
-
+impl DepthwiseInt8<'_> {
+    /// A few rows at a time, channel by channel, on machines without vectors: the bytes of some columns of a row,
+    /// padding included, become pairs of 16 bits first, and then the sums of windows.
     #[inline(always)]
-    fn run(self, simd: S) {
-        let Strip { dw, phase, lines, padding, group, packed, output, .. } = self.strip;
-        let ([_, _, c], [_, ow, _], channel) = (dw.input, dw.output, group.channels.start);
-        let pitch = phase.dilation * c;
-        let [from, to] = phase.first.map(|column| column * c + channel);
-        let (padding, [width, outputs]) = (padding[channel], phase.width);
-        let (constants, weights) = packed.split_at(8 * S::LANES);
-        let (bias, scale) = (simd.load_quads(constants), simd.reinterpret(simd.load_quads(&constants[4 * S::LANES..])));
-        let (first, more) = weights.split_at(4 * S::LANES * weight_vectors(K));
-        let mut columns = [[bias; 2]; COLUMNS];
-        let most = (COLUMNS - K) / STRIDE + 1;
-        for (y, out) in self.out.chunks_exact_mut(ow * c).enumerate() {
-            let rows: &[&[u8]; K] = lines[y * STRIDE..].first_chunk().expect("as many lines as the window has rows");
-            for x in (0..outputs).step_by(most) {
-                let count = most.min(outputs - x);
-                for (i, column) in columns[..(count - 1) * STRIDE + K].iter_mut().enumerate() {
-                    let j = (x * STRIDE + i).wrapping_sub(phase.before);
-                    let (at, column) = (from.wrapping_add(j.wrapping_mul(pitch)), &mut column[..]);
-                    unroll!(q in 0..2, {
-                        if q < quads(K) && is_horizontal(K, q) {
-                            column[q] = simd.splat_quad(unrolled_array(|b| {
-                                let inside = j.wrapping_add(b) < width;
-                                if inside { rows[K - 1][at.wrapping_add(b * pitch)] } else { padding }
-                            }));
-                        } else if q < quads(K) && j < width {
-                            column[q] = simd.splat_quad(unrolled_array(|b| rows[row_of_byte(K, q, b)][at]));
-                        } else if q < quads(K) {
-                            column[q] = simd.splat_quad([padding; 4]);
+    pub(super) fn channel_by_channel<S: Int8, const K: usize, const STRIDE: usize>(self, simd: S) {
+        let ([_, w, c], [_, ow, _], output) = (self.dw.input, self.dw.output, self.epilogue.output);
+        let sections = Sections::of(Vectors::of::<S>(), self.dw, self.packed);
+        let padding = self.padding(&sections);
+        let (height, weights) = (K.div_ceil(2), (K * K).next_multiple_of(4));
+        let (mut pairs, most) = ([0; PAIRS], (PAIRS / height - K) / STRIDE + 1);
+        let at_once = if self.dw.window.dilation[0] == 1 { ROWS } else { 1 };
+        for (y, out) in self.rows.clone().step_by(at_once).zip(self.out.chunks_mut(at_once * ow * c)) {
+            let lines = lines::<K, STRIDE>(self.dw, self.x, padding, y, out.len() / (ow * c));
+            for phase in phases(self.dw) {
+                let [width, count] = phase.width;
+                for x in (0..count).step_by(most) {
+                    let windows = most.min(count - x);
+                    let pairs = &mut pairs[..((windows - 1) * STRIDE + K) * height];
+                    pairs.chunks_exact_mut(height).for_each(|pairs| pair_up([padding[0]; K], pairs));
+                    // Columns of padding before those of the feature map, which are the same for all rows.
+                    let before = phase.before.saturating_sub(x * STRIDE).min(pairs.len() / height);
+                    let first = x * STRIDE + before - phase.before;
+                    let inside = first..width.min(first + pairs.len() / height - before).max(first);
+                    let mut rest = sections.groups;
+                    for (channel, header) in (0..c).zip(sections.headers()) {
+                        let packed;
+                        (packed, rest) = rest.split_at(8 + weights * header.summands);
+                        let [bias, scale] = [0, 4].map(|at| bytes::word(&packed[at..]));
+                        let (scale, zero_point) = (f32::from_bits(scale as u32), output.zero_point.into());
+                        let windows_of =
+                            Windows { weights: pairs_of_weights::<K>(&packed[8..]), bias, scale, zero_point };
+                        let (from, to) = (phase.inputs(self.dw, channel, 1), phase.outputs(self.dw, channel, 1));
+                        for (lines, out) in lines.windows(K).step_by(STRIDE).zip(out.chunks_exact_mut(ow * c)) {
+                            let mut rows = [padding; K];
+                            unroll!(t in 0..K, {
+                                rows[t % K] = &lines[t][..w * c];
+                            });
+                            let mut inner = pairs[before * height..].chunks_exact_mut(height);
+                            from.each(rows, inside.clone(), |bytes| {
+                                inner.next().map_or((), |pairs| pair_up(bytes, pairs))
+                            });
+                            let out = to.run_of_mut(out, x..x + windows);
+                            simd.add_windows::<K, STRIDE>(&windows_of, pairs, out, to.pitch());
                         }
-                    });
-                }
-                let windows = columns.windows(K).step_by(STRIDE).take(count);
-                for (window, out) in windows.zip(out[to + x * pitch..].chunks_mut(pitch)) {
-                    let mut sum = add::<S, K, STRIDE>(simd, bias, window, first);
-                    for weights in more.chunks_exact(first.len()) {
-                        sum = add::<S, K, STRIDE>(simd, sum, window, weights);
                     }
-                    simd.store_u8_part(output.vector(simd, sum, scale), &mut out[..1]);
                 }
+            }
+            if !self.epilogue.is_plain() {
+                self.epilogue.refine(simd, out, None);
             }
         }
     }
 }
 
-/// Adds the products of a window.
+/// The bytes of a column as pairs of 16 bits.
 #[inline(always)]
-fn add<S: Int8, const K: usize, const STRIDE: usize>(
-    simd: S,
-    mut sum: S::I32,
-    window: &[[S::I32; 2]],
-    weights: &[i8],
-) -> S::I32 {
-    unroll!(kx in 0..K, {
-        let column = &window[kx][..];
-        unroll!(q in 0..2, {
-            if q < quads(K) && contributes_to(K, STRIDE, q, kx) {
-                let weights = simd.load_quads(&weights[4 * S::LANES * weight_index(K, STRIDE, q, kx)..]);
-                sum = simd.dot(sum, column[q], weights);
-            }
-        });
+fn pair_up<const K: usize>(bytes: [u8; K], pairs: &mut [i32]) {
+    unroll!(t in 0..K.div_ceil(2), {
+        let second = if 2 * t + 1 < K { i32::from(bytes[(2 * t + 1) % K]) << 16 } else { 0 };
+        pairs[t] = i32::from(bytes[2 * t % K]) | second;
     });
-    sum
+}
+
+/// The weights of each column of the window, two rows in a pair of 16 bits. They are the sums of what is packed.
+#[inline(always)]
+fn pairs_of_weights<const K: usize>(packed: &[i8]) -> [[i32; 4]; K] {
+    let weight = |tap: usize| {
+        let summands = packed.chunks_exact((K * K).next_multiple_of(4));
+        summands.map(|weights| i32::from(weights[tap])).sum::<i32>()
+    };
+    let mut pairs = [[0; 4]; K];
+    for (kx, pairs) in pairs.iter_mut().enumerate() {
+        for (t, pair) in pairs[..K.div_ceil(2)].iter_mut().enumerate() {
+            let second = if 2 * t + 1 < K { weight((2 * t + 1) * K + kx) } else { 0 };
+            *pair = weight(2 * t * K + kx) & 0xffff | second << 16;
+        }
+    }
+    pairs
 }

@@ -29,8 +29,8 @@ impl Vectors {
         Self { lanes, interleave, singles: if parts_weights { 1 } else { 2 } }
     }
 
-    /// Whether packed weights are as short as can be: a group is one channel, its header a byte, and the row of padding
-    /// is the caller's.
+    /// Whether packed weights are as short as can be: a group is one channel, its header a byte, its weights are in the
+    /// order of taps, and the row of padding is the caller's.
     fn is_compact(self) -> bool {
         self.lanes == 1
     }
@@ -39,6 +39,12 @@ impl Vectors {
     /// set.
     fn alignment(self) -> usize {
         if self.is_compact() { 4 } else { 64 }
+    }
+
+    /// Kernel and stride, where a variant has its weights in the order that they ask for: all others are in the order of
+    /// taps.
+    fn fixed(self, variant: Variant) -> Option<(usize, usize)> {
+        variant.fixed().filter(|_| !self.is_compact())
     }
 
     fn header_len(self) -> usize {
@@ -76,13 +82,13 @@ pub(super) fn groups(vectors: Vectors, dw: &ConvGeometry) -> impl Iterator<Item 
 }
 
 /// Weight vectors: one for each quad that is multiplied for each output.
-fn weight_vectors(variant: Variant, dw: &ConvGeometry) -> usize {
-    variant.fixed().map_or(dw.taps().div_ceil(4), |(kernel, _)| quads::weight_vectors(kernel))
+fn weight_vectors(vectors: Vectors, variant: Variant, dw: &ConvGeometry) -> usize {
+    vectors.fixed(variant).map_or(dw.taps().div_ceil(4), |(kernel, _)| quads::weight_vectors(kernel))
 }
 
 /// The tap that byte `b` of a weight vector is for, in row-major order.
-fn tap(variant: Variant, dw: &ConvGeometry, weight_index: usize, b: usize) -> Option<usize> {
-    let Some((kernel, stride)) = variant.fixed() else {
+fn tap(vectors: Vectors, variant: Variant, dw: &ConvGeometry, weight_index: usize, b: usize) -> Option<usize> {
+    let Some((kernel, stride)) = vectors.fixed(variant) else {
         return Some(4 * weight_index + b).filter(|&tap| tap < dw.taps());
     };
     let mut places = (0..quads::quads(kernel)).flat_map(|q| (0..kernel).map(move |kx| (q, kx)));
@@ -100,7 +106,7 @@ fn summands_of(
     params: &QuantizedConvParams<'_>,
     [channel, weight_index]: [usize; 2],
 ) -> Summands {
-    let taps = core::array::from_fn(|b| tap(variant, dw, weight_index, b));
+    let taps = core::array::from_fn(|b| tap(Vectors::on(isa), variant, dw, weight_index, b));
     Summands::new(taps, isa.parts_weights(), |tap| params.weight(channel * dw.taps() + tap))
 }
 
@@ -113,7 +119,7 @@ fn header(
     channels: Range<usize>,
 ) -> Header {
     let mut header = Header { summands: 1, more: 0 };
-    for weight_index in 0..weight_vectors(variant, dw) {
+    for weight_index in 0..weight_vectors(Vectors::on(isa), variant, dw) {
         let counts = channels.clone().map(|o| summands_of(isa, variant, dw, params, [o, weight_index]).count());
         let count = counts.max().unwrap_or(0);
         header.summands = header.summands.max(count);
@@ -211,7 +217,7 @@ pub(super) fn group_len(
     group: &Group,
     summands: usize,
 ) -> usize {
-    (2 + weight_vectors(variant, dw) * summands) * group.vectors * 4 * vectors.lanes
+    (2 + weight_vectors(vectors, variant, dw) * summands) * group.vectors * 4 * vectors.lanes
 }
 
 /// Bytes of packed weights. Panics as [`pack_int8`].
@@ -263,8 +269,8 @@ fn group(
     group: &Group,
     packed: &mut [i8],
 ) {
-    let vectors = group.vectors * isa.lanes();
-    let (taps, weight_vectors) = (dw.taps(), weight_vectors(variant, dw));
+    let weight_vectors = weight_vectors(Vectors::on(isa), variant, dw);
+    let (taps, vectors) = (dw.taps(), group.vectors * isa.lanes());
     for (lane, numbers) in (0..vectors).map(|lane| (lane, lane * 4..lane * 4 + 4)) {
         let channel = group.channels.start + if group.vectors == 4 { channel(isa.lanes(), lane) } else { lane };
         let section = |i: usize| i * vectors * 4 + numbers.start..i * vectors * 4 + numbers.end;

@@ -4,9 +4,10 @@ use core::ops::Range;
 use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::{Epilogue, Int8Output};
 use crate::gemm::Patch;
-use crate::gemm::kernel::Limits;
+use crate::gemm::kernel::{Limits, TileTask};
 use crate::gemm::pack_int8::{HEADER, K_GROUP};
 use crate::gemm::parted::Index;
+use crate::gemm::widened::Widened;
 use crate::quantized_params::ZeroPoints;
 use crate::requantize::AddResidual;
 use crate::simd::{Int8, Kernel};
@@ -21,6 +22,8 @@ pub(crate) struct Int8MicroKernel<'a> {
     /// Runs of inputs in a row of the weights.
     pub(crate) runs: usize,
     pub(crate) output: Int8Output<'a>,
+    /// What machines without vectors widen inputs in.
+    pub(crate) scratch: &'a mut [u8],
 }
 
 impl Int8MicroKernel<'_> {
@@ -57,7 +60,16 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
 
     #[inline(always)]
     fn padding_is_zero(&self) -> bool {
-        self.padding() == 0 && S::INPUT_OFFSET == 0
+        self.padding() == 0 && S::INPUT_OFFSET == 0 && S::LANES > 1
+    }
+
+    #[inline(always)]
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize) {
+        if S::LANES > 1 {
+            return task.run_tiles(simd, rows, vectors);
+        }
+        let TileTask { micro_kernel, patch, blocks, panels, panel, output } = task;
+        Widened { micro_kernel, patch, panels, panel, output }.run(simd, rows * blocks);
     }
 
     #[inline(always)]
@@ -187,7 +199,7 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
 
 /// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
 #[inline(always)]
-fn last_quad(run: &[u8]) -> [u8; 4] {
+pub(crate) fn last_quad(run: &[u8]) -> [u8; 4] {
     run.last_chunk().copied().unwrap_or_else(|| array::from_fn(|j| run.get(j).copied().unwrap_or(0)))
 }
 
@@ -263,9 +275,6 @@ trait Requantizing<S: Int8> {
     /// Bytes in the order of lanes of `sums` and the scales of their channels; the bytes of vector `i` belong at
     /// `place(i)` of the output.
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], place: impl Fn(usize) -> Range<usize>) -> S::I32;
-
-    /// Bytes of one vector of sums, one in each lane; those at `place` of the output.
-    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, place: Range<usize>) -> S::I32;
 }
 
 struct Plain<'a>(Epilogue<'a>);
@@ -274,11 +283,6 @@ impl<S: Int8> Requantizing<S> for Plain<'_> {
     #[inline(always)]
     fn quads(&self, simd: S, sums: [S::I32; 4], scales: [S::F32; 4], _: impl Fn(usize) -> Range<usize>) -> S::I32 {
         self.0.quads(simd, sums, scales)
-    }
-
-    #[inline(always)]
-    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, _: Range<usize>) -> S::I32 {
-        self.0.vector(simd, sums, scales)
     }
 }
 
@@ -298,12 +302,6 @@ impl<S: Int8> Requantizing<S> for WithResidual<'_> {
         }
         self.epilogue.quads_with_residual(simd, self.add, sums, scales, residual)
     }
-
-    #[inline(always)]
-    fn vector(&self, simd: S, sums: S::I32, scales: S::F32, place: Range<usize>) -> S::I32 {
-        let residual = simd.load_u8_part(&self.residual[place]);
-        self.epilogue.vector_with_residual(simd, self.add, sums, scales, residual)
-    }
 }
 
 /// The rows of a tile, some of which are requantized together: as many as fill four vectors, where a row does not.
@@ -321,18 +319,6 @@ impl<S: Int8, const NV: usize> RowGroups<'_, S, NV> {
     #[inline(always)]
     fn store(self, simd: S, requantizing: &impl Requantizing<S>) {
         let Self { acc, scales, tile: OutputTile { start, stride, columns }, out } = self;
-        if S::LANES == 1 {
-            for (acc, start) in acc.iter().zip((start..).step_by(stride)) {
-                let row = &mut out[start..][..columns];
-                unroll!(v in 0..NV, {
-                    if v < row.len() {
-                        let bytes = requantizing.vector(simd, acc[v], scales[v], start + v..start + v + 1);
-                        simd.store_u8_part(bytes, &mut row[v..]);
-                    }
-                });
-            }
-            return;
-        }
         for (acc, start) in acc.chunks(Self::ROWS).zip((start..).step_by(Self::ROWS * stride)) {
             // The last row, or the last vector of a row, stands for those that are missing.
             let row = |i: usize| if Self::ROWS == 1 { 0 } else { (i / NV).min(acc.len() - 1) };

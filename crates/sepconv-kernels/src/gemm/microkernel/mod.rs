@@ -7,9 +7,9 @@ mod f32;
 mod int8;
 
 pub(crate) use self::f32::F32MicroKernel;
-pub(crate) use self::int8::Int8MicroKernel;
+pub(crate) use self::int8::{Int8MicroKernel, last_quad};
 
-use super::{Patch, kernel::Limits};
+use super::{Patch, TileTask, kernel::Limits};
 use crate::simd::Simd;
 
 /// The storage of a micro-kernel's operands. The implementing type also holds the output and its epilogue.
@@ -41,6 +41,15 @@ pub(crate) trait MicroKernel<S: Simd>: GemmDtype {
     fn run_len(&self, panel: usize, length: usize, columns: usize) -> usize {
         _ = panel;
         length.next_multiple_of(Self::K_GROUP) * columns
+    }
+
+    /// Runs a task on tiles of `rows` pixels, `vectors` wide.
+    #[inline(always)]
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize)
+    where
+        Self: Sized,
+    {
+        task.run_tiles(simd, rows, vectors);
     }
 
     /// Returns true if padding contributes zero, so taps in it can be skipped.

@@ -10,7 +10,7 @@ pub use reference::reference_int8;
 use super::kernel;
 use crate::epilogue::Int8Output;
 use crate::gemm::microkernel::Int8MicroKernel;
-use crate::gemm::{Runs, Tile, check_packed_runs};
+use crate::gemm::{self, Runs, Tile, check_packed_runs};
 use crate::quantized_params::ZeroPoints;
 use crate::simd::{Int8, Isa};
 
@@ -35,11 +35,13 @@ pub fn pointwise_int8(
     check_packed_runs(isa, tile, 1, Runs { count: 1, length: k }, n, packed.len());
     output.check();
     tile.check_int8(isa);
-    isa.run_int8(task(tile, [m, k, n], zero_points, x, packed, output));
+    isa.run_int8(task(tile, [m, k, n], zero_points, x, packed, output, &mut []));
 }
 
-/// As [`pointwise_int8`], on a token that is known when compiling: no other instruction set is linked. Panics where an
-/// index is out of bounds.
+/// As [`pointwise_int8`], on a token that is known when compiling: no other instruction set is linked. `scratch` has the
+/// length [`scratch_len_int8`], and begins where a word does. Panics where an index is out of bounds.
+#[allow(clippy::too_many_arguments)]
+#[inline(never)]
 pub fn pointwise_int8_on<S: Int8>(
     simd: S,
     tile: Tile,
@@ -48,8 +50,14 @@ pub fn pointwise_int8_on<S: Int8>(
     x: &[u8],
     packed: &[i8],
     output: Int8Output<'_>,
+    scratch: &mut [u8],
 ) {
-    simd.vectorize(task(tile, [x.len() / k, k, n], zero_points, x, packed, output));
+    simd.vectorize(task(tile, [x.len() / k, k, n], zero_points, x, packed, output, scratch));
+}
+
+/// Bytes of scratch that a layer of `k` products needs: none but on [`Isa::WORD`].
+pub fn scratch_len_int8(isa: Isa, k: usize) -> usize {
+    gemm::scratch_len(isa, Runs { count: 1, length: k })
 }
 
 fn task<'a>(
@@ -59,7 +67,8 @@ fn task<'a>(
     x: &'a [u8],
     packed: &'a [i8],
     output: Int8Output<'a>,
+    scratch: &'a mut [u8],
 ) -> kernel::Pointwise<'a, Int8MicroKernel<'a>> {
-    let micro_kernel = Int8MicroKernel { zero_points, runs: 1, output };
+    let micro_kernel = Int8MicroKernel { zero_points, runs: 1, output, scratch };
     kernel::Pointwise { micro_kernel, tile, shape, x, packed }
 }

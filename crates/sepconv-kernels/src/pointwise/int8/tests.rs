@@ -70,7 +70,10 @@ fn pointwise_int8(
     output: Int8Output<'_>,
 ) {
     match isa {
-        Isa::WORD => pointwise_int8_on(Word, tile, sizes, zero_points, x, packed, output),
+        Isa::WORD => {
+            let scratch = &mut vec![77; scratch_len_int8(isa, sizes[0])];
+            pointwise_int8_on(Word, tile, sizes, zero_points, x, packed, output, scratch);
+        }
         _ => super::pointwise_int8(isa, tile, sizes, zero_points, x, packed, output),
     }
 }

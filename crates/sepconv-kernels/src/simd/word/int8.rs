@@ -2,13 +2,14 @@ use super::Word;
 #[cfg(arm_dsp)]
 use super::dsp;
 use crate::simd::Int8;
+#[cfg(all(arm_dsp, arm_fpu))]
+use crate::simd::int8::{FourPixels, Windows, add_windows};
 
 impl Int8 for Word {
     type I32 = i32;
     const WEIGHT_REGISTERS: usize = 1;
     const INTERLEAVE: usize = 1;
-    /// Two pixels by two channels: each input and each weight that is unpacked is multiplied twice.
-    const TILE_WIDTHS: [usize; 2] = [2, 2];
+    const TILE_WIDTHS: [usize; 2] = [1, 1];
 
     #[inline(always)]
     fn splat_i32(self, x: i32) -> i32 {
@@ -66,6 +67,55 @@ impl Int8 for Word {
     fn dot(self, sum: i32, x: i32, w: i32) -> i32 {
         let product = |shift: u32| i32::from((x >> shift) as u8) * i32::from((w >> shift) as i8);
         sum.wrapping_add(product(0) + product(8) + product(16) + product(24))
+    }
+    #[cfg(arm_dsp)]
+    #[inline(always)]
+    fn multiply_pairs(self, sum: i32, a: i32, b: i32) -> i32 {
+        dsp::multiply_halves(sum, a, b)
+    }
+    #[cfg(arm_dsp)]
+    #[inline(always)]
+    fn add_pairs<const P: usize>(self, mut sums: [i32; P], words: &[i32], weights: &[i8]) -> [i32; P] {
+        assert_eq!(words.len(), weights.len() / 4 * 2 * P);
+        for (words, weights) in words.chunks_exact(2 * P).zip(weights.as_chunks::<4>().0) {
+            let weights = i32::from_ne_bytes(weights.map(|weight| weight as u8));
+            let (even, odd) = (dsp::even_signed(weights), dsp::odd_signed(weights));
+            unroll!(p in 0..P, {
+                sums[p] = dsp::multiply_halves(sums[p], words[2 * p], even);
+                sums[p] = dsp::multiply_halves(sums[p], words[2 * p + 1], odd);
+            });
+        }
+        sums
+    }
+    #[cfg(all(arm_dsp, arm_fpu))]
+    #[inline(always)]
+    fn four_pixels(self, block: FourPixels<'_>, zero_point: i32, out: &mut [u8], stride: usize) {
+        dsp::four_pixels(block, zero_point, out, stride);
+    }
+    #[cfg(all(arm_dsp, arm_fpu))]
+    #[inline(always)]
+    fn add_windows<const K: usize, const STRIDE: usize>(
+        self,
+        constants: &Windows<K>,
+        pairs: &[i32],
+        out: &mut [u8],
+        pitch: usize,
+    ) {
+        match (K, STRIDE) {
+            (3, 1 | 2) => dsp::add_windows_of_three::<K, STRIDE>(constants, pairs, out, pitch),
+            _ => add_windows::<Self, K, STRIDE>(self, constants, pairs, out, pitch),
+        }
+    }
+    #[cfg(arm_fpu)]
+    #[inline(always)]
+    fn round_word(self, x: f32) -> i32 {
+        dsp::round(x)
+    }
+    #[cfg(arm_fpu)]
+    #[inline(always)]
+    fn scale_and_round<const P: usize>(self, mut sums: [i32; P], scale: f32) -> [i32; P] {
+        sums.iter_mut().for_each(|sum| *sum = dsp::scale_and_round(*sum, scale));
+        sums
     }
     #[inline(always)]
     fn optimization_barrier_i32(self, x: i32) -> i32 {

@@ -14,7 +14,7 @@ pub struct Word;
 impl Simd for Word {
     type F32 = f32;
     const LANES: usize = 1;
-    const REGISTERS: usize = 8;
+    const REGISTERS: usize = 7;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Self>>(self, kernel: K) -> K::Output {
