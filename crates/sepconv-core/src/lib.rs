@@ -20,7 +20,8 @@ pub mod passes;
 mod tensor;
 
 pub use cpu::{
-    BufferRef, Chain, InputBinding, KernelCall, KernelChoices, Layer, OutputBinding, Plan, Session, Stage, Step,
+    BufferRef, Chain, ChainCall, ChainedCall, InputBinding, KernelCall, KernelChoices, Layer, OutputBinding, Plan,
+    Session, Stage, Step,
 };
 pub use error::{Error, ErrorKind, printable};
 pub use graph::{Builder, Graph, Limits, Node, Port, Rewriter, State, Uses, Value, ValueId, rewrite};

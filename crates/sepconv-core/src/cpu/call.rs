@@ -1,7 +1,8 @@
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use sepconv_kernels::quantized::QuantizedBinary;
-use sepconv_kernels::{ConvGeometry, Epilogue, Tile, ZeroPoints, depthwise, pool};
+use sepconv_kernels::{ConvGeometry, Epilogue, Tile, Window, ZeroPoints, depthwise, pool};
 
 use super::lower::StepKernel;
 use super::plan::Step;
@@ -93,7 +94,52 @@ pub enum KernelCall<'p> {
     },
 }
 
+/// The layers of a step that run together: calls, each on rows of the layer before, for `rows` rows of the last at a
+/// time.
+#[derive(Clone, Debug)]
+pub struct ChainCall<'p> {
+    /// The layers, in order.
+    pub layers: Vec<ChainedCall<'p>>,
+    /// Rows of the last layer's result that are made at a time.
+    pub rows: usize,
+    /// What a layer works in, in the arena.
+    pub scratch: Range<usize>,
+}
+
+/// A layer of a chain: a call for some rows of its result, which reads rows of the layer before.
+#[derive(Clone, Debug)]
+pub struct ChainedCall<'p> {
+    /// The call for all rows.
+    pub call: KernelCall<'p>,
+    /// The window that slides over rows; `None` for a pointwise layer.
+    pub window: Option<Window>,
+    /// `[h, w, c]`
+    pub input: [usize; 3],
+    /// `[oh, ow, o]`
+    pub output: [usize; 3],
+    /// Where in the arena the layer keeps the last rows of its result; empty for the last one, which stores all.
+    pub ring: Range<usize>,
+}
+
 impl Step {
+    /// The layers of a chain, each as the call that it would be by itself; `None` where the step is no chain of int8.
+    pub fn chain_call(&self) -> Option<ChainCall<'_>> {
+        #[cfg(feature = "int8")]
+        if let StepKernel::ChainInt8(chain) = &self.kernel {
+            let start = self.scratch.start;
+            let layers = chain.layers().map(|(layer, geometry, ring)| ChainedCall {
+                call: layer.call(),
+                window: geometry.window,
+                input: geometry.input,
+                output: geometry.output,
+                ring: start + ring.start..start + ring.end,
+            });
+            let (layers, rows) = (layers.collect(), chain.row_block());
+            return Some(ChainCall { layers, rows, scratch: start + chain.kept()..self.scratch.end });
+        }
+        None
+    }
+
     /// The call that the step consists of; `None` where it is more than one call, or one that is not listed.
     pub fn call(&self) -> Option<KernelCall<'_>> {
         match &self.kernel {

@@ -3,6 +3,7 @@ use core::{fmt, ops::Range};
 
 use sepconv_kernels::{Isa, Rows, Window};
 
+use super::aligned::LINE;
 use super::lower::{ConvElement, ConvLayer, Kernel, RowTask, Task, for_each_image, row_means};
 
 /// The most layers of a fused chain.
@@ -12,7 +13,7 @@ pub(super) const MOST_LAYERS: usize = 8;
 pub(super) const CACHE: usize = 384 << 10;
 
 /// Output rows that are made at a time, at most: more only take more cache.
-const MOST_ROWS: usize = 8;
+pub(super) const MOST_ROWS: usize = 8;
 
 /// The feature maps before and after a layer, and which input rows it needs.
 #[derive(Clone, Debug)]
@@ -28,11 +29,7 @@ pub(crate) struct Geometry {
 impl Geometry {
     /// The input rows that some output rows need.
     fn input_rows(&self, rows: &Range<usize>) -> Range<usize> {
-        let Some(window) = &self.window else { return rows.clone() };
-        let h = self.input[0];
-        let start = (rows.start * window.stride[0]).saturating_sub(window.before[0]);
-        let end = ((rows.end - 1) * window.stride[0] + extent(window)).saturating_sub(window.before[0]);
-        start.min(h)..end.min(h)
+        self.window.map_or(rows.clone(), |window| window.input_rows(rows.clone(), self.input[0]))
     }
 
     /// The most input rows that `rows` neighboring output rows need.
@@ -76,7 +73,7 @@ pub(super) fn recomputed_rows(layers: &[Geometry]) -> [usize; MOST_LAYERS] {
 }
 
 /// Elements of the rows that are kept between layers.
-fn kept_len(layers: &[Geometry], rows: usize) -> usize {
+pub(super) fn kept_len(layers: &[Geometry], rows: usize) -> usize {
     kept_rows(layers, rows).iter().zip(layers).map(|(kept, layer)| kept * layer.row_len()).sum()
 }
 
@@ -120,9 +117,24 @@ impl<T: ConvElement> FusedChain<T> {
         &self.geometries[self.geometries.len() - 1]
     }
 
-    /// Elements of all rings.
-    fn kept(&self) -> usize {
-        self.rings[self.rings.len() - 1]
+    /// Elements of all rings, up to a place that is aligned for what the layers work in.
+    pub(crate) fn kept(&self) -> usize {
+        self.rings[self.rings.len() - 1].next_multiple_of(LINE)
+    }
+
+    /// Each layer's kernel with its sizes and where in the scratch it keeps its rows; the last keeps none.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (&ConvLayer<T>, &Geometry, Range<usize>)> {
+        let ring = |i: usize| self.rings[i]..self.rings[(i + 1).min(self.rings.len() - 1)];
+        self.layers
+            .iter()
+            .zip(&self.geometries)
+            .enumerate()
+            .map(move |(i, (layer, geometry))| (layer, geometry, ring(i)))
+    }
+
+    /// Output rows that are made at a time.
+    pub(crate) fn row_block(&self) -> usize {
+        self.row_block
     }
 
     fn scratch_len(&self) -> usize {

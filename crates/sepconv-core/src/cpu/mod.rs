@@ -6,6 +6,8 @@ mod arena;
 mod call;
 mod chain;
 mod kernel_choices;
+#[cfg(feature = "int8")]
+mod least_memory;
 mod lower;
 mod plan;
 mod planner;
@@ -13,7 +15,7 @@ mod schedule;
 mod session;
 mod weights;
 
-pub use call::KernelCall;
+pub use call::{ChainCall, ChainedCall, KernelCall};
 pub use kernel_choices::{Chain, KernelChoices};
 pub use plan::{BufferRef, InputBinding, Layer, OutputBinding, Plan, Step};
 pub use session::{Session, Stage};

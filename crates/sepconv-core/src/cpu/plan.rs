@@ -10,6 +10,8 @@ use sepconv_kernels::Isa;
 use super::aligned::{self, Aligned};
 use super::arena::Arena;
 use super::kernel_choices::KernelChoices;
+#[cfg(feature = "int8")]
+use super::least_memory::least_memory;
 use super::lower::StepKernel;
 use super::planner::{Planner, StepBuffers};
 use super::schedule::{is_global_mean, predecessors, schedule, unfused};
@@ -167,8 +169,12 @@ impl Plan {
         let threads = threads.max(1);
         let blocks = blocks(graph);
         let open = open_axes(graph)?;
-        // A microcontroller has no cache that layers could share.
-        let schedule = if isa == Isa::WORD { unfused(graph) } else { schedule(graph, threads, choices) };
+        // A microcontroller has little memory, and no cache that layers could share.
+        let schedule = match isa {
+            #[cfg(feature = "int8")]
+            Isa::WORD => least_memory(graph, &open),
+            _ => schedule(graph, threads, choices),
+        };
         let mut arena = Arena::new(graph, &schedule, &open);
         let (mut steps, mut layers) = (Vec::<Step>::with_capacity(schedule.len()), Vec::<Layer>::new());
         let mut groups = Vec::with_capacity(schedule.len());

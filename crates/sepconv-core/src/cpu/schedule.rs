@@ -236,7 +236,11 @@ fn paying_convs<'g, T: ConvElement>(
 }
 
 /// The convolution that can follow another in a chain: it slides over rows, and it alone reads the other.
-fn following<'g, T: ConvElement>(graph: &'g Graph, uses: &Uses, last: &ConvNode<'g, T>) -> Option<ConvNode<'g, T>> {
+pub(super) fn following<'g, T: ConvElement>(
+    graph: &'g Graph,
+    uses: &Uses,
+    last: &ConvNode<'g, T>,
+) -> Option<ConvNode<'g, T>> {
     let result = graph.nodes[last.index].output;
     let next = uses.sole_reader(result)?;
     let conv = ConvNode::new(graph, next)?;
@@ -296,7 +300,7 @@ fn weight_bytes(graph: &Graph, node: usize) -> usize {
 impl<'g, T: ConvElement> ConvNode<'g, T> {
     /// A node that a chain may have: a convolution on elements `T` of more than a pixel, whose weights are constants; a
     /// depthwise one adds no residual.
-    fn new(graph: &'g Graph, index: usize) -> Option<Self> {
+    pub(super) fn new(graph: &'g Graph, index: usize) -> Option<Self> {
         let node = &graph.nodes[index];
         let convolution = node.op.operator().as_convolution()?;
         let kind = graph.conv_kind(node)?;

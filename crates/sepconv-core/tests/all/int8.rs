@@ -393,6 +393,36 @@ fn fused_blocks_of_bytes_equal_their_layers() {
     }
 }
 
+/// On a machine of little memory layers run together where, and only where, the most that any step needs gets less.
+#[test]
+fn layers_run_together_where_memory_is_least() {
+    let pointwise = |filters| Layer { filters, kernel: 1, stride: 1, groups: 1, dilation: 1 };
+    let depthwise = |filters, stride| Layer { filters, kernel: 3, stride, groups: filters, dilation: 1 };
+    let plan = |layers: &[Layer]| {
+        let mut net = Net::new(1);
+        let x = net.bytes(&[1, 32, 32, 8], DType::U8);
+        let y = layers.iter().fold(x, |y, &layer| net.qconv(y, layer, None, false));
+        let graph = net.finish(&[y]);
+        (Plan::new(&graph, Isa::WORD, 1, &Limits::default()).unwrap(), Plan::unfused_bytes(&graph))
+    };
+    // Four times as many channels between two layers: input, result, and rows of what is between.
+    let (together, whole) = plan(&[pointwise(32), depthwise(32, 2), pointwise(8)]);
+    assert_eq!(whole, 32 * 32 * (8 + 32));
+    let chain = together.steps()[0].chain_call().expect("layers that run together");
+    let kept: usize = chain.layers.iter().map(|layer| layer.ring.len()).sum();
+    assert!(together.arena_bytes() <= 32 * 32 * 8 + 16 * 16 * 32 + kept + chain.scratch.len() + 128, "{together}");
+    let scratch = together.steps()[0].scratch();
+    let mut end = scratch.start;
+    for range in chain.layers.iter().map(|layer| &layer.ring).filter(|ring| !ring.is_empty()).chain([&chain.scratch]) {
+        assert!(end <= range.start && range.end <= scratch.end, "{range:?} of {scratch:?}");
+        end = range.end;
+    }
+    assert!(chain.layers.windows(2).all(|pair| pair[0].output == pair[1].input));
+    // Nothing that is between the input and the result is larger than they are.
+    let (apart, _) = plan(&[pointwise(8), depthwise(8, 1), pointwise(8)]);
+    assert!(apart.steps().iter().all(|step| step.chain_call().is_none() && step.call().is_some()), "{apart}");
+}
+
 /// What leaves the range of bytes is clamped, halves go to the even neighbor, and what is not a number is the least.
 #[test]
 fn quantizing_rounds_and_clamps() {

@@ -26,6 +26,8 @@ pub(crate) struct Standard<X: ConvArithmetic<Y>, Y = X> {
     conv: ConvGeometry,
     packed: Packed<<X as ConvArithmetic<Y>>::Weight>,
     epilogue: <X as ConvArithmetic<Y>>::Epilogue,
+    /// Elements of scratch.
+    scratch: usize,
 }
 
 pub(crate) trait StandardElement<Y = Self>: ConvArithmetic<Y> {
@@ -35,7 +37,7 @@ pub(crate) trait StandardElement<Y = Self>: ConvArithmetic<Y> {
 
 impl StandardElement for f32 {
     fn conv2d(layer: &Standard<Self>, task: RowTask<'_, Self>) {
-        let Standard { tile, conv, packed, epilogue } = layer;
+        let Standard { tile, conv, packed, epilogue, .. } = layer;
         let RowTask { isa, weights, x, residual, rows, out, scratch } = task;
         let operands = ConvOperands { x, packed: packed.of(weights), rows };
         let output = F32Output { residual, activation: *epilogue, out };
@@ -46,7 +48,7 @@ impl StandardElement for f32 {
 #[cfg(feature = "int8")]
 impl StandardElement for u8 {
     fn conv2d(layer: &Standard<Self>, task: RowTask<'_, Self>) {
-        let Standard { tile, conv, packed, epilogue } = layer;
+        let Standard { tile, conv, packed, epilogue, .. } = layer;
         let RowTask { isa, weights, x, residual, rows, out, scratch } = task;
         let (zero_points, epilogue) = (epilogue.zero_points, &epilogue.epilogue());
         let operands = ConvOperands { x, packed: packed.of(weights), rows };
@@ -65,7 +67,7 @@ impl StandardElement for u8 {
 #[cfg(feature = "int8")]
 impl StandardElement<f32> for u8 {
     fn conv2d(layer: &Standard<Self, f32>, task: RowTask<'_, Self, f32>) {
-        let Standard { tile, conv, packed, epilogue } = layer;
+        let Standard { tile, conv, packed, epilogue, .. } = layer;
         let RowTask { isa, weights, x, residual: _, rows, out, scratch } = task;
         let operands = ConvOperands { x, packed: packed.of(weights), rows };
         conv2d::conv2d_int8(isa, *tile, conv, *epilogue, operands, Int8Output::F32(out), scratch);
@@ -107,7 +109,7 @@ fn select_standard(
         name: format!("conv2d {}", tile.name(isa)),
         alternatives,
         reason: reason(kind, &conv, tile.columns(isa)),
-        kernel: Standard { tile, conv, packed, epilogue },
+        kernel: Standard { tile, conv, packed, epilogue, scratch: conv2d::scratch_len(tile, &conv) },
     })
 }
 
@@ -178,7 +180,7 @@ where
         name: format!("conv2d_int8 {}", tile.name(isa)),
         alternatives,
         reason: reason(kind, &conv, tile.columns(isa)),
-        kernel: Standard { tile, conv, packed, epilogue },
+        kernel: Standard { tile, conv, packed, epilogue, scratch: conv2d::scratch_len_int8(isa, tile, &conv) },
     }
 }
 
@@ -190,7 +192,7 @@ fn reason(kind: ConvKind, conv: &ConvGeometry, columns: usize) -> alloc::string:
 impl<X: ConvArithmetic<Y>, Y> Standard<X, Y> {
     /// Elements of scratch.
     pub(super) fn scratch_len(&self) -> usize {
-        conv2d::scratch_len(self.tile, &self.conv)
+        self.scratch
     }
 }
 

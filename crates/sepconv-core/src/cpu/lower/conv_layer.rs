@@ -12,6 +12,8 @@ use super::quantized_constants::QuantizedEpilogue;
 use super::{KernelChoice, Lowering, RowTask, StepKernel};
 use crate::Result;
 #[cfg(feature = "int8")]
+use crate::cpu::call::KernelCall;
+#[cfg(feature = "int8")]
 use crate::op::QuantizedConv;
 use crate::op::{Conv2d, Convolution};
 
@@ -114,7 +116,8 @@ impl<T: ConvElement> ConvLayer<T> {
     /// Elements of scratch.
     pub(crate) fn scratch_len(&self) -> usize {
         match self {
-            Self::Pointwise(_) | Self::Depthwise(_) => 0,
+            Self::Pointwise(layer) => layer.scratch_len(),
+            Self::Depthwise(_) => 0,
             Self::Standard(layer) => layer.scratch_len(),
         }
     }
@@ -128,6 +131,17 @@ impl<T: ConvElement> ConvLayer<T> {
             Self::Pointwise(layer) => layer.into_step(),
             Self::Depthwise(layer) => layer.into(),
             Self::Standard(layer) => layer.into(),
+        }
+    }
+}
+
+#[cfg(feature = "int8")]
+impl ConvLayer<u8> {
+    pub(crate) fn call(&self) -> KernelCall<'_> {
+        match self {
+            Self::Pointwise(layer) => layer.call(),
+            Self::Depthwise(layer) => layer.call(),
+            Self::Standard(layer) => layer.call(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Pointwise<X: ConvArithmetic<Y>, Y = X> {
     n: usize,
     packed: Packed<<X as ConvArithmetic<Y>>::Weight>,
     epilogue: <X as ConvArithmetic<Y>>::Epilogue,
+    /// Elements of scratch.
+    scratch: usize,
 }
 
 /// The product for a single pixel: work items are panels of outputs.
@@ -94,7 +96,7 @@ pub(super) fn select(activation: Activation, lowering: &mut Lowering<'_, '_>) ->
     let len = pointwise::packed_len(isa, tile, k, n);
     let packed = lowering.weights.reserve(len, move |packed| pointwise::pack(isa, tile, k, weights, bias, packed));
     Ok(KernelChoice {
-        kernel: Pointwise { tile, m, k, n, packed, epilogue: activation },
+        kernel: Pointwise { tile, m, k, n, packed, epilogue: activation, scratch: 0 },
         operands: lowering.unpacked_operands(3),
         name: format!("pointwise {}", tile.name(isa)),
         alternatives,
@@ -127,7 +129,7 @@ where
     let pack = move |packed: &mut [i8]| pointwise::pack_int8(isa, tile, k, &constants.params(), packed);
     let packed = lowering.weights.reserve(len, pack);
     KernelChoice {
-        kernel: Pointwise { tile, m, k, n, packed, epilogue },
+        kernel: Pointwise { tile, m, k, n, packed, epilogue, scratch: pointwise::scratch_len_int8(isa, k) },
         operands: lowering.unpacked_operands(4),
         name: format!("pointwise_int8 {}", tile.name(isa)),
         alternatives,
@@ -152,6 +154,11 @@ impl<X: PointwiseElement<Y>, Y: Pod> Pointwise<X, Y> {
 }
 
 impl<T: PointwiseElement> Pointwise<T> {
+    /// Elements of scratch.
+    pub(super) fn scratch_len(&self) -> usize {
+        self.scratch
+    }
+
     /// Computes some rows of one image.
     pub(super) fn run_rows(&self, task: RowTask<'_, T>) {
         let RowTask { isa, weights, x, residual, rows, out, .. } = task;
@@ -214,6 +221,10 @@ impl<X: PointwiseElement<Y>, Y: Pod> Kernel for Pointwise<X, Y> {
         let (packed, residual) = (self.packed.of(operands.weights), operands.residual(1, first, out.len()));
         X::multiply(self, Product { isa, n: self.n, x, packed, residual, out });
     }
+
+    fn scratch_bytes(&self) -> usize {
+        self.scratch * size_of::<X>()
+    }
 }
 
 impl<X: PointwiseElement<Y>, Y: Pod> Kernel for PointwiseVector<X, Y> {
@@ -229,6 +240,10 @@ impl<X: PointwiseElement<Y>, Y: Pod> Kernel for PointwiseVector<X, Y> {
         let packed = &layer.packed.of(operands.weights)[items.start * panel..][..n.div_ceil(columns) * panel];
         let residual = operands.residual(1, first, n);
         X::multiply(layer, Product { isa, n, x: operands.get(0), packed, residual, out });
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.0.scratch_bytes()
     }
 }
 
