@@ -4,25 +4,42 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use sepconv::{CompiledModel, DType, Error, Plan, Result};
-use sepconv_core::{BufferRef, KernelCall, Layer, Step};
+use sepconv_core::{BufferRef, ChainCall, KernelCall, Layer, Step};
 use sepconv_kernels::depthwise::padding_len;
 
 /// A step with what it calls.
 #[derive(Debug)]
-pub(crate) struct PrintedLayer<'p> {
-    pub(crate) layer: &'p Layer,
+pub(crate) struct PrintedStep<'p> {
     pub(crate) step: &'p Step,
-    pub(crate) call: KernelCall<'p>,
+    pub(crate) layers: Vec<PrintedLayer<'p>>,
+    /// How several layers run together.
+    pub(crate) chain: Option<ChainCall<'p>>,
 }
 
-impl PrintedLayer<'_> {
-    /// Bytes of the tables and constants that only this layer reads.
-    pub(crate) fn constant_bytes(&self) -> usize {
+impl PrintedStep<'_> {
+    /// Bytes of the constants among the operands.
+    pub(crate) fn operand_bytes(&self) -> usize {
         let operands = self.step.operands().iter().map(|operand| match operand {
             BufferRef::Weights(range) => range.len(),
             BufferRef::Arena(_) => 0,
         });
-        self.packed().map_or(0, |packed| packed.len()) + self.lut().map_or(0, |lut| lut.len()) + operands.sum::<usize>()
+        operands.sum()
+    }
+}
+
+/// A layer with what it calls.
+#[derive(Debug)]
+pub(crate) struct PrintedLayer<'p> {
+    /// Its place among the plan's.
+    pub(crate) number: usize,
+    pub(crate) layer: &'p Layer,
+    pub(crate) call: KernelCall<'p>,
+}
+
+impl PrintedLayer<'_> {
+    /// Bytes of weights and tables.
+    pub(crate) fn constant_bytes(&self) -> usize {
+        self.packed().map_or(0, |packed| packed.len()) + self.lut().map_or(0, |lut| lut.len())
     }
 
     /// Where among the plan's the packed weights are.
@@ -75,33 +92,51 @@ impl PrintedLayer<'_> {
     }
 }
 
-/// The steps of a network, each one layer.
+/// The steps of a network.
 ///
 /// # Errors
 /// If the network, or one of its layers, cannot be printed.
-pub(crate) fn layers(model: &CompiledModel) -> Result<Vec<PrintedLayer<'_>>> {
+pub(crate) fn steps(model: &CompiledModel) -> Result<Vec<PrintedStep<'_>>> {
     let plan = model.plan();
     check_ports(plan)?;
-    plan.steps().iter().map(|step| printed(plan, step)).collect()
+    plan.steps().iter().map(|step| printed_step(plan, step)).collect()
 }
 
-fn printed<'p>(plan: &'p Plan, step: &'p Step) -> Result<PrintedLayer<'p>> {
-    let [layer] = &plan.layers()[step.layers()] else {
-        return Err(unsupported("layers that run together")).map_err(|error| error.at(step.kernel().to_owned()));
+fn printed_step<'p>(plan: &'p Plan, step: &'p Step) -> Result<PrintedStep<'p>> {
+    let chain = step.chain_call();
+    let calls = match &chain {
+        Some(chain) => chain.layers.iter().map(|chained| Some(chained.call.clone())).collect(),
+        None => vec![step.call()],
     };
+    let layers = step.layers().zip(calls).map(|(number, call)| printed_layer(plan, number, call));
+    let layers: Vec<_> = layers.collect::<Result<_>>()?;
+    for (chained, PrintedLayer { layer, .. }) in chain.iter().flat_map(|chain| &chain.layers).zip(&layers) {
+        check_image(layer, chained.output)?;
+    }
+    Ok(PrintedStep { step, layers, chain })
+}
+
+fn printed_layer<'p>(plan: &'p Plan, number: usize, call: Option<KernelCall<'p>>) -> Result<PrintedLayer<'p>> {
+    let layer = &plan.layers()[number];
     let with_node = |error: Error| error.at_node(&layer.name, &layer.op);
-    let call = step.call().ok_or_else(|| {
+    let call = call.ok_or_else(|| {
         with_node(unsupported(&format!("kernel {:?}", layer.kernel))).help(match layer.output_dtype {
             DType::F32 => "only int8 layers can, and a softmax at the end: quantize the network (`sepconv quantize`)",
             DType::U8 | DType::I8 | DType::I64 => "leave the layer out of the network, or run it on the host",
         })
     })?;
-    let printed = PrintedLayer { layer, step, call };
-    match printed.image() {
-        Some(image) if image.iter().product::<usize>() != layer.output.elements() => {
-            Err(with_node(unsupported("a batch of several images")))
-        }
-        Some(_) | None => Ok(printed),
+    let printed = PrintedLayer { number, layer, call };
+    if let Some(image) = printed.image() {
+        check_image(layer, image)?;
+    }
+    Ok(printed)
+}
+
+/// Fails where the result of a layer is not the one image that its kernel makes.
+fn check_image(layer: &Layer, image: [usize; 3]) -> Result<()> {
+    match image.iter().product::<usize>() == layer.output.elements() {
+        true => Ok(()),
+        false => Err(unsupported("a batch of several images").at_node(&layer.name, &layer.op)),
     }
 }
 
@@ -137,9 +172,9 @@ fn check_ports(plan: &Plan) -> Result<()> {
 pub(crate) struct PaddingRows(BTreeMap<u8, usize>);
 
 impl PaddingRows {
-    pub(crate) fn of(layers: &[PrintedLayer<'_>]) -> Self {
+    pub(crate) fn of(steps: &[PrintedStep<'_>]) -> Self {
         let mut rows = Self::default();
-        for printed in layers {
+        for printed in steps.iter().flat_map(|step| &step.layers) {
             if let KernelCall::Depthwise { conv, x_zero_point, .. } = &printed.call {
                 let len = rows.0.entry(*x_zero_point).or_default();
                 *len = padding_len(conv).max(*len);

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use sepconv::{CompiledModel, Model, Options, file};
 pub use sepconv::{Error, ErrorKind, Result};
 
-pub use report::{LayerReport, Report};
+pub use report::{ChainReport, LayerReport, Report};
 pub use target::Target;
 
 /// Reads a model file, to be compiled into a module that is called as the file is.
@@ -129,7 +129,7 @@ impl Compilation {
     /// # Errors
     /// If a layer cannot be compiled: it names operator and layer.
     pub fn report(&self) -> Result<Report> {
-        Ok(Report::new(self.target, &layers::layers(&self.model)?, self.model.plan()))
+        Ok(Report::new(self.target, &layers::steps(&self.model)?, self.model.plan()))
     }
 
     /// The module as source: `pub mod name { … }`.
@@ -139,10 +139,10 @@ impl Compilation {
     pub fn source(&self) -> Result<String> {
         let budget = |size: &Option<String>| size.as_deref().map(size::parse).transpose();
         let (ram, flash) = (budget(&self.ram)?, budget(&self.flash)?);
-        let layers = layers::layers(&self.model)?;
-        let report = Report::new(self.target, &layers, self.model.plan());
+        let steps = layers::steps(&self.model)?;
+        let report = Report::new(self.target, &steps, self.model.plan());
         report.check(ram, flash)?;
-        module::print(&self.origin, &self.name, &self.model, &layers, &report, self.with_c)
+        module::print(&self.origin, &self.name, &self.model, &steps, &report, self.with_c)
     }
 
     /// The header of the functions [for C](Self::with_c).

@@ -8,7 +8,7 @@ use sepconv_core::{BufferRef, InputBinding, OutputBinding};
 
 use crate::c;
 use crate::call;
-use crate::layers::{PaddingRows, PrintedLayer};
+use crate::layers::{PaddingRows, PrintedLayer, PrintedStep};
 use crate::literal::{array, comment};
 use crate::report::Report;
 use crate::size::shown;
@@ -27,7 +27,7 @@ const USES: &str = "    use core::ops::Range;
     use sepconv_kernels::simd::bytes::{array, array_mut, floats, floats_mut, signed, signed_mut, split, unsigned};
     use sepconv_kernels::softmax::{softmax_on, softmax_short_on};
     use sepconv_kernels::{
-        AddResidual, ConvGeometry, ConvOperands, Epilogue, Int8Output, RequantOperand, Requantize, Rows, Tile, Window, ZeroPoints,
+        AddResidual, ConvGeometry, ConvOperands, Epilogue, Int8Output, RequantOperand, Requantize, Ring, Rows, Tile, Window, ZeroPoints,
     };
 ";
 
@@ -35,7 +35,7 @@ pub(crate) fn print(
     origin: &str,
     name: &str,
     model: &CompiledModel,
-    layers: &[PrintedLayer<'_>],
+    printed: &[PrintedStep<'_>],
     report: &Report,
     with_c: bool,
 ) -> Result<String> {
@@ -48,7 +48,7 @@ pub(crate) fn print(
     for line in report.to_string().lines() {
         let _ = writeln!(s, "{}", format!("// {}", comment(line)).trim_end());
     }
-    let _ = writeln!(s, "\n/// {}: {} layers, {} MACs.", comment(origin), layers.len(), report.macs());
+    let _ = writeln!(s, "\n/// {}: {} layers, {} MACs.", comment(origin), report.layers.len(), report.macs());
     let _ =
         writeln!(s, "#[allow(dead_code, unused_imports, clippy::all)]\n#[rustfmt::skip]\npub mod {name} {{\n{USES}");
     ports(s, model);
@@ -57,8 +57,8 @@ pub(crate) fn print(
     if with_c {
         c::print(s, name, model);
     }
-    steps(s, plan, layers);
-    constants(s, plan, layers);
+    steps(s, printed);
+    constants(s, plan, printed);
     source.push_str("}\n");
     Ok(source)
 }
@@ -215,8 +215,8 @@ fn copy_input(s: &mut String, name: &str, input: &InputBinding) {
     );
 }
 
-fn steps(s: &mut String, plan: &Plan, layers: &[PrintedLayer<'_>]) {
-    let _ = writeln!(s, "\n    /// How many steps a run has.\n    pub const STEPS: usize = {};", layers.len());
+fn steps(s: &mut String, steps: &[PrintedStep<'_>]) {
+    let _ = writeln!(s, "\n    /// How many steps a run has.\n    pub const STEPS: usize = {};", steps.len());
     let _ = writeln!(
         s,
         "\n    /// Runs one step, for programs that have other work to do between steps: those from 0 to `STEPS - 1`, in this"
@@ -225,29 +225,31 @@ fn steps(s: &mut String, plan: &Plan, layers: &[PrintedLayer<'_>]) {
     let _ =
         writeln!(s, "    pub fn run_step(step: usize, arena: &mut Arena) {{\n        let bytes = &mut arena.bytes;");
     let _ = writeln!(s, "        match step {{");
-    for (number, printed) in layers.iter().enumerate() {
-        let layer = printed.layer;
-        let _ = writeln!(s, "            // {}", comment(&layer.name));
-        let _ = writeln!(
-            s,
-            "            // {} -> {}, {} MACs, {}",
-            comment(&layer.op),
-            layer.output,
-            layer.macs,
-            layer.kernel
-        );
+    for (number, printed) in steps.iter().enumerate() {
+        for PrintedLayer { layer, .. } in &printed.layers {
+            let _ = writeln!(s, "            // {}", comment(&layer.name));
+            let _ = writeln!(
+                s,
+                "            // {} -> {}, {} MACs, {}",
+                comment(&layer.op),
+                layer.output,
+                layer.macs,
+                layer.kernel
+            );
+        }
         let _ = writeln!(s, "            {number} => {{");
-        call::print(s, plan, number, printed);
+        call::print(s, printed);
         let _ = writeln!(s, "            }}");
     }
     let _ = writeln!(s, "            _ => {{}}\n        }}\n    }}");
 }
 
 /// Weights, tables and rows of padding.
-fn constants(s: &mut String, plan: &Plan, layers: &[PrintedLayer<'_>]) {
+fn constants(s: &mut String, plan: &Plan, steps: &[PrintedStep<'_>]) {
     let _ = writeln!(s, "\n    /// Begins where a word does.\n    #[repr(C, align(4))]\n    struct Words<T>(T);");
     let mut operands = BTreeMap::new();
-    for (number, printed) in layers.iter().enumerate() {
+    for printed in steps.iter().flat_map(|step| &step.layers) {
+        let number = printed.number;
         if let Some(packed) = printed.packed() {
             let (name, bytes) = (comment(&printed.layer.name), packed.len());
             let _ = writeln!(s, "\n    /// {name}: {}", comment(&printed.layer.op));
@@ -261,10 +263,10 @@ fn constants(s: &mut String, plan: &Plan, layers: &[PrintedLayer<'_>]) {
             array(s, "        ", lut);
             let _ = writeln!(s, "    ];");
         }
-        for operand in printed.step.operands() {
-            if let BufferRef::Weights(range) = operand {
-                operands.insert(range.start, range.clone());
-            }
+    }
+    for operand in steps.iter().flat_map(|printed| printed.step.operands()) {
+        if let BufferRef::Weights(range) = operand {
+            operands.insert(range.start, range.clone());
         }
     }
     for (start, range) in operands {
@@ -272,7 +274,7 @@ fn constants(s: &mut String, plan: &Plan, layers: &[PrintedLayer<'_>]) {
         array(s, "        ", &plan.weights()[range]);
         let _ = writeln!(s, "    ]);");
     }
-    for (zero_point, len) in PaddingRows::of(layers).iter() {
+    for (zero_point, len) in PaddingRows::of(steps).iter() {
         let _ = writeln!(s, "\n    /// What lies above and below feature maps of this zero point.");
         let _ = writeln!(s, "    static PADDING_{zero_point}: [u8; {len}] = [{zero_point}; {len}];");
     }

@@ -2,10 +2,10 @@ use std::fmt;
 use std::ops::Range;
 
 use sepconv::{Error, Plan, Result, Shape};
-use sepconv_core::BufferRef;
+use sepconv_core::{BufferRef, ChainCall};
 
 use crate::Target;
-use crate::layers::{PaddingRows, PrintedLayer};
+use crate::layers::{PaddingRows, PrintedLayer, PrintedStep};
 use crate::size::shown;
 
 /// What a network costs on the device, known before it is flashed.
@@ -16,6 +16,8 @@ pub struct Report {
     pub target: Target,
     /// The layers, in the order in which they run.
     pub layers: Vec<LayerReport>,
+    /// The layers that run together, a few rows at a time, since that takes less RAM.
+    pub chains: Vec<ChainReport>,
     /// Bytes of weights, tables and other constants in flash.
     pub constants: usize,
     /// Bytes of the arena: inputs, activations and scratch.
@@ -43,16 +45,43 @@ pub struct LayerReport {
     pub ram: usize,
 }
 
+/// What running layers together costs: no multiply-accumulate is done twice.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChainReport {
+    /// The layers, as a range of [`Report::layers`].
+    pub layers: Range<usize>,
+    /// Rows of the last layer's result that are made at a time.
+    pub rows: usize,
+    /// Bytes of the rows between the layers that are kept.
+    pub kept: usize,
+    /// Bytes of the results between the layers, whole.
+    pub whole: usize,
+}
+
+impl ChainReport {
+    fn new(chain: &ChainCall<'_>, layers: Range<usize>) -> Self {
+        let between = &chain.layers[..chain.layers.len() - 1];
+        let kept = between.iter().map(|layer| layer.ring.len()).sum();
+        let whole = between.iter().map(|layer| layer.output.iter().product::<usize>()).sum();
+        Self { layers, rows: chain.rows, kept, whole }
+    }
+}
+
 impl Report {
     /// Bytes of stack that a run takes at most, as measured on a Cortex-M4.
     pub const STACK: usize = 4 << 10;
 
-    pub(crate) fn new(target: Target, layers: &[PrintedLayer<'_>], plan: &Plan) -> Self {
-        let padding = PaddingRows::of(layers).bytes();
-        let layers: Vec<_> =
-            layers.iter().zip(live_bytes(plan)).map(|(printed, ram)| LayerReport::new(printed, ram)).collect();
-        let constants = layers.iter().map(|layer| layer.flash).sum::<usize>() + padding;
-        Self { target, layers, constants, arena: plan.arena_bytes() }
+    pub(crate) fn new(target: Target, steps: &[PrintedStep<'_>], plan: &Plan) -> Self {
+        let (mut layers, mut chains) = (vec![], vec![]);
+        for (step, ram) in steps.iter().zip(live_bytes(plan)) {
+            let first = layers.len();
+            layers.extend(step.layers.iter().map(|printed| LayerReport::new(printed, ram + step.step.scratch_bytes())));
+            layers[first].flash += step.operand_bytes();
+            chains.extend(step.chain.as_ref().map(|chain| ChainReport::new(chain, first..layers.len())));
+        }
+        let constants = layers.iter().map(|layer| layer.flash).sum::<usize>() + PaddingRows::of(steps).bytes();
+        Self { target, layers, chains, constants, arena: plan.arena_bytes() }
     }
 
     /// Multiply-accumulates of all layers.
@@ -111,7 +140,7 @@ impl LayerReport {
             output: layer.output.clone(),
             macs: layer.macs,
             flash: printed.constant_bytes(),
-            ram: ram + printed.step.scratch_bytes(),
+            ram,
         }
     }
 }
@@ -164,6 +193,16 @@ impl fmt::Display for Report {
             writeln!(f, "{number:>3}  {op:32} {kernel:18} {output:>14} {macs:>10} {flash:>10} {ram:>10} {bar}")?;
         }
         writeln!(f)?;
+        for ChainReport { layers, rows, kept, whole } in &self.chains {
+            writeln!(
+                f,
+                "rings  {} to {}, {rows} row(s) at a time: {} in place of {}, and no MAC twice",
+                layers.start,
+                layers.end - 1,
+                shown(*kept),
+                shown(*whole)
+            )?;
+        }
         writeln!(
             f,
             "flash  {}: {} of constants, up to {} of code",
