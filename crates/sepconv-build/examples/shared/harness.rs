@@ -44,7 +44,9 @@ impl Stack {
     const PAINT: u32 = 0x5afe_5afe;
     const MOST: usize = 32 << 10;
 
-    /// Paints the memory below this function's frame, down to 32 kB below `top`.
+    /// Paints the memory below this function's frame, down to 32 kB below `top`. As a part of its caller it would paint
+    /// over what that keeps below the address it goes by.
+    #[inline(never)]
     pub fn paint(top: usize) -> Self {
         let here = 0u32;
         let end = (&raw const here as usize - 128) & !3;
