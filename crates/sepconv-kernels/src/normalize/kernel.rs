@@ -8,13 +8,13 @@ const BLOCK: usize = 64;
 
 /// `lanes` channels of a pixel from `channel` on; those of `[pixels, c]` lie `at` an index.
 #[derive(Clone, Copy)]
-struct Place {
+struct PixelChannels {
     at: usize,
     channel: usize,
     lanes: usize,
 }
 
-impl Place {
+impl PixelChannels {
     /// What `from` `[pixels, c]` has there.
     #[inline(always)]
     fn of_pixel<S: Simd>(self, simd: S, from: &[f32]) -> S::F32 {
@@ -37,8 +37,8 @@ fn load<S: Simd>(simd: S, from: &[f32], at: usize, lanes: usize) -> S::F32 {
 
 /// `N` numbers of each channel of each pixel: a trait, as closures are not always inlined.
 trait Values<S: Simd, const N: usize> {
-    /// Those of a place.
-    fn at(&self, simd: S, place: Place) -> [S::F32; N];
+    /// Those of some channels.
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; N];
 }
 
 /// Adds the sums of `values` over pixels, whose `[pixels, c]` is `len` long, to `sums`, block by block.
@@ -81,7 +81,7 @@ fn sum_block<S: Simd, const N: usize, const V: usize>(
     for pixel in pixels {
         unroll!(v in 0..V, {
             let channel = channel + v * S::LANES;
-            let values = values.at(simd, Place { at: pixel + channel, channel, lanes });
+            let values = values.at(simd, PixelChannels { at: pixel + channel, channel, lanes });
             unroll!(n in 0..N, {
                 acc[v][n] = simd.add(acc[v][n], values[n]);
             });
@@ -105,11 +105,11 @@ fn store_pixels<S: Simd>(simd: S, c: usize, out: &mut [f32], values: &impl Value
     for pixel in (0..out.len()).step_by(c) {
         for channel in (0..whole).step_by(S::LANES) {
             let at = pixel + channel;
-            let [y] = values.at(simd, Place { at, channel, lanes: S::LANES });
+            let [y] = values.at(simd, PixelChannels { at, channel, lanes: S::LANES });
             simd.store(y, &mut out[at..]);
         }
         if whole < c {
-            let [y] = values.at(simd, Place { at: pixel + whole, channel: whole, lanes: c - whole });
+            let [y] = values.at(simd, PixelChannels { at: pixel + whole, channel: whole, lanes: c - whole });
             simd.store_part(y, &mut out[pixel + whole..pixel + c]);
         }
     }
@@ -143,8 +143,8 @@ struct Plain<'a> {
 
 impl<S: Simd> Values<S, 1> for Plain<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
-        [place.of_pixel(simd, self.x)]
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 1] {
+        [channels.of_pixel(simd, self.x)]
     }
 }
 
@@ -155,8 +155,8 @@ struct SquaredDistances<'a> {
 
 impl<S: Simd> Values<S, 1> for SquaredDistances<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
-        let distance = simd.sub(place.of_pixel(simd, self.x), place.of_channel(simd, self.mean));
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 1] {
+        let distance = simd.sub(channels.of_pixel(simd, self.x), channels.of_channel(simd, self.mean));
         [simd.mul(distance, distance)]
     }
 }
@@ -168,8 +168,8 @@ struct Products<'a> {
 
 impl<S: Simd> Values<S, 1> for Products<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
-        [simd.mul(place.of_pixel(simd, self.a), place.of_pixel(simd, self.b))]
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 1] {
+        [simd.mul(channels.of_pixel(simd, self.a), channels.of_pixel(simd, self.b))]
     }
 }
 
@@ -234,9 +234,9 @@ struct Normalized<'a> {
 
 impl<S: Simd> Values<S, 1> for Normalized<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
-        let (scale, shift) = (place.of_channel(simd, self.scale), place.of_channel(simd, self.shift));
-        [apply(simd, self.activation, simd.mul_add(place.of_pixel(simd, self.x), scale, shift))]
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 1] {
+        let (scale, shift) = (channels.of_channel(simd, self.scale), channels.of_channel(simd, self.shift));
+        [apply(simd, self.activation, simd.mul_add(channels.of_pixel(simd, self.x), scale, shift))]
     }
 }
 
@@ -276,11 +276,11 @@ struct GradientTerms<'a> {
 
 impl<S: Simd> Values<S, 2> for GradientTerms<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 2] {
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 2] {
         let Normalization { scale, shift, mean, .. } = self.norm;
-        let (x, mean) = (place.of_pixel(simd, self.x), place.of_channel(simd, mean));
-        let z = simd.mul_add(x, place.of_channel(simd, scale), place.of_channel(simd, shift));
-        let g = simd.mul(place.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
+        let (x, mean) = (channels.of_pixel(simd, self.x), channels.of_channel(simd, mean));
+        let z = simd.mul_add(x, channels.of_channel(simd, scale), channels.of_channel(simd, shift));
+        let g = simd.mul(channels.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
         [g, simd.mul(g, simd.sub(x, mean))]
     }
 }
@@ -319,15 +319,15 @@ struct InputGradients<'a> {
 
 impl<S: Simd> Values<S, 1> for InputGradients<'_> {
     #[inline(always)]
-    fn at(&self, simd: S, place: Place) -> [S::F32; 1] {
+    fn at(&self, simd: S, channels: PixelChannels) -> [S::F32; 1] {
         let Normalization { scale, shift, mean, inverse_deviation } = self.norm;
-        let (x, scale) = (place.of_pixel(simd, self.x), place.of_channel(simd, scale));
-        let z = simd.mul_add(x, scale, place.of_channel(simd, shift));
-        let g = simd.mul(place.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
-        let distance = simd.sub(x, place.of_channel(simd, mean));
-        let normal = simd.mul(distance, place.of_channel(simd, inverse_deviation));
-        let along = simd.mul(normal, place.of_channel(simd, self.mean_gx));
-        [simd.mul(scale, simd.sub(simd.sub(g, place.of_channel(simd, self.mean_g)), along))]
+        let (x, scale) = (channels.of_pixel(simd, self.x), channels.of_channel(simd, scale));
+        let z = simd.mul_add(x, scale, channels.of_channel(simd, shift));
+        let g = simd.mul(channels.of_pixel(simd, self.dy), derivative(simd, self.activation, z));
+        let distance = simd.sub(x, channels.of_channel(simd, mean));
+        let normal = simd.mul(distance, channels.of_channel(simd, inverse_deviation));
+        let along = simd.mul(normal, channels.of_channel(simd, self.mean_gx));
+        [simd.mul(scale, simd.sub(simd.sub(g, channels.of_channel(simd, self.mean_g)), along))]
     }
 }
 
