@@ -29,7 +29,12 @@ pub(crate) struct Args {
     pub(crate) workers: Option<usize>,
 
     /// Threads that share the work of one request
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=Options::MAX_THREADS as u64)
+    )]
     pub(crate) threads: usize,
 
     /// How long a request waits for others to be computed with
