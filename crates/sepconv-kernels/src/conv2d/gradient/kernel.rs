@@ -4,7 +4,7 @@ use crate::simd::{Kernel, Simd};
 use crate::unroll::unrolled_array;
 
 /// Pixels that are packed at a time: their panel of inputs stays in the nearest cache, their outputs in the second.
-const BLOCK: usize = 256;
+const BLOCK: usize = 128;
 /// The widest vector and tile of any instruction set.
 const WIDEST: usize = 3;
 
@@ -81,12 +81,26 @@ impl<S: Simd> Kernel<S> for PackOutputs<'_> {
         for (first, rows, tiles) in split(channels, mr) {
             for channel in (0..tiles).map(|tile| first + tile * rows) {
                 let tile = &mut packed[channel * count..][..rows * count];
-                for (pixel, to) in tile.chunks_exact_mut(rows).enumerate() {
-                    let from = &dy[pixel * o + channel..][..rows];
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                // Where the length is known a pixel is copied by a move or two.
+                match rows {
+                    8 => copy_pixels::<8>(&dy[channel..], o, tile),
+                    6 => copy_pixels::<6>(&dy[channel..], o, tile),
+                    _ => {
+                        for (pixel, to) in tile.chunks_exact_mut(rows).enumerate() {
+                            to.copy_from_slice(&dy[pixel * o + channel..][..rows]);
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/// Copies the first `ROWS` channels of pixels that are `o` apart.
+#[inline(always)]
+fn copy_pixels<const ROWS: usize>(dy: &[f32], o: usize, tile: &mut [f32]) {
+    for (to, pixel) in tile.as_chunks_mut::<ROWS>().0.iter_mut().zip(dy.chunks(o)) {
+        *to = *pixel.first_chunk().expect("a pixel has the rows of a tile");
     }
 }
 
@@ -118,24 +132,30 @@ impl<S: Simd> Kernel<S> for PackInputs<'_> {
             let (tap, channel) = ((column + done) / group_in, (column + done) % group_in);
             let length = (group_in - channel).min(width - done);
             let mut place = PatchCursor::new(conv, first, tap);
-            for to in panel.chunks_exact_mut(pitch) {
+            let (c, start) = (conv.input[2], group * group_in + channel);
+            let from = |pixel: usize| &x[pixel * c + start..][..length];
+            for (i, to) in panel.chunks_exact_mut(pitch).enumerate() {
                 let to = &mut to[done..][..length];
-                match place.next() {
-                    Some(pixel) => {
-                        let from = &x[pixel * conv.input[2] + group * group_in + channel..][..length];
-                        for (to, from) in to.chunks_mut(S::LANES).zip(from.chunks(S::LANES)) {
-                            if to.len() == S::LANES {
-                                simd.store(simd.load(from), to)
-                            } else {
-                                to.copy_from_slice(from)
-                            }
-                        }
-                    }
+                let pixel = if conv.window.is_pointwise() { Some(first + i) } else { place.next() };
+                match pixel {
+                    Some(pixel) => copy_vectors(simd, from(pixel), to),
                     None => to.fill(0.0),
                 }
             }
             done += length;
         }
+    }
+}
+
+#[inline(always)]
+fn copy_vectors<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    let mut at = 0;
+    while at + S::LANES <= to.len() {
+        simd.store(simd.load(&from[at..]), &mut to[at..]);
+        at += S::LANES;
+    }
+    if at < to.len() {
+        simd.store_part(simd.load_part(&from[at..]), &mut to[at..]);
     }
 }
 

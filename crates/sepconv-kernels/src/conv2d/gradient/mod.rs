@@ -23,8 +23,8 @@ pub fn weight_gradient_scratch_len(isa: Isa, conv: &ConvGeometry) -> usize {
 /// Adds the gradient by the weights to `out`, laid out as the weights are: `[o, kh, kw, c / groups]`.
 ///
 /// `x` `[images, h, w, c]` is the input and `dy` `[images, oh, ow, o]` the gradient by the output. `scratch` has the
-/// length [`weight_gradient_scratch_len`]. Pixels are summed in single precision in blocks of 256, and blocks in order:
-/// a bound is `(256 + pixels / 256)·2⁻²⁴` times the sum of the absolute products.
+/// length [`weight_gradient_scratch_len`]. Pixels are summed in single precision in blocks of 128, and blocks in order:
+/// a bound is `(128 + pixels / 128)·2⁻²⁴` times the sum of the absolute products.
 ///
 /// Cost: `images·oh·ow·o·kh·kw·c / groups` multiply-adds. Panics when sizes contradict each other.
 pub fn weight_gradient(isa: Isa, conv: &ConvGeometry, x: &[f32], dy: &[f32], scratch: &mut [f32], out: &mut [f32]) {
