@@ -21,9 +21,10 @@ mod optimizer;
 mod program;
 mod random;
 mod recipe;
-mod shards;
+mod shard;
 mod step;
 mod tape;
+mod threads;
 mod trainer;
 
 pub use data::Images;
@@ -31,8 +32,8 @@ pub use initial::Initial;
 pub use optimizer::Optimizer;
 pub use program::{Parameter, ParameterRole, Program, Statistics};
 pub use recipe::{Distillation, Method, Recipe, Schedule};
-pub use shards::Threads;
 pub use tape::{Mode, Tape};
+pub use threads::Threads;
 pub use trainer::{Epoch, Progress, Trainer};
 
 pub use sepconv_core::Result;

@@ -110,6 +110,19 @@ impl Program {
         self.sizes[self.logits]
     }
 
+    /// The steps that the logits depend on, the last first.
+    pub(crate) fn backward_order(&self) -> Vec<usize> {
+        let mut wanted = vec![false; self.sizes.len()];
+        wanted[self.logits] = true;
+        let reached = |&i: &usize| {
+            let step = &self.steps[i];
+            let reached = wanted[step.output];
+            step.inputs.iter().for_each(|&input| wanted[input] |= reached);
+            reached
+        };
+        (0..self.steps.len()).rev().filter(reached).collect()
+    }
+
     /// Rows, columns and channels of its image.
     pub fn input(&self) -> [usize; 3] {
         let shape = &self.graph.value(self.graph.inputs()[0].value).shape;

@@ -10,8 +10,9 @@ use crate::optimizer::Optimizer;
 use crate::program::Program;
 use crate::random::Random;
 use crate::recipe::Recipe;
-use crate::shards::{SHARD, Threads, each};
+use crate::shard::SHARD;
 use crate::tape::{Mode, Tape};
+use crate::threads::{Threads, each};
 
 /// Images that are classified at a time.
 const EVALUATED: usize = 16 * SHARD;
@@ -201,7 +202,7 @@ impl<'a> Trainer<'a> {
             let taught = teacher.as_mut().map(|teacher| teacher.logits(input, batch.len()));
             let seed = Random::new(recipe.seed, [step, 0]).next();
             tape.forward(program, Mode::Train { dropout: recipe.dropout, seed });
-            let (logits, mut gradient) = (tape.logits(program), vec![0.0; targets.len()]);
+            let (logits, mut gradient) = (tape.logits(), vec![0.0; targets.len()]);
             let loss = losses(recipe, classes, [logits, &targets], taught.as_deref(), &mut gradient);
             let rows = logits.chunks_exact(classes).zip(targets.chunks_exact(classes));
             let right = rows.filter(|(logits, targets)| greatest(logits) == greatest(targets)).count();
@@ -233,7 +234,7 @@ impl<'a> Trainer<'a> {
                 each(&mut work, &|(i, out)| plain(images.affine(), images.shape()[2], images.image(**i), out));
                 tape.forward(&mut program, Mode::Evaluate);
             });
-            let logits = tape.logits(&program).chunks_exact(program.classes());
+            let logits = tape.logits().chunks_exact(program.classes());
             right += batch.iter().zip(logits).filter(|(i, logits)| greatest(logits) == images.classes()[**i]).count();
         }
         Some(right as f64 / self.held_back.len() as f64)
@@ -256,7 +257,7 @@ impl Teacher {
             }
         }
         self.tape.forward(&mut self.program, Mode::Evaluate);
-        self.tape.logits(&self.program).to_vec()
+        self.tape.logits().to_vec()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The steps of a program: what each computes on a batch, and its gradient.
+//! The steps of a program: what each computes on some images, and its gradient.
 
 pub(crate) mod conv;
 pub(crate) mod movement;
@@ -42,16 +42,23 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn has_parameters(&self) -> bool {
-        match self {
-            Self::Conv { .. } | Self::Norm { .. } => true,
-            Self::Activation { .. }
+        matches!(self, Self::Norm { .. }) || self.own_parameters().next().is_some()
+    }
+
+    /// The parameters whose gradients are sums over images: those of a normalization are known before its own gradient.
+    pub(crate) fn own_parameters(&self) -> impl Iterator<Item = usize> + use<> {
+        let [weight, bias] = match *self {
+            Self::Conv { weight, bias, .. } => [Some(weight), bias],
+            Self::Norm { .. }
+            | Self::Activation { .. }
             | Self::Add
             | Self::Gate { .. }
             | Self::Mean { .. }
             | Self::Pool { .. }
             | Self::Copy
             | Self::Concat { .. }
-            | Self::Pad { .. } => false,
-        }
+            | Self::Pad { .. } => [None; 2],
+        };
+        weight.into_iter().chain(bias)
     }
 }

@@ -1,11 +1,7 @@
-//! Shards of a batch, and the threads that share them.
+//! Threads that share the shards of a batch.
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use sepconv_core::{Error, Result};
-
-/// Images in a shard, whatever the number of threads: sums over a shard are joined in order, so results do not depend
-/// on who computed them.
-pub(crate) const SHARD: usize = 16;
 
 /// Threads that share the shards of a batch.
 #[derive(Debug)]
@@ -42,16 +38,14 @@ pub(crate) fn each<T: Send>(items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
     }
 }
 
-/// Adds `from` to `to`.
-pub(crate) fn add(from: &[f32], to: &mut [f32]) {
-    const PIECE: usize = 1 << 14;
-    let mut pieces: Vec<_> = to.chunks_mut(PIECE).zip(from.chunks(PIECE)).collect();
-    each(&mut pieces, &|(to, from)| to.iter_mut().zip(*from).for_each(|(to, from)| *to += from));
+/// Adds the parts, each as long as `to`, in order: the sums do not depend on who computed them.
+pub(crate) fn join<'a>(parts: impl Iterator<Item = &'a [f32]> + Clone + Sync, to: &mut [f32]) {
+    const PIECE: usize = 1 << 12;
+    let mut pieces: Vec<_> = to.chunks_mut(PIECE).enumerate().collect();
+    each(&mut pieces, &|(i, to)| parts.clone().for_each(|part| add(&part[*i * PIECE..], to)));
 }
 
-/// The sums of the parts, `to.len()` numbers each, added to `to` in order.
-pub(crate) fn join(parts: &[f32], to: &mut [f32]) {
-    for part in parts.chunks_exact(to.len().max(1)) {
-        add(part, to);
-    }
+/// Adds `from` to `to`, as far as that goes.
+pub(crate) fn add(from: &[f32], to: &mut [f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
