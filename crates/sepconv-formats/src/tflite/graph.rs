@@ -7,7 +7,7 @@ use sepconv_core::{Builder, DType, Error, Graph, Limits, Result, Shape, Tensor, 
 use super::constant::{constant, shape_of};
 use super::flatbuffer::Table;
 use super::node::Node;
-use super::ops::{Dealt, Import};
+use super::ops::{BatchedBlocks, Import};
 use super::quantization::{activation, quantization, whole, wide};
 use super::schema::{Model, Operator, OperatorCode, SubGraph, TensorInfo};
 use crate::element::ElementType;
@@ -78,8 +78,8 @@ pub(super) struct Importer<'a> {
     values: Vec<Option<ValueId>>,
     /// The real numbers that its bytes stand for, once they are asked for.
     dequantized: Vec<Option<ValueId>>,
-    /// Values whose pixels are dealt out to the images of a batch.
-    pub(super) dealt: HashMap<ValueId, Dealt>,
+    /// What SPACE_TO_BATCH_ND made.
+    pub(super) batched: HashMap<ValueId, BatchedBlocks>,
     operands: usize,
     /// Subgraphs that are being imported, each called by a node of the one before.
     depth: usize,
@@ -119,7 +119,7 @@ impl<'a> Importer<'a> {
             limits: options.limits,
             values,
             dequantized,
-            dealt: HashMap::new(),
+            batched: HashMap::new(),
             operands: 0,
             depth: 0,
             variables: vec![],

@@ -22,8 +22,8 @@ fn blocks_become_channels_and_back() {
 
 #[test]
 fn pixels_are_dealt_out_to_a_batch_and_collected() {
-    let dealt = [open(&[1, 2, 2, 1]), ints(&[2, 2]), pairs(&[0, 0, 1, 1])];
-    check(38, NONE, &dealt, &[4, 1, 2, 1], &[0.0, 0.0, -1.0, 0.0, 0.0, 2.0, 1.0, 0.0]);
+    let batched = [open(&[1, 2, 2, 1]), ints(&[2, 2]), pairs(&[0, 0, 1, 1])];
+    check(38, NONE, &batched, &[4, 1, 2, 1], &[0.0, 0.0, -1.0, 0.0, 0.0, 2.0, 1.0, 0.0]);
     let collected = [open(&[4, 1, 2, 1]), ints(&[2, 2]), pairs(&[0, 0, 1, 1])];
     check(37, NONE, &collected, &[1, 2, 2, 1], &[-1.0, -2.0, 3.0, 2.0]);
     let refused = |code: i32, blocks: &[i32], amounts: &[i32]| {
@@ -33,7 +33,7 @@ fn pixels_are_dealt_out_to_a_batch_and_collected() {
     assert!(refused(37, &[3, 1], &[0; 4]) && refused(37, &[2, 2], &[4, 3, 0, 0]) && refused(37, &[1; 4], &[0; 8]));
 }
 
-/// Tensors: the operand, weights, bias, blocks, pads, crops; what is dealt out, convolved, collected.
+/// Tensors: the operand, weights, bias, blocks, pads, crops; SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND.
 fn dealt_out_convolution(crops: [i32; 4]) -> Vec<u8> {
     let weights: Vec<f32> = (0..9).map(|i| i as f32 - 3.0).collect();
     let tensors = [

@@ -40,9 +40,9 @@ fn not_divided(expected: impl std::fmt::Display, got: impl std::fmt::Display) ->
     Error::mismatch("blocks do not divide the plane").expected(expected, got)
 }
 
-/// A value whose pixels were dealt out to the images of a larger batch.
+/// What SPACE_TO_BATCH_ND made: pixels of one image in the images of a larger batch.
 #[derive(Clone)]
-pub(in crate::tflite) struct Dealt {
+pub(in crate::tflite) struct BatchedBlocks {
     /// What it was before.
     x: ValueId,
     blocks: Vec<usize>,
@@ -81,7 +81,7 @@ pub(super) fn space_to_batch(node: &mut Node) -> Result<ValueId> {
     let moved = node.apply(Transpose { order }, &[apart])?;
     dims.insert(0, images);
     let y = reshaped(node, moved, dims)?;
-    node.importer.dealt.insert(y, Dealt { x, blocks, before, after });
+    node.importer.batched.insert(y, BatchedBlocks { x, blocks, before, after });
     Ok(y)
 }
 
@@ -135,10 +135,10 @@ fn parameters(node: &mut Node, x: ValueId) -> Result<(Vec<usize>, Vec<usize>, Ve
     Ok((blocks, before?, after?))
 }
 
-/// Operators between dealing pixels out and collecting them: a convolution, and what surrounds it.
+/// Operators between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: a convolution, and what surrounds it.
 const BETWEEN: usize = 8;
 
-/// `x` with its pixels collected, where it is one convolution of pixels that were dealt out, and functions of single
+/// `x` brought back to one image, where it is one convolution of what SPACE_TO_BATCH_ND made, and functions of single
 /// elements: the same as the dilated convolution of what they were before.
 fn dilated(
     node: &mut Node,
@@ -148,9 +148,9 @@ fn dilated(
     after: &[usize],
 ) -> Result<Option<ValueId>> {
     let (mut path, mut value) = (vec![], x);
-    let dealt = loop {
-        if let Some(dealt) = node.importer.dealt.get(&value) {
-            break dealt.clone();
+    let batched = loop {
+        if let Some(batched) = node.importer.batched.get(&value) {
+            break batched.clone();
         }
         let Some(producer) = node.importer.builder.producer(value).filter(|_| path.len() < BETWEEN) else {
             return Ok(None);
@@ -162,7 +162,7 @@ fn dilated(
         let left: Option<Vec<usize>> = pads.iter().zip(crops).map(|(pad, crop)| pad.checked_sub(*crop)).collect();
         left?.try_into().ok()
     };
-    let (Some(before), Some(after)) = (less(&dealt.before, before), less(&dealt.after, after)) else {
+    let (Some(before), Some(after)) = (less(&batched.before, before), less(&batched.after, after)) else {
         return Ok(None);
     };
     let is_plain = |conv: &Conv2d| {
@@ -171,10 +171,10 @@ fn dilated(
     };
     let convolutions = path.iter().filter(|node| matches!(&node.op, Op::Conv2d(conv) if is_plain(conv))).count();
     let keeps_pixels = |op: &Op| matches!(op, Op::Conv2d(_) | Op::Unary(_) | Op::Quantize(_) | Op::Dequantize(_));
-    if convolutions != 1 || *dealt.blocks != *blocks || !path.iter().all(|node| keeps_pixels(&node.op)) {
+    if convolutions != 1 || *batched.blocks != *blocks || !path.iter().all(|node| keeps_pixels(&node.op)) {
         return Ok(None);
     }
-    let mut value = dealt.x;
+    let mut value = batched.x;
     for mut step in path.into_iter().rev() {
         if let Op::Conv2d(conv) = &mut step.op {
             let dilation = [blocks[0], blocks[1]];

@@ -20,7 +20,7 @@ use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
 
 use super::node::Node;
-pub(super) use blocks::Dealt;
+pub(super) use blocks::BatchedBlocks;
 
 use crate::dims::axis;
 
