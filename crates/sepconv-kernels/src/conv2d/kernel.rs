@@ -23,7 +23,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
         let ConvOperands { x, packed, rows } = operands;
         let ([_, ow, o], padding) = (conv.output, micro_kernel.padding());
         let [group_in, group_out] = conv.group_channels();
-        let columns = tile.nr * S::LANES;
+        let columns = tile.token_columns::<S>();
         let panels = group_out.div_ceil(columns);
         let panel = packed.len() / (conv.groups * panels);
         let output = OutputTile { start: 0, stride: o, columns: o };

@@ -83,7 +83,8 @@ pub fn scratch_len(tile: Tile, conv: &ConvGeometry) -> usize {
 /// Computes output rows: `activation(bias + convolution + residual)`.
 ///
 /// `scratch` has the length [`scratch_len`]. Each value is the bias, then products in the order of the weights, with
-/// one rounding per product where the instruction set multiplies and adds at once. How rows are divided among calls
+/// one rounding per product where the instruction set multiplies and adds at once; a [`Tile`] of one channel sums as
+/// many series of products as a vector has lanes. How rows are divided among calls
 /// does not change a bit of the result.
 ///
 /// Cost: `oh·ow·o·kh·kw·c / groups` multiply-adds. Panics when sizes contradict each other.

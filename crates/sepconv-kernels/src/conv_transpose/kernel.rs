@@ -1,3 +1,5 @@
+use core::ops::Range;
+
 use crate::gemm::microkernel::{GemmDtype, MicroKernel, OutputTile};
 use crate::gemm::{AxisTaps, Patch, Tile, TileTask, split};
 use crate::geometry::{ConvGeometry, ConvOperands};
@@ -21,7 +23,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
         let ([_, ow, o], stride) = (conv.output, conv.window.stride[1]);
         let [group_in, group_out] = conv.group_channels();
         let weights = packed.len() / conv.groups;
-        let panel = weights / group_out.div_ceil(tile.nr * S::LANES);
+        let panel = weights / group_out.div_ceil(tile.token_columns::<S>());
         // Pixels a stride apart meet the same taps, one input pixel further on: they make a tile, short of the borders.
         let output = OutputTile { start: 0, stride: stride * o, columns: o };
         for (index, oy) in rows.enumerate() {
@@ -34,8 +36,8 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
                         let mut patch = patch;
                         patch.horizontal.at += group * group_in;
                         let output = output.subtile((index * ow + ox) * o + group * group_out, group_out);
-                        TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output }
-                            .run_tiles(simd, rows, tile.nr);
+                        let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
+                        M::run(task, simd, rows, tile.nr);
                     }
                 }
             }
@@ -49,6 +51,7 @@ impl ConvGeometry {
     fn transposed_blocks(&self, phase: usize, tile: Tile) -> impl Iterator<Item = (usize, usize, usize)> {
         let stride = self.window.stride[1];
         let pixels = (self.output[1] - phase).div_ceil(stride);
+        let inside = self.transposed_inside(phase, pixels);
         let met = move |pixel: usize| {
             let taps = self.transposed_taps(1, phase + pixel * stride);
             (taps.first, taps.count)
@@ -57,7 +60,10 @@ impl ConvGeometry {
         core::iter::from_fn(move || {
             let start = pixel;
             pixel += 1;
-            while pixel < pixels && met(pixel) == met(start) {
+            if start == inside.start {
+                pixel = pixel.max(inside.end);
+            }
+            while pixel < pixels && pixel != inside.start && met(pixel) == met(start) {
                 pixel += 1;
             }
             (start < pixels).then_some((start, pixel - start))
@@ -65,6 +71,24 @@ impl ConvGeometry {
         .flat_map(move |(start, length)| {
             split(length, tile.mr).map(move |(first, rows, blocks)| (start + first, rows, blocks))
         })
+    }
+
+    /// Those of `pixels` a stride apart from `phase` on that every tap meets which meets any of them.
+    fn transposed_inside(&self, phase: usize, pixels: usize) -> Range<usize> {
+        let (window, w) = (&self.window, self.input[1]);
+        let [stride, dilation, before] = [window.stride[1], window.dilation[1], window.before[1]];
+        let mut inside = 0..pixels;
+        for tap in 0..self.window.kernel[1] {
+            // Pixel `i` reads input `i + shift`.
+            let distance = (phase + before) as isize - (tap * dilation) as isize;
+            if distance.rem_euclid(stride as isize) == 0 {
+                let shift = distance.div_euclid(stride as isize);
+                inside.start = inside.start.max(0usize.saturating_add_signed(-shift));
+                inside.end = inside.end.min(w.saturating_add_signed(-shift));
+            }
+        }
+        let start = inside.start.min(pixels);
+        start..inside.end.clamp(start, pixels)
     }
 
     /// The taps along `axis` that meet output position `out`, each reading further back by the same distance.

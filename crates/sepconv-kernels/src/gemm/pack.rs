@@ -54,6 +54,10 @@ impl<S: Simd> Kernel<S> for Gate<'_> {
         for (packed, gated) in packed.chunks_exact(panel).zip(gated.chunks_exact_mut(panel)) {
             let ((bias, weights), (to_bias, to)) = (packed.split_at(columns), gated.split_at_mut(columns));
             to_bias.copy_from_slice(bias);
+            if columns == 1 {
+                to.iter_mut().zip(weights).zip(gate).for_each(|((to, weight), gate)| *to = weight * gate);
+                continue;
+            }
             for (k, &gate) in gate.iter().enumerate() {
                 let gate = simd.splat(gate);
                 for v in 0..columns / S::LANES {

@@ -1,6 +1,6 @@
 use super::kernel::{Limits, WIDTHS};
-use super::microkernel::{F32MicroKernel, Int8MicroKernel};
-use crate::simd::Isa;
+use super::microkernel::{F32MicroKernel, Int8MicroKernel, dot};
+use crate::simd::{Isa, Simd};
 
 /// A register tile: `mr` output pixels by `nr` vectors of output channels.
 ///
@@ -10,20 +10,24 @@ use crate::simd::Isa;
 pub struct Tile {
     /// Output pixels, at most.
     pub mr: usize,
-    /// Vectors of output channels (`4` is what XNNPACK writes as `4v`); panels of packed weights are as wide.
+    /// Vectors of output channels (`4` is what XNNPACK writes as `4v`); panels of packed weights are as wide. None
+    /// stands for a single channel, whose vectors are of products.
     pub nr: usize,
     /// Whether the vectors are those of [`Isa::half_width_isa`].
     pub half_width: bool,
 }
 
 impl Tile {
-    /// Every tile that has a f32 kernel on `isa`: for each width, the most rows; then those of half width.
+    /// Every tile that has a f32 kernel on `isa`: for each width, the most rows; then those of half width, and
+    /// the one of a single channel.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
         let of = |isa: Isa, half_width| {
             let tiles = Self::highest(isa, F32MicroKernel::limits(isa.row_registers()));
             tiles.map(move |tile| Self { half_width, ..tile })
         };
-        of(isa, false).chain(isa.half_width_isa().into_iter().flat_map(move |isa| of(isa, true)))
+        let dot = (isa.lanes() > 1).then_some(Self { mr: dot::ROWS, nr: 0, half_width: false });
+        let half = isa.half_width_isa().into_iter().flat_map(move |isa| of(isa, true));
+        of(isa, false).chain(half).chain(dot)
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
@@ -43,7 +47,16 @@ impl Tile {
 
     /// Output channels in the tile.
     pub fn columns(self, isa: Isa) -> usize {
-        self.nr * self.isa(isa).lanes()
+        self.columns_of(self.isa(isa).lanes())
+    }
+
+    /// The same, with the token of the instruction set that runs it.
+    pub(crate) fn token_columns<S: Simd>(self) -> usize {
+        self.columns_of(S::LANES)
+    }
+
+    fn columns_of(self, lanes: usize) -> usize {
+        if self.nr == 0 { 1 } else { self.nr * lanes }
     }
 
     /// The name of the tile in numbers of pixels and channels: `14x32`.
@@ -66,6 +79,11 @@ impl Tile {
             let [multiply, store] = if tile.half_width { [0.5, 1.0] } else { [multiply, store] };
             let panels = n.div_ceil(tile.columns(isa)) as f64;
             let blocks = m.div_ceil(tile.mr).max(1) as f64;
+            if tile.nr == 0 {
+                // A load with each multiplication; then sums are added up, and stored one by one.
+                let vectors = k.div_ceil(isa.lanes()) as f64;
+                return blocks * panels * dot::ROWS as f64 * (multiply * vectors + 5.0);
+            }
             let (rows, vectors) = (m as f64 / blocks, tile.nr as f64);
             // Fewer than ten sums wait for each other; loads are not quite free.
             let step = (multiply * rows * vectors).max(5.0) + rows / 5.0 + vectors / 10.0;

@@ -21,7 +21,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Pointwise<'_, M> {
         if m == 0 {
             return;
         }
-        let columns = tile.nr * S::LANES;
+        let columns = tile.token_columns::<S>();
         let panel = packed.len() / n.div_ceil(columns);
         let rows = Rows::new(x, x.len());
         let output = OutputTile { start: 0, stride: n, columns: n };

@@ -150,6 +150,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn exp2(self, n: Self::F32) -> Self::F32;
     /// The sum of all lanes.
     fn sum(self, x: Self::F32) -> f32;
+    /// The sums of the lanes of each.
+    #[inline(always)]
+    fn sums(self, x: [Self::F32; 8]) -> [f32; 8] {
+        let mut sums = [0.0; 8];
+        unroll!(i in 0..8, {
+            sums[i] = self.sum(x[i]);
+        });
+        sums
+    }
 }
 
 /// A piece of work that is compiled once per token: for every `S: Simd` if it is about f32 values, for every `S: Int8`

@@ -82,6 +82,9 @@ fn floats_are_computed_lane_by_lane() {
         }
         let line: Vec<f32> = (1..=S::LANES).map(|i| i as f32).collect();
         assert_eq!(simd.sum(simd.load(&line)), line.iter().sum::<f32>(), "{isa}");
+        let lines: Vec<f32> = (0..8 * S::LANES).map(|i| (i * i % 23) as f32).collect();
+        let rows: [&[f32]; 8] = std::array::from_fn(|i| &lines[i * S::LANES..][..S::LANES]);
+        assert_eq!(simd.sums(rows.map(|row| simd.load(row))), rows.map(|row| row.iter().sum::<f32>()), "{isa}");
     });
 }
 

@@ -1,8 +1,8 @@
+use super::dot::DotTask;
 use super::{GemmDtype, MicroKernel, OutputTile};
-use crate::activation::ApplyRows;
 use crate::epilogue::F32Output;
-use crate::gemm::Patch;
 use crate::gemm::kernel::Limits;
+use crate::gemm::{Patch, TileTask};
 use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
 use crate::unroll::unrolled_array;
 
@@ -37,6 +37,11 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     type Accumulator = S::F32;
     type RowSum = ();
     const LIMITS: Limits = F32MicroKernel::limits(S::ROW_REGISTERS);
+
+    #[inline(always)]
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize) {
+        if vectors == 0 { simd.vectorize(DotTask { task, rows }) } else { task.run_tiles(simd, rows, vectors) }
+    }
 
     #[inline(always)]
     fn padding_is_zero(&self) -> bool {
@@ -118,11 +123,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     /// Activations that are no clip: one pass over whole rows costs less than a piece after each tile.
     #[inline(always)]
     fn post_rows(&mut self, _: S, rows: usize, output: OutputTile) {
-        let Self { isa, output: F32Output { activation, ref mut out, .. } } = *self;
-        if activation.bounds().is_none() {
-            let OutputTile { start, stride, columns } = output;
-            isa.run(ApplyRows { activation, data: &mut out[start..], rows, stride, columns });
-        }
+        self.activate(rows, output);
     }
 }
 

@@ -3,6 +3,7 @@
 //! The loops in [`kernel`](super::kernel), `pointwise`, `conv2d` and `conv_transpose` are generic over them; a new
 //! dtype is another implementation.
 
+pub(crate) mod dot;
 mod f32;
 mod int8;
 

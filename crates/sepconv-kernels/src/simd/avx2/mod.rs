@@ -172,4 +172,16 @@ impl<D: Dot> Simd for Avx2<D> {
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         }
     }
+
+    #[inline(always)]
+    fn sums(self, x: [__m256; 8]) -> [f32; 8] {
+        // SAFETY: see above; an array of eight f32 values is a vector's size.
+        unsafe {
+            let a = _mm256_hadd_ps(_mm256_hadd_ps(x[0], x[1]), _mm256_hadd_ps(x[2], x[3]));
+            let b = _mm256_hadd_ps(_mm256_hadd_ps(x[4], x[5]), _mm256_hadd_ps(x[6], x[7]));
+            // Each half has the sums of one half of four vectors.
+            let [low, high] = [_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)];
+            core::mem::transmute::<__m256, [f32; 8]>(_mm256_add_ps(low, high))
+        }
+    }
 }

@@ -168,4 +168,20 @@ impl<D: Dot> Simd for Avx512<D> {
         // SAFETY: see above.
         unsafe { _mm512_reduce_add_ps(x) }
     }
+
+    #[inline(always)]
+    fn sums(self, x: [__m512; 8]) -> [f32; 8] {
+        // SAFETY: see above; an array of eight f32 values is a vector's size.
+        unsafe {
+            let mut halves = [_mm256_setzero_ps(); 8];
+            unroll!(i in 0..8, {
+                halves[i] = _mm256_add_ps(_mm512_castps512_ps256(x[i]), _mm512_extractf32x8_ps::<1>(x[i]));
+            });
+            let a = _mm256_hadd_ps(_mm256_hadd_ps(halves[0], halves[1]), _mm256_hadd_ps(halves[2], halves[3]));
+            let b = _mm256_hadd_ps(_mm256_hadd_ps(halves[4], halves[5]), _mm256_hadd_ps(halves[6], halves[7]));
+            // Each half has the sums of one half of four vectors.
+            let [low, high] = [_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)];
+            core::mem::transmute::<__m256, [f32; 8]>(_mm256_add_ps(low, high))
+        }
+    }
 }

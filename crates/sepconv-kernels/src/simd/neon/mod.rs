@@ -149,4 +149,14 @@ impl<D: Dot> Simd for Neon<D> {
         // SAFETY: see above.
         unsafe { vaddvq_f32(x) }
     }
+
+    #[inline(always)]
+    fn sums(self, x: [float32x4_t; 8]) -> [f32; 8] {
+        // SAFETY: see above; an array of eight f32 values is the size of two vectors.
+        unsafe {
+            let a = vpaddq_f32(vpaddq_f32(x[0], x[1]), vpaddq_f32(x[2], x[3]));
+            let b = vpaddq_f32(vpaddq_f32(x[4], x[5]), vpaddq_f32(x[6], x[7]));
+            core::mem::transmute::<[float32x4_t; 2], [f32; 8]>([a, b])
+        }
+    }
 }
