@@ -44,20 +44,23 @@ class Standard(nn.Module):
 
     def __init__(self, classes):
         super().__init__()
-        self.conv_stem, self.bn1 = nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32)
+        self.conv_stem, self.bn1 = nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32)
         stages, inputs = [], 32
-        for repeats, stride, outputs in [(3, 1, 64), (5, 2, 160), (3, 2, 320)]:
+        for repeats, stride, outputs in [(1, 1, 64), (4, 2, 128), (4, 2, 256)]:
             stages.append(nn.ModuleList())
             for repeat in range(repeats):
                 stages[-1].append(Block(inputs, outputs, stride if repeat == 0 else 1))
                 inputs = outputs
-        self.blocks, self.classifier = nn.ModuleList(stages), nn.Linear(inputs, classes)
+        self.blocks = nn.ModuleList(stages)
+        self.conv_head, self.bn2 = nn.Conv2d(inputs, 256, 1, bias=False), nn.BatchNorm2d(256)
+        self.classifier = nn.Linear(256, classes)
 
     def forward(self, x):
         x = nn.functional.relu6(self.bn1(self.conv_stem(x)))
         for stage in self.blocks:
             for block in stage:
                 x = block(x)
+        x = nn.functional.relu6(self.bn2(self.conv_head(x)))
         return self.classifier(x.mean((2, 3)))
 
 
