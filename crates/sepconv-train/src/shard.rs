@@ -8,7 +8,7 @@ use sepconv_kernels::normalize::Moments;
 use crate::program::Program;
 use crate::random::Random;
 use crate::step::conv::{self, Layer, Scratch};
-use crate::step::norm::{self, Channels, Sums};
+use crate::step::norm::{self, Channels, NormGradients};
 use crate::step::{Kind, movement};
 use crate::threads::add;
 
@@ -20,7 +20,7 @@ pub(crate) const SHARD: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     /// The sums that a normalization needs of the whole batch before it can run.
-    Sums(usize),
+    Reduction(usize),
     /// A step, or its gradient.
     Step(usize),
 }
@@ -40,7 +40,7 @@ impl Segment {
         let (mut segments, mut parts) = (vec![], vec![]);
         for step in order {
             if needs_sums && matches!(program.steps[step].kind, Kind::Norm { .. }) {
-                parts.push(Part::Sums(step));
+                parts.push(Part::Reduction(step));
                 segments.push(Self::new(program, mem::take(&mut parts)));
             }
             parts.push(Part::Step(step));
@@ -53,7 +53,7 @@ impl Segment {
         /// A value of so many numbers, beside those it is made from, stays in a second-level cache.
         const CACHED: usize = 1 << 17;
         let values = parts.iter().flat_map(|part| {
-            let (Part::Sums(step) | Part::Step(step)) = *part;
+            let (Part::Reduction(step) | Part::Step(step)) = *part;
             let step = &program.steps[step];
             step.inputs.iter().chain([&step.output]).map(|&value| program.sizes[value])
         });
@@ -65,14 +65,14 @@ impl Segment {
     pub(crate) fn steps(&self) -> impl Iterator<Item = usize> + '_ {
         self.parts.iter().filter_map(|part| match *part {
             Part::Step(step) => Some(step),
-            Part::Sums(_) => None,
+            Part::Reduction(_) => None,
         })
     }
 
     /// The normalization that waits for its end.
     pub(crate) fn waiting(&self) -> Option<usize> {
         self.parts.last().and_then(|part| match *part {
-            Part::Sums(step) => Some(step),
+            Part::Reduction(step) => Some(step),
             Part::Step(_) => None,
         })
     }
@@ -126,7 +126,7 @@ pub(crate) struct Shard {
     pub(crate) parameters: Vec<Vec<f32>>,
     /// What the next normalization waits for.
     pub(crate) moments: Vec<Moments>,
-    pub(crate) sums: Sums,
+    pub(crate) sums: NormGradients,
     /// Memory that is free for other gradients.
     free: Vec<Vec<f32>>,
     scratch: Scratch,
@@ -163,7 +163,7 @@ impl Shard {
             gradients: vec![Gradient::default(); values],
             parameters: vec![vec![]; program.parameters.len()],
             moments: vec![],
-            sums: Sums::default(),
+            sums: NormGradients::default(),
             free: vec![],
             scratch: Scratch::default(),
         }
@@ -185,7 +185,7 @@ impl Shard {
     /// Computes a part of some images.
     pub(crate) fn forward(&mut self, shared: &Shared<'_>, part: Part, images: Range<usize>) {
         let (isa, program) = (shared.isa, shared.program);
-        let (Part::Sums(i) | Part::Step(i)) = part;
+        let (Part::Reduction(i) | Part::Step(i)) = part;
         let step = &program.steps[i];
         let of = |value: usize| images.start * program.sizes[value]..images.end * program.sizes[value];
         let input = step.inputs[0];
@@ -193,7 +193,7 @@ impl Shard {
         if let Some(dropout) = shared.dropout.filter(|dropout| dropout.step == i) {
             dropout.apply(self.first + images.start, size, &mut self.values[input][of(input)]);
         }
-        if let (Part::Sums(_), &Kind::Norm { scale, .. }) = (part, &step.kind) {
+        if let (Part::Reduction(_), &Kind::Norm { scale, .. }) = (part, &step.kind) {
             self.moments.resize(program.parameters[scale].values.len(), Moments::default());
             return norm::join_moments(isa, size, &self.values[input][of(input)], &mut self.moments);
         }
@@ -257,14 +257,14 @@ impl Shard {
 
     fn backward_part(&mut self, shared: &Shared<'_>, part: Part, images: Range<usize>) {
         let (isa, program) = (shared.isa, shared.program);
-        let (Part::Sums(i) | Part::Step(i)) = part;
+        let (Part::Reduction(i) | Part::Step(i)) = part;
         let step = &program.steps[i];
         let of = |value: usize| images.start * program.sizes[value]..images.end * program.sizes[value];
         let (input, size) = (step.inputs[0], program.sizes[step.inputs[0]]);
         let gradient = mem::take(&mut self.gradients[step.output]);
         let dy = &gradient.numbers[of(step.output)];
         match (part, &step.kind) {
-            (Part::Sums(_), Kind::Norm { scale, activation, .. }) => {
+            (Part::Reduction(_), Kind::Norm { scale, activation, .. }) => {
                 self.sums.iter_mut().for_each(|sums| sums.resize(program.parameters[*scale].values.len(), 0.0));
                 let of = [&self.values[input][of(input)], dy];
                 shared.channels[i].add_sums(isa, size, *activation, of, &mut self.sums);

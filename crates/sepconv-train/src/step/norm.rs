@@ -15,12 +15,13 @@ pub(crate) struct Channels {
     shift: Vec<f32>,
     mean: Vec<f32>,
     inverse_deviation: Vec<f32>,
-    /// The [sums](Sums) of the whole batch divided by its pixels: zeros where mean and variance are no function of it.
+    /// The [gradients](NormGradients) of the whole batch divided by its pixels: zeros where mean and variance are no
+    /// function of it.
     means: [Vec<f32>; 2],
 }
 
 /// The sums of `g` and of `g` times the normalized input: the gradients by shift and scale.
-pub(crate) type Sums = [Vec<f64>; 2];
+pub(crate) type NormGradients = [Vec<f64>; 2];
 
 impl Channels {
     /// With statistics of this batch or of those before.
@@ -42,7 +43,7 @@ impl Channels {
     }
 
     /// The sums of the whole batch, which has so many pixels.
-    pub(crate) fn set_sums(&mut self, sums: &Sums, pixels: usize) {
+    pub(crate) fn set_sums(&mut self, sums: &NormGradients, pixels: usize) {
         for (means, sums) in self.means.iter_mut().zip(sums) {
             means.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum / pixels as f64) as f32);
         }
@@ -59,7 +60,14 @@ impl Channels {
     }
 
     /// Adds the sums over images of `size` numbers.
-    pub(crate) fn add_sums(&self, isa: Isa, size: usize, activation: Activation, of: [&[f32]; 2], to: &mut Sums) {
+    pub(crate) fn add_sums(
+        &self,
+        isa: Isa,
+        size: usize,
+        activation: Activation,
+        of: [&[f32]; 2],
+        to: &mut NormGradients,
+    ) {
         let mut of_image = [0, 1].map(|_| vec![0.0; self.scale.len()]);
         for (x, dy) in of[0].chunks_exact(size).zip(of[1].chunks_exact(size)) {
             let [shift, scale] = &mut of_image;
