@@ -25,7 +25,7 @@ impl Tile {
             let tiles = Self::highest(isa, F32MicroKernel::limits(isa.row_registers()));
             tiles.map(move |tile| Self { half_width, ..tile })
         };
-        let dot = (isa.lanes() > 1).then_some(Self { mr: dot::ROWS, nr: 0, half_width: false });
+        let dot = (dot::COMPILED && isa.lanes() > 1).then_some(Self { mr: dot::ROWS, nr: 0, half_width: false });
         let half = isa.half_width_isa().into_iter().flat_map(move |isa| of(isa, true));
         of(isa, false).chain(half).chain(dot)
     }

@@ -3,6 +3,9 @@ use crate::activation::ApplyRows;
 use crate::gemm::TileTask;
 use crate::simd::{Kernel, Simd};
 
+/// Whether there is such a tile: a module that is downloaded does without.
+pub(crate) const COMPILED: bool = cfg!(not(target_family = "wasm"));
+
 /// Pixels at a time.
 pub(crate) const ROWS: usize = 8;
 

@@ -1,4 +1,4 @@
-use super::dot::DotTask;
+use super::dot::{self, DotTask};
 use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::F32Output;
 use crate::gemm::kernel::Limits;
@@ -40,7 +40,11 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
 
     #[inline(always)]
     fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize) {
-        if vectors == 0 { simd.vectorize(DotTask { task, rows }) } else { task.run_tiles(simd, rows, vectors) }
+        if const { dot::COMPILED } && vectors == 0 {
+            simd.vectorize(DotTask { task, rows })
+        } else {
+            task.run_tiles(simd, rows, vectors)
+        }
     }
 
     #[inline(always)]
