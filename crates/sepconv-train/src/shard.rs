@@ -27,9 +27,9 @@ pub(crate) enum Part {
 
 /// Parts that run one after the other on a few images at a time, so that what one leaves in the cache the next finds
 /// there. A segment ends where something of the whole batch must be known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Segment {
-    pub(crate) parts: Vec<Part>,
+    parts: Vec<Part>,
     /// Images at a time.
     block: usize,
 }
@@ -225,9 +225,7 @@ impl Shard {
 
     /// Forgets the gradients of the pass before.
     pub(crate) fn begin_backward(&mut self) {
-        for gradient in &mut self.gradients {
-            *gradient = Gradient { numbers: vec![], images: 0 };
-        }
+        self.gradients.fill(Gradient::default());
     }
 
     /// The gradient by the logits.

@@ -21,7 +21,7 @@ fn blocks_become_channels_and_back() {
 }
 
 #[test]
-fn pixels_are_dealt_out_to_a_batch_and_collected() {
+fn space_goes_to_the_batch_and_back() {
     let batched = [open(&[1, 2, 2, 1]), ints(&[2, 2]), pairs(&[0, 0, 1, 1])];
     check(38, NONE, &batched, &[4, 1, 2, 1], &[0.0, 0.0, -1.0, 0.0, 0.0, 2.0, 1.0, 0.0]);
     let collected = [open(&[4, 1, 2, 1]), ints(&[2, 2]), pairs(&[0, 0, 1, 1])];
@@ -34,7 +34,7 @@ fn pixels_are_dealt_out_to_a_batch_and_collected() {
 }
 
 /// Tensors: the operand, weights, bias, blocks, pads, crops; SPACE_TO_BATCH_ND, a convolution, BATCH_TO_SPACE_ND.
-fn dealt_out_convolution(crops: [i32; 4]) -> Vec<u8> {
+fn batched_convolution(crops: [i32; 4]) -> Vec<u8> {
     let weights: Vec<f32> = (0..9).map(|i| i as f32 - 3.0).collect();
     let tensors = [
         Tensor::open(&[1, 5, 4, 1]),
@@ -59,7 +59,7 @@ fn dealt_out_convolution(crops: [i32; 4]) -> Vec<u8> {
 }
 
 #[test]
-fn a_convolution_of_pixels_that_are_dealt_out_is_a_dilated_one() {
+fn a_convolution_between_batched_blocks_is_a_dilated_one() {
     let graph = |bytes: Vec<u8>| Tflite::parse(bytes).unwrap().graph(&ImportOptions::default()).unwrap();
     let x = sepconv_core::Tensor::f32([1, 5, 4, 1], (0..20).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
     let weights: Vec<f32> = (0..9).map(|i| i as f32 - 3.0).collect();
@@ -72,7 +72,7 @@ fn a_convolution_of_pixels_that_are_dealt_out_is_a_dilated_one() {
     ];
     let node = Node { code: 3, inputs: vec![0, 1, 2], outputs: vec![3], options: dilated };
     let expected = interpret(&graph(file(&tensors, &[node], &[0], &[3])), std::slice::from_ref(&x)).unwrap();
-    let recognized = graph(dealt_out_convolution([0, 1, 0, 0]));
+    let recognized = graph(batched_convolution([0, 1, 0, 0]));
     let dilations = recognized.nodes().iter().map(|node| match &node.op {
         Op::Conv2d(Conv2d { window, .. }) => window.dilation,
         other => panic!("{other:?}"),
@@ -80,7 +80,7 @@ fn a_convolution_of_pixels_that_are_dealt_out_is_a_dilated_one() {
     assert_eq!(dilations.collect::<Vec<_>>(), [[2, 2]]);
     assert_eq!(interpret(&recognized, std::slice::from_ref(&x)).unwrap(), expected);
     // More is cut off than was added: that is no padding.
-    let literal = graph(dealt_out_convolution([3, 0, 0, 0]));
+    let literal = graph(batched_convolution([3, 0, 0, 0]));
     assert!(literal.nodes().len() > 3);
     let got = interpret(&literal, &[x]).unwrap().remove(0);
     assert_eq!(got.shape()[..], [1, 3, 4, 1]);

@@ -20,8 +20,8 @@ use crate::simd::Isa;
 ///
 /// Bias, then products in the order of `k`, then `residual` `[m, n]` are added in single precision, with one rounding
 /// per product where the instruction set multiplies and adds at once; then the activation is applied. A [`Tile`] of one
-/// channel sums as many series of products as a vector has lanes, and adds these up. How the pixels
-/// are divided among calls does not change a bit of the result.
+/// channel sums as many series of products as a vector has lanes, and adds these up. How the pixels are divided among
+/// calls does not change a bit of the result.
 ///
 /// Cost: `m·k·n` multiply-adds; reads `4·(m·k + k·n)` bytes, writes `4·m·n`. Panics when lengths contradict each other.
 pub fn pointwise(isa: Isa, tile: Tile, [k, n]: [usize; 2], x: &[f32], packed: &[f32], output: F32Output<'_>) {
