@@ -49,7 +49,7 @@ impl<'a> Index<'a> {
     /// A number of the index.
     #[inline(always)]
     pub(crate) fn number(bytes: [i8; 2]) -> usize {
-        usize::from(u16::from_ne_bytes(bytes.map(|byte| byte as u8)))
+        usize::from(u16::from_ne_bytes([bytes[0] as u8, bytes[1] as u8]))
     }
 }
 

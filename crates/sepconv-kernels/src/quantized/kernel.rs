@@ -80,7 +80,8 @@ impl<S: Int8> Kernel<S> for QuantizedBinaryTask<'_> {
             short = &repeated[..times * period];
         }
         for (out, at) in out.chunks_mut(short.len()).zip((0..).step_by(short.len())) {
-            let [a, b] = [a, b].map(|x| if x.len() == n { &x[at..] } else { short });
+            let a = if a.len() == n { &a[at..] } else { short };
+            let b = if b.len() == n { &b[at..] } else { short };
             run(simd, op, &a[..out.len()], &b[..out.len()], out);
         }
     }
@@ -124,7 +125,7 @@ impl<S: Int8> Pair<S> for Product {
     /// Products of bytes are below 2²⁴, exact in f32 too.
     #[inline(always)]
     fn vector(simd: S, op: &QuantizedBinary, a: S::I32, b: S::I32) -> S::F32 {
-        let [zero_a, zero_b] = [op.a.zero_point, op.b.zero_point].map(i32::from);
+        let (zero_a, zero_b) = (i32::from(op.a.zero_point), i32::from(op.b.zero_point));
         let a = simd.to_f32(simd.sub_i32(a, simd.splat_i32(zero_a)));
         let b = simd.to_f32(simd.sub_i32(b, simd.splat_i32(zero_b)));
         simd.mul(simd.mul(a, b), simd.splat(op.a.scale * op.b.scale))

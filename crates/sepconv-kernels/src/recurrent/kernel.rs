@@ -24,8 +24,8 @@ impl Gates<'_> {
     /// A vector of gate `gate` before its activation.
     #[inline(always)]
     fn sum<S: Simd>(&self, simd: S, gate: usize, at: usize) -> S::F32 {
-        let [projected, products] =
-            [self.projected, self.products].map(|from| &from[gate * self.hidden..][..self.hidden][at..]);
+        let gate = gate * self.hidden..(gate + 1) * self.hidden;
+        let (projected, products) = (&self.projected[gate.clone()][at..], &self.products[gate][at..]);
         simd.add(simd.load_part(projected), simd.load_part(products))
     }
 }

@@ -115,7 +115,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// beyond them.
     #[inline(always)]
     fn spread(self, from: &[f32], places: &[u32; 16]) -> Self::F32 {
-        self.load(&places.map(|place| from[place as usize]))
+        let mut spread = [0.0; 16];
+        for i in 0..16 {
+            spread[i] = from[places[i] as usize];
+        }
+        self.load(&spread)
     }
     /// Writes the first [`LANES`](Self::LANES) f32 values of `to`. Panics when it is shorter.
     fn store(self, x: Self::F32, to: &mut [f32]);

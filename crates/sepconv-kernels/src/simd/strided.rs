@@ -1,4 +1,4 @@
-use core::array;
+use core::mem::MaybeUninit;
 
 use crate::unroll::unrolled_array;
 
@@ -18,6 +18,11 @@ pub fn strided_mut<T, const N: usize>(data: &mut [T], step: usize, length: usize
     let end = const { N - 1 }.checked_mul(step).and_then(|last| last.checked_add(length));
     assert!(end.is_some_and(|end| end <= data.len()) && (N == 1 || length <= step), "runs beyond their row");
     let start = data.as_mut_ptr();
-    // SAFETY: the last run lies in `data`, the others lie before it, and none reaches the next.
-    array::from_fn(|i| unsafe { core::slice::from_raw_parts_mut(start.add(i * step), length) })
+    let mut runs = [const { MaybeUninit::uninit() }; N];
+    unroll!(i in 0..N, {
+        // SAFETY: the last run lies in `data`, the others lie before it, and none reaches the next.
+        runs[i].write(unsafe { core::slice::from_raw_parts_mut(start.add(i * step), length) });
+    });
+    // SAFETY: all are written. `array::from_fn` is not always inlined.
+    unsafe { runs.as_ptr().cast::<[&mut [T]; N]>().read() }
 }

@@ -156,7 +156,7 @@ fn across<S: Simd>(simd: S, n: usize, log: bool, x: &[f32], out: &mut [f32]) {
         let mut logarithms = [0.0; MOST_LANES];
         simd.store(rest, &mut logarithms);
         if log {
-            logarithms = logarithms.map(libm::log1pf);
+            logarithms.iter_mut().for_each(|total| *total = libm::log1pf(*total));
         }
         let logarithms = simd.load(&logarithms);
         for j in 0..n {

@@ -62,8 +62,10 @@ impl<S: Simd, const P: usize> Kernel<S> for Tile<'_, P> {
             if lanes == S::LANES && multiplier == 1 {
                 self.vectors(simd, [packed], channel, S::LANES, &columns, |x, _| simd.load(x));
             } else {
-                let place = |i| if i < lanes { (channel + i) / multiplier - inputs.start } else { 0 };
-                let places = core::array::from_fn(|i| place(i) as u32);
+                let mut places = [0; 16];
+                for (i, place) in places[..lanes].iter_mut().enumerate() {
+                    *place = ((channel + i) / multiplier - inputs.start) as u32;
+                }
                 self.vectors(simd, [packed], channel, lanes, &columns, |x, _| {
                     if multiplier == 1 { simd.load_part(x) } else { simd.spread(x, &places) }
                 });

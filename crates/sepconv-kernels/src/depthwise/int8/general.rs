@@ -63,7 +63,10 @@ impl<S: Int8, const G: usize, const P: usize> Kernel<S> for Tiles<'_, G, P> {
         let columns = lines.columns().channels(inputs.start, if G == 4 { vector } else { inputs.len() });
         let (multiplier, weights) = (lines.dw.multiplier(), &packed[2 * G * vector..]);
         let place = |i| (channels.start + i) / multiplier - inputs.start;
-        let places = core::array::from_fn(|i| if i < lanes { place(i) as u8 } else { 0 });
+        let mut places = [0; 16];
+        for (i, to) in places[..lanes.min(16)].iter_mut().enumerate() {
+            *to = place(i) as u8;
+        }
         let line = Line::<G> { taps, columns, multiplier, places, lanes, header, weights };
         for pixels in lines.tiles(P) {
             let mut sums = [bias; P];
@@ -206,11 +209,11 @@ impl<const G: usize> Line<'_, G> {
     #[inline(always)]
     fn spread<S: Int8>(&self, simd: S, rows: [&[u8]; 4]) -> S::I32 {
         let mut spread = [[0; 16]; 4];
-        for (row, spread) in rows.iter().zip(&mut spread) {
-            for (to, &place) in spread[..self.lanes].iter_mut().zip(&self.places) {
-                *to = row[usize::from(place)];
+        for i in 0..4 {
+            for lane in 0..self.lanes {
+                spread[i][lane] = rows[i][usize::from(self.places[lane])];
             }
         }
-        simd.interleave_part(spread.each_ref().map(|row| &row[..self.lanes]))
+        simd.interleave_part(unrolled_array(|i| &spread[i][..self.lanes]))
     }
 }

@@ -1,4 +1,3 @@
-use core::array;
 use core::ops::Range;
 
 use super::{GemmDtype, MicroKernel, OutputTile};
@@ -111,19 +110,20 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         let fours = quads[0].len() / 4;
         let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
-        for (k, weights) in (0..fours).zip(whole.chunks_exact(4 * columns)) {
+        for k in 0..fours {
+            let weights = &whole[4 * k * columns..][..4 * columns];
             step(simd, acc, |r| heads[r][k][0], weights);
             step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
             step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
             step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
-        let mut rest = rest.chunks_exact(columns);
-        for (k, weights) in (0..tails[0].len()).zip(&mut rest) {
-            step(simd, acc, |r| tails[r][k], weights);
+        let quads = tails[0].len();
+        for k in 0..quads {
+            step(simd, acc, |r| tails[r][k], &rest[k * columns..][..columns]);
         }
-        if let Some(weights) = rest.next() {
-            step(simd, acc, |r| last_quad(x[r]), weights);
+        if rest.len() > quads * columns {
+            step(simd, acc, |r| last_quad(x[r]), &rest[quads * columns..][..columns]);
         }
     }
 
@@ -169,7 +169,9 @@ fn steps<S: Int8, const MR: usize, const NV: usize>(
     Index { begins, weights }: Index<'_>,
     x: impl Fn(usize, usize) -> [u8; 4],
 ) {
-    for (begins, weights) in begins.chunks_exact(NV).zip(weights.chunks_exact(K_GROUP * NV * S::LANES)) {
+    let columns = K_GROUP * NV * S::LANES;
+    for i in 0..begins.len() / NV {
+        let (begins, weights) = (&begins[i * NV..][..NV], &weights[i * columns..][..columns]);
         unroll!(v in 0..NV, {
             let (begin, weights) = (Index::number(begins[v]), simd.load_quads(&weights[v * K_GROUP * S::LANES..]));
             unroll!(r in 0..MR, {
@@ -200,7 +202,19 @@ fn step<S: Int8, const MR: usize, const NV: usize>(
 /// The quad that ends where the run ends. What it repeats, and what a short run lacks, meets weights of zero.
 #[inline(always)]
 pub(crate) fn last_quad(run: &[u8]) -> [u8; 4] {
-    run.last_chunk().copied().unwrap_or_else(|| array::from_fn(|j| run.get(j).copied().unwrap_or(0)))
+    match run.last_chunk() {
+        Some(quad) => *quad,
+        None => short_quad(run),
+    }
+}
+
+/// A run of fewer than four inputs, then zeros. Inlined, it would be the largest part of a tile.
+#[cold]
+#[inline(never)]
+fn short_quad(run: &[u8]) -> [u8; 4] {
+    let mut quad = [0; 4];
+    quad[..run.len()].copy_from_slice(run);
+    quad
 }
 
 /// Sums the inputs of each pixel, times the zero point of the weights.
@@ -324,9 +338,8 @@ impl<S: Int8, const NV: usize> RowGroups<'_, S, NV> {
             let row = |i: usize| if Self::ROWS == 1 { 0 } else { (i / NV).min(acc.len() - 1) };
             let vector = |i: usize| if Self::ROWS == 1 { i.min(NV - 1) } else { i % NV };
             let place = |i: usize| {
-                let [from, to] = [0, 1].map(|next| ((vector(i) + next) * S::LANES).min(columns));
-                let start = start + row(i) * stride;
-                start + from..start + to
+                let (first, start) = (vector(i) * S::LANES, start + row(i) * stride);
+                start + first.min(columns)..start + (first + S::LANES).min(columns)
             };
             let sums = unrolled_array(|i| acc[row(i)][vector(i)]);
             let bytes = requantizing.quads(simd, sums, unrolled_array(|i| scales[vector(i)]), place);

@@ -145,7 +145,10 @@ impl<D: Dot> Int8 for Avx2<D> {
     fn lookup(self, lut: &[u8; 256], x: __m256i) -> __m256i {
         let mut lanes = [0; LANES];
         self.store_i32(x, &mut lanes);
-        self.load_i32(&lanes.map(|x| i32::from(lut[usize::from(x as u8)])))
+        for lane in &mut lanes {
+            *lane = i32::from(lut[usize::from(*lane as u8)]);
+        }
+        self.load_i32(&lanes)
     }
 
     #[inline(always)]

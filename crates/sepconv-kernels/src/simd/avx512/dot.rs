@@ -61,9 +61,11 @@ impl Dot for WideningMul {
         let mut lanes = [0i32; 16];
         // SAFETY: see above.
         unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), x) };
-        let found = lanes.map(|x| i32::from(lut[usize::from(x as u8)]));
+        for lane in &mut lanes {
+            *lane = i32::from(lut[usize::from(*lane as u8)]);
+        }
         // SAFETY: see above.
-        unsafe { _mm512_loadu_si512(found.as_ptr().cast()) }
+        unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
     }
 
     #[inline(always)]

@@ -1,4 +1,5 @@
 use super::{Kernel, Simd};
+use crate::unroll::unrolled_array;
 
 mod int8;
 
@@ -52,8 +53,8 @@ impl Simd for Scalar {
     #[inline(always)]
     fn load_part(self, from: &[f32]) -> F32 {
         let mut x = [0.0; 4];
-        for (x, from) in x.iter_mut().zip(from) {
-            *x = *from;
+        for i in 0..from.len().min(4) {
+            x[i] = from[i];
         }
         x
     }
@@ -63,8 +64,8 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn store_part(self, x: F32, to: &mut [f32]) {
-        for (to, x) in to.iter_mut().zip(x) {
-            *to = x;
+        for i in 0..to.len().min(4) {
+            to[i] = x[i];
         }
     }
 
@@ -98,15 +99,15 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn round(self, x: F32) -> F32 {
-        x.map(libm::rintf)
+        unrolled_array(|i| libm::rintf(x[i]))
     }
     #[inline(always)]
     fn sqrt(self, x: F32) -> F32 {
-        x.map(libm::sqrtf)
+        unrolled_array(|i| libm::sqrtf(x[i]))
     }
     #[inline(always)]
     fn exp2(self, n: F32) -> F32 {
-        n.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23))
+        unrolled_array(|i| f32::from_bits(((n[i] as i32 + 127) as u32) << 23))
     }
     #[inline(always)]
     fn sum(self, x: F32) -> f32 {
