@@ -49,7 +49,7 @@ mod window;
 
 pub use activation::Activation;
 pub use epilogue::{Epilogue, F32Output, Int8Output};
-pub use gemm::Tile;
+pub use gemm::{Lanes, Tile};
 pub use geometry::{ConvGeometry, ConvOperands};
 pub use quantized_params::{QuantizedConvParams, QuantizedWeights, ZeroPoints};
 pub use requantize::{AddResidual, RequantOperand, Requantize};

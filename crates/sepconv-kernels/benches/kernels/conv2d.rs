@@ -29,10 +29,15 @@ fn products(conv: &ConvGeometry) -> [usize; 2] {
 pub(crate) fn f32(bench: &Bench<'_>) {
     for (shape, conv) in layers() {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
-        bench.tiles(&shape, Tile::variants(bench.isa), conv.tile(bench.isa), |tile| {
-            let [mut x, mut weights, mut bias, mut out, mut scratch] =
-                [conv.input.iter().product(), n * depth, n, conv.output.iter().product(), scratch_len(tile, &conv)]
-                    .map(|length| Aligned::new(length, |i| i as f32 - 3.0));
+        bench.tiles(&shape, conv.tiles(bench.isa), conv.tile(bench.isa), |tile| {
+            let [mut x, mut weights, mut bias, mut out, mut scratch] = [
+                conv.input.iter().product(),
+                n * depth,
+                n,
+                conv.output.iter().product(),
+                scratch_len(bench.isa, tile, &conv),
+            ]
+            .map(|length| Aligned::new(length, |i| i as f32 - 3.0));
             let mut packed = Aligned::new(packed_len(bench.isa, tile, &conv), |_| 0.0);
             pack(bench.isa, tile, &conv, weights.get(), bias.get(), packed.get());
             rate(macs, || {
@@ -56,7 +61,7 @@ pub(crate) fn int8(bench: &Bench<'_>) {
         let ([depth, macs], [oh, _, n]) = (products(&conv), conv.output);
         bench.tiles(&shape, Tile::variants_int8(bench.isa), conv.tile_int8(bench.isa), |tile| {
             let [mut x, mut out, mut scratch] =
-                [conv.input.iter().product(), conv.output.iter().product(), scratch_len(tile, &conv)]
+                [conv.input.iter().product(), conv.output.iter().product(), scratch_len(bench.isa, tile, &conv)]
                     .map(|length| Aligned::new(length, |i| 30 * i as u8));
             let (mut packed, zeros) = with_params(depth, n, |params| {
                 let mut packed = Aligned::new(packed_len_int8(bench.isa, tile, &conv, params), |_| 0);

@@ -51,7 +51,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
                         let output = output.subtile(start, (group + 1) * group_out - column);
                         let panels = &packed[part.start * panel..part.end * panel];
                         let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
-                        M::run(task, simd, pixels.len(), tile.nr);
+                        M::run(task, simd, pixels.len(), tile);
                     }
                 }
             }

@@ -1,22 +1,25 @@
 //! Standard and grouped convolution, computed directly: a window of an NHWC row is already a run of contiguous numbers,
 //! so it is multiplied where it lies, by the same register tile as a pointwise convolution. Only short runs, those of a
-//! stem, are gathered first, one row of outputs at a time.
+//! stem, are gathered first, one row of outputs at a time; and where channels are few, vectors are of pixels.
 
 mod gather;
 #[cfg(feature = "train")]
 pub mod gradient;
 mod int8;
 mod kernel;
+mod planes;
 mod reference;
 #[cfg(test)]
 mod tests;
+
+use planes::Planes;
 
 pub use int8::{conv2d_int8, conv2d_int8_on, pack_int8, packed_len_int8, reference_int8, scratch_len_int8};
 pub use reference::reference;
 
 use crate::epilogue::F32Output;
 use crate::gemm::microkernel::F32MicroKernel;
-use crate::gemm::{self, Runs, Tile};
+use crate::gemm::{self, Lanes, Runs, Tile};
 use crate::geometry::{ConvGeometry, ConvOperands};
 use crate::simd::Isa;
 
@@ -38,9 +41,32 @@ impl ConvGeometry {
         self.groups == 1 && length <= SHORT && count * self.window.kernel[0] > 1 && row <= MOST
     }
 
+    /// Every tile that has a kernel for this convolution: those of [`Tile::variants`], and where input channels are few
+    /// the one whose vectors are of pixels.
+    pub fn tiles(&self, isa: Isa) -> impl Iterator<Item = Tile> + Clone {
+        Tile::variants(isa).chain(Planes::of(isa, self).map(|_| Tile::PIXELS))
+    }
+
     /// The tile that suits this convolution: a block of pixels lies in one row, a panel in one group.
     pub fn tile(&self, isa: Isa) -> Tile {
-        Tile::choose(isa, self.output[1], self.depth(), self.group_channels()[1])
+        let tile = Tile::choose(isa, self.output[1], self.depth(), self.group_channels()[1]);
+        let cycles = |tile: Tile| self.cycles(isa, tile);
+        let pixels = Planes::of(isa, self).map(|_| Tile::PIXELS);
+        pixels.filter(|&pixels| cycles(pixels) < cycles(tile)).unwrap_or(tile)
+    }
+
+    /// The cycles that a row of outputs takes, those that windows take to be gathered or split among them.
+    fn cycles(&self, isa: Isa, tile: Tile) -> f64 {
+        let ([_, ow, _], [group_in, group_out]) = (self.output, self.group_channels());
+        let Runs { count, .. } = self.runs();
+        let read = match tile.lanes {
+            Lanes::Pixels => 3 * self.window.stride[0] * self.window.stride[1] * ow * group_in,
+            Lanes::Channels | Lanes::HalfWidth | Lanes::Products if self.gathers() => {
+                10 * self.window.kernel[0] * count * ow
+            }
+            Lanes::Channels | Lanes::HalfWidth | Lanes::Products => 0,
+        };
+        read as f64 + self.groups as f64 * tile.cycles(isa, ow, self.depth(), group_out)
     }
 
     /// As [`tile`](Self::tile), for int8.
@@ -72,8 +98,12 @@ pub fn pack(isa: Isa, tile: Tile, conv: &ConvGeometry, weights: &[f32], bias: &[
     gemm::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// The scratch length of [`conv2d`] and [`conv2d_int8`], for windows that reach into the padding or are gathered.
-pub fn scratch_len(tile: Tile, conv: &ConvGeometry) -> usize {
+/// The scratch length of [`conv2d`] and [`conv2d_int8`], for windows that reach into the padding, rows that are split
+/// and windows that are gathered.
+pub fn scratch_len(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
+    if tile.lanes == Lanes::Pixels {
+        return Planes::of(isa, conv).map_or(0, |planes| planes.scratch_len());
+    }
     if conv.gathers() {
         return conv.output[1] * conv.depth();
     }
@@ -97,10 +127,13 @@ pub fn conv2d(
     scratch: &mut [f32],
 ) {
     conv.check();
-    tile.check(isa);
     output.check();
     operands.check(conv, packed_len(isa, tile, conv), output.out.len());
-    assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len");
+    assert!(scratch.len() >= scratch_len(isa, tile, conv), "scratch of scratch_len");
+    if let Some(planes) = Planes::of(isa, conv).filter(|_| tile == Tile::PIXELS) {
+        return isa.run(planes::FewChannels { planes, conv: *conv, operands, output, scratch });
+    }
+    tile.check(isa);
     let micro_kernel = F32MicroKernel { isa, output };
     tile.isa(isa).run(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }

@@ -37,7 +37,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Transposed<'_, M> {
                         patch.horizontal.at += group * group_in;
                         let output = output.subtile((index * ow + ox) * o + group * group_out, group_out);
                         let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
-                        M::run(task, simd, rows, tile.nr);
+                        M::run(task, simd, rows, tile);
                     }
                 }
             }

@@ -18,7 +18,7 @@ pub use pack::{gate_inputs, pack, packed_len};
 pub(crate) use pack::{pack_groups, packed_groups_len};
 pub(crate) use pack_int8::{Runs, check_packed_runs, pack_runs, packed_runs_len};
 pub use pack_int8::{pack_int8, packed_len_int8};
-pub use tile::Tile;
+pub use tile::{Lanes, Tile};
 pub(crate) use widened::{scratch_len, widened_len};
 
 /// Bytes of packed weights that stay in the second-level cache while all pixels pass; larger weights pass panel by

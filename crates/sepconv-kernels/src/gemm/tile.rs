@@ -10,24 +10,46 @@ use crate::simd::{Isa, Simd};
 pub struct Tile {
     /// Output pixels, at most.
     pub mr: usize,
-    /// Vectors of output channels (`4` is what XNNPACK writes as `4v`); panels of packed weights are as wide. None
-    /// stands for a single channel, whose vectors are of products.
+    /// Vectors of output channels (`4` is what XNNPACK writes as `4v`), or output channels where vectors are of
+    /// something else; panels of packed weights are as wide.
     pub nr: usize,
-    /// Whether the vectors are those of [`Isa::half_width_isa`].
-    pub half_width: bool,
+    /// What the lanes of a vector are.
+    pub lanes: Lanes,
+}
+
+/// What the lanes of a tile's vectors are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lanes {
+    /// Output channels.
+    Channels,
+    /// Output channels, in vectors of [`Isa::half_width_isa`].
+    HalfWidth,
+    /// Products of one sum, which are added at the end. Where there are few output channels, most lanes would be
+    /// padding otherwise.
+    Products,
+    /// Output pixels, where there are few input channels: only of [convolutions](crate::conv2d).
+    Pixels,
 }
 
 impl Tile {
-    /// Every tile that has a f32 kernel on `isa`: for each width, the most rows; then those of half width, and
-    /// the one of a single channel.
+    /// The tile whose vectors are of pixels: so many that turning results into pixels of all channels costs little.
+    pub(crate) const PIXELS: Self = Self { mr: 64, nr: 4, lanes: Lanes::Pixels };
+
+    /// The vectors of [`PIXELS`](Self::PIXELS) that are computed together, as many as registers hold of each channel.
+    pub(crate) const fn pixel_vectors(registers: usize) -> usize {
+        if registers >= 32 { 4 } else { 2 }
+    }
+
+    /// Every tile of matrix products that has a f32 kernel on `isa`: for each width, the most rows; then those of half
+    /// width, and the one of a single channel.
     pub fn variants(isa: Isa) -> impl Iterator<Item = Self> + Clone {
-        let of = |isa: Isa, half_width| {
+        let of = |isa: Isa, lanes| {
             let tiles = Self::highest(isa, F32MicroKernel::limits(isa.row_registers()));
-            tiles.map(move |tile| Self { half_width, ..tile })
+            tiles.map(move |tile| Self { lanes, ..tile })
         };
-        let dot = (dot::COMPILED && isa.lanes() > 1).then_some(Self { mr: dot::ROWS, nr: 0, half_width: false });
-        let half = isa.half_width_isa().into_iter().flat_map(move |isa| of(isa, true));
-        of(isa, false).chain(half).chain(dot)
+        let dot = (dot::COMPILED && isa.lanes() > 1).then_some(Self { mr: dot::ROWS, nr: 1, lanes: Lanes::Products });
+        let half = isa.half_width_isa().into_iter().flat_map(move |isa| of(isa, Lanes::HalfWidth));
+        of(isa, Lanes::Channels).chain(half).chain(dot)
     }
 
     /// Every tile that has an int8 kernel on `isa`: for each width, the most rows.
@@ -36,13 +58,13 @@ impl Tile {
     }
 
     fn highest(isa: Isa, limits: Limits) -> impl Iterator<Item = Self> + Clone {
-        let tile = move |&nr| Self { mr: limits.mr(isa.registers(), nr), nr, half_width: false };
+        let tile = move |&nr| Self { mr: limits.mr(isa.registers(), nr), nr, lanes: Lanes::Channels };
         WIDTHS.iter().map(tile).filter(|tile| tile.mr > 0)
     }
 
     /// The instruction set that runs the tile on a machine of `isa`.
     pub(crate) fn isa(self, isa: Isa) -> Isa {
-        if self.half_width { isa.half_width_isa().unwrap_or(isa) } else { isa }
+        if self.lanes == Lanes::HalfWidth { isa.half_width_isa().unwrap_or(isa) } else { isa }
     }
 
     /// Output channels in the tile.
@@ -56,7 +78,10 @@ impl Tile {
     }
 
     fn columns_of(self, lanes: usize) -> usize {
-        if self.nr == 0 { 1 } else { self.nr * lanes }
+        match self.lanes {
+            Lanes::Channels | Lanes::HalfWidth => self.nr * lanes,
+            Lanes::Products | Lanes::Pixels => self.nr,
+        }
     }
 
     /// The name of the tile in numbers of pixels and channels: `14x32`.
@@ -70,28 +95,43 @@ impl Tile {
         Name(self.mr, self.columns(isa))
     }
 
-    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest cycles by
-    /// a rough model, fitted to what the bench measures.
+    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest
+    /// [cycles](Self::cycles).
     pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
+        let cycles = |tile: &Self| tile.cycles(isa, m, k, n);
+        let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
+        least.unwrap_or(Self { mr: 1, nr: 1, lanes: Lanes::Channels })
+    }
+
+    /// The cycles that `m` pixels of `n` output channels take, each the sum of `k` products, by a rough model, fitted
+    /// to what the bench measures.
+    pub(crate) fn cycles(&self, isa: Isa, m: usize, k: usize, n: usize) -> f64 {
+        let blocks = m.div_ceil(self.mr).max(1) as f64;
+        let panels = n.div_ceil(self.columns(isa)) as f64;
         // A vector that the machine takes in halves costs two, and more to store.
-        let [multiply, store] = if isa.is_double_pumped() { [1.0, 10.0] } else { [0.5, 1.0] };
-        let cycles = |tile: &Self| {
-            let [multiply, store] = if tile.half_width { [0.5, 1.0] } else { [multiply, store] };
-            let panels = n.div_ceil(tile.columns(isa)) as f64;
-            let blocks = m.div_ceil(tile.mr).max(1) as f64;
-            if tile.nr == 0 {
+        let halves = self.lanes != Lanes::HalfWidth && isa.is_double_pumped();
+        let [multiply, store] = if halves { [1.0, 10.0] } else { [0.5, 1.0] };
+        match self.lanes {
+            Lanes::Channels | Lanes::HalfWidth => {
+                let (rows, vectors) = (m as f64 / blocks, self.nr as f64);
+                // Fewer than ten sums wait for each other; loads are not quite free.
+                let step = (multiply * rows * vectors).max(5.0) + rows / 5.0 + vectors / 10.0;
+                // Each result is clipped and stored.
+                blocks * panels * (step * k as f64 + store * rows * vectors + 10.0)
+            }
+            Lanes::Products => {
                 // A load with each multiplication; then sums are added up, and stored one by one.
                 let vectors = k.div_ceil(isa.lanes()) as f64;
-                return blocks * panels * dot::ROWS as f64 * (multiply * vectors + 5.0);
+                blocks * panels * self.mr as f64 * ((multiply + 0.5) * vectors + 5.0)
             }
-            let (rows, vectors) = (m as f64 / blocks, tile.nr as f64);
-            // Fewer than ten sums wait for each other; loads are not quite free.
-            let step = (multiply * rows * vectors).max(5.0) + rows / 5.0 + vectors / 10.0;
-            // Each result is clipped and stored.
-            blocks * panels * (step * k as f64 + store * rows * vectors + 10.0)
-        };
-        let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
-        least.unwrap_or(Self { mr: 1, nr: 1, half_width: false })
+            Lanes::Pixels => {
+                let (registers, channels) = (Self::pixel_vectors(isa.registers()), n.min(self.nr) as f64);
+                let [at_once, passes] = [registers, self.mr.div_ceil(registers * isa.lanes())].map(|x| x as f64);
+                let step = (multiply * at_once * channels).max(4.0) + (at_once + channels) / 4.0;
+                // Results are transposed.
+                blocks * panels * (passes * (step * k as f64 + 40.0) + self.mr as f64 * channels)
+            }
+        }
     }
 
     /// As [`choose`](Self::choose), for int8.
@@ -110,7 +150,7 @@ impl Tile {
             blocks * panels * (step * k.div_ceil(4) as f64 + rest)
         };
         let least = Self::variants_int8(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
-        least.unwrap_or(Self { mr: 1, nr: 1, half_width: false })
+        least.unwrap_or(Self { mr: 1, nr: 1, lanes: Lanes::Channels })
     }
 
     pub(crate) fn check(self, isa: Isa) {

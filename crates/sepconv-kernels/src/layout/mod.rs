@@ -164,6 +164,7 @@ fn copy_plane<T: Shuffle>(rows: Axis, columns: Axis, (x, read): (&[T], isize), (
             [n, 3] if rows.out == 3 => return interleave_three(n, x, x_step, out),
             [n, 4] if rows.out == 4 => return interleave::<T, 4>(n, x, x_step, out),
             [2, n] if x_step == 2 => return deinterleave::<T, 2>(n, x, out, rows.out),
+            [3, n] if x_step == 3 => return deinterleave_three(n, x, out, rows.out),
             [4, n] if x_step == 4 => return deinterleave::<T, 4>(n, x, out, rows.out),
             [n, m] if n >= T::LANES && m >= T::LANES => return transpose([n, m], (x, x_step), (out, rows.out)),
             _ => (),
@@ -241,5 +242,15 @@ fn interleave_three<T: Copy>(n: usize, x: &[T], x_step: usize, out: &mut [T]) {
     let pixels = out[..3 * n].as_chunks_mut().0;
     for (((pixel, r), g), b) in pixels.iter_mut().zip(r).zip(g).zip(b) {
         *pixel = [*r, *g, *b];
+    }
+}
+
+/// The pixels of an image become its three channel planes.
+fn deinterleave_three<T: Copy>(n: usize, x: &[T], out: &mut [T], out_step: usize) {
+    let (r, rest) = out.split_at_mut(out_step);
+    let (g, b) = rest.split_at_mut(out_step);
+    let planes = r[..n].iter_mut().zip(&mut g[..n]).zip(&mut b[..n]);
+    for (pixel, ((r, g), b)) in x[..3 * n].as_chunks::<3>().0.iter().zip(planes) {
+        [*r, *g, *b] = *pixel;
     }
 }

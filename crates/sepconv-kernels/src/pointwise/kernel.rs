@@ -32,7 +32,7 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Pointwise<'_, M> {
                 let patch = Patch { rows, vertical: AxisTaps::one(0), horizontal, runs: 1, step: k, length: k };
                 let output = output.subtile(pixel * n + first, n - first);
                 let task = TileTask { micro_kernel: &mut micro_kernel, patch, blocks, panels, panel, output };
-                M::run(task, simd, block, tile.nr);
+                M::run(task, simd, block, tile);
             }
         }
     }

@@ -114,7 +114,7 @@ impl Layer {
                 depthwise::depthwise(isa, variant, geometry, operands(x), Activation::Identity, y);
             }),
             Kernel::Standard(tile) => {
-                let scratch = scratch.of(conv2d::scratch_len(tile, geometry));
+                let scratch = scratch.of(conv2d::scratch_len(isa, tile, geometry));
                 images.for_each(|(x, y)| conv2d(isa, tile, geometry, operands(x), plain(y), scratch));
             }
             Kernel::Transposed(tile) => {

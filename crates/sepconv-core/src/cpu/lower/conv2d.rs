@@ -100,7 +100,7 @@ fn select_standard(
 ) -> Result<KernelChoice<Standard<f32>>> {
     let (isa, epilogue) = (lowering.isa, conv.activation);
     let conv = conv.geometry(lowering.shape(0), lowering.output());
-    let (tile, alternatives) = lowering.tile("conv2d", conv.tile(isa), Tile::variants(isa));
+    let (tile, alternatives) = lowering.tile("conv2d", conv.tile(isa), conv.tiles(isa));
     let [weights, bias] = lowering.weights_and_bias()?;
     let pack = move |packed: &mut [f32]| conv2d::pack(isa, tile, &conv, weights, bias, packed);
     let packed = lowering.weights.reserve(conv2d::packed_len(isa, tile, &conv), pack);
@@ -109,7 +109,7 @@ fn select_standard(
         name: format!("conv2d {}", tile.name(isa)),
         alternatives,
         reason: reason(kind, &conv, tile.columns(isa)),
-        kernel: Standard { tile, conv, packed, epilogue, scratch: conv2d::scratch_len(tile, &conv) },
+        kernel: Standard { tile, conv, packed, epilogue, scratch: conv2d::scratch_len(isa, tile, &conv) },
     })
 }
 

@@ -41,7 +41,7 @@ pub fn pack_int8(isa: Isa, tile: Tile, conv: &ConvGeometry, params: &QuantizedCo
 
 /// Bytes of scratch: [`scratch_len`], and on [`Isa::WORD`] more.
 pub fn scratch_len_int8(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
-    gemm::scratch_len(isa, conv.all_runs()) + scratch_len(tile, conv)
+    gemm::scratch_len(isa, conv.all_runs()) + scratch_len(isa, tile, conv)
 }
 
 /// Computes output rows. `scratch` has the length [`scratch_len_int8`]. All instruction sets and tiles return the same bits.
@@ -63,7 +63,7 @@ pub fn conv2d_int8(
     let (runs, packed) = (conv.all_runs(), operands.packed.len());
     gemm::check_packed_runs(isa, tile, conv.groups, runs, conv.group_channels()[1], packed);
     operands.check(conv, packed, output.len());
-    assert!(scratch.len() >= scratch_len(tile, conv), "scratch of scratch_len_int8");
+    assert!(scratch.len() >= scratch_len(isa, tile, conv), "scratch of scratch_len_int8");
     let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output, scratch: &mut [] };
     isa.run_int8(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }

@@ -2,7 +2,7 @@ use super::dot::{self, DotTask};
 use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::F32Output;
 use crate::gemm::kernel::Limits;
-use crate::gemm::{Patch, TileTask};
+use crate::gemm::{Lanes, Patch, Tile, TileTask};
 use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
 use crate::unroll::unrolled_array;
 
@@ -39,11 +39,11 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
     const LIMITS: Limits = F32MicroKernel::limits(S::ROW_REGISTERS);
 
     #[inline(always)]
-    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize) {
-        if const { dot::COMPILED } && vectors == 0 {
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, tile: Tile) {
+        if const { dot::COMPILED } && tile.lanes == Lanes::Products {
             simd.vectorize(DotTask { task, rows })
         } else {
-            task.run_tiles(simd, rows, vectors)
+            task.run_tiles(simd, rows, tile.nr)
         }
     }
 

@@ -2,11 +2,11 @@ use core::ops::Range;
 
 use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::{Epilogue, Int8Output};
-use crate::gemm::Patch;
 use crate::gemm::kernel::{Limits, TileTask};
 use crate::gemm::pack_int8::{HEADER, K_GROUP};
 use crate::gemm::parted::Index;
 use crate::gemm::widened::Widened;
+use crate::gemm::{Patch, Tile};
 use crate::quantized_params::ZeroPoints;
 use crate::requantize::AddResidual;
 use crate::simd::{Int8, Kernel};
@@ -63,9 +63,9 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
     }
 
     #[inline(always)]
-    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize) {
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, tile: Tile) {
         if S::LANES > 1 {
-            return task.run_tiles(simd, rows, vectors);
+            return task.run_tiles(simd, rows, tile.nr);
         }
         let TileTask { micro_kernel, patch, blocks, panels, panel, output } = task;
         Widened { micro_kernel, patch, panels, panel, output }.run(simd, rows * blocks);

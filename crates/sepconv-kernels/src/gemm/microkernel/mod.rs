@@ -10,7 +10,7 @@ mod int8;
 pub(crate) use self::f32::F32MicroKernel;
 pub(crate) use self::int8::{Int8MicroKernel, last_quad};
 
-use super::{Patch, TileTask, kernel::Limits};
+use super::{Patch, Tile, TileTask, kernel::Limits};
 use crate::simd::Simd;
 
 /// The storage of a micro-kernel's operands. The implementing type also holds the output and its epilogue.
@@ -44,13 +44,13 @@ pub(crate) trait MicroKernel<S: Simd>: GemmDtype {
         length.next_multiple_of(Self::K_GROUP) * columns
     }
 
-    /// Runs a task on tiles of `rows` pixels, `vectors` wide.
+    /// Runs a task on `rows` pixels of a tile at a time.
     #[inline(always)]
-    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, vectors: usize)
+    fn run(task: TileTask<'_, Self>, simd: S, rows: usize, tile: Tile)
     where
         Self: Sized,
     {
-        task.run_tiles(simd, rows, vectors);
+        task.run_tiles(simd, rows, tile.nr);
     }
 
     /// Returns true if padding contributes zero, so taps in it can be skipped.
