@@ -1,9 +1,8 @@
 use core::ops::Range;
 
-use super::kernel::each_tap;
+use super::kernel::InnerTaps;
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
-use crate::unroll::unrolled_array;
 use crate::{ConvGeometry, Isa, Rows};
 
 /// How a mean becomes a u8: `output(Σ (x - zero_point) · (scale / count))`.
@@ -80,11 +79,11 @@ impl<S: Int8> Kernel<S> for PoolInt8<'_> {
             let mut column = 0;
             while column < ow {
                 let columns = pool.alike(column);
-                let out = &mut out[column * c..][..columns * c];
+                let (taps, out) = (pool.inner_taps([y, column]), &mut out[column * c..][..columns * c]);
                 for (out, first) in out.chunks_mut(VECTORS * S::LANES).zip((0..).step_by(VECTORS * S::LANES)) {
                     match mean {
-                        Some(mean) => average(simd, pool, mean, &x, [y, column], first, out),
-                        None => greatest(simd, pool, &x, [y, column], first, out),
+                        Some(mean) => average(simd, &taps, mean, &x, first, out),
+                        None => greatest(simd, &taps, &x, first, out),
                     }
                 }
                 column += columns;
@@ -101,35 +100,38 @@ fn part<S: Int8>(bytes: &[u8], v: usize) -> &[u8] {
 }
 
 #[inline(always)]
-fn average<S: Int8>(
-    simd: S,
-    pool: &ConvGeometry,
-    mean: &Mean,
-    x: &Rows<'_, u8>,
-    place: [usize; 2],
-    first: usize,
-    out: &mut [u8],
-) {
+fn average<S: Int8>(simd: S, taps: &InnerTaps, mean: &Mean, x: &Rows<'_, u8>, first: usize, out: &mut [u8]) {
     let mut sums = [simd.splat_i32(0); VECTORS];
-    let taps = each_tap(pool, x, place, first, |bytes| {
-        let bytes = &bytes[..out.len()];
-        sums = unrolled_array(|v| simd.add_i32(sums[v], simd.load_u8_part(part::<S>(bytes, v))));
-    });
-    let zero = simd.splat_i32(taps as i32 * i32::from(mean.zero_point));
-    let scale = simd.splat(mean.scale / taps.max(1) as f32);
+    for i in taps.rows() {
+        let row = taps.row(x, i, first);
+        for j in 0..taps.columns {
+            let bytes = &row[j * taps.step..][..out.len()];
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.add_i32(*sum, simd.load_u8_part(part::<S>(bytes, v)));
+            }
+        }
+    }
+    let count = taps.len();
+    let zero = simd.splat_i32(count as i32 * i32::from(mean.zero_point));
+    let scale = simd.splat(mean.scale / count.max(1) as f32);
     for (sum, out) in sums.into_iter().zip(out.chunks_mut(S::LANES)) {
         simd.store_u8_part(mean.output.vector(simd, simd.sub_i32(sum, zero), scale), out);
     }
 }
 
 #[inline(always)]
-fn greatest<S: Int8>(simd: S, pool: &ConvGeometry, x: &Rows<'_, u8>, place: [usize; 2], first: usize, out: &mut [u8]) {
+fn greatest<S: Int8>(simd: S, taps: &InnerTaps, x: &Rows<'_, u8>, first: usize, out: &mut [u8]) {
     // f32 values hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
-    each_tap(pool, x, place, first, |bytes| {
-        let bytes = &bytes[..out.len()];
-        greatest = unrolled_array(|v| simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), greatest[v]));
-    });
+    for i in taps.rows() {
+        let row = taps.row(x, i, first);
+        for j in 0..taps.columns {
+            let bytes = &row[j * taps.step..][..out.len()];
+            for (v, greatest) in greatest.iter_mut().enumerate() {
+                *greatest = simd.max(simd.to_f32(simd.load_u8_part(part::<S>(bytes, v))), *greatest);
+            }
+        }
+    }
     for (greatest, out) in greatest.into_iter().zip(out.chunks_mut(S::LANES)) {
         simd.store_u8_part(simd.to_i32(greatest), out);
     }

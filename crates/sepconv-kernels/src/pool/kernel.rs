@@ -2,7 +2,6 @@ use core::ops::Range;
 
 use super::PoolKind;
 use crate::simd::{Kernel, Simd};
-use crate::unroll::unrolled_array;
 use crate::{ConvGeometry, Rows};
 
 /// The arguments of [`pool`](super::pool), checked.
@@ -25,10 +24,11 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
             while column < ow {
                 let columns = pool.alike(column);
                 let out = &mut out[column * c..];
+                let taps = pool.inner_taps([y, column]);
                 match kind {
-                    PoolKind::Max => fold::<S, true>(simd, pool, &x, [y, column], columns * c, out),
+                    PoolKind::Max => fold::<S, true>(simd, &taps, &x, columns * c, out),
                     PoolKind::Average { .. } => {
-                        fold::<S, false>(simd, pool, &x, [y, column], columns * c, out);
+                        fold::<S, false>(simd, &taps, &x, columns * c, out);
                         let divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
                         for out in out[..columns * c].chunks_mut(S::LANES) {
                             simd.store_part(simd.div(simd.load_part(out), divisor), out);
@@ -42,11 +42,14 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
 }
 
 impl ConvGeometry {
-    /// Values from the last tap of a window on, to the end of the row.
-    fn room(&self, column: usize) -> usize {
-        let [_, w, c] = self.input;
-        let last = self.window.taps(1, column, w).last();
-        last.map_or(0, |kx| (w - self.window.source(1, column, kx)) * c)
+    /// Those of the window at `[y, column]`.
+    pub(super) fn inner_taps(&self, [y, column]: [usize; 2]) -> InnerTaps {
+        let ([h, w, c], window) = (self.input, &self.window);
+        let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
+        let row = if rows.is_empty() { 0 } else { window.source(0, y, rows.start) };
+        let start = if columns.is_empty() { 0 } else { window.source(1, column, columns.start) * c };
+        let [row_step, step] = [window.dilation[0], window.dilation[1] * c];
+        InnerTaps { rows: rows.len(), columns: columns.len(), row, row_step, start, step }
     }
 
     /// How many columns from `column` on are pooled as the channels of one: those that lie one after another in the
@@ -60,66 +63,94 @@ impl ConvGeometry {
     }
 }
 
+/// The taps of a window that lie inside the feature map.
+pub(super) struct InnerTaps {
+    rows: usize,
+    pub(super) columns: usize,
+    /// The row that the first reads, and from one to the next.
+    row: usize,
+    row_step: usize,
+    /// The number in its row that the first reads, and from one to the next.
+    start: usize,
+    pub(super) step: usize,
+}
+
+impl InnerTaps {
+    pub(super) fn len(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Rows that have any.
+    pub(super) fn rows(&self) -> Range<usize> {
+        0..if self.columns > 0 { self.rows } else { 0 }
+    }
+
+    /// What the first tap of row `i` reads, and all after it, from number `first` of the pixel on.
+    #[inline(always)]
+    pub(super) fn row<'a, T>(&self, x: &Rows<'a, T>, i: usize, first: usize) -> &'a [T] {
+        &x.row(self.row + i * self.row_step)[self.start + first..]
+    }
+
+    /// Numbers from the last tap on, to the end of a row of `length`.
+    fn room(&self, length: usize) -> usize {
+        self.columns.checked_sub(1).map_or(0, |last| length - (self.start + last * self.step))
+    }
+}
+
 /// The greatest or the sum of the taps of a window, of `length` neighboring values.
 ///
 /// Vectors may reach beyond these: what they write there is written again, values being made in order.
 #[inline(always)]
-fn fold<S: Simd, const MAX: bool>(
-    simd: S,
-    pool: &ConvGeometry,
-    x: &Rows<'_>,
-    place: [usize; 2],
-    length: usize,
-    out: &mut [f32],
-) {
-    let init = simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 });
-    let join = |x: S::F32, folded: S::F32| if MAX { simd.max(x, folded) } else { simd.add(x, folded) };
-    let room = pool.room(place[1]).min(out.len());
+fn fold<S: Simd, const MAX: bool>(simd: S, taps: &InnerTaps, x: &Rows<'_>, length: usize, out: &mut [f32]) {
+    let room = taps.room(x.length()).min(out.len());
     let mut first = 0;
     while first < length {
         let (vectors, out) = (room.saturating_sub(first) / S::LANES, &mut out[first..]);
         if vectors >= VECTORS && length - first > (VECTORS - 1) * S::LANES {
-            let mut folded = [init; VECTORS];
-            each_tap(pool, x, place, first, |x| {
-                folded = unrolled_array(|v| join(simd.load(&x[v * S::LANES..]), folded[v]));
-            });
-            for (out, folded) in out.chunks_exact_mut(S::LANES).zip(folded) {
-                simd.store(folded, out);
-            }
+            fold_vectors::<S, MAX, VECTORS>(simd, taps, x, first, out);
             first += VECTORS * S::LANES;
-            continue;
-        }
-        let mut folded = init;
-        if vectors > 0 {
-            each_tap(pool, x, place, first, |x| folded = join(simd.load(x), folded));
-            simd.store(folded, out);
+        } else if vectors > 0 {
+            fold_vectors::<S, MAX, 1>(simd, taps, x, first, out);
+            first += S::LANES;
         } else {
             let lanes = S::LANES.min(length - first);
-            each_tap(pool, x, place, first, |x| folded = join(simd.load_part(&x[..lanes]), folded));
+            let mut folded = simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 });
+            for i in taps.rows() {
+                let row = taps.row(x, i, first);
+                for j in 0..taps.columns {
+                    let x = simd.load_part(&row[j * taps.step..][..lanes]);
+                    folded = if MAX { simd.max(x, folded) } else { simd.add(x, folded) };
+                }
+            }
             simd.store_part(folded, &mut out[..lanes]);
+            first += S::LANES;
         }
-        first += S::LANES;
     }
 }
 
-/// Calls `f` with the row from value `first` of each tap inside the feature map on; how many taps there are.
 #[inline(always)]
-pub(super) fn each_tap<'a, T>(
-    pool: &ConvGeometry,
-    x: &Rows<'a, T>,
-    [y, column]: [usize; 2],
+fn fold_vectors<S: Simd, const MAX: bool, const V: usize>(
+    simd: S,
+    taps: &InnerTaps,
+    x: &Rows<'_>,
     first: usize,
-    mut f: impl FnMut(&'a [T]),
-) -> usize {
-    let ([h, w, c], window) = (pool.input, &pool.window);
-    let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
-    for ky in rows.clone() {
-        let line = x.row(window.source(0, y, ky));
-        for kx in columns.clone() {
-            f(&line[window.source(1, column, kx) * c + first..]);
+    out: &mut [f32],
+) {
+    let mut folded = [simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 }); V];
+    for i in taps.rows() {
+        let row = taps.row(x, i, first);
+        for j in 0..taps.columns {
+            let x = &row[j * taps.step..][..V * S::LANES];
+            unroll!(v in 0..V, {
+                let x = simd.load(&x[v * S::LANES..]);
+                folded[v] = if MAX { simd.max(x, folded[v]) } else { simd.add(x, folded[v]) };
+            });
         }
     }
-    rows.len() * columns.len()
+    let out = &mut out[..V * S::LANES];
+    unroll!(v in 0..V, {
+        simd.store(folded[v], &mut out[v * S::LANES..]);
+    });
 }
 
 /// The arguments of [`global_average`](super::global_average), checked.
