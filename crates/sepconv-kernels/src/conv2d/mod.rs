@@ -58,11 +58,11 @@ impl ConvGeometry {
     /// The cycles that a row of outputs takes, those that windows take to be gathered or split among them.
     fn cycles(&self, isa: Isa, tile: Tile) -> f64 {
         let ([_, ow, _], [group_in, group_out]) = (self.output, self.group_channels());
-        let Runs { count, .. } = self.runs();
+        let Runs { count, length } = self.runs();
         let read = match tile.lanes {
             Lanes::Pixels => 3 * self.window.stride[0] * self.window.stride[1] * ow * group_in,
             Lanes::Channels | Lanes::HalfWidth | Lanes::Products if self.gathers() => {
-                10 * self.window.kernel[0] * count * ow
+                self.window.kernel[0] * count * ow * gather::copy_cycles(length)
             }
             Lanes::Channels | Lanes::HalfWidth | Lanes::Products => 0,
         };

@@ -129,7 +129,7 @@ impl Tile {
                 let [at_once, passes] = [registers, self.mr.div_ceil(registers * isa.lanes())].map(|x| x as f64);
                 let step = (multiply * at_once * channels).max(4.0) + (at_once + channels) / 4.0;
                 // Results are transposed.
-                blocks * panels * (passes * (step * k as f64 + 40.0) + self.mr as f64 * channels)
+                blocks * panels * (passes * (step * k as f64 + 40.0) + 1.25 * self.mr as f64 * channels)
             }
         }
     }
