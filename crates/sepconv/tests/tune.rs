@@ -76,13 +76,14 @@ fn what_was_measured_before_a_stop_is_not_measured_again() {
     let compiled = model().compile(&options.clone().tuned(stopped.clone())).unwrap();
     assert!(compiled.unused_tuning().unwrap().contains("stopped"), "{:?}", compiled.unused_tuning());
 
-    // What was timed before has the same time after, to the last bit.
+    // What was timed before counts: the least time of a kernel only falls.
     let finished = tuner(&path).run(&model(), &options, &[&input], &mut ProgressEvent::ignore).unwrap();
     let mut kept = 0;
     for layer in compiled.plan().layers() {
         let after = finished.measured(&layer.name);
-        for before in stopped.measured(&layer.name) {
-            assert!(after.contains(&before), "{}: {before:?} became {after:?}", layer.name);
+        for (kernel, ms) in stopped.measured(&layer.name) {
+            let is_kept = after.iter().any(|&(other, least)| other == kernel && least <= ms);
+            assert!(is_kept, "{} with {kernel}: {ms} became {after:?}", layer.name);
             kept += 1;
         }
     }
