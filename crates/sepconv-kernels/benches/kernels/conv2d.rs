@@ -6,10 +6,17 @@ use sepconv_kernels::{Activation, ConvGeometry, ConvOperands, F32Output, Int8Out
 use crate::harness::{Aligned, Bench, EPILOGUE, rate, with_params};
 
 /// Feature map size, channels of input and output, and stride of 3x3 convolutions: the stems of the MobileNets, MNASNet
-/// and EfficientNet-B0, that of MobileNetV1 0.25, and the standard convolutions that two pairs of MobileNetV1 stand
-/// for.
-const LAYERS: [[usize; 4]; 5] =
-    [[224, 3, 32, 2], [224, 3, 16, 2], [224, 3, 8, 2], [56, 128, 128, 1], [14, 512, 512, 1]];
+/// and EfficientNet-B0, that of MobileNetV1 0.25, a layer of a network that makes pictures of pictures, the first of one
+/// that reads digits, and the standard convolutions that two pairs of MobileNetV1 stand for.
+const LAYERS: [[usize; 4]; 7] = [
+    [224, 3, 32, 2],
+    [224, 3, 16, 2],
+    [224, 3, 8, 2],
+    [240, 3, 3, 1],
+    [28, 1, 8, 1],
+    [56, 128, 128, 1],
+    [14, 512, 512, 1],
+];
 
 fn layers() -> impl Iterator<Item = (String, ConvGeometry)> {
     LAYERS.into_iter().map(|[size, channels, outputs, stride]| {

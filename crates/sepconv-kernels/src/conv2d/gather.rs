@@ -57,7 +57,7 @@ fn copy_runs<T: Copy>(from: &[T], from_step: usize, length: usize, to: &mut [T],
 
 /// The cycles that a copy of a run takes, roughly: a call where its length is not known.
 pub(super) fn copy_cycles(length: usize) -> usize {
-    if [3, 4, 9, 15, 21].contains(&length) { 8 } else { 16 }
+    if matches!(length, 3 | 4 | 9 | 15 | 21) { 8 } else { 16 }
 }
 
 #[inline(always)]

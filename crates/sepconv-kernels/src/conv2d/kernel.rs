@@ -32,11 +32,11 @@ impl<S: Simd, M: MicroKernel<S>> Kernel<S> for Convolution<'_, M> {
         for first in (0..conv.groups * panels).step_by(at_once) {
             for (index, oy) in rows.clone().enumerate() {
                 let taps = if micro_kernel.padding_is_zero() { conv.met(oy) } else { 0..conv.window.kernel[0] };
-                let gathers = conv.gathers();
+                let gathers = conv.gathers(M::K_GROUP);
                 if gathers {
                     conv.gather(oy, x, padding, scratch);
                 }
-                for (pixels, blocks) in conv.blocks(tile, conv.met(oy) == taps) {
+                for (pixels, blocks) in conv.blocks(tile, conv.met(oy) == taps, gathers) {
                     let all = pixels.start..pixels.start + blocks * pixels.len();
                     let patch = if gathers {
                         conv.gathered(pixels.start, scratch)
@@ -80,12 +80,12 @@ impl ConvGeometry {
         before.div_ceil(stride).min(end)..end.min(self.output[1])
     }
 
-    /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Blocks whose
-    /// windows read beyond the feature map are runs by themselves: all of them where not all rows that are read are
-    /// `in_plane`.
-    fn blocks(&self, tile: Tile, in_plane: bool) -> impl Iterator<Item = (Range<usize>, usize)> {
+    /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Unless windows
+    /// are `gathered`, blocks of those that read beyond the feature map are runs by themselves: all of them where not
+    /// all rows that are read are `in_plane`.
+    fn blocks(&self, tile: Tile, in_plane: bool, gathered: bool) -> impl Iterator<Item = (Range<usize>, usize)> {
         let mut inside = self.inside();
-        if self.gathers() {
+        if gathered {
             inside = 0..self.output[1];
         } else if !in_plane {
             inside = 0..0;

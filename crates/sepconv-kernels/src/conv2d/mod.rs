@@ -18,7 +18,7 @@ pub use int8::{conv2d_int8, conv2d_int8_on, pack_int8, packed_len_int8, referenc
 pub use reference::reference;
 
 use crate::epilogue::F32Output;
-use crate::gemm::microkernel::F32MicroKernel;
+use crate::gemm::microkernel::{F32MicroKernel, GemmDtype};
 use crate::gemm::{self, Lanes, Runs, Tile};
 use crate::geometry::{ConvGeometry, ConvOperands};
 use crate::simd::Isa;
@@ -31,14 +31,14 @@ impl ConvGeometry {
         if joined { Runs { count: 1, length: kw * group_in } } else { Runs { count: kw, length: group_in } }
     }
 
-    /// Whether windows are gathered before they are multiplied: their runs are so short that each costs more to begin
-    /// than it holds, and a row of them stays in cache.
-    fn gathers(&self) -> bool {
-        const SHORT: usize = 24;
+    /// Whether windows are gathered before they are multiplied, `k_group` numbers at once: their runs are so short that
+    /// each costs more to begin than it holds, or is padded to whole groups, and a row of them stays in cache.
+    fn gathers(&self, k_group: usize) -> bool {
         const MOST: usize = 1 << 16;
+        let short = if k_group == 1 { 8 } else { 24 };
         let Runs { count, length } = self.runs();
         let row = self.output[1].saturating_mul(self.depth());
-        self.groups == 1 && length <= SHORT && count * self.window.kernel[0] > 1 && row <= MOST
+        self.groups == 1 && length <= short && count * self.window.kernel[0] > 1 && row <= MOST
     }
 
     /// Every tile that has a kernel for this convolution: those of [`Tile::variants`], and where input channels are few
@@ -59,14 +59,17 @@ impl ConvGeometry {
     fn cycles(&self, isa: Isa, tile: Tile) -> f64 {
         let ([_, ow, _], [group_in, group_out]) = (self.output, self.group_channels());
         let Runs { count, length } = self.runs();
+        // For each pixel; strides can be of any size.
         let read = match tile.lanes {
-            Lanes::Pixels => 3 * self.window.stride[0] * self.window.stride[1] * ow * group_in,
-            Lanes::Channels | Lanes::HalfWidth | Lanes::Products if self.gathers() => {
-                self.window.kernel[0] * count * ow * gather::copy_cycles(length)
+            Lanes::Pixels => {
+                3.0 * group_in as f64 * self.window.stride.map(|stride| stride as f64).iter().product::<f64>()
             }
-            Lanes::Channels | Lanes::HalfWidth | Lanes::Products => 0,
+            Lanes::Channels | Lanes::HalfWidth | Lanes::Products if self.gathers(F32MicroKernel::K_GROUP) => {
+                (self.window.kernel[0] * count * gather::copy_cycles(length)) as f64
+            }
+            Lanes::Channels | Lanes::HalfWidth | Lanes::Products => 0.0,
         };
-        read as f64 + self.groups as f64 * tile.cycles(isa, ow, self.depth(), group_out)
+        ow as f64 * read + self.groups as f64 * tile.cycles(isa, ow, self.depth(), group_out)
     }
 
     /// As [`tile`](Self::tile), for int8.
@@ -98,13 +101,17 @@ pub fn pack(isa: Isa, tile: Tile, conv: &ConvGeometry, weights: &[f32], bias: &[
     gemm::pack_groups(isa, tile, conv.groups, conv.depth(), weights, bias, packed);
 }
 
-/// The scratch length of [`conv2d`] and [`conv2d_int8`], for windows that reach into the padding, rows that are split
-/// and windows that are gathered.
+/// The scratch length of [`conv2d`], for windows that reach into the padding or are gathered, and rows that are split.
 pub fn scratch_len(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
     if tile.lanes == Lanes::Pixels {
         return Planes::of(isa, conv).map_or(0, |planes| planes.scratch_len());
     }
-    if conv.gathers() {
+    windows_len(tile, conv, F32MicroKernel::K_GROUP)
+}
+
+/// Numbers of windows that reach into the padding or are gathered.
+fn windows_len(tile: Tile, conv: &ConvGeometry, k_group: usize) -> usize {
+    if conv.gathers(k_group) {
         return conv.output[1] * conv.depth();
     }
     conv.window.kernel[0] * conv.span(tile.mr.min(conv.output[1])) * conv.input[2]
@@ -113,9 +120,9 @@ pub fn scratch_len(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
 /// Computes output rows: `activation(bias + convolution + residual)`.
 ///
 /// `scratch` has the length [`scratch_len`]. Each value is the bias, then products in the order of the weights, with
-/// one rounding per product where the instruction set multiplies and adds at once; a [`Tile`] of one channel sums as
-/// many series of products as a vector has lanes. How rows are divided among calls
-/// does not change a bit of the result.
+/// one rounding per product where the instruction set multiplies and adds at once; a [`Tile`] whose vectors are of
+/// products sums as many series of them as a vector has lanes. How rows are divided among calls does not change a bit of
+/// the result.
 ///
 /// Cost: `oh·ow·o·kh·kw·c / groups` multiply-adds. Panics when sizes contradict each other.
 pub fn conv2d(

@@ -44,8 +44,8 @@ impl Planes {
         }
         let stride = window.stride[1];
         let covered = (w + window.before[1]).div_ceil(stride);
-        let read =
-            (window.kernel[1] - 1) * window.dilation[1] / stride + ow.checked_next_multiple_of(Tile::PIXELS.mr)?;
+        let last = (window.kernel[1] - 1) * window.dilation[1] / stride;
+        let read = last.checked_add(ow.checked_next_multiple_of(Tile::PIXELS.mr)?)?;
         let rows = (window.kernel[0] - 1) * window.dilation[0] + 1;
         let halfway = if stride > 1 && c > 1 { c * w } else { 0 };
         let results = o.checked_next_multiple_of(CHANNELS)?.checked_mul(Tile::PIXELS.mr)?;

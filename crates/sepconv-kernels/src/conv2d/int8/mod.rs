@@ -7,9 +7,9 @@ mod tests;
 
 pub use reference::reference_int8;
 
-use super::{ConvGeometry, kernel, scratch_len};
+use super::{ConvGeometry, kernel, windows_len};
 use crate::epilogue::Int8Output;
-use crate::gemm::microkernel::Int8MicroKernel;
+use crate::gemm::microkernel::{GemmDtype, Int8MicroKernel};
 use crate::gemm::{self, Runs, Tile};
 use crate::geometry::ConvOperands;
 use crate::quantized_params::{QuantizedConvParams, ZeroPoints};
@@ -18,7 +18,7 @@ use crate::simd::{Int8, Isa};
 impl ConvGeometry {
     /// The runs of the whole window: one where it is gathered.
     fn all_runs(&self) -> Runs {
-        if self.gathers() {
+        if self.gathers(Int8MicroKernel::K_GROUP) {
             return Runs { count: 1, length: self.depth() };
         }
         let Runs { count, length } = self.runs();
@@ -39,9 +39,9 @@ pub fn pack_int8(isa: Isa, tile: Tile, conv: &ConvGeometry, params: &QuantizedCo
     gemm::pack_runs(isa, tile, conv.groups, conv.all_runs(), params, packed);
 }
 
-/// Bytes of scratch: [`scratch_len`], and on [`Isa::WORD`] more.
+/// Bytes of scratch: for windows that reach into the padding or are gathered, and on [`Isa::WORD`] more.
 pub fn scratch_len_int8(isa: Isa, tile: Tile, conv: &ConvGeometry) -> usize {
-    gemm::scratch_len(isa, conv.all_runs()) + scratch_len(isa, tile, conv)
+    gemm::scratch_len(isa, conv.all_runs()) + windows_len(tile, conv, Int8MicroKernel::K_GROUP)
 }
 
 /// Computes output rows. `scratch` has the length [`scratch_len_int8`]. All instruction sets and tiles return the same bits.
@@ -63,7 +63,7 @@ pub fn conv2d_int8(
     let (runs, packed) = (conv.all_runs(), operands.packed.len());
     gemm::check_packed_runs(isa, tile, conv.groups, runs, conv.group_channels()[1], packed);
     operands.check(conv, packed, output.len());
-    assert!(scratch.len() >= scratch_len(isa, tile, conv), "scratch of scratch_len_int8");
+    assert!(scratch.len() >= windows_len(tile, conv, Int8MicroKernel::K_GROUP), "scratch of scratch_len_int8");
     let micro_kernel = Int8MicroKernel { zero_points, runs: runs.count, output, scratch: &mut [] };
     isa.run_int8(kernel::Convolution { micro_kernel, tile, conv: *conv, operands, scratch });
 }
