@@ -42,8 +42,10 @@ impl Int8 for Scalar {
     }
     #[inline(always)]
     fn store_u8_part(self, x: I32, to: &mut [u8]) {
-        for i in 0..to.len().min(4) {
-            to[i] = x[i] as u8;
+        for (i, &x) in x.iter().enumerate() {
+            if let Some(to) = to.get_mut(i) {
+                *to = x as u8;
+            }
         }
     }
 

@@ -53,8 +53,8 @@ impl Simd for Scalar {
     #[inline(always)]
     fn load_part(self, from: &[f32]) -> F32 {
         let mut x = [0.0; 4];
-        for i in 0..from.len().min(4) {
-            x[i] = from[i];
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = from.get(i).copied().unwrap_or(0.0);
         }
         x
     }
@@ -64,8 +64,10 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn store_part(self, x: F32, to: &mut [f32]) {
-        for i in 0..to.len().min(4) {
-            to[i] = x[i];
+        for (i, &x) in x.iter().enumerate() {
+            if let Some(to) = to.get_mut(i) {
+                *to = x;
+            }
         }
     }
 
