@@ -7,7 +7,7 @@ use sepconv_core::{BufferRef, ChainCall, KernelCall};
 use sepconv_kernels::depthwise::Variant;
 use sepconv_kernels::quantized::QuantizedBinary;
 use sepconv_kernels::softmax::SHORT;
-use sepconv_kernels::{ConvGeometry, Epilogue};
+use sepconv_kernels::{ConvGeometry, Epilogue, Tile};
 
 use crate::layers::{PrintedLayer, PrintedStep};
 
@@ -194,9 +194,10 @@ fn call(printed: &PrintedLayer<'_>, operands: &Operands) -> String {
     };
     let call = match &printed.call {
         KernelCall::Pointwise { tile, sizes: [k, n], zero_points, epilogue, .. } => {
+            let tile = self::tile(tile);
             let call = |x: &str, output: String| {
                 format!(
-                    "pointwise_int8_on(\n    Word,\n    {tile:?},\n    [{k}, {n}],\n    {zero_points:?},\n    {x},\n    \
+                    "pointwise_int8_on(\n    Word,\n    {tile},\n    [{k}, {n}],\n    {zero_points:?},\n    {x},\n    \
                      &WEIGHTS_{number}.0,\n    {output},\n    {scratch},\n);"
                 )
             };
@@ -209,7 +210,8 @@ fn call(printed: &PrintedLayer<'_>, operands: &Operands) -> String {
             }
         }
         KernelCall::Conv2d { tile, conv, zero_points, epilogue, .. } => format!(
-            "conv2d_int8_on(\n    Word,\n    {tile:?},\n    &{conv:?},\n    {zero_points:?},\n    {},\n    {},\n    {scratch},\n);",
+            "conv2d_int8_on(\n    Word,\n    {},\n    &{conv:?},\n    {zero_points:?},\n    {},\n    {},\n    {scratch},\n);",
+            self::tile(tile),
             operands.conv(number, conv),
             output(epilogue, ""),
         ),
@@ -288,6 +290,11 @@ fn fixed(variant: Variant) -> Option<[usize; 2]> {
         Variant::K7S2 => Some([7, 2]),
         Variant::General => None,
     }
+}
+
+/// A tile as Rust writes it.
+fn tile(Tile { mr, nr, lanes }: &Tile) -> String {
+    format!("Tile {{ mr: {mr}, nr: {nr}, lanes: Lanes::{lanes:?} }}")
 }
 
 fn epilogue(number: usize, epilogue: &Epilogue<'_>) -> String {

@@ -27,7 +27,8 @@ const USES: &str = "    use core::ops::Range;
     use sepconv_kernels::simd::bytes::{array, array_mut, floats, floats_mut, signed, signed_mut, split, unsigned};
     use sepconv_kernels::softmax::{softmax_on, softmax_short_on};
     use sepconv_kernels::{
-        AddResidual, ConvGeometry, ConvOperands, Epilogue, Int8Output, RequantOperand, Requantize, Ring, Rows, Tile, Window, ZeroPoints,
+        AddResidual, ConvGeometry, ConvOperands, Epilogue, Int8Output, Lanes, RequantOperand, Requantize, Ring, Rows, Tile, Window,
+        ZeroPoints,
     };
 ";
 
