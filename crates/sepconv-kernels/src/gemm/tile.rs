@@ -95,16 +95,16 @@ impl Tile {
         Name(self.mr, self.columns(isa))
     }
 
-    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest
-    /// [cycles](Self::cycles).
+    /// The tile that suits `m` pixels of `n` output channels, each the sum of `k` products: the one of fewest cycles by
+    /// a rough model, fitted to what the bench measures.
     pub fn choose(isa: Isa, m: usize, k: usize, n: usize) -> Self {
         let cycles = |tile: &Self| tile.cycles(isa, m, k, n);
         let least = Self::variants(isa).min_by(|a, b| cycles(a).total_cmp(&cycles(b)));
         least.unwrap_or(Self { mr: 1, nr: 1, lanes: Lanes::Channels })
     }
 
-    /// The cycles that `m` pixels of `n` output channels take, each the sum of `k` products, by a rough model, fitted
-    /// to what the bench measures.
+    /// The cycles that `m` pixels of `n` output channels take, each the sum of `k` products, by the model of
+    /// [`choose`](Self::choose).
     pub(crate) fn cycles(&self, isa: Isa, m: usize, k: usize, n: usize) -> f64 {
         let blocks = m.div_ceil(self.mr).max(1) as f64;
         let panels = n.div_ceil(self.columns(isa)) as f64;
