@@ -196,6 +196,12 @@ impl Limits {
     }
 }
 
+/// Whether there are kernels for a single run: bytes are multiplied so fast that code for both would cost more than it
+/// gains, and a module that is downloaded does without.
+const fn has_one_run<M: GemmDtype>() -> bool {
+    M::K_GROUP == 1 && !cfg!(target_family = "wasm")
+}
+
 /// The choice of the kernel by rows. More rows than a tile has are not compiled.
 macro_rules! rows {
     ($($rows:literal),*) => {
@@ -205,10 +211,9 @@ macro_rules! rows {
             where
                 M: MicroKernel<S>,
             {
-                // Bytes are multiplied so fast that code for both would cost more than it gains.
-                let one = M::K_GROUP == 1 && self.patch.is_one_run();
+                let one = const { has_one_run::<M>() } && self.patch.is_one_run();
                 match rows {
-                    $($rows if const { M::K_GROUP == 1 && $rows <= M::LIMITS.mr(S::REGISTERS, NV) } && one => {
+                    $($rows if const { has_one_run::<M>() && $rows <= M::LIMITS.mr(S::REGISTERS, NV) } && one => {
                         simd.vectorize(TileKernel::<M, $rows, NV, true>(self))
                     }
                     $rows if const { $rows <= M::LIMITS.mr(S::REGISTERS, NV) } => {

@@ -80,15 +80,17 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
         let heads: [&[[f32; 4]]; MR] = unrolled_array(|r| x[r][..depth].as_chunks().0);
         let tails: [&[f32]; MR] = unrolled_array(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
+        let (mut whole, mut rest) = (whole.chunks_exact(4 * columns), rest.chunks_exact(columns));
         for k in 0..heads[0].len() {
-            let weights = &whole[4 * k * columns..][..4 * columns];
+            let Some(weights) = whole.next() else { break };
             step(simd, acc, |r| heads[r][k][0], weights);
             step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
             step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
             step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         for k in 0..tails[0].len() {
-            step(simd, acc, |r| tails[r][k], &rest[k * columns..][..columns]);
+            let Some(weights) = rest.next() else { break };
+            step(simd, acc, |r| tails[r][k], weights);
         }
     }
 

@@ -110,20 +110,21 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         let fours = quads[0].len() / 4;
         let heads: [&[[[u8; 4]; 4]]; MR] = unrolled_array(|r| &quads[r].as_chunks().0[..fours]);
         let (whole, rest) = weights.split_at(fours * 4 * columns);
+        let (mut whole, mut rest) = (whole.chunks_exact(4 * columns), rest.chunks_exact(columns));
         for k in 0..fours {
-            let weights = &whole[4 * k * columns..][..4 * columns];
+            let Some(weights) = whole.next() else { break };
             step(simd, acc, |r| heads[r][k][0], weights);
             step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
             step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
             step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
         let tails: [&[[u8; 4]]; MR] = unrolled_array(|r| quads[r].as_chunks::<4>().1);
-        let quads = tails[0].len();
-        for k in 0..quads {
-            step(simd, acc, |r| tails[r][k], &rest[k * columns..][..columns]);
+        for k in 0..tails[0].len() {
+            let Some(weights) = rest.next() else { break };
+            step(simd, acc, |r| tails[r][k], weights);
         }
-        if rest.len() > quads * columns {
-            step(simd, acc, |r| last_quad(x[r]), &rest[quads * columns..][..columns]);
+        if let Some(weights) = rest.next() {
+            step(simd, acc, |r| last_quad(x[r]), weights);
         }
     }
 
@@ -169,9 +170,9 @@ fn steps<S: Int8, const MR: usize, const NV: usize>(
     Index { begins, weights }: Index<'_>,
     x: impl Fn(usize, usize) -> [u8; 4],
 ) {
-    let columns = K_GROUP * NV * S::LANES;
-    for i in 0..begins.len() / NV {
-        let (begins, weights) = (&begins[i * NV..][..NV], &weights[i * columns..][..columns]);
+    let mut weights = weights.chunks_exact(K_GROUP * NV * S::LANES);
+    for begins in begins.chunks_exact(NV) {
+        let Some(weights) = weights.next() else { break };
         unroll!(v in 0..NV, {
             let (begin, weights) = (Index::number(begins[v]), simd.load_quads(&weights[v * K_GROUP * S::LANES..]));
             unroll!(r in 0..MR, {
