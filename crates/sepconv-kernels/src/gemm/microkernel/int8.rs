@@ -92,6 +92,7 @@ impl<S: Int8> MicroKernel<S> for Int8MicroKernel<'_> {
         unrolled_array(|r| unrolled_array(|v| simd.add_i32(bias[v], simd.splat_i32(row_sums[r]))))
     }
 
+    #[expect(clippy::needless_range_loop, reason = "`zip` is not always inlined")]
     #[inline(always)]
     fn accumulate<const MR: usize, const NV: usize>(
         &self,
