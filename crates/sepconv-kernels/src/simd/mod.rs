@@ -41,7 +41,7 @@ pub use isa::{AbsentIsa, F32Kernel, Int8Kernel, Isa};
 pub use neon::{Neon, Sdot, Usdot};
 pub use scalar::Scalar;
 pub(crate) use shuffle::{Shuffle, zip_stages};
-pub use strided::{strided, strided_mut};
+pub use strided::{Chunks, strided, strided_mut};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::Wasm128;
 pub use word::Word;

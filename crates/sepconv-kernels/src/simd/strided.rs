@@ -12,6 +12,36 @@ pub fn strided<T, const N: usize>(data: &[T], step: usize, length: usize) -> [&[
     unrolled_array(|i| unsafe { data.get_unchecked(i * step..i * step + length) })
 }
 
+/// Runs of `length` numbers that follow each other: as `chunks_exact`, by index. A `zip` of those is not always inlined.
+#[derive(Clone, Copy)]
+pub struct Chunks<'a, T> {
+    data: &'a [T],
+    length: usize,
+    count: usize,
+}
+
+impl<'a, T> Chunks<'a, T> {
+    /// The whole runs of `data`.
+    #[inline(always)]
+    pub fn new(data: &'a [T], length: usize) -> Self {
+        Self { data, length, count: data.len() / length }
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Run `i`. Panics when there are no more than that; in a loop below [`count`](Self::count) nothing is checked.
+    #[inline(always)]
+    pub fn get(&self, i: usize) -> &'a [T] {
+        assert!(i < self.count, "a run beyond the last");
+        // SAFETY: `count` runs lie in `data`.
+        unsafe { self.data.get_unchecked(i * self.length..(i + 1) * self.length) }
+    }
+}
+
 /// As [`strided`], to be written to. Panics also when runs overlap.
 #[inline(always)]
 pub fn strided_mut<T, const N: usize>(data: &mut [T], step: usize, length: usize) -> [&mut [T]; N] {

@@ -3,7 +3,7 @@ use super::{GemmDtype, MicroKernel, OutputTile};
 use crate::epilogue::F32Output;
 use crate::gemm::kernel::Limits;
 use crate::gemm::{Lanes, Patch, Tile, TileTask};
-use crate::simd::{Isa, Kernel, Simd, strided, strided_mut};
+use crate::simd::{Chunks, Isa, Kernel, Simd, strided, strided_mut};
 use crate::unroll::unrolled_array;
 
 /// Single precision throughout: one fused multiply-add per product, in the order of `k`.
@@ -65,7 +65,6 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
         [unrolled_array(|v| simd.load(&header[v * S::LANES..])); MR]
     }
 
-    #[expect(clippy::needless_range_loop, reason = "`zip` is not always inlined")]
     #[inline(always)]
     fn accumulate<const MR: usize, const NV: usize>(
         &self,
@@ -81,17 +80,16 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
         let heads: [&[[f32; 4]]; MR] = unrolled_array(|r| x[r][..depth].as_chunks().0);
         let tails: [&[f32]; MR] = unrolled_array(|r| x[r][..depth].as_chunks::<4>().1);
         let (whole, rest) = weights.split_at(heads[0].len() * 4 * columns);
-        let (mut whole, mut rest) = (whole.chunks_exact(4 * columns), rest.chunks_exact(columns));
-        for k in 0..heads[0].len() {
-            let Some(weights) = whole.next() else { break };
+        let (whole, rest) = (Chunks::new(whole, 4 * columns), Chunks::new(rest, columns));
+        for k in 0..heads[0].len().min(whole.count()) {
+            let weights = whole.get(k);
             step(simd, acc, |r| heads[r][k][0], weights);
             step(simd, acc, |r| heads[r][k][1], &weights[columns..]);
             step(simd, acc, |r| heads[r][k][2], &weights[2 * columns..]);
             step(simd, acc, |r| heads[r][k][3], &weights[3 * columns..]);
         }
-        for k in 0..tails[0].len() {
-            let Some(weights) = rest.next() else { break };
-            step(simd, acc, |r| tails[r][k], weights);
+        for k in 0..tails[0].len().min(rest.count()) {
+            step(simd, acc, |r| tails[r][k], rest.get(k));
         }
     }
 
