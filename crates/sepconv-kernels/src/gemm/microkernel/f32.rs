@@ -65,6 +65,7 @@ impl<S: Simd> MicroKernel<S> for F32MicroKernel<'_> {
         [unrolled_array(|v| simd.load(&header[v * S::LANES..])); MR]
     }
 
+    #[expect(clippy::needless_range_loop, reason = "`zip` is not always inlined")]
     #[inline(always)]
     fn accumulate<const MR: usize, const NV: usize>(
         &self,
