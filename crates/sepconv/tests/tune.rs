@@ -88,6 +88,11 @@ fn what_was_measured_before_a_stop_is_not_measured_again() {
         }
     }
     assert!(kept > 0, "nothing was kept");
+
+    // A finished file begins anew: stopped at once, it has no verdict any more.
+    let mut stop = |_: ProgressEvent| ControlFlow::Break(());
+    tuner(&path).run(&model(), &options, &[&input], &mut stop).unwrap_err();
+    assert!(Tuned::open(&path).unwrap().verdict().is_none());
 }
 
 #[test]
