@@ -6,6 +6,7 @@
 mod canonicalize;
 mod computed_weights;
 mod dequantize_constants;
+mod flush_subnormals;
 mod fold;
 mod fuse;
 #[cfg(feature = "int8")]
@@ -58,6 +59,7 @@ pub const FUSING: &[Pass] = &[
     Pass { name: "trim-taps", run: trim_taps::trim_taps },
     Pass { name: "fold", run: fold::fold },
     Pass { name: "fuse", run: fuse::fuse },
+    Pass { name: "flush-subnormals", run: flush_subnormals::flush_subnormals },
     Pass { name: "repeat-channels", run: repeat_channels::repeat_channels },
 ];
 

@@ -212,6 +212,22 @@ fn taps_that_see_only_padding_leave() {
 }
 
 #[test]
+fn subnormal_weights_are_zero() {
+    let mut net = Net::new(15);
+    let x = net.input(&[1, 6, 5, 4]);
+    let weights = [f32::MIN_POSITIVE, -1e-40, 0.5, -1e-45, 2.0, 1e-39, -3.0, -f32::MIN_POSITIVE];
+    let weights = net.builder.constant("weights", Tensor::f32([2, 1, 1, 4], weights).unwrap()).unwrap();
+    let bias = net.builder.constant("bias", Tensor::f32([2], [1e-41, 1.0]).unwrap()).unwrap();
+    let op = Conv2d { window: Window::new(1, 1), groups: 1, activation: Activation::Identity };
+    let y = net.node(op, &[x, weights, bias]);
+    let graph = optimize(net.finish(&[y])).unwrap();
+    let inputs = &graph.nodes()[0].inputs;
+    let [weights, bias] = [1, 2].map(|i| graph.value(inputs[i]).constant.as_ref().unwrap().as_f32().unwrap());
+    assert_eq!(weights, [f32::MIN_POSITIVE, 0.0, 0.5, 0.0, 2.0, 0.0, -3.0, -f32::MIN_POSITIVE]);
+    assert_eq!(bias, [0.0, 1.0]);
+}
+
+#[test]
 fn filters_of_a_channel_have_a_copy_each() {
     let mut net = Net::new(14);
     let x = net.input(&[1, 6, 5, 4]);
