@@ -5,8 +5,8 @@ use crate::simd::Kernel;
 
 /// How an AVX-512 machine multiplies int8, and looks them up.
 pub trait Dot: Copy + Send + Sync + 'static {
-    /// Registers that a vector of weights takes while it is multiplied.
-    const WEIGHT_REGISTERS: usize;
+    /// See [`Int8`](crate::simd::Int8).
+    const PARTS_WEIGHTS: bool;
     /// Runs `kernel` with the instructions of the token enabled.
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output;
     /// `sum` and the four products of each pair of quads.
@@ -22,7 +22,7 @@ pub trait Dot: Copy + Send + Sync + 'static {
 // SAFETY (all methods): a token exists only after detection, so the instructions are there; memory is reached only
 // through arrays of the size read or written.
 impl Dot for WideningMul {
-    const WEIGHT_REGISTERS: usize = 2;
+    const PARTS_WEIGHTS: bool = true;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {
@@ -91,7 +91,7 @@ fn find(lut: &[u8; 256], x: __m512i) -> __m512i {
 
 // SAFETY (all methods): as above.
 impl Dot for Vnni {
-    const WEIGHT_REGISTERS: usize = 1;
+    const PARTS_WEIGHTS: bool = false;
 
     #[inline(always)]
     fn vectorize<K: Kernel<Avx512<Self>>>(token: Avx512<Self>, kernel: K) -> K::Output {

@@ -22,7 +22,8 @@ fn bytes(from: &[u8]) -> __m128i {
 // through slices whose length was checked, or under a mask that covers no more than their length.
 impl<D: Dot> Int8 for Avx512<D> {
     type I32 = __m512i;
-    const WEIGHT_REGISTERS: usize = D::WEIGHT_REGISTERS;
+    const WEIGHT_REGISTERS: usize = 1;
+    const PARTS_WEIGHTS: bool = D::PARTS_WEIGHTS;
     const JOINS_ROWS: bool = false;
 
     #[inline(always)]
