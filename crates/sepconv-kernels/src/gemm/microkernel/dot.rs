@@ -1,7 +1,8 @@
 use super::{F32MicroKernel, OutputTile};
 use crate::activation::ApplyRows;
 use crate::gemm::TileTask;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, strided};
+use crate::unroll::unrolled_array;
 
 /// Whether there is such a tile: a module that is downloaded does without.
 pub(crate) const COMPILED: bool = cfg!(not(target_family = "wasm"));
@@ -47,12 +48,12 @@ impl<S: Simd> Kernel<S> for DotTask<'_, '_> {
 /// Adds the products of weights with a run of inputs of each pixel; those beyond the last pixel are the first's again.
 #[inline(always)]
 fn add_products<S: Simd>(simd: S, acc: &mut [S::F32; ROWS], inputs: &[f32], [step, rows]: [usize; 2], weights: &[f32]) {
-    let mut x = [&inputs[..weights.len()]; ROWS];
-    unroll!(r in 0..ROWS, {
-        if r < rows {
-            x[r] = &inputs[r * step..][..weights.len()];
-        }
-    });
+    let x: [&[f32]; ROWS] = if rows == ROWS {
+        strided(inputs, step, weights.len())
+    } else {
+        let first = &inputs[..weights.len()];
+        unrolled_array(|r| if r < rows { &inputs[r * step..][..weights.len()] } else { first })
+    };
     let mut k = 0;
     while k + S::LANES <= weights.len() {
         let weights = simd.load(&weights[k..]);
@@ -74,11 +75,24 @@ impl F32MicroKernel<'_> {
     #[inline(always)]
     fn store(&mut self, start: usize, stride: usize, sums: &[f32]) {
         let (low, high) = self.output.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        for (sum, at) in sums.iter().zip((start..).step_by(stride)) {
-            let sum = self.output.residual.map_or(*sum, |residual| sum + residual[at]);
-            // Not a number stays that.
+        // Not a number stays that.
+        let clip = |sum: f32| {
             let raised = if sum < low { low } else { sum };
-            self.output.out[at] = if raised > high { high } else { raised };
+            if raised > high { high } else { raised }
+        };
+        let out = &mut self.output.out[start..][..(sums.len() - 1) * stride + 1];
+        match self.output.residual {
+            Some(residual) => {
+                let residual = &residual[start..][..out.len()];
+                for (i, sum) in sums.iter().enumerate() {
+                    out[i * stride] = clip(sum + residual[i * stride]);
+                }
+            }
+            None => {
+                for (i, sum) in sums.iter().enumerate() {
+                    out[i * stride] = clip(*sum);
+                }
+            }
         }
     }
 
