@@ -103,13 +103,16 @@ struct Operands {
 }
 
 impl Operands {
-    /// The rows of an operand, and those of the result.
+    /// The rows of the operand of a layer with a window, and those of the result.
+    fn rows(&self, geometry: &ConvGeometry) -> [String; 2] {
+        let [_, w, c] = geometry.input;
+        let whole = || [format!("Rows::new({}, {})", self.x[0], w * c), format!("0..{}", geometry.output[0])];
+        self.rows.clone().unwrap_or_else(whole)
+    }
+
+    /// What a convolution reads.
     fn conv(&self, number: usize, conv: &ConvGeometry) -> String {
-        let [_, w, c] = conv.input;
-        let [x, rows] = self
-            .rows
-            .clone()
-            .unwrap_or_else(|| [format!("Rows::new({}, {})", self.x[0], w * c), format!("0..{}", conv.output[0])]);
+        let [x, rows] = self.rows(conv);
         format!("ConvOperands {{ x: {x}, packed: &WEIGHTS_{number}.0, rows: {rows} }}")
     }
 }
@@ -231,13 +234,8 @@ fn call(printed: &PrintedLayer<'_>, operands: &Operands) -> String {
         }
         KernelCall::Pool { geometry, mean } => {
             let mean = mean.map_or_else(|| "None".to_owned(), |mean| format!("Some(&{mean:?})"));
-            let [_, w, c] = geometry.input;
-            format!(
-                "pool_int8_on(Word, &{geometry:?}, {mean}, Rows::new({}, {}), 0..{}, y);",
-                x(0),
-                w * c,
-                geometry.output[0]
-            )
+            let [x, rows] = operands.rows(geometry);
+            format!("pool_int8_on(Word, &{geometry:?}, {mean}, {x}, {rows}, {out});")
         }
         KernelCall::Binary(QuantizedBinary { function, a, b, output }) => format!(
             "binary_on(\n    Word,\n    &QuantizedBinary {{ function: Binary::{function:?}, a: {a:?}, b: {b:?}, \

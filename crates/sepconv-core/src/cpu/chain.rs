@@ -4,7 +4,7 @@ use core::{fmt, ops::Range};
 use sepconv_kernels::{Isa, Rows, Window};
 
 use super::aligned::LINE;
-use super::lower::{ConvElement, ConvLayer, Kernel, RowTask, Task, for_each_image, row_means};
+use super::lower::{ChainElement, ChainLayer, Kernel, RowTask, Task, for_each_image, row_means};
 
 /// The most layers of a fused chain.
 pub(super) const MOST_LAYERS: usize = 8;
@@ -84,14 +84,14 @@ pub(super) fn row_block(layers: &[Geometry], size: usize) -> Option<usize> {
     (1..=rows).rev().find(|&rows| kept_len(layers, rows).saturating_mul(size) <= CACHE)
 }
 
-/// Convolutions that run together depth first, a block of rows at a time: the rows between them stay in cache.
+/// Layers that run together depth first, a block of rows at a time: the rows between them stay in cache.
 ///
 /// Each layer but the last keeps, in a ring, as many of its rows as the next one's window needs, and computes missing
 /// ones when that asks for them. The kernels are those that run the layers one by one, so every bit is the same. Where
 /// the rows of two threads are neighbors, the few rows that both need are computed twice.
 #[derive(Debug)]
-pub(crate) struct FusedChain<T: ConvElement> {
-    layers: Vec<ConvLayer<T>>,
+pub(crate) struct FusedChain<T: ChainElement> {
+    layers: Vec<ChainLayer<T>>,
     geometries: Vec<Geometry>,
     /// Where each ring begins in the scratch, and where the last one ends.
     rings: Vec<usize>,
@@ -101,15 +101,15 @@ pub(crate) struct FusedChain<T: ConvElement> {
     row_block: usize,
 }
 
-impl<T: ConvElement> FusedChain<T> {
+impl<T: ChainElement> FusedChain<T> {
     /// Joins layers, each on the result of the one before; `row_block` rows of the last are made at a time.
-    pub(super) fn new(layers: Vec<ConvLayer<T>>, geometries: Vec<Geometry>, row_block: usize) -> Self {
+    pub(super) fn new(layers: Vec<ChainLayer<T>>, geometries: Vec<Geometry>, row_block: usize) -> Self {
         let kept = kept_rows(&geometries, row_block);
         let mut rings = alloc::vec![0];
         for (kept, geometry) in kept.iter().zip(&geometries[1..]) {
             rings.push(rings[rings.len() - 1] + kept * geometry.input[1] * geometry.input[2]);
         }
-        let layer_scratch = layers.iter().map(ConvLayer::scratch_len).max().unwrap_or(0);
+        let layer_scratch = layers.iter().map(ChainLayer::scratch_len).max().unwrap_or(0);
         Self { layers, geometries, rings, layer_scratch, row_block }
     }
 
@@ -123,7 +123,7 @@ impl<T: ConvElement> FusedChain<T> {
     }
 
     /// Each layer's kernel with its sizes and where in the scratch it keeps its rows; the last keeps none.
-    pub(crate) fn layers(&self) -> impl Iterator<Item = (&ConvLayer<T>, &Geometry, Range<usize>)> {
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (&ChainLayer<T>, &Geometry, Range<usize>)> {
         let ring = |i: usize| self.rings[i]..self.rings[(i + 1).min(self.rings.len() - 1)];
         self.layers
             .iter()
@@ -237,7 +237,7 @@ struct Source<'a, T> {
     scratch: &'a mut [T],
 }
 
-impl<T: ConvElement> fmt::Display for FusedChain<T> {
+impl<T: ChainElement> fmt::Display for FusedChain<T> {
     /// Why the layers run together.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kilobytes = (self.kept() * size_of::<T>()).div_ceil(1000);

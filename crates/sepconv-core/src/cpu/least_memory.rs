@@ -7,7 +7,7 @@ use core::ops::{Range, RangeInclusive};
 
 use super::arena::LiveRanges;
 use super::chain::{Geometry, MOST_LAYERS, MOST_ROWS, kept_len};
-use super::schedule::{ConvChain, ConvNode, Group, Scheduled, following, unfused};
+use super::schedule::{Chain, ChainNode, Group, Scheduled, following, unfused};
 use crate::analysis::OpenAxis;
 use crate::{Graph, Uses, ValueId};
 
@@ -18,7 +18,7 @@ pub(super) fn least_memory<'g>(graph: &'g Graph, open: &[Option<OpenAxis>]) -> V
     let memory = Memory { graph, lives: LiveRanges::new(graph, &unfused(graph), open) };
     let lines = lines(graph, &uses);
     let mut alone = vec![true; graph.nodes.len()];
-    lines.iter().flatten().for_each(|conv| alone[conv.index] = false);
+    lines.iter().flatten().for_each(|node| alone[node.index] = false);
     let alone = (0..graph.nodes.len()).filter(|&node| alone[node]).map(|node| memory.of_node(node));
     let bound = lines.iter().map(|line| memory.least(line)).chain(alone).max().unwrap_or(0);
 
@@ -27,24 +27,24 @@ pub(super) fn least_memory<'g>(graph: &'g Graph, open: &[Option<OpenAxis>]) -> V
         for part in memory.parts(&line, bound).into_iter().rev().filter(|part| part.len() > 1) {
             let row_block = (1..=MOST_ROWS).rev().find(|&rows| memory.of_chain(&line[part.clone()], rows) <= bound);
             line.truncate(part.end);
-            let convs = line.split_off(part.start);
-            convs.iter().for_each(|conv| groups[conv.index] = None);
-            let last = convs[convs.len() - 1].index;
-            groups[last] = Some(Group::ChainInt8(ConvChain { convs, row_block: row_block.unwrap_or(1) }));
+            let nodes = line.split_off(part.start);
+            nodes.iter().for_each(|node| groups[node.index] = None);
+            let last = nodes[nodes.len() - 1].index;
+            groups[last] = Some(Group::ChainInt8(Chain { nodes, row_block: row_block.unwrap_or(1) }));
         }
     }
     groups.into_iter().flatten().map(|group| Scheduled { group, mean: None }).collect()
 }
 
-/// Convolutions that each read only the one before.
-type Line<'g> = Vec<ConvNode<'g, u8>>;
+/// Layers that each read only the one before.
+type Line<'g> = Vec<ChainNode<'g, u8>>;
 
 /// All of them, each as long as can be.
 fn lines<'g>(graph: &'g Graph, uses: &Uses) -> Vec<Line<'g>> {
     let (mut lines, mut follows) = (vec![], vec![false; graph.nodes.len()]);
     for first in 0..graph.nodes.len() {
-        let Some(conv) = ConvNode::new(graph, first).filter(|_| !follows[first]) else { continue };
-        let mut line = vec![conv];
+        let Some(node) = ChainNode::new(graph, first).filter(|_| !follows[first]) else { continue };
+        let mut line = vec![node];
         while let Some(next) = following(graph, uses, &line[line.len() - 1]) {
             follows[next.index] = true;
             line.push(next);
@@ -67,16 +67,16 @@ impl Memory<'_> {
         needed.map(|(len, _)| len).sum()
     }
 
-    /// Bytes that are needed while some convolutions run together, in the place of the last.
-    fn of_chain(&self, convs: &[ConvNode<'_, u8>], rows: usize) -> usize {
-        let [first, .., last] = convs else { return convs.iter().map(|conv| self.of_node(conv.index)).sum() };
+    /// Bytes that are needed while some layers run together, in the place of the last.
+    fn of_chain(&self, nodes: &[ChainNode<'_, u8>], rows: usize) -> usize {
+        let [first, .., last] = nodes else { return nodes.iter().map(|node| self.of_node(node.index)).sum() };
         let buffer = |value: ValueId| self.lives.buffer_of[value.0].map(|buffer| &self.lives.buffers[buffer]);
         let outlives = |life: &RangeInclusive<usize>| *life.end() > last.index;
         // The operand of the first is needed to the end; of results between the layers only rows are.
         let x = buffer(self.graph.nodes[first.index].inputs[0]).filter(|(_, life)| !outlives(life));
-        let whole = convs[..convs.len() - 1].iter().filter_map(|conv| buffer(self.graph.nodes[conv.index].output));
+        let whole = nodes[..nodes.len() - 1].iter().filter_map(|node| buffer(self.graph.nodes[node.index].output));
         let whole = whole.filter(|(_, life)| outlives(life)).map(|(len, _)| len).sum::<usize>();
-        let geometries: Vec<Geometry> = convs.iter().map(|conv| conv.geometry.clone()).collect();
+        let geometries: Vec<Geometry> = nodes.iter().map(|node| node.geometry.clone()).collect();
         self.of_node(last.index) + x.map_or(0, |(len, _)| *len) + kept_len(&geometries, rows) - whole
     }
 

@@ -10,9 +10,9 @@ use sepconv_kernels::Isa;
 use super::arena::Arena;
 use super::chain::FusedChain;
 use super::kernel_choices::KernelChoices;
-use super::lower::{ConvElement, KernelChoice, Lowering, StepKernel, select_gated};
+use super::lower::{ChainElement, KernelChoice, Lowering, StepKernel, select_gated};
 use super::plan::{BufferRef, Layer, Step};
-use super::schedule::{ConvChain, ConvNode, Gated, Group};
+use super::schedule::{Chain, ChainNode, Gated, Group};
 use super::weights::WeightLayout;
 use crate::op::LayerName;
 use crate::{Error, Graph, Op, Result, ValueId};
@@ -82,19 +82,19 @@ impl<'g> Planner<'_, 'g> {
         Ok(Fused { kernel, name, layers, operands, row_block: None })
     }
 
-    fn chain<T: ConvElement>(&mut self, chain: &ConvChain<'g, T>, buffers: &StepBuffers) -> Result<Fused>
+    fn chain<T: ChainElement>(&mut self, chain: &Chain<'g, T>, buffers: &StepBuffers) -> Result<Fused>
     where
         StepKernel: From<FusedChain<T>>,
     {
-        let (ConvChain { convs, row_block }, mut kernels) = (chain, Vec::new());
+        let (Chain { nodes, row_block }, mut kernels) = (chain, Vec::new());
         let (mut layers, mut operands) = (Vec::new(), Vec::new());
-        for ConvNode { index, conv, .. } in convs {
-            let (choice, weights) = self.lower(*index, buffers, |lowering| T::select_layer(conv, lowering))?;
+        for ChainNode { index, operator, .. } in nodes {
+            let (choice, weights) = self.lower(*index, buffers, |lowering| operator.select(lowering))?;
             layers.push(self.layer(*index, &choice, weights));
             operands.extend(choice.operands);
             kernels.push(choice.kernel);
         }
-        let geometries = convs.iter().map(|conv| conv.geometry.clone()).collect();
+        let geometries = nodes.iter().map(|node| node.geometry.clone()).collect();
         let chain = FusedChain::new(kernels, geometries, *row_block);
         layers.iter_mut().for_each(|layer| layer.reason = format!("{}; {chain}", layer.reason));
         let name = "fused_chain".to_owned();

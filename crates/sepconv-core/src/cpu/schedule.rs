@@ -5,32 +5,33 @@ use sepconv_kernels::Activation;
 
 use super::chain::{Geometry, MOST_LAYERS, recomputed_rows, row_block};
 use super::kernel_choices::KernelChoices;
-use super::lower::ConvElement;
+use super::lower::{ChainElement, ChainOperator};
 use crate::op::{Binary, BinaryFunction, Conv2d, ConvKind, Convolution, image};
 use crate::{DType, Graph, Node, Op, Uses, ValueId};
 
 /// Nodes that become a step. Only the result of the last is kept.
 pub(super) enum Group<'g> {
     Single(usize),
-    /// Convolutions that each read only the one before.
-    Chain(ConvChain<'g, f32>),
+    /// Convolutions and poolings that each read only the one before.
+    Chain(Chain<'g, f32>),
     #[cfg(feature = "int8")]
-    ChainInt8(ConvChain<'g, u8>),
+    ChainInt8(Chain<'g, u8>),
     Gated(Gated<'g>),
 }
 
-/// Convolutions that each read only the one before, and how many rows of the last are made at a time.
-pub(super) struct ConvChain<'g, T: ConvElement> {
-    pub(super) convs: Vec<ConvNode<'g, T>>,
+/// Layers that each read only the one before, and how many rows of the last are made at a time.
+pub(super) struct Chain<'g, T: ChainElement> {
+    pub(super) nodes: Vec<ChainNode<'g, T>>,
     pub(super) row_block: usize,
 }
 
-/// A convolution of a chain.
-pub(super) struct ConvNode<'g, T: ConvElement> {
+/// A layer of a chain.
+pub(super) struct ChainNode<'g, T: ChainElement> {
     pub(super) index: usize,
-    pub(super) conv: T::Conv<'g>,
+    pub(super) operator: ChainOperator<'g, T>,
     pub(super) geometry: Geometry,
-    kind: ConvKind,
+    /// Whether it can follow another layer.
+    follows: bool,
     adds_residual: bool,
 }
 
@@ -55,9 +56,9 @@ impl Group<'_> {
     pub(super) fn nodes(&self) -> Vec<usize> {
         match self {
             Self::Single(node) => vec![*node],
-            Self::Chain(chain) => chain.convs.iter().map(|conv| conv.index).collect(),
+            Self::Chain(chain) => chain.nodes.iter().map(|node| node.index).collect(),
             #[cfg(feature = "int8")]
-            Self::ChainInt8(chain) => chain.convs.iter().map(|conv| conv.index).collect(),
+            Self::ChainInt8(chain) => chain.nodes.iter().map(|node| node.index).collect(),
             Self::Gated(Gated { product, projection, .. }) => vec![*product, *projection],
         }
     }
@@ -66,9 +67,9 @@ impl Group<'_> {
     pub(super) fn last(&self) -> usize {
         match self {
             Self::Single(node) => *node,
-            Self::Chain(ConvChain { convs, .. }) => convs[convs.len() - 1].index,
+            Self::Chain(Chain { nodes, .. }) => nodes[nodes.len() - 1].index,
             #[cfg(feature = "int8")]
-            Self::ChainInt8(ConvChain { convs, .. }) => convs[convs.len() - 1].index,
+            Self::ChainInt8(Chain { nodes, .. }) => nodes[nodes.len() - 1].index,
             Self::Gated(Gated { projection, .. }) => *projection,
         }
     }
@@ -168,84 +169,83 @@ fn gate(graph: &Graph, product: &Node) -> Option<usize> {
     })
 }
 
-/// Convolutions from `first` on that each are the only reader of the one before: as many as were chosen, else as many
+/// Layers from `first` on that each are the only reader of the one before: as many as were chosen, else as many
 /// as it pays to run together.
-fn chain<'g, T: ConvElement>(
+fn chain<'g, T: ChainElement>(
     graph: &'g Graph,
     uses: &Uses,
     first: usize,
     threads: usize,
     choices: &KernelChoices,
-) -> Option<ConvChain<'g, T>> {
-    let convs = vec![ConvNode::<T>::new(graph, first)?];
+) -> Option<Chain<'g, T>> {
+    let nodes = vec![ChainNode::<T>::new(graph, first)?];
     let chosen = choices.chain(&graph.nodes[first].name);
-    let convs = match chosen {
-        Some(chosen) => chosen_convs(graph, uses, convs, chosen.layers),
-        None => paying_convs(graph, uses, convs, threads),
+    let nodes = match chosen {
+        Some(chosen) => chosen_nodes(graph, uses, nodes, chosen.layers),
+        None => paying_nodes(graph, uses, nodes, threads),
     };
     let rows = match chosen {
-        Some(chosen) => chosen.rows.clamp(1, convs[convs.len() - 1].geometry.output[0].max(1)),
-        None => row_block(&geometries(&convs), size_of::<T>()).unwrap_or(1),
+        Some(chosen) => chosen.rows.clamp(1, nodes[nodes.len() - 1].geometry.output[0].max(1)),
+        None => row_block(&geometries(&nodes), size_of::<T>()).unwrap_or(1),
     };
-    (convs.len() > 1).then_some(ConvChain { convs, row_block: rows })
+    (nodes.len() > 1).then_some(Chain { nodes, row_block: rows })
 }
 
-/// The chain from its first convolution on, up to so many.
-fn chosen_convs<'g, T: ConvElement>(
+/// The chain from its first layer on, up to so many.
+fn chosen_nodes<'g, T: ChainElement>(
     graph: &'g Graph,
     uses: &Uses,
-    mut convs: Vec<ConvNode<'g, T>>,
+    mut nodes: Vec<ChainNode<'g, T>>,
     layers: usize,
-) -> Vec<ConvNode<'g, T>> {
-    while convs.len() < layers.min(MOST_LAYERS) {
-        let Some(next) = following(graph, uses, &convs[convs.len() - 1]) else { break };
-        convs.push(next);
+) -> Vec<ChainNode<'g, T>> {
+    while nodes.len() < layers.min(MOST_LAYERS) {
+        let Some(next) = following(graph, uses, &nodes[nodes.len() - 1]) else { break };
+        nodes.push(next);
     }
-    convs
+    nodes
 }
 
-/// The chain from its first convolution on, as far as running it together moves fewer bytes.
-fn paying_convs<'g, T: ConvElement>(
+/// The chain from its first layer on, as far as running it together moves fewer bytes.
+fn paying_nodes<'g, T: ChainElement>(
     graph: &'g Graph,
     uses: &Uses,
-    mut convs: Vec<ConvNode<'g, T>>,
+    mut nodes: Vec<ChainNode<'g, T>>,
     threads: usize,
-) -> Vec<ConvNode<'g, T>> {
-    let mut traffic = weight_bytes(graph, convs[0].index);
-    while convs.len() < MOST_LAYERS {
-        let last = &convs[convs.len() - 1];
+) -> Vec<ChainNode<'g, T>> {
+    let mut traffic = weight_bytes(graph, nodes[0].index);
+    while nodes.len() < MOST_LAYERS {
+        let last = &nodes[nodes.len() - 1];
         let result = graph.value(graph.nodes[last.index].output);
-        let Some(conv) = following(graph, uses, last) else { break };
-        let next = conv.index;
-        convs.push(conv);
+        let Some(node) = following(graph, uses, last) else { break };
+        let next = node.index;
+        nodes.push(node);
         let link = result.bytes() / result.shape[0].max(1);
         let apart = traffic.saturating_add(weight_bytes(graph, next)).saturating_add(2 * link);
-        let together = fused_traffic(graph, &convs);
-        let recomputed = recomputed(graph, &convs).saturating_mul(threads - 1);
-        let windows = convs.iter().filter(|conv| conv.geometry.window.is_some()).count();
+        let together = fused_traffic(graph, &nodes);
+        let recomputed = recomputed(graph, &nodes).saturating_mul(threads - 1);
+        let windows = nodes.iter().filter(|node| node.geometry.window.is_some()).count();
         let pays = together.is_some_and(|together| together.saturating_add(recomputed) <= apart);
         match together {
             Some(together) if link > SMALL && pays && windows <= MOST_WINDOWS => traffic = together,
             Some(_) | None => {
-                convs.pop();
+                nodes.pop();
                 break;
             }
         }
     }
-    convs
+    nodes
 }
 
-/// The convolution that can follow another in a chain: it slides over rows, and it alone reads the other.
-pub(super) fn following<'g, T: ConvElement>(
+/// The layer that can follow another in a chain: it slides over rows, and it alone reads the other.
+pub(super) fn following<'g, T: ChainElement>(
     graph: &'g Graph,
     uses: &Uses,
-    last: &ConvNode<'g, T>,
-) -> Option<ConvNode<'g, T>> {
+    last: &ChainNode<'g, T>,
+) -> Option<ChainNode<'g, T>> {
     let result = graph.nodes[last.index].output;
     let next = uses.sole_reader(result)?;
-    let conv = ConvNode::new(graph, next)?;
-    let slides = matches!(conv.kind, ConvKind::Depthwise | ConvKind::Pointwise);
-    (graph.nodes[next].inputs[0] == result && !last.adds_residual && slides).then_some(conv)
+    let node = ChainNode::new(graph, next)?;
+    (graph.nodes[next].inputs[0] == result && !last.adds_residual && node.follows).then_some(node)
 }
 
 /// For each node the one before it that it can run together with.
@@ -253,10 +253,10 @@ pub(super) fn predecessors(graph: &Graph) -> Vec<Option<usize>> {
     let (uses, mut predecessors) = (Uses::new(graph), vec![None; graph.nodes.len()]);
     for node in 0..graph.nodes.len() {
         let follower =
-            ConvNode::<f32>::new(graph, node).and_then(|conv| following(graph, &uses, &conv)).map(|conv| conv.index);
+            ChainNode::<f32>::new(graph, node).and_then(|node| following(graph, &uses, &node)).map(|node| node.index);
         #[cfg(feature = "int8")]
         let follower = follower.or_else(|| {
-            ConvNode::<u8>::new(graph, node).and_then(|conv| following(graph, &uses, &conv)).map(|conv| conv.index)
+            ChainNode::<u8>::new(graph, node).and_then(|node| following(graph, &uses, &node)).map(|node| node.index)
         });
         if let Some(follower) = follower {
             predecessors[follower] = Some(node);
@@ -267,9 +267,9 @@ pub(super) fn predecessors(graph: &Graph) -> Vec<Option<usize>> {
 
 /// Bytes of weights that a chain reads from beyond the second-level cache: all of them for each row block, unless they
 /// stay there. `None` where not even single rows stay there.
-fn fused_traffic<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> Option<usize> {
-    let weights = convs.iter().map(|conv| weight_bytes(graph, conv.index)).sum::<usize>();
-    let geometries = geometries(convs);
+fn fused_traffic<T: ChainElement>(graph: &Graph, nodes: &[ChainNode<'_, T>]) -> Option<usize> {
+    let weights = nodes.iter().map(|conv| weight_bytes(graph, conv.index)).sum::<usize>();
+    let geometries = geometries(nodes);
     let rows = row_block(&geometries, size_of::<T>())?;
     let blocks = geometries[geometries.len() - 1].output[0].div_ceil(rows);
     Some(if weights <= L2_WEIGHT_BUDGET { weights } else { weights.saturating_mul(blocks) })
@@ -277,42 +277,50 @@ fn fused_traffic<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> Op
 
 /// Multiply-adds that are done twice wherever the rows of two threads are neighbors, as bytes that take as long: a core
 /// multiplies one f32 or four u8 in the time that it takes to fetch a byte from beyond the second-level cache.
-fn recomputed<T: ConvElement>(graph: &Graph, convs: &[ConvNode<'_, T>]) -> usize {
-    let shared = recomputed_rows(&geometries(convs));
-    let macs = |(conv, &rows): (&ConvNode<'_, T>, &usize)| {
-        let node = &graph.nodes[conv.index];
+fn recomputed<T: ChainElement>(graph: &Graph, nodes: &[ChainNode<'_, T>]) -> usize {
+    let shared = recomputed_rows(&geometries(nodes));
+    let macs = |(node, &rows): (&ChainNode<'_, T>, &usize)| {
+        let node = &graph.nodes[node.index];
         let (values, output) = (node.inputs.iter().map(|&id| graph.value(id)), graph.value(node.output));
         let all = usize::try_from(node.op.macs(&values.collect::<Vec<_>>(), &output.shape)).unwrap_or(usize::MAX);
         let rate = if output.dtype == DType::F32 { 1 } else { 4 };
         all / (output.shape[0] * output.shape[1]) * rows / rate
     };
-    convs[..convs.len() - 1].iter().zip(&shared).map(macs).sum()
+    nodes[..nodes.len() - 1].iter().zip(&shared).map(macs).sum()
 }
 
-fn geometries<T: ConvElement>(convs: &[ConvNode<'_, T>]) -> Vec<Geometry> {
-    convs.iter().map(|conv| conv.geometry.clone()).collect()
+fn geometries<T: ChainElement>(nodes: &[ChainNode<'_, T>]) -> Vec<Geometry> {
+    nodes.iter().map(|node| node.geometry.clone()).collect()
 }
 
 fn weight_bytes(graph: &Graph, node: usize) -> usize {
-    graph.value(graph.nodes[node].inputs[1]).bytes()
+    graph.nodes[node].inputs.get(1).map_or(0, |&weights| graph.value(weights).bytes())
 }
 
-impl<'g, T: ConvElement> ConvNode<'g, T> {
-    /// A node that a chain may have: a convolution on elements `T` of more than a pixel, whose weights are constants; a
+impl<'g, T: ChainElement> ChainNode<'g, T> {
+    /// A node that a chain may have: a pooling, or a convolution of more than a pixel whose weights are constants; a
     /// depthwise one adds no residual.
     pub(super) fn new(graph: &'g Graph, index: usize) -> Option<Self> {
         let node = &graph.nodes[index];
-        let convolution = node.op.operator().as_convolution()?;
-        let kind = graph.conv_kind(node)?;
-        let (window, adds_residual) = (convolution.window(), node.inputs.len() > convolution.residual_index());
-        let conv = T::convolution(convolution)?;
+        let operator = T::operator(graph, node)?;
         let [input, output] = [node.inputs[0], node.output].map(|id| &graph.value(id).shape);
-        let constant = node.inputs[1..3].iter().all(|id| graph.value(*id).constant.is_some());
-        if !constant || output.elements() <= output.last() || (kind == ConvKind::Depthwise && adds_residual) {
+        let (window, follows, adds_residual) = match operator {
+            ChainOperator::Pool(_, window) => (Some(window), true, false),
+            ChainOperator::Conv(_, window, residual) => {
+                let kind = graph.conv_kind(node)?;
+                let adds_residual = node.inputs.len() > residual;
+                let constant = node.inputs[1..3].iter().all(|id| graph.value(*id).constant.is_some());
+                if !constant || (kind == ConvKind::Depthwise && adds_residual) {
+                    return None;
+                }
+                let window = (kind != ConvKind::Pointwise).then_some(window);
+                (window, matches!(kind, ConvKind::Depthwise | ConvKind::Pointwise), adds_residual)
+            }
+        };
+        if output.elements() <= output.last() {
             return None;
         }
-        let window = (kind != ConvKind::Pointwise).then_some(window);
         let geometry = Geometry { window, input: image(input), output: image(output) };
-        Some(Self { index, conv, geometry, kind, adds_residual })
+        Some(Self { index, operator, geometry, follows, adds_residual })
     }
 }

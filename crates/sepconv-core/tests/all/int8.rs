@@ -393,6 +393,42 @@ fn fused_blocks_of_bytes_equal_their_layers() {
     }
 }
 
+/// Rows of a pooling are made between those of convolutions, and every bit is that of the layers run one by one.
+#[test]
+fn chains_with_poolings_equal_their_layers() {
+    let dims = [2, 90, 95, 3];
+    let window = Window { stride: [2; 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
+    for mean in [false, true] {
+        let build = |with_inner: bool| {
+            let mut net = Net::new(6);
+            let x = net.bytes(&dims, DType::U8);
+            let stem = Layer { filters: 48, kernel: 3, stride: 1, groups: 1, dilation: 1 };
+            let stem = net.qconv(x, stem, None, false);
+            let pooled = match mean {
+                true => net.average(stem, window),
+                false => net.node(Pool { window, kind: PoolKind::Max, ceil_mode: false }, &[stem]),
+            };
+            let depthwise = Layer { filters: 48, kernel: 3, stride: 2, groups: 48, dilation: 1 };
+            let y = net.qconv(pooled, depthwise, None, false);
+            let outputs = [y, pooled, stem];
+            net.finish(&outputs[..if with_inner { 3 } else { 1 }])
+        };
+        let input = Random(11).byte_tensor(&dims, DType::U8);
+        for isa in Isa::available() {
+            for threads in [1, 3] {
+                let run = |graph: &Graph| {
+                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+                    let steps = plan.step_count();
+                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps)
+                };
+                let ((fused, few), (expected, many)) = (run(&build(false)), run(&build(true)));
+                assert!(few < many, "{few} steps instead of {many}, {isa}, {threads} threads");
+                assert!(fused == expected, "{isa}, {threads} threads, mean: {mean}");
+            }
+        }
+    }
+}
+
 /// On a machine of little memory layers run together where, and only where, the most that any step needs gets less.
 #[test]
 fn layers_run_together_where_memory_is_least() {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use sepconv_core::op::{Pool, PoolKind};
 use sepconv_core::{Chain, ErrorKind, Graph, KernelChoices, Limits, Plan, Serial, Session, Tensor, interpret};
-use sepconv_kernels::{Isa, Tile, depthwise};
+use sepconv_kernels::{Isa, Tile, Window, depthwise};
 
 use crate::common::{Net, Random, difference};
 
@@ -97,6 +98,30 @@ fn every_chain_gives_the_bits_of_its_layers() {
             assert_eq!(plan.kernel_choices().chain(first), Some(Chain { layers, rows: rows.min(5) }));
             assert_eq!(plan.step_count(), 4 - layers);
             assert_eq!(run(plan, &input), expected, "{layers} layers from {first}, {rows} rows");
+        }
+    }
+}
+
+#[test]
+fn poolings_run_together_with_the_layers_around_them() {
+    let dims = [2, 23, 21, 3];
+    let window = Window { stride: [2; 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
+    for kind in [PoolKind::Max, PoolKind::Average { count_padding: false }] {
+        let mut net = Net::new(4);
+        let x = net.input(&dims);
+        let x = net.conv(x, 24, 3, 1, 1);
+        let x = net.node(Pool { window, kind, ceil_mode: true }, &[x]);
+        let x = net.conv(x, 37, 1, 1, 1);
+        let (graph, input) = (net.finish(&[x]), Random(5).tensor(&dims));
+        let expected = run(plan(&graph, Isa::best(), &KernelChoices::default()).unwrap(), &input);
+        for (first, layers) in [("n1", 2), ("n1", 3), ("n2", 2)] {
+            for rows in [1, 3, 8] {
+                let mut choices = KernelChoices::default();
+                choices.insert_chain(first, Chain { layers, rows });
+                let plan = plan(&graph, Isa::best(), &choices).unwrap();
+                assert_eq!(plan.step_count(), 4 - layers);
+                assert_eq!(run(plan, &input), expected, "{layers} layers from {first}, {rows} rows, {kind:?}");
+            }
         }
     }
 }

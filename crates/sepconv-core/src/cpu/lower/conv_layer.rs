@@ -4,18 +4,14 @@ use sepconv_kernels::Activation;
 #[cfg(feature = "int8")]
 use sepconv_kernels::ZeroPoints;
 
-use super::conv2d::{self, Standard, StandardElement};
+use super::conv2d::{Standard, StandardElement};
 use super::depthwise::{Depthwise, DepthwiseElement};
 use super::pointwise::{Pointwise, PointwiseElement, PointwiseVector};
 #[cfg(feature = "int8")]
 use super::quantized_constants::QuantizedEpilogue;
-use super::{KernelChoice, Lowering, RowTask, StepKernel};
-use crate::Result;
+use super::{RowTask, StepKernel};
 #[cfg(feature = "int8")]
 use crate::cpu::call::KernelCall;
-#[cfg(feature = "int8")]
-use crate::op::QuantizedConv;
-use crate::op::{Conv2d, Convolution};
 
 /// An element type of inputs that convolutions know how to turn into results of type `Y`.
 pub(crate) trait ConvArithmetic<Y = Self>: Pod {
@@ -42,58 +38,13 @@ impl ConvArithmetic<f32> for u8 {
     type Epilogue = ZeroPoints;
 }
 
-/// An element type that convolutions keep, so that they can follow each other.
-pub(crate) trait ConvElement: PointwiseElement + DepthwiseElement + StandardElement {
-    /// The operator on elements of this type.
-    type Conv<'g>;
+/// An element type that convolutions keep.
+pub(crate) trait ConvElement: PointwiseElement + DepthwiseElement + StandardElement {}
 
-    /// A convolution on elements of this type.
-    fn convolution(convolution: Convolution<'_>) -> Option<Self::Conv<'_>>;
-
-    /// The kernel for a convolution.
-    fn select_layer<'g>(
-        conv: &Self::Conv<'g>,
-        lowering: &mut Lowering<'_, 'g>,
-    ) -> Result<KernelChoice<ConvLayer<Self>>>;
-}
-
-impl ConvElement for f32 {
-    type Conv<'g> = &'g Conv2d;
-
-    fn convolution(convolution: Convolution<'_>) -> Option<Self::Conv<'_>> {
-        match convolution {
-            Convolution::F32(conv) => Some(conv),
-            #[cfg(feature = "int8")]
-            Convolution::Int8(_) => None,
-        }
-    }
-
-    fn select_layer<'g>(
-        conv: &Self::Conv<'g>,
-        lowering: &mut Lowering<'_, 'g>,
-    ) -> Result<KernelChoice<ConvLayer<Self>>> {
-        conv2d::select_layer(conv, lowering)
-    }
-}
+impl ConvElement for f32 {}
 
 #[cfg(feature = "int8")]
-impl ConvElement for u8 {
-    type Conv<'g> = QuantizedConv<'g>;
-
-    fn convolution(convolution: Convolution<'_>) -> Option<Self::Conv<'_>> {
-        match convolution {
-            Convolution::Int8(conv) => Some(conv),
-            Convolution::F32(_) => None,
-        }
-    }
-
-    fn select_layer<'g>(
-        conv: &Self::Conv<'g>,
-        lowering: &mut Lowering<'_, 'g>,
-    ) -> Result<KernelChoice<ConvLayer<Self>>> {
-        conv2d::select_layer_int8(conv, lowering)
-    }
-}
+impl ConvElement for u8 {}
 
 /// The kernel of a convolution, with its packed weights.
 #[derive(Debug)]

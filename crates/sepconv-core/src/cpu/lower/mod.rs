@@ -5,6 +5,7 @@
 //! kernel or an operator that is added there must be answered for.
 
 mod binary;
+mod chain_layer;
 mod conv2d;
 mod conv_layer;
 mod conv_transpose;
@@ -36,7 +37,7 @@ use core::ops::Range;
 use bytemuck::{Pod, cast_slice};
 use sepconv_kernels::{Isa, Tile};
 
-pub(super) use conv_layer::{ConvElement, ConvLayer};
+pub(super) use chain_layer::{ChainElement, ChainLayer, ChainOperator};
 pub(super) use depthwise::row_means;
 pub(super) use pointwise::select_gated;
 pub(super) use rows::{RowTask, for_each_image};
@@ -103,7 +104,7 @@ step_kernels! {
     Standard(conv2d::Standard<f32>),
     Chain(FusedChain<f32>),
     ConvTranspose(conv_transpose::ConvTranspose),
-    Pool(pool::Pool),
+    Pool(pool::Pool<f32>),
     GlobalAverage(reduce::GlobalAverage),
     Reduce(reduce::Reduce),
     ReduceMiddle(reduce::ReduceMiddle),
@@ -139,7 +140,7 @@ step_kernels! {
     #[cfg(feature = "int8")]
     ChainInt8(FusedChain<u8>),
     #[cfg(feature = "int8")]
-    PoolInt8(pool::PoolInt8),
+    PoolInt8(pool::Pool<u8>),
     #[cfg(feature = "int8")]
     BinaryInt8(binary::BinaryInt8),
     #[cfg(feature = "int8")]
@@ -274,7 +275,7 @@ impl<'g> Lowering<'_, 'g> {
             #[cfg(feature = "int8")]
             Op::QBinary(op) => Ok(binary::select_int8(op, self)),
             #[cfg(feature = "int8")]
-            Op::QAveragePool(op) => Ok(pool::select_average_int8(op, self)),
+            Op::QAveragePool(op) => Ok(pool::select_average_int8(op, self).map(Into::into)),
             #[cfg(not(feature = "int8"))]
             Op::QConv2d(_) | Op::QBinary(_) | Op::QAveragePool(_) => Err(no_int8()),
         }

@@ -1,3 +1,6 @@
+use core::fmt::Debug;
+
+use bytemuck::Pod;
 use sepconv_kernels::{ConvGeometry, Isa, pool};
 
 use super::{Kernel, KernelChoice, Lowering, RowTask, Task, for_each_image};
@@ -8,31 +11,45 @@ use crate::op::PoolKind;
 use crate::op::QAveragePool;
 use crate::{DType, Error, Result, op};
 
+/// An element type whose windows are pooled.
+pub(crate) trait PoolElement: Pod {
+    /// Maximum or mean, and how a mean becomes such an element.
+    type Pooling: Debug;
+
+    /// Computes some rows of one image.
+    fn pool(layer: &Pool<Self>, task: RowTask<'_, Self>);
+}
+
 /// A maximum or mean under a window.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    kind: PoolKind,
+pub(crate) struct Pool<T: PoolElement> {
+    pooling: T::Pooling,
     geometry: ConvGeometry,
 }
 
-/// A maximum or mean of u8 under a window.
+impl PoolElement for f32 {
+    type Pooling = PoolKind;
+
+    fn pool(layer: &Pool<Self>, RowTask { isa, x, rows, out, .. }: RowTask<'_, Self>) {
+        pool::pool(isa, layer.pooling, &layer.geometry, x, rows, out);
+    }
+}
+
 #[cfg(feature = "int8")]
-#[derive(Debug)]
-pub(crate) struct PoolInt8 {
-    geometry: ConvGeometry,
-    /// How a mean becomes u8; `None` for a maximum.
-    mean: Option<pool::Mean>,
+impl PoolElement for u8 {
+    /// `None` for a maximum.
+    type Pooling = Option<pool::Mean>;
+
+    fn pool(layer: &Pool<Self>, RowTask { isa, x, rows, out, .. }: RowTask<'_, Self>) {
+        pool::pool_int8(isa, &layer.geometry, layer.pooling.as_ref(), x, rows, out);
+    }
 }
 
 pub(super) fn select(op: &op::Pool, lowering: &Lowering<'_, '_>) -> Result<KernelChoice> {
-    let geometry = op.geometry(lowering.shape(0), lowering.output());
     match lowering.input(0).dtype {
-        DType::F32 => Ok(lowering.choice(Pool { kind: op.kind, geometry }.into(), "pool", "vectors of channels")),
+        DType::F32 => Ok(select_f32(op, lowering).map(Into::into)),
         #[cfg(feature = "int8")]
-        DType::U8 => {
-            let kernel = PoolInt8 { geometry, mean: None }.into();
-            Ok(lowering.choice(kernel, "max_pool_int8", "vectors of channels"))
-        }
+        DType::U8 => Ok(select_max_int8(op, lowering).map(Into::into)),
         #[cfg(not(feature = "int8"))]
         DType::U8 => Err(super::no_int8()),
         DType::I8 => Err(Error::unsupported("maximum of i8 has no kernel")
@@ -41,43 +58,36 @@ pub(super) fn select(op: &op::Pool, lowering: &Lowering<'_, '_>) -> Result<Kerne
     }
 }
 
+pub(super) fn select_f32(op: &op::Pool, lowering: &Lowering<'_, '_>) -> KernelChoice<Pool<f32>> {
+    let geometry = op.geometry(lowering.shape(0), lowering.output());
+    lowering.choice(Pool { pooling: op.kind, geometry }, "pool", "vectors of channels")
+}
+
 #[cfg(feature = "int8")]
-pub(super) fn select_average_int8(op: &QAveragePool, lowering: &Lowering<'_, '_>) -> KernelChoice {
+pub(super) fn select_max_int8(op: &op::Pool, lowering: &Lowering<'_, '_>) -> KernelChoice<Pool<u8>> {
+    let geometry = op.geometry(lowering.shape(0), lowering.output());
+    lowering.choice(Pool { pooling: None, geometry }, "max_pool_int8", "vectors of channels")
+}
+
+#[cfg(feature = "int8")]
+pub(super) fn select_average_int8(op: &QAveragePool, lowering: &Lowering<'_, '_>) -> KernelChoice<Pool<u8>> {
     let geometry = op.pool.geometry(lowering.shape(0), lowering.output());
-    let kernel = PoolInt8 { geometry, mean: Some(op.mean()) }.into();
-    lowering.choice(kernel, "average_int8", "vectors of channels")
-}
-
-impl Kernel for Pool {
-    fn work_item_len(&self, _: Isa, _: usize) -> usize {
-        self.geometry.output[1] * self.geometry.output[2]
-    }
-
-    fn run(&self, task: Task<'_>) {
-        for_each_image(task, self.geometry.input, self.geometry.output, |task, _| {
-            let RowTask { isa, x, rows, out, .. } = task;
-            pool::pool(isa, self.kind, &self.geometry, x, rows, out);
-        });
-    }
+    lowering.choice(Pool { pooling: Some(op.mean()), geometry }, "average_int8", "vectors of channels")
 }
 
 #[cfg(feature = "int8")]
-impl PoolInt8 {
+impl Pool<u8> {
     pub(crate) fn call(&self) -> KernelCall<'_> {
-        KernelCall::Pool { geometry: &self.geometry, mean: self.mean }
+        KernelCall::Pool { geometry: &self.geometry, mean: self.pooling }
     }
 }
 
-#[cfg(feature = "int8")]
-impl Kernel for PoolInt8 {
+impl<T: PoolElement> Kernel for Pool<T> {
     fn work_item_len(&self, _: Isa, _: usize) -> usize {
         self.geometry.output[1] * self.geometry.output[2]
     }
 
     fn run(&self, task: Task<'_>) {
-        for_each_image(task, self.geometry.input, self.geometry.output, |task, _| {
-            let RowTask { isa, x, rows, out, .. } = task;
-            pool::pool_int8(isa, &self.geometry, self.mean.as_ref(), x, rows, out);
-        });
+        for_each_image(task, self.geometry.input, self.geometry.output, |task, _| T::pool(self, task));
     }
 }
