@@ -28,6 +28,8 @@ def cases():
     for i in range(8):
         yield f"efficientnet_b{i}", getattr(tv, f"efficientnet_b{i}")
     yield "efficientnet_v2_s", tv.efficientnet_v2_s
+    for width in ["x0_5", "x1_0", "x1_5", "x2_0"]:
+        yield f"shufflenet_v2_{width}", getattr(tv, f"shufflenet_v2_{width}")
     timms = {
         "mobilenet_v1": "mobilenetv1_100",
         "mobilenet_v1x1.25": "mobilenetv1_125",

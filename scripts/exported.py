@@ -36,6 +36,7 @@ NAMES = [
     "tf_efficientnetv2_b0",
     "mobilenet_v4_conv_small",
     "mobilenet_v4_conv_medium",
+    "shufflenet_v2_x1_0",
     "ds_cnn",
 ]
 # Of DATA.

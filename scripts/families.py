@@ -41,6 +41,8 @@ NETWORKS = [
     ("efficientnet_es", "timm", "efficientnet_es"),
     ("mobilenet_v4_conv_small", "timm", "mobilenetv4_conv_small"),
     ("mobilenet_v4_conv_medium", "timm", "mobilenetv4_conv_medium"),
+    ("shufflenet_v2_x0_5", "torchvision", "shufflenet_v2_x0_5"),
+    ("shufflenet_v2_x1_0", "torchvision", "shufflenet_v2_x1_0"),
 ]
 
 # What is exported with its input size: newer families, of which most have no name here. `+` is the form for inference.

@@ -21,6 +21,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         "efficientnet_lite4@64",
         "efficientnet_es@64",
         "efficientnet_v2_s@64",
+        "shufflenet_v2_x1_0@64",
         "ds_cnn",
     ];
     for name in names {
@@ -47,7 +48,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
 
 /// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a
 /// multiply-accumulate say `Graph::parameters` and `Graph::macs`.
-const COUNTS: [(&str, usize, &str); 39] = [
+const COUNTS: [(&str, usize, &str); 43] = [
     ("mobilenet_v1", 4_231_976, "568.7"),
     ("mobilenet_v1x0.75", 2_585_560, "325.4"),
     ("mobilenet_v1x0.5", 1_331_592, "149.5"),
@@ -85,6 +86,10 @@ const COUNTS: [(&str, usize, &str); 39] = [
     ("efficientnet_v2_s", 21_458_488, "8366"),
     ("tf_efficientnetv2_b0", 7_139_704, "718.1"),
     ("efficientnet_es", 5_438_392, "1788.7"),
+    ("shufflenet_v2_x0_5", 1_366_792, "40.5"),
+    ("shufflenet_v2_x1_0", 2_278_604, "144.9"),
+    ("shufflenet_v2_x1_5", 3_503_624, "295.8"),
+    ("shufflenet_v2_x2_0", 7_393_996, "583.3"),
     ("tf_efficientnet_b0", 5_288_548, "385.8"),
     ("tf_mobilenetv3_large_minimal_100", 3_924_288, "209.1"),
 ];

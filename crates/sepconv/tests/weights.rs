@@ -29,6 +29,8 @@ const NAMED: &[(&str, &str)] = &[
     ("tf_efficientnetv2_s", "timm.tf_efficientnetv2_s"),
     ("tf_efficientnetv2_b0", "timm.tf_efficientnetv2_b0"),
     ("efficientnet_es", "timm.efficientnet_es"),
+    ("shufflenet_v2_x0_5", "torchvision.shufflenet_v2_x0_5"),
+    ("shufflenet_v2_x1_0", "torchvision.shufflenet_v2_x1_0"),
     ("efficientnet_lite0", "timm.efficientnet_lite0"),
     ("tf_efficientnet_lite0", "timm.tf_efficientnet_lite0"),
 ];

@@ -22,26 +22,40 @@ pub enum BlockKind {
     EdgeResidual,
     /// `cn`: one standard convolution and an activation.
     Conv,
+    /// `sh`: half of the channels stay, the others pass through a pointwise, a depthwise and a pointwise convolution, and
+    /// both halves are shuffled; where shapes change, both are convolutions of all channels. ShuffleNetV2 (section 3.2).
+    Shuffle,
 }
 
 impl BlockKind {
-    const NAMES: [(&str, Self); 6] = [
+    const NAMES: [(&str, Self); 7] = [
         ("ds", Self::Separable),
         ("dsa", Self::SeparableActivated),
         ("ir", Self::InvertedResidual),
         ("uir", Self::UniversalInvertedResidual),
         ("er", Self::EdgeResidual),
         ("cn", Self::Conv),
+        ("sh", Self::Shuffle),
     ];
 
     /// Whether the block ends with its activation.
     pub fn ends_activated(self) -> bool {
-        matches!(self, Self::SeparableActivated | Self::Conv)
+        matches!(self, Self::SeparableActivated | Self::Conv | Self::Shuffle)
     }
 
     /// Whether blocks of this kind have a residual where shapes allow one, unless they say otherwise.
     fn skips(self) -> bool {
-        !self.ends_activated()
+        !matches!(self, Self::SeparableActivated | Self::Conv)
+    }
+
+    /// Whether a block string has `e`.
+    fn expands(self) -> bool {
+        matches!(self, Self::InvertedResidual | Self::UniversalInvertedResidual | Self::EdgeResidual)
+    }
+
+    /// Whether a block string may have `se`.
+    fn squeezes(self) -> bool {
+        !matches!(self, Self::Conv | Self::Shuffle)
     }
 }
 
@@ -75,8 +89,8 @@ pub struct BlockSpec {
     pub squeeze: f64,
     /// `n`: the activation where it is not the network's: `re` (ReLU), `r6` (ReLU6), `hs` (hard-swish), `sw` (SiLU).
     pub activation: Option<Activation>,
-    /// Whether the input is added to the result where both have one shape: `skip`, `noskip`, else what is usual for the
-    /// kind (`dsa` and `cn` do not).
+    /// Whether the input is added to the result (`sh`: half of it is part of the result) where both have one shape:
+    /// `skip`, `noskip`, else what is usual for the kind (`dsa` and `cn` do not).
     pub skip: bool,
 }
 
@@ -90,7 +104,6 @@ impl std::str::FromStr for BlockSpec {
         let mut fields = Fields::new(text)?;
         let kind = fields.kind;
         let universal = kind == BlockKind::UniversalInvertedResidual;
-        let expands = !matches!(kind, BlockKind::Separable | BlockKind::SeparableActivated | BlockKind::Conv);
         let spec = Self {
             kind,
             repeats: fields.whole("r", 1..=1000, Some(1))?,
@@ -98,13 +111,13 @@ impl std::str::FromStr for BlockSpec {
             start_kernel: if universal { fields.whole("a", 0..=99, Some(0))? } else { 0 },
             stride: fields.whole("s", 1..=16, Some(1))?,
             // timm writes `e1` for blocks that do not expand, too.
-            expansion: if expands {
+            expansion: if kind.expands() {
                 fields.ratio("e", 0.01, 100.0, None)?
             } else {
                 fields.ratio("e", 1.0, 1.0, Some(1.0))?
             },
             channels: fields.whole("c", 1..=1_000_000, None)?,
-            squeeze: if kind == BlockKind::Conv { 0.0 } else { fields.ratio("se", 0.0, 1.0, Some(0.0))? },
+            squeeze: if kind.squeezes() { fields.ratio("se", 0.0, 1.0, Some(0.0))? } else { 0.0 },
             activation: fields.activation()?,
             skip: fields.skip(kind.skips())?,
         };
@@ -269,7 +282,7 @@ mod tests {
     fn an_error_names_the_string_and_the_position() {
         for (text, position, part) in [
             ("", 1, "got \"\""),
-            ("xy_k3_c8", 1, "one of ds, dsa, ir, uir, er, cn"),
+            ("xy_k3_c8", 1, "one of ds, dsa, ir, uir, er, cn, sh"),
             ("ir_r2_kx_e6_c24", 8, "got \"x\""),
             ("ir_r2_k_e6_c24", 8, "got \"\""),
             ("ir_k3_e6", 9, "lacks \"c\""),
@@ -286,6 +299,7 @@ mod tests {
             ("ir_k3_s0_e6_c24", 8, "from 1 to 16"),
             ("ds_k3_e6_c24", 8, "from 1 to 1"),
             ("cn_k3_c24_se0.25", 11, "got se0.25"),
+            ("sh_k3_e6_c24", 7, "from 1 to 1"),
             ("uir_k0_s2_e4_c8", 1, "no depthwise"),
             ("ir__k3_e6_c24", 4, "unknown"),
         ] {

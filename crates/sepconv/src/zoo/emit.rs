@@ -1,11 +1,12 @@
 //! A network with its parameters as a graph.
 
-use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Reduce, Slice, Transpose};
+use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Pool, Reduce, Reshape, Slice, Transpose};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId, probe_memory};
+use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
 use sepconv_kernels::{Activation, Window};
 
-use super::network::{Architecture, Block, Head, Squeeze};
+use super::network::{Architecture, Block, Head};
 use super::{BlockKind, Layer, LayerKind, Padding, ParamId, ParamKind, Parameters};
 
 /// Bytes that are left beside each parameter, for everything small.
@@ -17,7 +18,7 @@ pub(super) fn graph(architecture: &Architecture, parameters: &mut impl Parameter
     let mut x = emitter.stem()?;
     for (stage, blocks) in architecture.stages.iter().enumerate() {
         for (index, block) in blocks.iter().enumerate() {
-            x = emitter.block(stage, index, block, x)?;
+            x = emitter.block(Position { stage, index, block }, x)?;
         }
     }
     let logits = emitter.head(x)?;
@@ -31,6 +32,25 @@ struct Emitter<'a, P> {
     builder: Builder,
     /// Bytes that parameters may still take.
     left: usize,
+}
+
+/// A block and where it is.
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    stage: usize,
+    index: usize,
+    block: &'a Block,
+}
+
+impl Position<'_> {
+    fn layer(self, kind: LayerKind) -> Layer {
+        Layer::Block { stage: self.stage, index: self.index, kind }
+    }
+
+    /// The name of a node that has no parameters.
+    fn name(self, node: &str) -> String {
+        format!("blocks.{}.{}.{node}", self.stage, self.index)
+    }
 }
 
 /// A convolution of a square or other window.
@@ -69,50 +89,82 @@ impl<P: Parameters> Emitter<'_, P> {
         }
         let stem = &self.architecture.stem;
         let conv = Conv { channels: stem.channels, kernel: stem.kernel, stride: stem.stride, depthwise: false };
-        self.normalized(Layer::Stem, conv, stem.activation, x)
-    }
-
-    fn block(&mut self, stage: usize, index: usize, block: &Block, input: ValueId) -> Result<ValueId> {
-        let at = |kind| Layer::Block { stage, index, kind };
-        let (stride, inner) = (block.stride, block.activation);
-        let outer = if block.kind.ends_activated() { inner } else { Activation::Identity };
-        let mut x = input;
-        for kind in block.layer_kinds() {
-            let edge = block.kind == BlockKind::EdgeResidual;
-            x = match kind {
-                LayerKind::DepthwiseStart => {
-                    let stride = if block.kernel == 0 { stride } else { 1 };
-                    let conv = Conv::depthwise(block.input, block.start_kernel, stride);
-                    self.normalized(at(kind), conv, Activation::Identity, x)?
-                }
-                LayerKind::Expand if edge => {
-                    self.normalized(at(kind), Conv::square(block.expanded, block.kernel, stride), inner, x)?
-                }
-                LayerKind::Expand => self.normalized(at(kind), Conv::pointwise(block.expanded), inner, x)?,
-                LayerKind::Depthwise => {
-                    self.normalized(at(kind), Conv::depthwise(block.expanded, block.kernel, stride), inner, x)?
-                }
-                // Both are emitted with the first.
-                LayerKind::SqueezeReduce => self.squeeze(block.squeeze, at, x)?,
-                LayerKind::SqueezeExpand => x,
-                LayerKind::Pointwise | LayerKind::Project => {
-                    self.normalized(at(kind), Conv::pointwise(block.output), outer, x)?
-                }
-                LayerKind::Conv => {
-                    self.normalized(at(kind), Conv::square(block.output, block.kernel, stride), outer, x)?
-                }
-            };
-        }
-        // Even windows with symmetric padding shrink planes.
-        if !block.residual || self.builder.shape(x) != self.builder.shape(input) {
+        let x = self.normalized(Layer::Stem, conv, stem.activation, x)?;
+        if !stem.pool {
             return Ok(x);
         }
-        self.builder.node(&format!("blocks.{stage}.{index}.residual"), BinaryFunction::Add, &[x, input])
+        let window = self.window(Layer::Stem, [3; 2], [2; 2], x)?;
+        self.builder.node("stem.pool", Pool { window, kind: PoolKind::Max, ceil_mode: false }, &[x])
     }
 
-    fn squeeze(&mut self, squeeze: Option<Squeeze>, at: impl Fn(LayerKind) -> Layer, x: ValueId) -> Result<ValueId> {
-        let Some(squeeze) = squeeze else { return Ok(x) };
-        let (reduce, expand) = (at(LayerKind::SqueezeReduce), at(LayerKind::SqueezeExpand));
+    fn block(&mut self, at: Position<'_>, input: ValueId) -> Result<ValueId> {
+        let block = at.block;
+        let (shortcut, main): (Vec<_>, Vec<_>) = block.layer_kinds().into_iter().partition(|kind| kind.is_shortcut());
+        let shuffles = block.kind == BlockKind::Shuffle;
+        let [beside, x] = if shuffles && block.residual { self.halves(at, input)? } else { [input; 2] };
+        let beside = shortcut.into_iter().try_fold(beside, |x, kind| self.layer(at, kind, x))?;
+        let x = main.into_iter().try_fold(x, |x, kind| self.layer(at, kind, x))?;
+        if shuffles {
+            return self.shuffled(at, [beside, x]);
+        }
+        // Even windows with symmetric padding shrink planes.
+        if !block.residual || self.builder.shape(x) != self.builder.shape(beside) {
+            return Ok(x);
+        }
+        self.builder.node(&at.name("residual"), BinaryFunction::Add, &[x, beside])
+    }
+
+    fn layer(&mut self, at: Position<'_>, kind: LayerKind, x: ValueId) -> Result<ValueId> {
+        let block = at.block;
+        let conv = match kind {
+            LayerKind::DepthwiseStart => {
+                let stride = if block.kernel == 0 { block.stride } else { 1 };
+                Conv::depthwise(block.input, block.start_kernel, stride)
+            }
+            LayerKind::Expand if block.kind == BlockKind::EdgeResidual => {
+                Conv::square(block.expanded, block.kernel, block.stride)
+            }
+            LayerKind::Expand => Conv::pointwise(block.expanded),
+            LayerKind::Depthwise => Conv::depthwise(block.expanded, block.kernel, block.stride),
+            LayerKind::ShortcutDepthwise => Conv::depthwise(block.input, block.kernel, block.stride),
+            LayerKind::ShortcutPointwise | LayerKind::Pointwise | LayerKind::Project => {
+                // Both paths of a block that shuffles have half of its channels.
+                let is_half = block.kind == BlockKind::Shuffle;
+                Conv::pointwise(if is_half { block.expanded } else { block.output })
+            }
+            LayerKind::Conv => Conv::square(block.output, block.kernel, block.stride),
+            // Both are emitted with the first.
+            LayerKind::SqueezeReduce => return self.squeeze(at, x),
+            LayerKind::SqueezeExpand => return Ok(x),
+        };
+        self.normalized(at.layer(kind), conv, block.activation_after(kind), x)
+    }
+
+    /// The first and the second half of the channels.
+    fn halves(&mut self, at: Position<'_>, x: ValueId) -> Result<[ValueId; 2]> {
+        let mut sizes = self.builder.shape(x).to_vec();
+        sizes[3] /= 2;
+        let half = |start| Slice { starts: vec![0, 0, 0, start], steps: vec![1; 4], sizes: sizes.clone() };
+        let (first, second) = (half(0), half(sizes[3]));
+        Ok([
+            self.builder.node(&at.name("first_half"), first, &[x])?,
+            self.builder.node(&at.name("second_half"), second, &[x])?,
+        ])
+    }
+
+    /// The channels of both in turns.
+    fn shuffled(&mut self, at: Position<'_>, halves: [ValueId; 2]) -> Result<ValueId> {
+        let x = self.builder.node(&at.name("both"), Concat { axis: 3 }, &halves)?;
+        let shape = self.builder.shape(x).clone();
+        let grouped = Shape::new([shape[0], shape[1], shape[2], 2, shape[3] / 2])?;
+        let x = self.builder.node(&at.name("grouped"), Reshape { shape: grouped }, &[x])?;
+        let x = self.builder.node(&at.name("exchanged"), Transpose { order: vec![0, 1, 2, 4, 3] }, &[x])?;
+        self.builder.node(&at.name("shuffled"), Reshape { shape }, &[x])
+    }
+
+    fn squeeze(&mut self, at: Position<'_>, x: ValueId) -> Result<ValueId> {
+        let Some(squeeze) = at.block.squeeze else { return Ok(x) };
+        let (reduce, expand) = (at.layer(LayerKind::SqueezeReduce), at.layer(LayerKind::SqueezeExpand));
         let mean = self.mean(&format!("{reduce}.mean"), x, true)?;
         let reduced = self.conv(reduce, Conv::pointwise(squeeze.channels), true, mean)?;
         let reduced = self.activation(reduce, squeeze.activation, reduced)?;
@@ -150,30 +202,29 @@ impl<P: Parameters> Emitter<'_, P> {
     }
 
     fn conv(&mut self, layer: Layer, conv: Conv, biased: bool, x: ValueId) -> Result<ValueId> {
-        let &[_, rows, columns, channels] = &self.builder.shape(x)[..] else { return Err(not_a_plane(layer)) };
+        let window = self.window(layer, conv.kernel, conv.stride, x)?;
+        let channels = self.builder.shape(x).last();
         let (groups, per_filter) = if conv.depthwise { (channels, 1) } else { (1, channels) };
         let [kh, kw] = conv.kernel;
         let weights = self.parameter(layer, ParamKind::Weight, &[conv.channels, kh, kw, per_filter])?;
         let bias = self.bias(layer, conv.channels, biased)?;
-        let window = self.window(conv, [rows, columns]);
         let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity });
         self.builder.node(&layer.to_string(), op, &[x, weights, bias])
     }
 
-    /// The window with the padding of this network's kind for a plane. Sizes are not large here: see
-    /// [`super::BlockSpec`].
-    fn window(&self, conv: Conv, plane: [usize; 2]) -> Window {
-        let [kh, kw] = conv.kernel;
-        let mut window = Window { stride: conv.stride, ..Window::new(kh, kw) };
-        for (axis, size) in plane.into_iter().enumerate() {
-            let (kernel, stride) = (conv.kernel[axis], conv.stride[axis].max(1));
+    /// The window with the padding of this network's kind. Sizes are not large here: see [`super::BlockSpec`].
+    fn window(&self, layer: Layer, kernel: [usize; 2], stride: [usize; 2], x: ValueId) -> Result<Window> {
+        let &[_, rows, columns, _] = &self.builder.shape(x)[..] else { return Err(not_a_plane(layer)) };
+        let mut window = Window { stride, ..Window::new(kernel[0], kernel[1]) };
+        for (axis, size) in [rows, columns].into_iter().enumerate() {
+            let (kernel, stride) = (kernel[axis], stride[axis].max(1));
             let total = match self.architecture.padding {
                 Padding::Symmetric => 2 * (kernel.saturating_sub(1) / 2),
                 Padding::Same => (size.saturating_sub(1) / stride * stride).saturating_add(kernel).saturating_sub(size),
             };
             (window.before[axis], window.after[axis]) = (total / 2, total - total / 2);
         }
-        window
+        Ok(window)
     }
 
     fn norm(&mut self, layer: Layer, x: ValueId) -> Result<ValueId> {

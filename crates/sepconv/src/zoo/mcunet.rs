@@ -190,8 +190,8 @@ impl Network {
                 fixed_below,
                 kernel: [stem.kernel_size; 2],
                 stride: [stem.stride; 2],
+                pool: false,
             },
-            stages,
             head: self.feature_mix_layer.as_ref().map(|head| HeadTable {
                 channels: head.out_channels,
                 fixed_below,
@@ -205,6 +205,7 @@ impl Network {
             bias: false,
             variants: vec![Variant {
                 name: name.to_owned(),
+                stages,
                 width: 1.0,
                 depth: 1.0,
                 input: [stem.in_channels, self.resolution, self.resolution],

@@ -65,8 +65,10 @@ pub struct Stem {
     pub kernel: [usize; 2],
     /// Rows and columns between neighboring windows.
     pub stride: [usize; 2],
-    /// Applied last.
+    /// Applied to its result.
     pub activation: Activation,
+    /// Whether max pooling follows, of 3×3 windows with stride 2.
+    pub pool: bool,
 }
 
 /// A block with its sizes.
@@ -88,9 +90,9 @@ pub struct Block {
     pub squeeze: Option<Squeeze>,
     /// Channels of its result.
     pub output: usize,
-    /// The activation after all but the last convolution, and after that where the kind says so.
+    /// The activation of its layers; which of them have one depends on the kind.
     pub activation: Activation,
-    /// Whether its input is added to its result.
+    /// Whether its input is added to its result; in a block that shuffles, whether half of it is part of the result.
     pub residual: bool,
 }
 
@@ -124,6 +126,7 @@ impl Block {
     pub fn layer_kinds(&self) -> Vec<LayerKind> {
         let has_start = (self.start_kernel > 0).then_some(LayerKind::DepthwiseStart);
         let has_middle = (self.kernel > 0).then_some(LayerKind::Depthwise);
+        let shortcut = |kind| (!self.residual).then_some(kind);
         let (before, last): (&[Option<LayerKind>], _) = match self.kind {
             BlockKind::Separable | BlockKind::SeparableActivated => {
                 (&[Some(LayerKind::Depthwise)], LayerKind::Pointwise)
@@ -134,9 +137,32 @@ impl Block {
             }
             BlockKind::EdgeResidual => (&[Some(LayerKind::Expand)], LayerKind::Project),
             BlockKind::Conv => (&[], LayerKind::Conv),
+            BlockKind::Shuffle => (
+                &[
+                    shortcut(LayerKind::ShortcutDepthwise),
+                    shortcut(LayerKind::ShortcutPointwise),
+                    Some(LayerKind::Expand),
+                    Some(LayerKind::Depthwise),
+                ],
+                LayerKind::Project,
+            ),
         };
         let squeeze = self.squeeze.iter().flat_map(|_| [LayerKind::SqueezeReduce, LayerKind::SqueezeExpand]);
         before.iter().flatten().copied().chain(squeeze).chain([last]).collect()
+    }
+
+    /// The activation after one of its layers with batch normalization.
+    pub(super) fn activation_after(&self, kind: LayerKind) -> Activation {
+        let is_activated = match kind {
+            LayerKind::Expand => true,
+            LayerKind::Depthwise => self.kind != BlockKind::Shuffle,
+            LayerKind::DepthwiseStart | LayerKind::ShortcutDepthwise => false,
+            LayerKind::SqueezeReduce | LayerKind::SqueezeExpand => false,
+            LayerKind::Pointwise | LayerKind::Project | LayerKind::Conv | LayerKind::ShortcutPointwise => {
+                self.kind.ends_activated()
+            }
+        };
+        if is_activated { self.activation } else { Activation::Identity }
     }
 }
 
@@ -291,6 +317,7 @@ impl Network {
             kernel: table.stem.kernel,
             stride: table.stem.stride,
             activation,
+            pool: table.stem.pool,
         };
         let stages = self.stages(stem.channels)?;
         let head = table.head.as_ref().map(|head| {
@@ -311,9 +338,9 @@ impl Network {
     }
 
     fn stages(&self, mut input: usize) -> Result<Vec<Vec<Block>>> {
-        let (last, mut total) = (self.table.stages.len() - 1, 0usize);
+        let (last, mut total) = (self.variant.stages.len() - 1, 0usize);
         let mut stages = Vec::new();
-        for (number, specs) in self.table.stages.iter().enumerate() {
+        for (number, specs) in self.variant.stages.iter().enumerate() {
             let ends = number == 0 || number == last;
             let depth = if ends && !self.table.deepen_ends { 1.0 } else { self.variant.depth };
             let mut stage = Vec::new();
@@ -342,7 +369,10 @@ impl Network {
         let expanded = match spec.kind {
             BlockKind::Separable | BlockKind::SeparableActivated => input,
             BlockKind::Conv => output,
-            _ => self.round(input as f64 * spec.expansion)?,
+            BlockKind::Shuffle => half(output)?,
+            BlockKind::InvertedResidual | BlockKind::UniversalInvertedResidual | BlockKind::EdgeResidual => {
+                self.round(input as f64 * spec.expansion)?
+            }
         };
         let activation = spec.activation.unwrap_or(self.variant.activation);
         let table = &self.table.squeeze;
@@ -385,4 +415,12 @@ impl Network {
         }
         Ok(rounded as usize)
     }
+}
+
+/// Half of a block's channels.
+fn half(channels: usize) -> Result<usize> {
+    if !channels.is_multiple_of(2) {
+        return Err(Error::malformed("block cannot be halved").expected("an even number of channels", channels));
+    }
+    Ok(channels / 2)
 }

@@ -67,6 +67,10 @@ pub enum LayerKind {
     Project,
     /// The only convolution of a standard block.
     Conv,
+    /// The depthwise convolution beside the others (ShuffleNetV2).
+    ShortcutDepthwise,
+    /// The pointwise convolution after that.
+    ShortcutPointwise,
 }
 
 /// The parameters that a layer may have.
@@ -84,6 +88,13 @@ pub enum ParamKind {
     NormMean,
     /// Variance of batch normalization (torch: `running_var`).
     NormVariance,
+}
+
+impl LayerKind {
+    /// Whether the layer is beside the other layers of its block rather than one of their sequence.
+    pub(super) fn is_shortcut(self) -> bool {
+        matches!(self, Self::ShortcutDepthwise | Self::ShortcutPointwise)
+    }
 }
 
 impl fmt::Display for Layer {
@@ -108,6 +119,8 @@ impl fmt::Display for LayerKind {
             Self::Pointwise => "pointwise",
             Self::Project => "project",
             Self::Conv => "conv",
+            Self::ShortcutDepthwise => "shortcut_depthwise",
+            Self::ShortcutPointwise => "shortcut_pointwise",
         })
     }
 }

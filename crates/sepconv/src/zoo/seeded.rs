@@ -3,7 +3,7 @@
 use sepconv_core::{Data, Error, Result, Shape, Tensor};
 use sepconv_kernels::Activation;
 
-use super::{Architecture, Block, Layer, LayerKind, ParamId, ParamKind, Parameters};
+use super::{Architecture, Block, BlockKind, Layer, LayerKind, ParamId, ParamKind, Parameters};
 
 /// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order
 /// it is asked.
@@ -51,13 +51,12 @@ impl<'a> Seeded<'a> {
             return Ok(if layer == Layer::Stem { 1.0 } else { 0.5 });
         };
         let block = self.block(stage, index)?;
-        Ok(match kind {
-            kind if block.layer_kinds().first() == Some(&kind) => self.before(stage, index),
-            // The start of a MobileNetV4 block has no activation.
-            LayerKind::Expand => 1.0,
-            LayerKind::SqueezeExpand => 0.5,
-            LayerKind::Pointwise | LayerKind::Project if block.squeeze.is_some() => GATE * moment(block.activation),
-            _ => moment(block.activation),
+        let path = block.layer_kinds().into_iter().filter(|other| other.is_shortcut() == kind.is_shortcut());
+        Ok(match path.take_while(|&other| other != kind).last() {
+            None => self.before(stage, index),
+            Some(LayerKind::SqueezeReduce) => 0.5,
+            Some(LayerKind::SqueezeExpand) => GATE * moment(block.activation),
+            Some(layer) => moment(block.activation_after(layer)),
         })
     }
 
@@ -81,7 +80,8 @@ impl<'a> Seeded<'a> {
     fn precedes_residual(&self, layer: Layer) -> Result<bool> {
         let Layer::Block { stage, index, kind } = layer else { return Ok(false) };
         let block = self.block(stage, index)?;
-        Ok(block.residual && block.layer_kinds().last() == Some(&kind))
+        let is_added = block.residual && block.kind != BlockKind::Shuffle;
+        Ok(is_added && block.layer_kinds().last() == Some(&kind))
     }
 }
 
@@ -89,6 +89,7 @@ impl<'a> Seeded<'a> {
 /// it has somewhat above order one: beyond that, layers would amplify.
 fn moment(activation: Activation) -> f32 {
     match activation {
+        Activation::Identity => 1.0,
         Activation::HardSwish | Activation::Silu => 0.42,
         _ => 0.5,
     }

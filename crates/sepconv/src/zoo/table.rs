@@ -42,8 +42,6 @@ pub struct Table {
     pub paper: String,
     /// The first convolution.
     pub(super) stem: StemTable,
-    /// Stages of blocks.
-    pub(super) stages: Vec<Vec<BlockSpec>>,
     /// What stands between the last block and the classifier.
     pub(super) head: Option<HeadTable>,
     /// Squeeze-excite.
@@ -63,6 +61,8 @@ pub struct Table {
 pub struct Variant {
     /// Its name, by which [`named`](super::named) finds it.
     pub name: String,
+    /// Stages of blocks.
+    pub(super) stages: Vec<Vec<BlockSpec>>,
     /// Channels relative to the table's.
     pub width: f64,
     /// Blocks relative to the table's.
@@ -96,6 +96,9 @@ pub(super) struct StemTable {
     pub(super) kernel: [usize; 2],
     #[serde(default = "two")]
     pub(super) stride: [usize; 2],
+    /// Whether max pooling follows.
+    #[serde(default)]
+    pub(super) pool: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -153,6 +156,7 @@ struct Text {
     preprocess: String,
     #[serde(default)]
     weights: Vec<String>,
+    #[serde(default)]
     stages: Vec<Vec<String>>,
     stem: StemTable,
     head: Option<HeadTable>,
@@ -165,6 +169,7 @@ struct Text {
 #[serde(deny_unknown_fields)]
 struct VariantText {
     name: String,
+    stages: Option<Vec<Vec<String>>>,
     #[serde(default = "one")]
     width: f64,
     #[serde(default = "one")]
@@ -218,9 +223,7 @@ impl Table {
 
     fn new(text: Text) -> Result<Self> {
         let variants = text.variants.iter().map(|variant| variant.resolve(&text)).collect::<Result<Vec<_>>>()?;
-        let parse = |strings: &Vec<String>| strings.iter().map(|string| string.parse()).collect::<Result<Vec<_>>>();
         let table = Self {
-            stages: text.stages.iter().map(parse).collect::<Result<Vec<_>>>()?,
             title: text.title,
             paper: text.paper,
             stem: text.stem,
@@ -242,7 +245,7 @@ impl Table {
         if self.variants.is_empty() {
             return wrong("has no variant", "[[variants]] with a name");
         }
-        if self.stages.is_empty() || self.stages.contains(&vec![]) {
+        if self.variants.iter().any(|variant| variant.stages.is_empty() || variant.stages.contains(&vec![])) {
             return wrong("has an empty stage or none", "a block string in each stage");
         }
         let names: HashSet<&str> = self.variants.iter().map(|variant| variant.name.as_str()).collect();
@@ -272,8 +275,10 @@ impl VariantText {
     fn resolve(&self, text: &Text) -> Result<Variant> {
         let [channels, rows, columns] = text.input;
         let preprocess = self.preprocess.as_ref().unwrap_or(&text.preprocess).parse();
+        let parse = |strings: &Vec<String>| strings.iter().map(|string| string.parse()).collect();
         Ok(Variant {
             name: self.name.clone(),
+            stages: self.stages.as_ref().unwrap_or(&text.stages).iter().map(parse).collect::<Result<_>>()?,
             width: self.width,
             depth: self.depth,
             input: self.resolution.map_or([channels, rows, columns], |side| [channels, side, side]),

@@ -30,12 +30,13 @@ struct Modules {
 }
 
 /// Every scheme. Of two that fit a file equally well the first counts.
-pub(super) const SCHEMES: [Scheme; 7] = [
+pub(super) const SCHEMES: [Scheme; 8] = [
     Scheme { title: "timm's", modules: timm::modules, epsilon: Some(1e-5) },
     Scheme { title: "torchvision's MobileNetV2", modules: torchvision::mobilenet_v2, epsilon: Some(1e-5) },
     Scheme { title: "torchvision's MobileNetV3", modules: torchvision::mobilenet_v3, epsilon: Some(1e-3) },
     Scheme { title: "torchvision's MNASNet", modules: torchvision::mnasnet, epsilon: Some(1e-5) },
     Scheme { title: "torchvision's EfficientNet", modules: torchvision::efficientnet, epsilon: None },
+    Scheme { title: "torchvision's ShuffleNetV2", modules: torchvision::shufflenet_v2, epsilon: Some(1e-5) },
     Scheme { title: "MCUNet's", modules: mcunet::modules, epsilon: Some(1e-5) },
     Scheme { title: "Pytorch_Retinaface's MobileNetV1", modules: retinaface::modules, epsilon: Some(1e-5) },
 ];

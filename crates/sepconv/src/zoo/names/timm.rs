@@ -30,6 +30,7 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
         (_, LayerKind::Pointwise) => ("conv_pw", "bn2"),
         (_, LayerKind::Conv) => ("conv", "bn1"),
         (_, LayerKind::DepthwiseStart | LayerKind::Expand | LayerKind::Project) => return None,
+        (_, LayerKind::ShortcutDepthwise | LayerKind::ShortcutPointwise) => return None,
     };
     let at = |module: &str| format!("blocks.{stage}.{index}.{module}");
     Modules::new(at(layer), at(norm))

@@ -16,9 +16,7 @@ pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<
     let place = modules_before(block(architecture, stage, index)?, kind);
     match kind {
         LayerKind::Expand | LayerKind::Depthwise => sequence(&format!("{at}.{place}")),
-        LayerKind::Pointwise | LayerKind::Project => {
-            Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1))
-        }
+        LayerKind::Pointwise | LayerKind::Project => pair(&at, place),
         _ => None,
     }
 }
@@ -49,7 +47,6 @@ pub(super) fn efficientnet(architecture: &Architecture, layer: Layer) -> Option<
 /// `layers.9.0.layers.3.weight`: one long sequence in which activations count; from the second stage on stages are
 /// sequences in it.
 pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modules> {
-    let pair = |at: &str, place: usize| Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1));
     let first_stage = 8;
     match layer {
         Layer::Stem => pair("layers", 0),
@@ -62,6 +59,26 @@ pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modul
         Layer::Head => pair("layers", first_stage + architecture.stages.len() - 1),
         Layer::Classifier => Modules::only("classifier.1"),
     }
+}
+
+/// `stage2.0.branch1.0.weight`: in each branch of a block, activations count.
+pub(super) fn shufflenet_v2(_: &Architecture, layer: Layer) -> Option<Modules> {
+    let (stage, index, kind) = match layer {
+        Layer::Stem => return sequence("conv1"),
+        Layer::Block { kind: LayerKind::Conv, .. } => return sequence("conv5"),
+        Layer::Block { stage, index, kind } => (stage, index, kind),
+        Layer::Head => return None,
+        Layer::Classifier => return Modules::only("fc"),
+    };
+    let (branch, place) = match kind {
+        LayerKind::ShortcutDepthwise => ("branch1", 0),
+        LayerKind::ShortcutPointwise => ("branch1", 2),
+        LayerKind::Expand => ("branch2", 0),
+        LayerKind::Depthwise => ("branch2", 3),
+        LayerKind::Project => ("branch2", 5),
+        _ => return None,
+    };
+    pair(&format!("stage{}.{index}.{branch}", stage + 2), place)
 }
 
 /// A layer of a block of MobileNetV3 or EfficientNet.
@@ -77,5 +94,10 @@ fn in_block(architecture: &Architecture, at: &str, layer: Layer) -> Option<Modul
 
 /// Convolution and batch normalization in a sequence.
 fn sequence(at: &str) -> Option<Modules> {
-    Modules::new(format!("{at}.0"), format!("{at}.1"))
+    pair(at, 0)
+}
+
+/// Convolution and batch normalization from a place in a sequence on.
+fn pair(at: &str, place: usize) -> Option<Modules> {
+    Modules::new(format!("{at}.{place}"), format!("{at}.{}", place + 1))
 }
