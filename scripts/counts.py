@@ -50,6 +50,7 @@ def cases():
     names = [f"tf_mobilenetv3_{size}_100" for size in ["large", "small", "large_minimal", "small_minimal"]]
     names += [f"{tf}efficientnet_lite{i}" for tf in ["", "tf_"] for i in range(5)]
     names += [f"tf_efficientnet_b{i}" for i in range(8)]
+    names += [f"mobileone_s{i}" for i in range(4)]
     for ours, theirs in (timms | {name: name for name in names}).items():
         yield ours, lambda theirs=theirs: timm.create_model(theirs, pretrained=False)
 

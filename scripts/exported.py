@@ -37,6 +37,7 @@ NAMES = [
     "mobilenet_v4_conv_small",
     "mobilenet_v4_conv_medium",
     "shufflenet_v2_x1_0",
+    "mobileone_s0",
     "ds_cnn",
 ]
 # Of DATA.

@@ -43,6 +43,7 @@ NETWORKS = [
     ("mobilenet_v4_conv_medium", "timm", "mobilenetv4_conv_medium"),
     ("shufflenet_v2_x0_5", "torchvision", "shufflenet_v2_x0_5"),
     ("shufflenet_v2_x1_0", "torchvision", "shufflenet_v2_x1_0"),
+    ("mobileone_s0", "timm", "mobileone_s0"),
 ]
 
 # What is exported with its input size: newer families, of which most have no name here. `+` is the form for inference.

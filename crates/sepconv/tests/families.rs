@@ -22,6 +22,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         "efficientnet_es@64",
         "efficientnet_v2_s@64",
         "shufflenet_v2_x1_0@64",
+        "mobileone_s0@64",
         "ds_cnn",
     ];
     for name in names {
@@ -48,7 +49,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
 
 /// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a
 /// multiply-accumulate say `Graph::parameters` and `Graph::macs`.
-const COUNTS: [(&str, usize, &str); 43] = [
+const COUNTS: [(&str, usize, &str); 47] = [
     ("mobilenet_v1", 4_231_976, "568.7"),
     ("mobilenet_v1x0.75", 2_585_560, "325.4"),
     ("mobilenet_v1x0.5", 1_331_592, "149.5"),
@@ -90,6 +91,10 @@ const COUNTS: [(&str, usize, &str); 43] = [
     ("shufflenet_v2_x1_0", 2_278_604, "144.9"),
     ("shufflenet_v2_x1_5", 3_503_624, "295.8"),
     ("shufflenet_v2_x2_0", 7_393_996, "583.3"),
+    ("mobileone_s0", 5_293_272, "1051.9"),
+    ("mobileone_s1", 4_825_192, "830.1"),
+    ("mobileone_s2", 7_884_648, "1304.0"),
+    ("mobileone_s3", 10_170_600, "1902.1"),
     ("tf_efficientnet_b0", 5_288_548, "385.8"),
     ("tf_mobilenetv3_large_minimal_100", 3_924_288, "209.1"),
 ];

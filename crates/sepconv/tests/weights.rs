@@ -31,6 +31,7 @@ const NAMED: &[(&str, &str)] = &[
     ("efficientnet_es", "timm.efficientnet_es"),
     ("shufflenet_v2_x0_5", "torchvision.shufflenet_v2_x0_5"),
     ("shufflenet_v2_x1_0", "torchvision.shufflenet_v2_x1_0"),
+    ("mobileone_s0", "timm.mobileone_s0"),
     ("efficientnet_lite0", "timm.efficientnet_lite0"),
     ("tf_efficientnet_lite0", "timm.tf_efficientnet_lite0"),
 ];

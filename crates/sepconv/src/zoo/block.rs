@@ -22,8 +22,9 @@ pub enum BlockKind {
     EdgeResidual,
     /// `cn`: one standard convolution and an activation.
     Conv,
-    /// `sh`: half of the channels stay, the others pass through a pointwise, a depthwise and a pointwise convolution, and
-    /// both halves are shuffled; where shapes change, both are convolutions of all channels. ShuffleNetV2 (section 3.2).
+    /// `sh`: half of the channels stay, the others pass through a pointwise, a depthwise and a pointwise convolution,
+    /// and both halves are shuffled; where shapes change, both are convolutions of all channels. ShuffleNetV2 (section
+    /// 3.2).
     Shuffle,
 }
 
@@ -84,6 +85,9 @@ pub struct BlockSpec {
     pub expansion: f64,
     /// `c`: channels of the result.
     pub channels: usize,
+    /// `b`: convolutions that were trained in place of each of the block's own; 0 is itself. See
+    /// [`Branch`](super::Branch).
+    pub branches: usize,
     /// `se`: the channels that squeeze-excite squeezes to, divided by those that [`SqueezeBase`](super::SqueezeBase)
     /// names; 0 is no squeeze-excite.
     pub squeeze: f64,
@@ -117,6 +121,7 @@ impl std::str::FromStr for BlockSpec {
                 fields.ratio("e", 1.0, 1.0, Some(1.0))?
             },
             channels: fields.whole("c", 1..=1_000_000, None)?,
+            branches: fields.whole("b", 0..=99, Some(0))?,
             squeeze: if kind.squeezes() { fields.ratio("se", 0.0, 1.0, Some(0.0))? } else { 0.0 },
             activation: fields.activation()?,
             skip: fields.skip(kind.skips())?,
@@ -125,7 +130,7 @@ impl std::str::FromStr for BlockSpec {
         match fields.rest.first() {
             Some(&(position, field)) => {
                 Err(fields.error("block string has an unknown or repeated part", position).expected(
-                    format!("each of r k a s e c se n skip noskip at most once, as {} has them", fields.name),
+                    format!("each of r k a s e c b se n skip noskip at most once, as {} has them", fields.name),
                     field,
                 ))
             }
@@ -182,7 +187,7 @@ impl<'a> Fields<'a> {
     /// Takes the part that begins with `key`, and where its value stands.
     fn take(&mut self, key: &str) -> Option<(usize, &'a str)> {
         /// Longer ones first.
-        const KEYS: [&str; 9] = ["noskip", "skip", "se", "r", "k", "a", "s", "e", "c"];
+        const KEYS: [&str; 10] = ["noskip", "skip", "se", "r", "k", "a", "s", "e", "c", "b"];
         let key_of = |field: &str| KEYS.into_iter().find(|key| field.starts_with(key));
         let at = self.rest.iter().position(|(_, field)| key_of(field) == Some(key))?;
         let (position, field) = self.rest.remove(at);
@@ -265,6 +270,7 @@ mod tests {
             stride: 2,
             expansion: 3.67,
             channels: 40,
+            branches: 0,
             squeeze: 0.25,
             activation: Some(Activation::HardSwish),
             skip: false,
@@ -276,6 +282,7 @@ mod tests {
         assert!(!parse("cn_k3_c64").unwrap().skip && parse("cn_k3_c64_skip").unwrap().skip);
         assert!(parse("ds_k3_c64").unwrap().skip && !parse("dsa_k3_c64").unwrap().skip);
         assert!(parse("ds_k3_e1_c16").is_ok(), "as timm writes it");
+        assert_eq!(parse("dsa_k3_c64_b4").unwrap().branches, 4);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A network with its parameters as a graph.
 
+use std::fmt;
+
 use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Pool, Reduce, Reshape, Slice, Transpose};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId, probe_memory};
 use sepconv_kernels::pool::PoolKind;
@@ -7,7 +9,7 @@ use sepconv_kernels::reduce::Reduction;
 use sepconv_kernels::{Activation, Window};
 
 use super::network::{Architecture, Block, Head};
-use super::{BlockKind, Layer, LayerKind, Padding, ParamId, ParamKind, Parameters};
+use super::{BlockKind, Branch, Layer, LayerKind, Padding, ParamId, ParamKind, Parameters};
 
 /// Bytes that are left beside each parameter, for everything small.
 const HEADROOM: usize = 4 << 20;
@@ -53,6 +55,28 @@ impl Position<'_> {
     }
 }
 
+/// What has parameters: a layer or one of its branches.
+#[derive(Clone, Copy)]
+struct Owner {
+    layer: Layer,
+    branch: Option<Branch>,
+}
+
+impl From<Layer> for Owner {
+    fn from(layer: Layer) -> Self {
+        Self { layer, branch: None }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.branch {
+            Some(branch) => write!(f, "{}.{branch}", self.layer),
+            None => self.layer.fmt(f),
+        }
+    }
+}
+
 /// A convolution of a square or other window.
 #[derive(Clone, Copy)]
 struct Conv {
@@ -93,7 +117,7 @@ impl<P: Parameters> Emitter<'_, P> {
         if !stem.pool {
             return Ok(x);
         }
-        let window = self.window(Layer::Stem, [3; 2], [2; 2], x)?;
+        let window = self.window(Layer::Stem.into(), [3; 2], [2; 2], x)?;
         self.builder.node("stem.pool", Pool { window, kind: PoolKind::Max, ceil_mode: false }, &[x])
     }
 
@@ -166,10 +190,10 @@ impl<P: Parameters> Emitter<'_, P> {
         let Some(squeeze) = at.block.squeeze else { return Ok(x) };
         let (reduce, expand) = (at.layer(LayerKind::SqueezeReduce), at.layer(LayerKind::SqueezeExpand));
         let mean = self.mean(&format!("{reduce}.mean"), x, true)?;
-        let reduced = self.conv(reduce, Conv::pointwise(squeeze.channels), true, mean)?;
+        let reduced = self.conv(reduce.into(), Conv::pointwise(squeeze.channels), true, mean)?;
         let reduced = self.activation(reduce, squeeze.activation, reduced)?;
         let channels = self.builder.shape(x).last();
-        let gate = self.conv(expand, Conv::pointwise(channels), true, reduced)?;
+        let gate = self.conv(expand.into(), Conv::pointwise(channels), true, reduced)?;
         let gate = self.activation(expand, squeeze.gate, gate)?;
         self.builder.node(&format!("{expand}.scale"), BinaryFunction::Mul, &[x, gate])
     }
@@ -183,7 +207,7 @@ impl<P: Parameters> Emitter<'_, P> {
         x = self.mean("pool", x, false)?;
         if let Some(Head { channels, pooled: true, norm, activation }) = head {
             x = self.dense(Layer::Head, channels, !norm, x)?;
-            x = if norm { self.norm(Layer::Head, x)? } else { x };
+            x = if norm { self.norm(Layer::Head.into(), x)? } else { x };
             x = self.activation(Layer::Head, activation, x)?;
         }
         let logits = self.dense(Layer::Classifier, self.architecture.classes, true, x)?;
@@ -196,25 +220,51 @@ impl<P: Parameters> Emitter<'_, P> {
 
     /// Convolution, batch normalization, activation.
     fn normalized(&mut self, layer: Layer, conv: Conv, activation: Activation, x: ValueId) -> Result<ValueId> {
-        let x = self.conv(layer, conv, self.architecture.bias, x)?;
-        let x = self.norm(layer, x)?;
+        let x = match self.architecture.branches(layer) {
+            0 => self.branch(layer.into(), conv, x)?,
+            windows => self.branches(layer, windows, conv, x)?,
+        };
         self.activation(layer, activation, x)
     }
 
-    fn conv(&mut self, layer: Layer, conv: Conv, biased: bool, x: ValueId) -> Result<ValueId> {
-        let window = self.window(layer, conv.kernel, conv.stride, x)?;
+    /// The sum of the branches that are trained in place of a convolution.
+    fn branches(&mut self, layer: Layer, windows: usize, conv: Conv, x: ValueId) -> Result<ValueId> {
+        let mut sum = self.branch(Owner { layer, branch: Some(Branch::Window(0)) }, conv, x)?;
+        let windows = (1..windows).map(Branch::Window);
+        let one_by_one = (conv.kernel != [1; 2]).then_some(Branch::OneByOne);
+        let keeps_shape = conv.stride == [1; 2] && conv.channels == self.builder.shape(x).last();
+        for branch in windows.chain(one_by_one).chain(keeps_shape.then_some(Branch::Identity)) {
+            let owner = Owner { layer, branch: Some(branch) };
+            let summand = match branch {
+                Branch::Window(_) => self.branch(owner, conv, x)?,
+                Branch::OneByOne => self.branch(owner, Conv { kernel: [1; 2], ..conv }, x)?,
+                Branch::Identity => self.norm(owner, x)?,
+            };
+            sum = self.builder.node(&format!("{owner}.sum"), BinaryFunction::Add, &[sum, summand])?;
+        }
+        Ok(sum)
+    }
+
+    /// Convolution and batch normalization.
+    fn branch(&mut self, owner: Owner, conv: Conv, x: ValueId) -> Result<ValueId> {
+        let x = self.conv(owner, conv, self.architecture.bias, x)?;
+        self.norm(owner, x)
+    }
+
+    fn conv(&mut self, owner: Owner, conv: Conv, biased: bool, x: ValueId) -> Result<ValueId> {
+        let window = self.window(owner, conv.kernel, conv.stride, x)?;
         let channels = self.builder.shape(x).last();
         let (groups, per_filter) = if conv.depthwise { (channels, 1) } else { (1, channels) };
         let [kh, kw] = conv.kernel;
-        let weights = self.parameter(layer, ParamKind::Weight, &[conv.channels, kh, kw, per_filter])?;
-        let bias = self.bias(layer, conv.channels, biased)?;
+        let weights = self.parameter(owner, ParamKind::Weight, &[conv.channels, kh, kw, per_filter])?;
+        let bias = self.bias(owner, conv.channels, biased)?;
         let op = Op::Conv2d(Conv2d { window, groups, activation: Activation::Identity });
-        self.builder.node(&layer.to_string(), op, &[x, weights, bias])
+        self.builder.node(&owner.to_string(), op, &[x, weights, bias])
     }
 
     /// The window with the padding of this network's kind. Sizes are not large here: see [`super::BlockSpec`].
-    fn window(&self, layer: Layer, kernel: [usize; 2], stride: [usize; 2], x: ValueId) -> Result<Window> {
-        let &[_, rows, columns, _] = &self.builder.shape(x)[..] else { return Err(not_a_plane(layer)) };
+    fn window(&self, owner: Owner, kernel: [usize; 2], stride: [usize; 2], x: ValueId) -> Result<Window> {
+        let &[_, rows, columns, _] = &self.builder.shape(x)[..] else { return Err(not_a_plane(owner)) };
         let mut window = Window { stride, ..Window::new(kernel[0], kernel[1]) };
         for (axis, size) in [rows, columns].into_iter().enumerate() {
             let (kernel, stride) = (kernel[axis], stride[axis].max(1));
@@ -227,13 +277,13 @@ impl<P: Parameters> Emitter<'_, P> {
         Ok(window)
     }
 
-    fn norm(&mut self, layer: Layer, x: ValueId) -> Result<ValueId> {
+    fn norm(&mut self, owner: Owner, x: ValueId) -> Result<ValueId> {
         let channels = self.builder.shape(x).last();
         let mut inputs = vec![x];
         for kind in [ParamKind::NormScale, ParamKind::NormShift, ParamKind::NormMean, ParamKind::NormVariance] {
-            inputs.push(self.parameter(layer, kind, &[channels])?);
+            inputs.push(self.parameter(owner, kind, &[channels])?);
         }
-        self.builder.node(&format!("{layer}.norm"), BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
+        self.builder.node(&format!("{owner}.norm"), BatchNorm { epsilon: self.architecture.epsilon }, &inputs)
     }
 
     fn activation(&mut self, layer: Layer, activation: Activation, x: ValueId) -> Result<ValueId> {
@@ -249,23 +299,23 @@ impl<P: Parameters> Emitter<'_, P> {
 
     fn dense(&mut self, layer: Layer, results: usize, biased: bool, x: ValueId) -> Result<ValueId> {
         let channels = self.builder.shape(x).last();
-        let weights = self.parameter(layer, ParamKind::Weight, &[results, channels])?;
-        let bias = self.bias(layer, results, biased)?;
+        let weights = self.parameter(layer.into(), ParamKind::Weight, &[results, channels])?;
+        let bias = self.bias(layer.into(), results, biased)?;
         self.builder.node(&layer.to_string(), Dense { activation: Activation::Identity }, &[x, weights, bias])
     }
 
     /// The bias, or zeros for a layer that has none.
-    fn bias(&mut self, layer: Layer, channels: usize, biased: bool) -> Result<ValueId> {
+    fn bias(&mut self, owner: Owner, channels: usize, biased: bool) -> Result<ValueId> {
         if biased {
-            return self.parameter(layer, ParamKind::Bias, &[channels]);
+            return self.parameter(owner, ParamKind::Bias, &[channels]);
         }
         let zeros = sepconv_core::Tensor::zeros(Shape::new([channels])?, DType::F32);
-        self.builder.constant(&format!("{layer}.no_bias"), zeros)
+        self.builder.constant(&format!("{owner}.no_bias"), zeros)
     }
 
     /// A parameter as a constant. What it takes is checked before it is asked for.
-    fn parameter(&mut self, layer: Layer, kind: ParamKind, dims: &[usize]) -> Result<ValueId> {
-        let id = ParamId { layer, kind };
+    fn parameter(&mut self, owner: Owner, kind: ParamKind, dims: &[usize]) -> Result<ValueId> {
+        let id = ParamId { layer: owner.layer, branch: owner.branch, kind };
         let shape = Shape::new(dims).map_err(|error| error.at(id.to_string()))?;
         self.left = self.left.checked_sub(shape.elements() * size_of::<f32>()).ok_or_else(|| {
             Error::limit("network has too many parameters").at(id.to_string()).expected(
@@ -284,6 +334,6 @@ impl<P: Parameters> Emitter<'_, P> {
     }
 }
 
-fn not_a_plane(layer: Layer) -> Error {
-    Error::mismatch("convolution of something that is no plane").at(layer.to_string())
+fn not_a_plane(owner: Owner) -> Error {
+    Error::mismatch("convolution of something that is no plane").at(owner.to_string())
 }

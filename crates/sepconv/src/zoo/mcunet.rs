@@ -185,13 +185,6 @@ impl Network {
         Ok(Table {
             title: self.name,
             paper: "Lin et al. 2020, arXiv:2007.10319".to_owned(),
-            stem: StemTable {
-                channels: stem.out_channels,
-                fixed_below,
-                kernel: [stem.kernel_size; 2],
-                stride: [stem.stride; 2],
-                pool: false,
-            },
             head: self.feature_mix_layer.as_ref().map(|head| HeadTable {
                 channels: head.out_channels,
                 fixed_below,
@@ -205,6 +198,14 @@ impl Network {
             bias: false,
             variants: vec![Variant {
                 name: name.to_owned(),
+                stem: StemTable {
+                    channels: stem.out_channels,
+                    fixed_below,
+                    kernel: [stem.kernel_size; 2],
+                    stride: [stem.stride; 2],
+                    pool: false,
+                    branches: 0,
+                },
                 stages,
                 width: 1.0,
                 depth: 1.0,

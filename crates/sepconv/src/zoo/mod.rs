@@ -1,6 +1,6 @@
 //! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet,
-//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, DS-CNN for keywords, MCUNet. Each is a table of block
-//! strings, none a file of constructors.
+//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, MobileOne, DS-CNN for keywords, MCUNet. Each is a
+//! table of block strings, none a file of constructors.
 //!
 //! ```
 //! use sepconv::{Options, Tensor, zoo};
@@ -63,18 +63,20 @@
 //! | `input` | channels, rows, columns \[3, 224, 224\] |
 //! | `classes` | results of the classifier \[1000\] |
 //! | `activation` | `relu`, `relu6`, `hard_swish`, `silu`, `sigmoid`, `hard_sigmoid`: where a block says nothing else |
-//! | `stages` | block strings: [`BlockSpec`]; a variant may have its own |
+//! | `stages` | block strings: [`BlockSpec`] |
 //! | `divisor` | channels are multiples of it, rounded to the nearest but never down by a tenth \[8\] |
 //! | `deepen_ends` | whether the first and last stage grow with a variant's depth \[true\] |
 //! | `bias` | whether convolutions before batch normalization have a bias \[false\] |
 //! | `preprocess` | `torch`, `tf`, `unit`, `raw` \[torch\] |
 //! | `weights` | whose state dicts fit, for people: `torchvision`, `timm` \[none\] |
-//! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below`, `pool` \[false\]: max pooling follows |
+//! | `stem` | `channels`, `kernel` \[3, 3\], `stride` \[2, 2\], `fixed_below`, `pool` \[false\], `branches` \[0\] |
 //! | `head` | `channels`, `fixed_below`, `pooled` \[false\], `norm` \[true\]: see [`Head`]; none where it is missing |
 //! | `squeeze` | `of` = `input` or `expanded`, `activation` \[the block's\], `gate` \[sigmoid\] |
-//! | `variants` | `name`, `stages`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same` |
+//! | `variants` | `name`, `width` \[1\], `depth` \[1\], `resolution`, `padding` = `symmetric` or `same` |
+//! | | `stem`, `stages`: the table's where a variant has none of its own |
 //! | | `epsilon` \[1e-5\], `mirrored` \[false\], `activation`, `preprocess`, `weights` |
 //!
+//! A network with `branches` is as it is trained, and so are its counts; planning makes one convolution of each sum.
 //! `fixed_below` is the width below which channels are those of width 1 \[0\]; `inf` fixes them at any. Depth
 //! multiplies the repeats of each block string and rounds up (EfficientNet, section 3.3).
 
@@ -95,13 +97,13 @@ use sepconv_core::{Error, Result};
 
 pub use block::{BlockKind, BlockSpec};
 pub use network::{Architecture, Block, Head, Network, Squeeze, Stem, Width};
-pub use parameters::{Layer, LayerKind, ParamId, ParamKind, Parameters, ZeroWeights};
+pub use parameters::{Branch, Layer, LayerKind, ParamId, ParamKind, Parameters, ZeroWeights};
 pub use seeded::Seeded;
 pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 20] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
     ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
@@ -118,6 +120,7 @@ const TABLES: [(&str, &str); 19] = [
     ("efficientnet_v2_b.toml", include_str!("tables/efficientnet_v2_b.toml")),
     ("efficientnet_lite.toml", include_str!("tables/efficientnet_lite.toml")),
     ("shufflenet_v2.toml", include_str!("tables/shufflenet_v2.toml")),
+    ("mobileone.toml", include_str!("tables/mobileone.toml")),
     ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
     ("cifar10.toml", include_str!("tables/cifar10.toml")),
     ("cifar10_standard.toml", include_str!("tables/cifar10_standard.toml")),

@@ -7,7 +7,7 @@ use sepconv_kernels::Activation;
 
 use super::block::{BlockKind, BlockSpec};
 use super::table::{Padding, SqueezeBase, Table, Variant};
-use super::{LayerKind, Parameters, Seeded, emit};
+use super::{Layer, LayerKind, Parameters, Seeded, emit};
 use crate::{Model, Preprocess};
 
 /// Channels relative to those of the paper: the width multiplier α of MobileNetV1 (section 3.3).
@@ -69,6 +69,8 @@ pub struct Stem {
     pub activation: Activation,
     /// Whether max pooling follows, of 3×3 windows with stride 2.
     pub pool: bool,
+    /// Convolutions that were trained in its place; 0 is itself. See [`Branch`](super::Branch).
+    pub branches: usize,
 }
 
 /// A block with its sizes.
@@ -90,9 +92,11 @@ pub struct Block {
     pub squeeze: Option<Squeeze>,
     /// Channels of its result.
     pub output: usize,
+    /// Convolutions that were trained in place of each of its own; 0 is itself. See [`Branch`](super::Branch).
+    pub branches: usize,
     /// The activation of its layers; which of them have one depends on the kind.
     pub activation: Activation,
-    /// Whether its input is added to its result; in a block that shuffles, whether half of it is part of the result.
+    /// Whether its input is added to its result; in a block that shuffles, whether half of it is part of that.
     pub residual: bool,
 }
 
@@ -119,6 +123,23 @@ pub struct Head {
     pub norm: bool,
     /// Applied last.
     pub activation: Activation,
+}
+
+impl Architecture {
+    /// The block at a position.
+    pub(super) fn block(&self, stage: usize, index: usize) -> Option<&Block> {
+        self.stages.get(stage)?.get(index)
+    }
+
+    /// How many convolutions were trained in place of a layer's; 0 is itself.
+    pub(super) fn branches(&self, layer: Layer) -> usize {
+        match layer {
+            Layer::Stem => self.stem.branches,
+            Layer::Block { kind, .. } if kind.is_shortcut() => 0,
+            Layer::Block { stage, index, .. } => self.block(stage, index).map_or(0, |block| block.branches),
+            Layer::Head | Layer::Classifier => 0,
+        }
+    }
 }
 
 impl Block {
@@ -313,11 +334,12 @@ impl Network {
         }
         let activation = variant.activation;
         let stem = Stem {
-            channels: self.scale(table.stem.channels, table.stem.fixed_below)?,
-            kernel: table.stem.kernel,
-            stride: table.stem.stride,
+            channels: self.scale(variant.stem.channels, variant.stem.fixed_below)?,
+            kernel: variant.stem.kernel,
+            stride: variant.stem.stride,
             activation,
-            pool: table.stem.pool,
+            pool: variant.stem.pool,
+            branches: variant.stem.branches.into(),
         };
         let stages = self.stages(stem.channels)?;
         let head = table.head.as_ref().map(|head| {
@@ -392,6 +414,7 @@ impl Network {
             expanded,
             squeeze: squeeze.transpose()?,
             output,
+            branches: spec.branches,
             activation,
             residual: spec.skip && stride == 1 && input == output,
         })

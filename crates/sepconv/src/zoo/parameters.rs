@@ -18,11 +18,13 @@ pub trait Parameters {
     fn tensor(&mut self, id: &ParamId, shape: &Shape) -> Result<Tensor>;
 }
 
-/// Which parameter of which layer. Printed as `blocks.2.0.expand.weight`.
+/// Which parameter of which layer. Printed as `blocks.2.0.expand.weight`, in a branch as `stem.one_by_one.weight`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamId {
     /// The layer.
     pub layer: Layer,
+    /// The branch, where the layer has several.
+    pub branch: Option<Branch>,
     /// Which of its parameters.
     pub kind: ParamKind,
 }
@@ -71,6 +73,18 @@ pub enum LayerKind {
     ShortcutDepthwise,
     /// The pointwise convolution after that.
     ShortcutPointwise,
+}
+
+/// The branches that are added in place of a layer's convolution while it is trained, each with a batch normalization
+/// of its own (RepVGG, MobileOne). Planning makes one convolution of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Branch {
+    /// A convolution as the layer's, one of several, from 0.
+    Window(usize),
+    /// A convolution of 1×1 windows, where the layer's are larger.
+    OneByOne,
+    /// The input, where that has the shape of the result.
+    Identity,
 }
 
 /// The parameters that a layer may have.
@@ -125,6 +139,16 @@ impl fmt::Display for LayerKind {
     }
 }
 
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window(number) => write!(f, "window{number}"),
+            Self::OneByOne => f.write_str("one_by_one"),
+            Self::Identity => f.write_str("identity"),
+        }
+    }
+}
+
 impl fmt::Display for ParamKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -140,7 +164,10 @@ impl fmt::Display for ParamKind {
 
 impl fmt::Display for ParamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.layer, self.kind)
+        match self.branch {
+            Some(branch) => write!(f, "{}.{branch}.{}", self.layer, self.kind),
+            None => write!(f, "{}.{}", self.layer, self.kind),
+        }
     }
 }
 

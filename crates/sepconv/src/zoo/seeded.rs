@@ -3,7 +3,7 @@
 use sepconv_core::{Data, Error, Result, Shape, Tensor};
 use sepconv_kernels::Activation;
 
-use super::{Architecture, Block, BlockKind, Layer, LayerKind, ParamId, ParamKind, Parameters};
+use super::{Architecture, Block, BlockKind, Branch, Layer, LayerKind, ParamId, ParamKind, Parameters};
 
 /// Parameters drawn from a seed, each from a stream of its own: the same seed gives the same network, in whatever order
 /// it is asked.
@@ -25,8 +25,7 @@ impl<'a> Seeded<'a> {
     }
 
     fn block(&self, stage: usize, index: usize) -> Result<&Block> {
-        let block = self.architecture.stages.get(stage).and_then(|blocks| blocks.get(index));
-        block.ok_or_else(|| {
+        self.architecture.block(stage, index).ok_or_else(|| {
             Error::argument("seeded weights are for another network").at(format!("block {stage}.{index}"))
         })
     }
@@ -69,11 +68,20 @@ impl<'a> Seeded<'a> {
                 (-bound, bound)
             }
             ParamKind::Bias | ParamKind::NormMean => (-0.2, 0.2),
-            ParamKind::NormShift => (-0.3, 0.3),
+            ParamKind::NormShift => (-0.3 * self.share(id), 0.3 * self.share(id)),
             ParamKind::NormVariance => (0.6, 1.4),
             ParamKind::NormScale if self.precedes_residual(id.layer)? => (0.15, 0.3),
-            ParamKind::NormScale => (0.8, 1.2),
+            ParamKind::NormScale => (0.8 * self.share(id), 1.2 * self.share(id)),
         })
+    }
+
+    /// The share of a branch in the sum of all, which is of order one.
+    fn share(&self, id: &ParamId) -> f32 {
+        match id.branch {
+            None => 1.0,
+            Some(Branch::Window(_)) => 1.0 / (self.architecture.branches(id.layer) as f32).sqrt(),
+            Some(Branch::OneByOne | Branch::Identity) => 0.1,
+        }
     }
 
     /// Whether the input of a block is added to the result of this layer.

@@ -40,8 +40,6 @@ pub struct Table {
     pub title: String,
     /// Where it was published.
     pub paper: String,
-    /// The first convolution.
-    pub(super) stem: StemTable,
     /// What stands between the last block and the classifier.
     pub(super) head: Option<HeadTable>,
     /// Squeeze-excite.
@@ -61,6 +59,8 @@ pub struct Table {
 pub struct Variant {
     /// Its name, by which [`named`](super::named) finds it.
     pub name: String,
+    /// The first convolution.
+    pub(super) stem: StemTable,
     /// Stages of blocks.
     pub(super) stages: Vec<Vec<BlockSpec>>,
     /// Channels relative to the table's.
@@ -85,7 +85,7 @@ pub struct Variant {
     pub weights: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StemTable {
     pub(super) channels: usize,
@@ -99,6 +99,9 @@ pub(super) struct StemTable {
     /// Whether max pooling follows.
     #[serde(default)]
     pub(super) pool: bool,
+    /// Convolutions that were trained in its place.
+    #[serde(default)]
+    pub(super) branches: u8,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -169,6 +172,7 @@ struct Text {
 #[serde(deny_unknown_fields)]
 struct VariantText {
     name: String,
+    stem: Option<StemTable>,
     stages: Option<Vec<Vec<String>>>,
     #[serde(default = "one")]
     width: f64,
@@ -226,7 +230,6 @@ impl Table {
         let table = Self {
             title: text.title,
             paper: text.paper,
-            stem: text.stem,
             head: text.head,
             squeeze: text.squeeze,
             divisor: text.divisor,
@@ -258,14 +261,16 @@ impl Table {
             ));
         }
         let within = |number: usize, most: usize| (1..=most).contains(&number);
-        let stem = &self.stem;
-        let windows = stem.kernel.iter().all(|&k| within(k, 99)) && stem.stride.iter().all(|&s| within(s, 16));
-        let channels = [Some(stem.channels), self.head.as_ref().map(|head| head.channels), Some(self.divisor)];
-        if !windows || !channels.into_iter().flatten().all(|channels| within(channels, 1_000_000)) {
-            return Err(Error::malformed("table of a family has a size out of range").expected(
-                "channels and divisor from 1 to 1000000, kernel of the stem from 1 to 99, stride from 1 to 16",
-                format_args!("kernel {:?}, stride {:?}, channels and divisor {channels:?}", stem.kernel, stem.stride),
-            ));
+        for stem in self.variants.iter().map(|variant| &variant.stem) {
+            let StemTable { channels, kernel, stride, .. } = stem;
+            let windows = kernel.iter().all(|&k| within(k, 99)) && stride.iter().all(|&s| within(s, 16));
+            let channels = [Some(*channels), self.head.as_ref().map(|head| head.channels), Some(self.divisor)];
+            if !windows || !channels.into_iter().flatten().all(|channels| within(channels, 1_000_000)) {
+                return Err(Error::malformed("table of a family has a size out of range").expected(
+                    "channels and divisor from 1 to 1000000, kernel of the stem from 1 to 99, stride from 1 to 16",
+                    format_args!("kernel {kernel:?}, stride {stride:?}, channels and divisor {channels:?}"),
+                ));
+            }
         }
         Ok(self)
     }
@@ -278,6 +283,7 @@ impl VariantText {
         let parse = |strings: &Vec<String>| strings.iter().map(|string| string.parse()).collect();
         Ok(Variant {
             name: self.name.clone(),
+            stem: self.stem.as_ref().unwrap_or(&text.stem).clone(),
             stages: self.stages.as_ref().unwrap_or(&text.stages).iter().map(parse).collect::<Result<_>>()?,
             width: self.width,
             depth: self.depth,

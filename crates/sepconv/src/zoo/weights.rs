@@ -78,7 +78,7 @@ impl Network {
             (Some(epsilon), Padding::Symmetric) => self.clone().usual_epsilon(epsilon),
             _ => self.clone(),
         };
-        let bias = ParamId { layer: Layer::Classifier, kind: ParamKind::Bias };
+        let bias = ParamId { layer: Layer::Classifier, branch: None, kind: ParamKind::Bias };
         let bias = naming.names.get(&bias).and_then(|name| weights.tensors.get(name));
         let network = network.classes(bias.map_or(architecture.classes, |bias| bias.shape().elements()));
         let graph = network.graph(&mut Loader { weights, naming: &naming })?;

@@ -3,12 +3,13 @@
 //! A scheme maps a layer of an [`Architecture`] to the names of the modules that hold its parameters. Which scheme a
 //! file follows is found by the names in it.
 
+mod byobnet;
 mod mcunet;
 mod retinaface;
 mod timm;
 mod torchvision;
 
-use super::{Architecture, Block, Layer, LayerKind, ParamId, ParamKind};
+use super::{Architecture, Block, Branch, Layer, LayerKind, ParamId, ParamKind};
 
 /// A way to name the parameters of a network.
 pub(super) struct Scheme {
@@ -16,6 +17,8 @@ pub(super) struct Scheme {
     pub(super) title: &'static str,
     /// The modules of a layer that has a place in this scheme.
     modules: fn(&Architecture, Layer) -> Option<Modules>,
+    /// The modules of a branch, from those of its layer, in schemes that have a place for branches.
+    branch: Option<fn(&Modules, Branch) -> Modules>,
     /// What batch normalization adds to variances in the networks that are named so and have PyTorch's padding, where
     /// that depends on the scheme alone.
     pub(super) epsilon: Option<f32>,
@@ -30,21 +33,38 @@ struct Modules {
 }
 
 /// Every scheme. Of two that fit a file equally well the first counts.
-pub(super) const SCHEMES: [Scheme; 8] = [
-    Scheme { title: "timm's", modules: timm::modules, epsilon: Some(1e-5) },
-    Scheme { title: "torchvision's MobileNetV2", modules: torchvision::mobilenet_v2, epsilon: Some(1e-5) },
-    Scheme { title: "torchvision's MobileNetV3", modules: torchvision::mobilenet_v3, epsilon: Some(1e-3) },
-    Scheme { title: "torchvision's MNASNet", modules: torchvision::mnasnet, epsilon: Some(1e-5) },
-    Scheme { title: "torchvision's EfficientNet", modules: torchvision::efficientnet, epsilon: None },
-    Scheme { title: "torchvision's ShuffleNetV2", modules: torchvision::shufflenet_v2, epsilon: Some(1e-5) },
-    Scheme { title: "MCUNet's", modules: mcunet::modules, epsilon: Some(1e-5) },
-    Scheme { title: "Pytorch_Retinaface's MobileNetV1", modules: retinaface::modules, epsilon: Some(1e-5) },
+pub(super) const SCHEMES: [Scheme; 9] = [
+    Scheme::new("timm's", timm::modules, Some(1e-5)),
+    Scheme::new("torchvision's MobileNetV2", torchvision::mobilenet_v2, Some(1e-5)),
+    Scheme::new("torchvision's MobileNetV3", torchvision::mobilenet_v3, Some(1e-3)),
+    Scheme::new("torchvision's MNASNet", torchvision::mnasnet, Some(1e-5)),
+    Scheme::new("torchvision's EfficientNet", torchvision::efficientnet, None),
+    Scheme::new("torchvision's ShuffleNetV2", torchvision::shufflenet_v2, Some(1e-5)),
+    Scheme::new("timm's MobileOne", byobnet::modules, Some(1e-5)).with_branches(byobnet::mobileone),
+    Scheme::new("MCUNet's", mcunet::modules, Some(1e-5)),
+    Scheme::new("Pytorch_Retinaface's MobileNetV1", retinaface::modules, Some(1e-5)),
 ];
 
 impl Scheme {
+    const fn new(
+        title: &'static str,
+        modules: fn(&Architecture, Layer) -> Option<Modules>,
+        epsilon: Option<f32>,
+    ) -> Self {
+        Self { title, modules, branch: None, epsilon }
+    }
+
+    const fn with_branches(self, branch: fn(&Modules, Branch) -> Modules) -> Self {
+        Self { branch: Some(branch), ..self }
+    }
+
     /// The name of a parameter.
     pub(super) fn name(&self, architecture: &Architecture, id: &ParamId) -> Option<String> {
-        let Modules { layer, norm } = (self.modules)(architecture, id.layer)?;
+        let modules = (self.modules)(architecture, id.layer)?;
+        let Modules { layer, norm } = match id.branch {
+            Some(branch) => (self.branch?)(&modules, branch),
+            None => modules,
+        };
         let (module, parameter) = match id.kind {
             ParamKind::Weight => (layer, "weight"),
             ParamKind::Bias => (layer, "bias"),
@@ -66,11 +86,6 @@ impl Modules {
     fn only(layer: impl Into<String>) -> Option<Self> {
         Self::new(layer, "")
     }
-}
-
-/// The block at a position.
-fn block(architecture: &Architecture, stage: usize, index: usize) -> Option<&Block> {
-    architecture.stages.get(stage)?.get(index)
 }
 
 /// How many blocks come before one.

@@ -1,6 +1,6 @@
 //! timm's names, the same for all of its families: `blocks.2.0.conv_dw.weight`.
 
-use super::{Modules, block};
+use super::Modules;
 use crate::zoo::{Architecture, BlockKind, Layer, LayerKind};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
@@ -13,7 +13,7 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
         Layer::Classifier => return Modules::only("classifier"),
         Layer::Block { stage, index, kind } => (stage, index, kind),
     };
-    let kind = block(architecture, stage, index)?.kind;
+    let kind = architecture.block(stage, index)?.kind;
     let (layer, norm) = match (kind, layer_kind) {
         (_, LayerKind::SqueezeReduce) => ("se.conv_reduce", ""),
         (_, LayerKind::SqueezeExpand) => ("se.conv_expand", ""),
