@@ -51,6 +51,7 @@ def cases():
     names += [f"{tf}efficientnet_lite{i}" for tf in ["", "tf_"] for i in range(5)]
     names += [f"tf_efficientnet_b{i}" for i in range(8)]
     names += [f"mobileone_s{i}" for i in range(4)]
+    names += [f"repvgg_{size}" for size in ["a0", "a1", "a2", "b0"]]
     for ours, theirs in (timms | {name: name for name in names}).items():
         yield ours, lambda theirs=theirs: timm.create_model(theirs, pretrained=False)
 

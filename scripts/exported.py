@@ -38,6 +38,7 @@ NAMES = [
     "mobilenet_v4_conv_medium",
     "shufflenet_v2_x1_0",
     "mobileone_s0",
+    "repvgg_a0@128",
     "ds_cnn",
 ]
 # Of DATA.

@@ -44,6 +44,7 @@ NETWORKS = [
     ("shufflenet_v2_x0_5", "torchvision", "shufflenet_v2_x0_5"),
     ("shufflenet_v2_x1_0", "torchvision", "shufflenet_v2_x1_0"),
     ("mobileone_s0", "timm", "mobileone_s0"),
+    ("repvgg_a0", "timm", "repvgg_a0"),
 ]
 
 # What is exported with its input size: newer families, of which most have no name here. `+` is the form for inference.
