@@ -39,6 +39,7 @@ NAMES = [
     "shufflenet_v2_x1_0",
     "mobileone_s0",
     "repvgg_a0@128",
+    "ghostnetv2_100",
     "ds_cnn",
 ]
 # Of DATA.

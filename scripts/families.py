@@ -45,6 +45,8 @@ NETWORKS = [
     ("shufflenet_v2_x1_0", "torchvision", "shufflenet_v2_x1_0"),
     ("mobileone_s0", "timm", "mobileone_s0"),
     ("repvgg_a0", "timm", "repvgg_a0"),
+    ("ghostnet_100", "timm", "ghostnet_100"),
+    ("ghostnetv2_100", "timm", "ghostnetv2_100"),
 ]
 
 # What is exported with its input size: newer families, of which most have no name here. `+` is the form for inference.

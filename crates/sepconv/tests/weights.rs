@@ -33,6 +33,8 @@ const NAMED: &[(&str, &str)] = &[
     ("shufflenet_v2_x1_0", "torchvision.shufflenet_v2_x1_0"),
     ("mobileone_s0", "timm.mobileone_s0"),
     ("repvgg_a0", "timm.repvgg_a0"),
+    ("ghostnet_100", "timm.ghostnet_100"),
+    ("ghostnetv2_100", "timm.ghostnetv2_100"),
     ("efficientnet_lite0", "timm.efficientnet_lite0"),
     ("tf_efficientnet_lite0", "timm.tf_efficientnet_lite0"),
 ];

@@ -26,10 +26,17 @@ pub enum BlockKind {
     /// and both halves are shuffled; where shapes change, both are convolutions of all channels. ShuffleNetV2 (section
     /// 3.2).
     Shuffle,
+    /// `gh`: ghost module that expands, \[strided depthwise\], \[squeeze-excite\], ghost module that projects; where
+    /// shapes change, the shortcut is a depthwise and a pointwise convolution. A ghost module is a pointwise
+    /// convolution to half of the channels, from which a depthwise one makes the others. GhostNet (section 3).
+    Ghost,
+    /// `gha`: the same with a gate on the expanded channels, which sees rows and columns of the input. GhostNetV2
+    /// (section 4).
+    GhostAttention,
 }
 
 impl BlockKind {
-    const NAMES: [(&str, Self); 7] = [
+    const NAMES: [(&str, Self); 9] = [
         ("ds", Self::Separable),
         ("dsa", Self::SeparableActivated),
         ("ir", Self::InvertedResidual),
@@ -37,6 +44,8 @@ impl BlockKind {
         ("er", Self::EdgeResidual),
         ("cn", Self::Conv),
         ("sh", Self::Shuffle),
+        ("gh", Self::Ghost),
+        ("gha", Self::GhostAttention),
     ];
 
     /// Whether the block ends with its activation.
@@ -49,9 +58,15 @@ impl BlockKind {
         !matches!(self, Self::SeparableActivated | Self::Conv)
     }
 
+    /// Whether the block is made of ghost modules.
+    pub(super) fn is_ghost(self) -> bool {
+        matches!(self, Self::Ghost | Self::GhostAttention)
+    }
+
     /// Whether a block string has `e`.
     fn expands(self) -> bool {
-        matches!(self, Self::InvertedResidual | Self::UniversalInvertedResidual | Self::EdgeResidual)
+        let residual = matches!(self, Self::InvertedResidual | Self::UniversalInvertedResidual | Self::EdgeResidual);
+        residual || self.is_ghost()
     }
 
     /// Whether a block string may have `se`.
@@ -289,7 +304,7 @@ mod tests {
     fn an_error_names_the_string_and_the_position() {
         for (text, position, part) in [
             ("", 1, "got \"\""),
-            ("xy_k3_c8", 1, "one of ds, dsa, ir, uir, er, cn, sh"),
+            ("xy_k3_c8", 1, "one of ds, dsa, ir, uir, er, cn, sh, gh, gha"),
             ("ir_r2_kx_e6_c24", 8, "got \"x\""),
             ("ir_r2_k_e6_c24", 8, "got \"\""),
             ("ir_k3_e6", 9, "lacks \"c\""),

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use sepconv_core::op::{BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Pool, Reduce, Reshape, Slice, Transpose};
+use sepconv_core::op::{
+    BatchNorm, BinaryFunction, Concat, Conv2d, Dense, Pool, Reduce, Reshape, Resize, Slice, Transpose,
+};
 use sepconv_core::{Builder, DType, Error, Graph, Limits, Op, Result, Shape, ValueId, probe_memory};
 use sepconv_kernels::pool::PoolKind;
 use sepconv_kernels::reduce::Reduction;
+use sepconv_kernels::resize::{AxisMap, Coordinates, Mode, Rounding};
 use sepconv_kernels::{Activation, Window};
 
 use super::network::{Architecture, Block, Head};
@@ -126,13 +129,15 @@ impl<P: Parameters> Emitter<'_, P> {
         let (shortcut, main): (Vec<_>, Vec<_>) = block.layer_kinds().into_iter().partition(|kind| kind.is_shortcut());
         let shuffles = block.kind == BlockKind::Shuffle;
         let [beside, x] = if shuffles && block.residual { self.halves(at, input)? } else { [input; 2] };
+        let has_shortcut = !shortcut.is_empty();
         let beside = shortcut.into_iter().try_fold(beside, |x, kind| self.layer(at, kind, x))?;
         let x = main.into_iter().try_fold(x, |x, kind| self.layer(at, kind, x))?;
         if shuffles {
             return self.shuffled(at, [beside, x]);
         }
         // Even windows with symmetric padding shrink planes.
-        if !block.residual || self.builder.shape(x) != self.builder.shape(beside) {
+        let is_same = self.builder.shape(x) == self.builder.shape(beside);
+        if !(has_shortcut || block.residual && is_same) {
             return Ok(x);
         }
         self.builder.node(&at.name("residual"), BinaryFunction::Add, &[x, beside])
@@ -140,6 +145,7 @@ impl<P: Parameters> Emitter<'_, P> {
 
     fn layer(&mut self, at: Position<'_>, kind: LayerKind, x: ValueId) -> Result<ValueId> {
         let block = at.block;
+        let is_ghost = block.kind.is_ghost();
         let conv = match kind {
             LayerKind::DepthwiseStart => {
                 let stride = if block.kernel == 0 { block.stride } else { 1 };
@@ -147,6 +153,14 @@ impl<P: Parameters> Emitter<'_, P> {
             }
             LayerKind::Expand if block.kind == BlockKind::EdgeResidual => {
                 Conv::square(block.expanded, block.kernel, block.stride)
+            }
+            LayerKind::Expand if is_ghost => {
+                let expanded = self.ghost(at, [kind, LayerKind::ExpandCheap], block.expanded, x)?;
+                let is_gated = block.kind == BlockKind::GhostAttention;
+                return if is_gated { self.gated(at, x, expanded) } else { Ok(expanded) };
+            }
+            LayerKind::Project if is_ghost => {
+                return self.ghost(at, [kind, LayerKind::ProjectCheap], block.output, x);
             }
             LayerKind::Expand => Conv::pointwise(block.expanded),
             LayerKind::Depthwise => Conv::depthwise(block.expanded, block.kernel, block.stride),
@@ -157,9 +171,10 @@ impl<P: Parameters> Emitter<'_, P> {
                 Conv::pointwise(if is_half { block.expanded } else { block.output })
             }
             LayerKind::Conv => Conv::square(block.output, block.kernel, block.stride),
-            // Both are emitted with the first.
             LayerKind::SqueezeReduce => return self.squeeze(at, x),
-            LayerKind::SqueezeExpand => return Ok(x),
+            // These are emitted with those before.
+            LayerKind::SqueezeExpand | LayerKind::ExpandCheap | LayerKind::ProjectCheap => return Ok(x),
+            LayerKind::GatePointwise | LayerKind::GateRow | LayerKind::GateColumn => return Ok(x),
         };
         self.normalized(at.layer(kind), conv, block.activation_after(kind), x)
     }
@@ -184,6 +199,46 @@ impl<P: Parameters> Emitter<'_, P> {
         let x = self.builder.node(&at.name("grouped"), Reshape { shape: grouped }, &[x])?;
         let x = self.builder.node(&at.name("exchanged"), Transpose { order: vec![0, 1, 2, 4, 3] }, &[x])?;
         self.builder.node(&at.name("shuffled"), Reshape { shape }, &[x])
+    }
+
+    /// A ghost module: half of the channels by a pointwise convolution, the others of these by a depthwise one.
+    fn ghost(&mut self, at: Position<'_>, kinds: [LayerKind; 2], channels: usize, x: ValueId) -> Result<ValueId> {
+        let ([primary, cheap], half) = (kinds, channels / 2);
+        let activation = at.block.activation_after(primary);
+        let first = self.normalized(at.layer(primary), Conv::pointwise(half), activation, x)?;
+        let second = self.normalized(at.layer(cheap), Conv::depthwise(half, 3, 1), activation, first)?;
+        self.builder.node(&format!("{}.both", at.layer(primary)), Concat { axis: 3 }, &[first, second])
+    }
+
+    /// A value multiplied by a gate that sees the rows and columns of the input at half its resolution.
+    fn gated(&mut self, at: Position<'_>, input: ValueId, x: ValueId) -> Result<ValueId> {
+        let channels = at.block.expanded;
+        let long = |kernel| Conv { kernel, ..Conv::depthwise(channels, 1, 1) };
+        let window = Window { stride: [2; 2], ..Window::new(2, 2) };
+        let mean = Pool { window, kind: PoolKind::Average { count_padding: false }, ceil_mode: false };
+        let mut gate = self.builder.node(&at.name("gate.mean"), mean, &[input])?;
+        for (kind, conv) in [
+            (LayerKind::GatePointwise, Conv::pointwise(channels)),
+            (LayerKind::GateRow, long([1, 5])),
+            (LayerKind::GateColumn, long([5, 1])),
+        ] {
+            gate = self.normalized(at.layer(kind), conv, Activation::Identity, gate)?;
+        }
+        gate = self.builder.node(&at.name("gate.sigmoid"), Activation::Sigmoid, &[gate])?;
+        let resized = self.nearest(gate, x);
+        gate = self.builder.node(&at.name("gate.resized"), resized, &[gate])?;
+        self.builder.node(&at.name("gated"), BinaryFunction::Mul, &[x, gate])
+    }
+
+    /// Makes the feature maps of `x` as large as those of `other`, by their nearest pixels.
+    fn nearest(&self, x: ValueId, other: ValueId) -> Resize {
+        let [from, to] = [x, other].map(|id| [1, 2].map(|axis| self.builder.shape(id)[axis]));
+        let map = |axis: usize| AxisMap {
+            mode: Mode::Nearest(Rounding::Floor),
+            coordinates: Coordinates::Asymmetric,
+            scale: to[axis] as f32 / from[axis] as f32,
+        };
+        Resize { maps: [map(0), map(1)], size: to }
     }
 
     fn squeeze(&mut self, at: Position<'_>, x: ValueId) -> Result<ValueId> {

@@ -1,6 +1,6 @@
 //! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet,
-//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, MobileOne, RepVGG, DS-CNN for keywords, MCUNet. Each
-//! is a table of block strings, none a file of constructors.
+//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, MobileOne, RepVGG, GhostNet, DS-CNN for keywords,
+//! MCUNet. Each is a table of block strings, none a file of constructors.
 //!
 //! ```
 //! use sepconv::{Options, Tensor, zoo};
@@ -103,7 +103,7 @@ pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 21] = [
+const TABLES: [(&str, &str); 23] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
     ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
@@ -122,6 +122,8 @@ const TABLES: [(&str, &str); 21] = [
     ("shufflenet_v2.toml", include_str!("tables/shufflenet_v2.toml")),
     ("mobileone.toml", include_str!("tables/mobileone.toml")),
     ("repvgg.toml", include_str!("tables/repvgg.toml")),
+    ("ghostnet.toml", include_str!("tables/ghostnet.toml")),
+    ("ghostnet_v2.toml", include_str!("tables/ghostnet_v2.toml")),
     ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
     ("cifar10.toml", include_str!("tables/cifar10.toml")),
     ("cifar10_standard.toml", include_str!("tables/cifar10_standard.toml")),

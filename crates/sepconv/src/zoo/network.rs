@@ -135,7 +135,7 @@ impl Architecture {
     pub(super) fn branches(&self, layer: Layer) -> usize {
         match layer {
             Layer::Stem => self.stem.branches,
-            Layer::Block { kind, .. } if kind.is_shortcut() => 0,
+            Layer::Block { kind, .. } if kind.is_shortcut() || kind.is_gate() => 0,
             Layer::Block { stage, index, .. } => self.block(stage, index).map_or(0, |block| block.branches),
             Layer::Head | Layer::Classifier => 0,
         }
@@ -145,43 +145,72 @@ impl Architecture {
 impl Block {
     /// Its layers with parameters, in the order in which they run.
     pub fn layer_kinds(&self) -> Vec<LayerKind> {
-        let has_start = (self.start_kernel > 0).then_some(LayerKind::DepthwiseStart);
-        let has_middle = (self.kernel > 0).then_some(LayerKind::Depthwise);
-        let shortcut = |kind| (!self.residual).then_some(kind);
-        let (before, last): (&[Option<LayerKind>], _) = match self.kind {
+        use LayerKind::*;
+        let kinds: &[LayerKind] = match self.kind {
             BlockKind::Separable | BlockKind::SeparableActivated => {
-                (&[Some(LayerKind::Depthwise)], LayerKind::Pointwise)
+                &[Depthwise, SqueezeReduce, SqueezeExpand, Pointwise]
             }
-            BlockKind::InvertedResidual => (&[Some(LayerKind::Expand), Some(LayerKind::Depthwise)], LayerKind::Project),
+            BlockKind::InvertedResidual => &[Expand, Depthwise, SqueezeReduce, SqueezeExpand, Project],
             BlockKind::UniversalInvertedResidual => {
-                (&[has_start, Some(LayerKind::Expand), has_middle], LayerKind::Project)
+                &[DepthwiseStart, Expand, Depthwise, SqueezeReduce, SqueezeExpand, Project]
             }
-            BlockKind::EdgeResidual => (&[Some(LayerKind::Expand)], LayerKind::Project),
-            BlockKind::Conv => (&[], LayerKind::Conv),
-            BlockKind::Shuffle => (
-                &[
-                    shortcut(LayerKind::ShortcutDepthwise),
-                    shortcut(LayerKind::ShortcutPointwise),
-                    Some(LayerKind::Expand),
-                    Some(LayerKind::Depthwise),
-                ],
-                LayerKind::Project,
-            ),
+            BlockKind::EdgeResidual => &[Expand, SqueezeReduce, SqueezeExpand, Project],
+            BlockKind::Conv => &[Conv],
+            BlockKind::Shuffle => &[ShortcutDepthwise, ShortcutPointwise, Expand, Depthwise, Project],
+            BlockKind::Ghost | BlockKind::GhostAttention => &[
+                ShortcutDepthwise,
+                ShortcutPointwise,
+                Expand,
+                ExpandCheap,
+                GatePointwise,
+                GateRow,
+                GateColumn,
+                Depthwise,
+                SqueezeReduce,
+                SqueezeExpand,
+                Project,
+                ProjectCheap,
+            ],
         };
-        let squeeze = self.squeeze.iter().flat_map(|_| [LayerKind::SqueezeReduce, LayerKind::SqueezeExpand]);
-        before.iter().flatten().copied().chain(squeeze).chain([last]).collect()
+        kinds.iter().copied().filter(|&kind| self.has(kind)).collect()
+    }
+
+    /// Whether it has a layer that its kind may have.
+    fn has(&self, kind: LayerKind) -> bool {
+        match kind {
+            LayerKind::DepthwiseStart => self.start_kernel > 0,
+            LayerKind::Depthwise if self.kind.is_ghost() => self.stride > 1,
+            LayerKind::Depthwise => self.kernel > 0,
+            LayerKind::SqueezeReduce | LayerKind::SqueezeExpand => self.squeeze.is_some(),
+            LayerKind::ShortcutDepthwise | LayerKind::ShortcutPointwise => !self.residual,
+            LayerKind::GatePointwise | LayerKind::GateRow | LayerKind::GateColumn => {
+                self.kind == BlockKind::GhostAttention
+            }
+            LayerKind::Expand | LayerKind::ExpandCheap | LayerKind::Project | LayerKind::ProjectCheap => true,
+            LayerKind::Pointwise | LayerKind::Conv => true,
+        }
+    }
+
+    /// Whether one of its layers makes its result, or half of it.
+    pub(super) fn ends_with(&self, kind: LayerKind) -> bool {
+        let kinds = self.layer_kinds();
+        let last = if self.kind.is_ghost() { 2 } else { 1 };
+        kinds[kinds.len() - last..].contains(&kind)
     }
 
     /// The activation after one of its layers with batch normalization.
     pub(super) fn activation_after(&self, kind: LayerKind) -> Activation {
         let is_activated = match kind {
-            LayerKind::Expand => true,
-            LayerKind::Depthwise => self.kind != BlockKind::Shuffle,
+            LayerKind::Expand | LayerKind::ExpandCheap => true,
+            LayerKind::Depthwise => self.kind != BlockKind::Shuffle && !self.kind.is_ghost(),
             LayerKind::DepthwiseStart | LayerKind::ShortcutDepthwise => false,
+            LayerKind::GatePointwise | LayerKind::GateRow | LayerKind::GateColumn => false,
             LayerKind::SqueezeReduce | LayerKind::SqueezeExpand => false,
-            LayerKind::Pointwise | LayerKind::Project | LayerKind::Conv | LayerKind::ShortcutPointwise => {
-                self.kind.ends_activated()
-            }
+            LayerKind::Pointwise
+            | LayerKind::Project
+            | LayerKind::ProjectCheap
+            | LayerKind::Conv
+            | LayerKind::ShortcutPointwise => self.kind.ends_activated(),
         };
         if is_activated { self.activation } else { Activation::Identity }
     }
@@ -391,9 +420,13 @@ impl Network {
         let expanded = match spec.kind {
             BlockKind::Separable | BlockKind::SeparableActivated => input,
             BlockKind::Conv => output,
-            BlockKind::Shuffle => half(output)?,
+            BlockKind::Shuffle => even(output)? / 2,
             BlockKind::InvertedResidual | BlockKind::UniversalInvertedResidual | BlockKind::EdgeResidual => {
                 self.round(input as f64 * spec.expansion)?
+            }
+            BlockKind::Ghost | BlockKind::GhostAttention => {
+                even(output)?;
+                even(self.round(input as f64 * spec.expansion)?)?
             }
         };
         let activation = spec.activation.unwrap_or(self.variant.activation);
@@ -440,10 +473,10 @@ impl Network {
     }
 }
 
-/// Half of a block's channels.
-fn half(channels: usize) -> Result<usize> {
+/// Channels that a block halves.
+fn even(channels: usize) -> Result<usize> {
     if !channels.is_multiple_of(2) {
         return Err(Error::malformed("block cannot be halved").expected("an even number of channels", channels));
     }
-    Ok(channels / 2)
+    Ok(channels)
 }

@@ -57,6 +57,8 @@ pub enum LayerKind {
     DepthwiseStart,
     /// The convolution that widens: 1×1, or k×k in a fused block.
     Expand,
+    /// The depthwise convolution that makes the second half of its channels (GhostNet).
+    ExpandCheap,
     /// The depthwise convolution.
     Depthwise,
     /// The first 1×1 convolution of squeeze-excite.
@@ -67,12 +69,20 @@ pub enum LayerKind {
     Pointwise,
     /// The 1×1 convolution that narrows again.
     Project,
+    /// The depthwise convolution that makes the second half of its channels (GhostNet).
+    ProjectCheap,
     /// The only convolution of a standard block.
     Conv,
     /// The depthwise convolution beside the others (ShuffleNetV2).
     ShortcutDepthwise,
     /// The pointwise convolution after that.
     ShortcutPointwise,
+    /// The pointwise convolution of the gate (GhostNetV2).
+    GatePointwise,
+    /// The depthwise convolution along rows after that.
+    GateRow,
+    /// The depthwise convolution along columns after that.
+    GateColumn,
 }
 
 /// The branches that are added in place of a layer's convolution while it is trained, each with a batch normalization
@@ -105,9 +115,14 @@ pub enum ParamKind {
 }
 
 impl LayerKind {
-    /// Whether the layer is beside the other layers of its block rather than one of their sequence.
+    /// Whether the layer is beside the others of its block.
     pub(super) fn is_shortcut(self) -> bool {
         matches!(self, Self::ShortcutDepthwise | Self::ShortcutPointwise)
+    }
+
+    /// Whether the layer is one of a gate.
+    pub(super) fn is_gate(self) -> bool {
+        matches!(self, Self::GatePointwise | Self::GateRow | Self::GateColumn)
     }
 }
 
@@ -127,14 +142,19 @@ impl fmt::Display for LayerKind {
         f.write_str(match self {
             Self::DepthwiseStart => "depthwise_start",
             Self::Expand => "expand",
+            Self::ExpandCheap => "expand_cheap",
             Self::Depthwise => "depthwise",
             Self::SqueezeReduce => "squeeze_reduce",
             Self::SqueezeExpand => "squeeze_expand",
             Self::Pointwise => "pointwise",
             Self::Project => "project",
+            Self::ProjectCheap => "project_cheap",
             Self::Conv => "conv",
             Self::ShortcutDepthwise => "shortcut_depthwise",
             Self::ShortcutPointwise => "shortcut_pointwise",
+            Self::GatePointwise => "gate_pointwise",
+            Self::GateRow => "gate_row",
+            Self::GateColumn => "gate_column",
         })
     }
 }

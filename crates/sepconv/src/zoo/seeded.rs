@@ -50,8 +50,9 @@ impl<'a> Seeded<'a> {
             return Ok(if layer == Layer::Stem { 1.0 } else { 0.5 });
         };
         let block = self.block(stage, index)?;
-        let path = block.layer_kinds().into_iter().filter(|other| other.is_shortcut() == kind.is_shortcut());
-        Ok(match path.take_while(|&other| other != kind).last() {
+        let path = |kind: LayerKind| (kind.is_shortcut(), kind.is_gate());
+        let before = block.layer_kinds().into_iter().filter(|&other| path(other) == path(kind));
+        Ok(match before.take_while(|&other| other != kind).last() {
             None => self.before(stage, index),
             Some(LayerKind::SqueezeReduce) => 0.5,
             Some(LayerKind::SqueezeExpand) => GATE * moment(block.activation),
@@ -89,7 +90,7 @@ impl<'a> Seeded<'a> {
         let Layer::Block { stage, index, kind } = layer else { return Ok(false) };
         let block = self.block(stage, index)?;
         let is_added = block.residual && block.kind != BlockKind::Shuffle;
-        Ok(is_added && block.layer_kinds().last() == Some(&kind))
+        Ok(is_added && block.ends_with(kind))
     }
 }
 

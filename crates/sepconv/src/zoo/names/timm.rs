@@ -26,12 +26,33 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
         (BlockKind::InvertedResidual, LayerKind::Project) => ("conv_pwl", "bn3"),
         (BlockKind::EdgeResidual, LayerKind::Expand) => ("conv_exp", "bn1"),
         (BlockKind::EdgeResidual, LayerKind::Project) => ("conv_pwl", "bn2"),
+        (BlockKind::Ghost | BlockKind::GhostAttention, kind) => ghost(kind)?,
         (_, LayerKind::Depthwise) => ("conv_dw", "bn1"),
         (_, LayerKind::Pointwise) => ("conv_pw", "bn2"),
         (_, LayerKind::Conv) => ("conv", "bn1"),
         (_, LayerKind::DepthwiseStart | LayerKind::Expand | LayerKind::Project) => return None,
         (_, LayerKind::ShortcutDepthwise | LayerKind::ShortcutPointwise) => return None,
+        (_, LayerKind::ExpandCheap | LayerKind::ProjectCheap) => return None,
+        (_, LayerKind::GatePointwise | LayerKind::GateRow | LayerKind::GateColumn) => return None,
     };
     let at = |module: &str| format!("blocks.{stage}.{index}.{module}");
     Modules::new(at(layer), at(norm))
+}
+
+/// A layer of a block of ghost modules.
+fn ghost(kind: LayerKind) -> Option<(&'static str, &'static str)> {
+    match kind {
+        LayerKind::Expand => Some(("ghost1.primary_conv.0", "ghost1.primary_conv.1")),
+        LayerKind::ExpandCheap => Some(("ghost1.cheap_operation.0", "ghost1.cheap_operation.1")),
+        LayerKind::GatePointwise => Some(("ghost1.short_conv.0", "ghost1.short_conv.1")),
+        LayerKind::GateRow => Some(("ghost1.short_conv.2", "ghost1.short_conv.3")),
+        LayerKind::GateColumn => Some(("ghost1.short_conv.4", "ghost1.short_conv.5")),
+        LayerKind::Depthwise => Some(("conv_dw", "bn_dw")),
+        LayerKind::Project => Some(("ghost2.primary_conv.0", "ghost2.primary_conv.1")),
+        LayerKind::ProjectCheap => Some(("ghost2.cheap_operation.0", "ghost2.cheap_operation.1")),
+        LayerKind::ShortcutDepthwise => Some(("shortcut.0", "shortcut.1")),
+        LayerKind::ShortcutPointwise => Some(("shortcut.2", "shortcut.3")),
+        LayerKind::SqueezeReduce | LayerKind::SqueezeExpand => None,
+        LayerKind::DepthwiseStart | LayerKind::Pointwise | LayerKind::Conv => None,
+    }
 }
