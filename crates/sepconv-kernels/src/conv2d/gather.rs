@@ -1,6 +1,7 @@
 use super::{ConvGeometry, kernel::copy_padded};
 use crate::gemm::{AxisTaps, Patch, Runs};
 use crate::rows::Rows;
+use crate::simd::{strided, strided_mut};
 
 impl ConvGeometry {
     /// Copies the window of each pixel of output row `oy` into `to`, one after the other, with `padding` where they are
@@ -57,13 +58,23 @@ fn copy_runs<T: Copy>(from: &[T], from_step: usize, length: usize, to: &mut [T],
 
 /// The cycles that a copy of a run takes, roughly: a call where its length is not known.
 pub(super) fn copy_cycles(length: usize) -> usize {
-    if matches!(length, 3 | 4 | 9 | 15 | 21) { 8 } else { 16 }
+    if matches!(length, 3 | 4 | 9 | 15 | 21) { 6 } else { 16 }
 }
 
 #[inline(always)]
 fn copy_known<T: Copy, const LENGTH: usize>(from: &[T], from_step: usize, to: &mut [T], to_step: usize, count: usize) {
-    for i in 0..count {
-        let run: &[T; LENGTH] = from[i * from_step..].first_chunk().expect("a run lies in its row");
-        *to[i * to_step..].first_chunk_mut().expect("a window has room for its runs") = *run;
+    // Eight together: where they lie is checked once.
+    const AT_ONCE: usize = 8;
+    let mut first = 0;
+    while first + AT_ONCE <= count {
+        let runs: [&[T]; AT_ONCE] = strided(&from[first * from_step..], from_step, LENGTH);
+        let places: [&mut [T]; AT_ONCE] = strided_mut(&mut to[first * to_step..], to_step, LENGTH);
+        unroll!(i in 0..AT_ONCE, {
+            places[i].copy_from_slice(runs[i]);
+        });
+        first += AT_ONCE;
+    }
+    for i in first..count {
+        to[i * to_step..][..LENGTH].copy_from_slice(&from[i * from_step..][..LENGTH]);
     }
 }
