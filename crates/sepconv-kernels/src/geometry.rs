@@ -48,6 +48,18 @@ impl ConvGeometry {
     pub(crate) fn depth(&self) -> usize {
         self.taps() * self.group_channels()[0]
     }
+
+    /// The pixels of an output row whose windows read no column beyond the feature map.
+    pub(crate) fn inside(&self) -> Range<usize> {
+        let [stride, before] = [self.window.stride[1], self.window.before[1]];
+        let end = (self.input[1] + before).checked_sub(self.span(1)).map_or(0, |last| last / stride + 1);
+        before.div_ceil(stride).min(end)..end.min(self.output[1])
+    }
+
+    /// Input columns that the windows of `pixels` neighbors cover.
+    pub(crate) fn span(&self, pixels: usize) -> usize {
+        pixels.saturating_sub(1) * self.window.stride[1] + (self.window.kernel[1] - 1) * self.window.dilation[1] + 1
+    }
 }
 
 /// The operands of a convolution: the input, packed weights, and the output rows to compute.

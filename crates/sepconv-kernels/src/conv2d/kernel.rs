@@ -73,13 +73,6 @@ impl ConvGeometry {
         self.window.taps(0, oy, self.input[0])
     }
 
-    /// The pixels of an output row whose windows read no column beyond the feature map.
-    pub(super) fn inside(&self) -> Range<usize> {
-        let [stride, before] = [self.window.stride[1], self.window.before[1]];
-        let end = (self.input[1] + before).checked_sub(self.span(1)).map_or(0, |last| last / stride + 1);
-        before.div_ceil(stride).min(end)..end.min(self.output[1])
-    }
-
     /// Divides an output row into runs of equal blocks: the first block of each run, and their number. Unless windows
     /// are `gathered`, blocks of those that read beyond the feature map are runs by themselves: all of them where not
     /// all rows that are read are `in_plane`.

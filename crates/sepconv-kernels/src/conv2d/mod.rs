@@ -77,11 +77,6 @@ impl ConvGeometry {
         Tile::choose_int8(isa, self.output[1], self.depth(), self.group_channels()[1])
     }
 
-    /// Input columns that the windows of `pixels` neighbors cover.
-    fn span(&self, pixels: usize) -> usize {
-        pixels.saturating_sub(1) * self.window.stride[1] + (self.window.kernel[1] - 1) * self.window.dilation[1] + 1
-    }
-
     fn check(&self) {
         let Self { window, input: [h, w, c], output: [oh, ow, o], groups } = *self;
         assert!(h > 0 && w > 0 && c > 0 && o > 0 && groups > 0, "nothing is empty");

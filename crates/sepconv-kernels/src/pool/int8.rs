@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use super::kernel::InnerTaps;
+use super::taps::InnerTaps;
 use crate::requantize::Requantize;
 use crate::simd::{Int8, Kernel};
 use crate::{ConvGeometry, Isa, Rows};
@@ -74,16 +74,21 @@ impl<S: Int8> Kernel<S> for PoolInt8<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { pool, mean, x, rows, out } = self;
-        let [_, ow, c] = pool.output;
+        let ([_, ow, c], inside) = (pool.output, pool.inside());
         for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
-            let mut column = 0;
+            let (mut taps, mut column) = (InnerTaps::of_row(pool, x, y), 0);
             while column < ow {
+                if column > inside.start && column < inside.end {
+                    taps.advance();
+                } else {
+                    taps.move_to(column);
+                }
                 let columns = pool.alike(column);
-                let (taps, out) = (pool.inner_taps([y, column]), &mut out[column * c..][..columns * c]);
+                let out = &mut out[column * c..][..columns * c];
                 for (out, first) in out.chunks_mut(VECTORS * S::LANES).zip((0..).step_by(VECTORS * S::LANES)) {
                     match mean {
-                        Some(mean) => average(simd, &taps, mean, &x, first, out),
-                        None => greatest(simd, &taps, &x, first, out),
+                        Some(mean) => average(simd, &taps, mean, first, out),
+                        None => greatest(simd, &taps, first, out),
                     }
                 }
                 column += columns;
@@ -100,10 +105,10 @@ fn part<S: Int8>(bytes: &[u8], v: usize) -> &[u8] {
 }
 
 #[inline(always)]
-fn average<S: Int8>(simd: S, taps: &InnerTaps, mean: &Mean, x: &Rows<'_, u8>, first: usize, out: &mut [u8]) {
+fn average<S: Int8>(simd: S, taps: &InnerTaps<'_, u8>, mean: &Mean, first: usize, out: &mut [u8]) {
     let mut sums = [simd.splat_i32(0); VECTORS];
-    for i in taps.rows() {
-        let row = taps.row(x, i, first);
+    for i in 0..taps.rows() {
+        let row = taps.row(i, first);
         for j in 0..taps.columns {
             let bytes = &row[j * taps.step..][..out.len()];
             for (v, sum) in sums.iter_mut().enumerate() {
@@ -120,11 +125,11 @@ fn average<S: Int8>(simd: S, taps: &InnerTaps, mean: &Mean, x: &Rows<'_, u8>, fi
 }
 
 #[inline(always)]
-fn greatest<S: Int8>(simd: S, taps: &InnerTaps, x: &Rows<'_, u8>, first: usize, out: &mut [u8]) {
+fn greatest<S: Int8>(simd: S, taps: &InnerTaps<'_, u8>, first: usize, out: &mut [u8]) {
     // f32 values hold bytes, and every instruction set compares them.
     let mut greatest = [simd.splat(0.0); VECTORS];
-    for i in taps.rows() {
-        let row = taps.row(x, i, first);
+    for i in 0..taps.rows() {
+        let row = taps.row(i, first);
         for j in 0..taps.columns {
             let bytes = &row[j * taps.step..][..out.len()];
             for (v, greatest) in greatest.iter_mut().enumerate() {

@@ -1,6 +1,7 @@
 use core::ops::Range;
 
 use super::PoolKind;
+use super::taps::InnerTaps;
 use crate::simd::{Kernel, Simd};
 use crate::{ConvGeometry, Rows};
 
@@ -18,18 +19,22 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { kind, pool, x, rows, out } = self;
-        let [_, ow, c] = pool.output;
+        let ([_, ow, c], inside) = (pool.output, pool.inside());
         for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
-            let mut column = 0;
+            let (mut taps, mut divisor, mut column) = (InnerTaps::of_row(pool, x, y), simd.splat(1.0), 0);
             while column < ow {
+                if column > inside.start && column < inside.end {
+                    taps.advance();
+                } else {
+                    taps.move_to(column);
+                    divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
+                }
                 let columns = pool.alike(column);
                 let out = &mut out[column * c..];
-                let taps = pool.inner_taps([y, column]);
                 match kind {
-                    PoolKind::Max => fold::<S, true>(simd, &taps, &x, columns * c, out),
+                    PoolKind::Max => fold::<S, true>(simd, &taps, columns * c, out),
                     PoolKind::Average { .. } => {
-                        fold::<S, false>(simd, &taps, &x, columns * c, out);
-                        let divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
+                        fold::<S, false>(simd, &taps, columns * c, out);
                         for out in out[..columns * c].chunks_mut(S::LANES) {
                             simd.store_part(simd.div(simd.load_part(out), divisor), out);
                         }
@@ -41,82 +46,26 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
     }
 }
 
-impl ConvGeometry {
-    /// Those of the window at `[y, column]`.
-    pub(super) fn inner_taps(&self, [y, column]: [usize; 2]) -> InnerTaps {
-        let ([h, w, c], window) = (self.input, &self.window);
-        let (rows, columns) = (window.taps(0, y, h), window.taps(1, column, w));
-        let row = if rows.is_empty() { 0 } else { window.source(0, y, rows.start) };
-        let start = if columns.is_empty() { 0 } else { window.source(1, column, columns.start) * c };
-        let [row_step, step] = [window.dilation[0], window.dilation[1] * c];
-        InnerTaps { rows: rows.len(), columns: columns.len(), row, row_step, start, step }
-    }
-
-    /// How many columns from `column` on are pooled as the channels of one: those that lie one after another in the
-    /// input as in the output, with the same taps.
-    pub(super) fn alike(&self, column: usize) -> usize {
-        let (window, w) = (&self.window, self.input[1]);
-        let first = window.before[1];
-        let end = (w + first + window.dilation[1]).saturating_sub(window.kernel[1] * window.dilation[1]);
-        let inside = first..end.min(self.output[1]);
-        if window.stride[1] == 1 && inside.contains(&column) { inside.end - column } else { 1 }
-    }
-}
-
-/// The taps of a window that lie inside the feature map.
-pub(super) struct InnerTaps {
-    rows: usize,
-    pub(super) columns: usize,
-    /// The row that the first reads, and from one to the next.
-    row: usize,
-    row_step: usize,
-    /// The number in its row that the first reads, and from one to the next.
-    start: usize,
-    pub(super) step: usize,
-}
-
-impl InnerTaps {
-    pub(super) fn len(&self) -> usize {
-        self.rows * self.columns
-    }
-
-    /// Rows that have any.
-    pub(super) fn rows(&self) -> Range<usize> {
-        0..if self.columns > 0 { self.rows } else { 0 }
-    }
-
-    /// What the first tap of row `i` reads, and all after it, from number `first` of the pixel on.
-    #[inline(always)]
-    pub(super) fn row<'a, T>(&self, x: &Rows<'a, T>, i: usize, first: usize) -> &'a [T] {
-        &x.row(self.row + i * self.row_step)[self.start + first..]
-    }
-
-    /// Numbers from the last tap on, to the end of a row of `length`.
-    fn room(&self, length: usize) -> usize {
-        self.columns.checked_sub(1).map_or(0, |last| length - (self.start + last * self.step))
-    }
-}
-
 /// The greatest or the sum of the taps of a window, of `length` neighboring values.
 ///
 /// Vectors may reach beyond these: what they write there is written again, values being made in order.
 #[inline(always)]
-fn fold<S: Simd, const MAX: bool>(simd: S, taps: &InnerTaps, x: &Rows<'_>, length: usize, out: &mut [f32]) {
-    let room = taps.room(x.length()).min(out.len());
+fn fold<S: Simd, const MAX: bool>(simd: S, taps: &InnerTaps<'_, f32>, length: usize, out: &mut [f32]) {
+    let room = taps.room().min(out.len());
     let mut first = 0;
     while first < length {
         let (vectors, out) = (room.saturating_sub(first) / S::LANES, &mut out[first..]);
         if vectors >= VECTORS && length - first > (VECTORS - 1) * S::LANES {
-            fold_vectors::<S, MAX, VECTORS>(simd, taps, x, first, out);
+            fold_vectors::<S, MAX, VECTORS>(simd, taps, first, out);
             first += VECTORS * S::LANES;
         } else if vectors > 0 {
-            fold_vectors::<S, MAX, 1>(simd, taps, x, first, out);
+            fold_vectors::<S, MAX, 1>(simd, taps, first, out);
             first += S::LANES;
         } else {
             let lanes = S::LANES.min(length - first);
             let mut folded = simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 });
-            for i in taps.rows() {
-                let row = taps.row(x, i, first);
+            for i in 0..taps.rows() {
+                let row = taps.row(i, first);
                 for j in 0..taps.columns {
                     let x = simd.load_part(&row[j * taps.step..][..lanes]);
                     folded = if MAX { simd.max(x, folded) } else { simd.add(x, folded) };
@@ -131,14 +80,13 @@ fn fold<S: Simd, const MAX: bool>(simd: S, taps: &InnerTaps, x: &Rows<'_>, lengt
 #[inline(always)]
 fn fold_vectors<S: Simd, const MAX: bool, const V: usize>(
     simd: S,
-    taps: &InnerTaps,
-    x: &Rows<'_>,
+    taps: &InnerTaps<'_, f32>,
     first: usize,
     out: &mut [f32],
 ) {
     let mut folded = [simd.splat(if MAX { f32::NEG_INFINITY } else { 0.0 }); V];
-    for i in taps.rows() {
-        let row = taps.row(x, i, first);
+    for i in 0..taps.rows() {
+        let row = taps.row(i, first);
         for j in 0..taps.columns {
             let x = &row[j * taps.step..][..V * S::LANES];
             unroll!(v in 0..V, {

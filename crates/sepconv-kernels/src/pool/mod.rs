@@ -10,6 +10,7 @@ mod gradient;
 mod int8;
 mod kernel;
 mod reference;
+mod taps;
 #[cfg(test)]
 mod tests;
 

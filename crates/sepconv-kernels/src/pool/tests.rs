@@ -29,6 +29,9 @@ fn shapes() -> Vec<(PoolKind, ConvGeometry)> {
             }
         }
     }
+    // More rows than are found at once.
+    let tall = Window { before: [2, 0], after: [2, 0], ..Window::new(11, 2) };
+    shapes.extend(KINDS.map(|kind| (kind, ConvGeometry::depthwise(tall, [12, 3, 5], [6, 2, 5]))));
     shapes
 }
 
