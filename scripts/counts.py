@@ -52,7 +52,7 @@ def cases():
     names += [f"tf_efficientnet_b{i}" for i in range(8)]
     names += [f"mobileone_s{i}" for i in range(4)]
     names += [f"repvgg_{size}" for size in ["a0", "a1", "a2", "b0"]]
-    names += ["ghostnet_100", "ghostnetv2_100"]
+    names += ["ghostnet_100", "ghostnetv2_100", "ghostnetv3_100"]
     for ours, theirs in (timms | {name: name for name in names}).items():
         yield ours, lambda theirs=theirs: timm.create_model(theirs, pretrained=False)
 

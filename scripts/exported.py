@@ -40,6 +40,7 @@ NAMES = [
     "mobileone_s0",
     "repvgg_a0@128",
     "ghostnetv2_100",
+    "ghostnetv3_100",
     "ds_cnn",
 ]
 # Of DATA.

@@ -47,6 +47,7 @@ NETWORKS = [
     ("repvgg_a0", "timm", "repvgg_a0"),
     ("ghostnet_100", "timm", "ghostnet_100"),
     ("ghostnetv2_100", "timm", "ghostnetv2_100"),
+    ("ghostnetv3_100", "timm", "ghostnetv3_100"),
 ]
 
 # What is exported with its input size: newer families, of which most have no name here. `+` is the form for inference.

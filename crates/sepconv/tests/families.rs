@@ -26,6 +26,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
         "repvgg_a0@64",
         "ghostnet_100@64",
         "ghostnetv2_100@64",
+        "ghostnetv3_100@64",
         "ds_cnn",
     ];
     for name in names {
@@ -52,7 +53,7 @@ fn seeded_networks_give_finite_answers_of_order_one() {
 
 /// Parameters and multiply-accumulates in millions, as printed, of 1000 classes. What counts as a parameter and as a
 /// multiply-accumulate say `Graph::parameters` and `Graph::macs`.
-const COUNTS: [(&str, usize, &str); 53] = [
+const COUNTS: [(&str, usize, &str); 54] = [
     ("mobilenet_v1", 4_231_976, "568.7"),
     ("mobilenet_v1x0.75", 2_585_560, "325.4"),
     ("mobilenet_v1x0.5", 1_331_592, "149.5"),
@@ -104,6 +105,7 @@ const COUNTS: [(&str, usize, &str); 53] = [
     ("repvgg_b0", 15_817_960, "3397.2"),
     ("ghostnet_100", 5_182_508, "141.2"),
     ("ghostnetv2_100", 6_156_908, "167.0"),
+    ("ghostnetv3_100", 8_129_028, "404.1"),
     ("tf_efficientnet_b0", 5_288_548, "385.8"),
     ("tf_mobilenetv3_large_minimal_100", 3_924_288, "209.1"),
 ];

@@ -35,6 +35,7 @@ const NAMED: &[(&str, &str)] = &[
     ("repvgg_a0", "timm.repvgg_a0"),
     ("ghostnet_100", "timm.ghostnet_100"),
     ("ghostnetv2_100", "timm.ghostnetv2_100"),
+    ("ghostnetv3_100", "timm.ghostnetv3_100"),
     ("efficientnet_lite0", "timm.efficientnet_lite0"),
     ("tf_efficientnet_lite0", "timm.tf_efficientnet_lite0"),
 ];

@@ -103,7 +103,7 @@ pub use table::{Padding, SqueezeBase, Table, Variant};
 pub use weights::Weights;
 
 /// The tables that come with sepconv: file name and text.
-const TABLES: [(&str, &str); 23] = [
+const TABLES: [(&str, &str); 24] = [
     ("mobilenet_v1.toml", include_str!("tables/mobilenet_v1.toml")),
     ("mobilenet_v2.toml", include_str!("tables/mobilenet_v2.toml")),
     ("mobilenet_v3_large.toml", include_str!("tables/mobilenet_v3_large.toml")),
@@ -124,6 +124,7 @@ const TABLES: [(&str, &str); 23] = [
     ("repvgg.toml", include_str!("tables/repvgg.toml")),
     ("ghostnet.toml", include_str!("tables/ghostnet.toml")),
     ("ghostnet_v2.toml", include_str!("tables/ghostnet_v2.toml")),
+    ("ghostnet_v3.toml", include_str!("tables/ghostnet_v3.toml")),
     ("ds_cnn.toml", include_str!("tables/ds_cnn.toml")),
     ("cifar10.toml", include_str!("tables/cifar10.toml")),
     ("cifar10_standard.toml", include_str!("tables/cifar10_standard.toml")),

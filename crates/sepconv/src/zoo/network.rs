@@ -135,9 +135,10 @@ impl Architecture {
     pub(super) fn branches(&self, layer: Layer) -> usize {
         match layer {
             Layer::Stem => self.stem.branches,
-            Layer::Block { kind, .. } if kind.is_shortcut() || kind.is_gate() => 0,
-            Layer::Block { stage, index, .. } => self.block(stage, index).map_or(0, |block| block.branches),
-            Layer::Head | Layer::Classifier => 0,
+            Layer::Block { stage, index, kind } if !kind.is_shortcut() && !kind.is_gate() && !kind.is_squeeze() => {
+                self.block(stage, index).map_or(0, |block| block.branches)
+            }
+            Layer::Block { .. } | Layer::Head | Layer::Classifier => 0,
         }
     }
 }

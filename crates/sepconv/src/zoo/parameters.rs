@@ -120,6 +120,11 @@ impl LayerKind {
         matches!(self, Self::ShortcutDepthwise | Self::ShortcutPointwise)
     }
 
+    /// Whether the layer is one of squeeze-excite.
+    pub(super) fn is_squeeze(self) -> bool {
+        matches!(self, Self::SqueezeReduce | Self::SqueezeExpand)
+    }
+
     /// Whether the layer is one of a gate.
     pub(super) fn is_gate(self) -> bool {
         matches!(self, Self::GatePointwise | Self::GateRow | Self::GateColumn)

@@ -33,13 +33,14 @@ struct Modules {
 }
 
 /// Every scheme. Of two that fit a file equally well the first counts.
-pub(super) const SCHEMES: [Scheme; 10] = [
+pub(super) const SCHEMES: [Scheme; 11] = [
     Scheme::new("timm's", timm::modules, Some(1e-5)),
     Scheme::new("torchvision's MobileNetV2", torchvision::mobilenet_v2, Some(1e-5)),
     Scheme::new("torchvision's MobileNetV3", torchvision::mobilenet_v3, Some(1e-3)),
     Scheme::new("torchvision's MNASNet", torchvision::mnasnet, Some(1e-5)),
     Scheme::new("torchvision's EfficientNet", torchvision::efficientnet, None),
     Scheme::new("torchvision's ShuffleNetV2", torchvision::shufflenet_v2, Some(1e-5)),
+    Scheme::new("timm's GhostNetV3", timm::ghostnet_v3, Some(1e-5)).with_branches(timm::ghostnet_v3_branch),
     Scheme::new("timm's MobileOne", byobnet::mobileone, Some(1e-5)).with_branches(byobnet::mobileone_branch),
     Scheme::new("timm's RepVGG", byobnet::repvgg, Some(1e-5)).with_branches(byobnet::repvgg_branch),
     Scheme::new("MCUNet's", mcunet::modules, Some(1e-5)),

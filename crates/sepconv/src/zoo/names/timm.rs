@@ -1,7 +1,7 @@
 //! timm's names, the same for all of its families: `blocks.2.0.conv_dw.weight`.
 
 use super::Modules;
-use crate::zoo::{Architecture, BlockKind, Layer, LayerKind};
+use crate::zoo::{Architecture, BlockKind, Branch, Layer, LayerKind};
 
 pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modules> {
     let (stage, index, layer_kind) = match layer {
@@ -37,6 +37,34 @@ pub(super) fn modules(architecture: &Architecture, layer: Layer) -> Option<Modul
     };
     let at = |module: &str| format!("blocks.{stage}.{index}.{module}");
     Modules::new(at(layer), at(norm))
+}
+
+/// GhostNetV3: layers that are trained with branches have other names, from which those of branches are made.
+pub(super) fn ghostnet_v3(architecture: &Architecture, layer: Layer) -> Option<Modules> {
+    if architecture.branches(layer) == 0 {
+        return modules(architecture, layer);
+    }
+    let Layer::Block { stage, index, kind } = layer else { return None };
+    let name = match kind {
+        LayerKind::Expand => "ghost1.primary_rpr",
+        LayerKind::ExpandCheap => "ghost1.cheap_rpr",
+        LayerKind::Depthwise => "dw_rpr",
+        LayerKind::Project => "ghost2.primary_rpr",
+        LayerKind::ProjectCheap => "ghost2.cheap_rpr",
+        _ => return None,
+    };
+    let is_ghost = architecture.block(stage, index)?.kind.is_ghost();
+    is_ghost.then(|| Modules::only(format!("blocks.{stage}.{index}.{name}")))?
+}
+
+pub(super) fn ghostnet_v3_branch(at: &Modules, branch: Branch) -> Modules {
+    let at = &at.layer;
+    let pair = |branch: String| Modules { layer: format!("{branch}.conv"), norm: format!("{branch}.bn1") };
+    match branch {
+        Branch::Window(number) => pair(format!("{at}_conv.{number}")),
+        Branch::OneByOne => pair(format!("{at}_scale")),
+        Branch::Identity => Modules { layer: String::new(), norm: format!("{at}_skip") },
+    }
 }
 
 /// A layer of a block of ghost modules.
