@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use sepconv::zoo::{self, Network, Weights};
+use sepconv::zoo::{self, Network, Table, Weights, ZeroWeights};
 use sepconv::{Model, Options, Tensor};
 
 /// Networks, and the file in `data/names` that lists the parameters of the same network elsewhere. `scripts/families.py
@@ -239,11 +239,25 @@ fn trained_files_equal_their_onnx_twins() {
 }
 
 #[test]
+fn a_network_of_no_library_has_no_names() {
+    for stages in [r#"["sh_k3_s2_c16", "uir_a3_k3_e2_c16"]"#, r#"["cn_k3_c16_b2"]"#, r#"["sh_k3_c16"], ["cn_k1_c8"]"#] {
+        let text = format!("title = \"T\"\nactivation = \"relu\"\nstages = [{stages}]\n");
+        let table = Table::parse(&(text + "[stem]\nchannels = 16\nbranches = 1\n[[variants]]\nname = \"t\""), "t.toml");
+        let error = Network::new(table.unwrap(), "t").unwrap().state_dict(&mut ZeroWeights).unwrap_err().to_string();
+        assert!(error.contains("no library has names for all parameters"), "{stages}: {error}");
+    }
+}
+
+#[test]
 fn what_is_written_is_loaded_under_the_names_of_others() {
     for (name, first) in [
         ("mobilenet_v2@32x0.35", "conv_stem.weight"),
         ("efficientnet_b0@32", "conv_stem.weight"),
         ("cifar10_standard", "conv_stem.weight"),
+        ("shufflenet_v2_x0_5@32", "conv1.0.weight"),
+        ("mobileone_s0@32x0.25", "stem.conv_kxk.0.conv.weight"),
+        ("repvgg_a0@32x0.25", "stem.conv_kxk.conv.weight"),
+        ("ghostnetv3_100@64x0.5", "conv_stem.weight"),
     ] {
         let network = zoo::named(name).unwrap().classes(7);
         let architecture = network.architecture().unwrap();

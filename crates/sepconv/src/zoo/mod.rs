@@ -1,6 +1,6 @@
 //! The families of networks that depthwise separable convolutions made possible, as data: MobileNet V1 to V4, MnasNet,
-//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, MobileOne, RepVGG, GhostNet, DS-CNN for keywords,
-//! MCUNet. Each is a table of block strings, none a file of constructors.
+//! EfficientNet with its Lite, EdgeTPU and V2 forms, ShuffleNetV2, MobileOne, RepVGG, GhostNet V1 to V3, DS-CNN for
+//! keywords, MCUNet. Each is a table of block strings, none a file of constructors.
 //!
 //! ```
 //! use sepconv::{Options, Tensor, zoo};

@@ -57,6 +57,12 @@ fn families() {
         ("block 99 times, in 2000 stages", stages.into()),
         ("block with squeeze-excite by nothing", block("ir_r1_k3_s1_e6_c8_se0")),
         ("block with squeeze-excite by -1", block("ir_r1_k3_s1_e6_c8_se-1")),
+        ("block that halves an odd number", table("8", "sh_r1_k3_s2_c9", "divisor = 1")),
+        ("block with a gate on one pixel", table("8", "gha_r1_k3_s1_e2_c8", "input = [3, 2, 2]")),
+        ("block with branches of an even kernel", block("dsa_r1_k4_s1_c8_b2")),
+        ("block with 10^9 branches", block("dsa_r1_k3_s1_c8_b1000000000")),
+        ("stem with 300 branches", [rest(""), b"stem = { channels = 8, branches = 300 }\n".to_vec()].concat()),
+        ("variant with an empty stage", [rest(""), b"stages = [[]]\n".to_vec()].concat()),
         ("name with a slash", String::from_utf8(rest("")).expect("text").replace("\"t\"", "\"../t\"").into()),
         ("name of nothing", String::from_utf8(rest("")).expect("text").replace("\"t\"", "\"\"").into()),
     ];

@@ -9,7 +9,7 @@ mod retinaface;
 mod timm;
 mod torchvision;
 
-use super::{Architecture, Block, Branch, Layer, LayerKind, ParamId, ParamKind};
+use super::{Architecture, Block, BlockKind, Branch, Layer, LayerKind, ParamId, ParamKind};
 
 /// A way to name the parameters of a network.
 pub(super) struct Scheme {
@@ -17,8 +17,8 @@ pub(super) struct Scheme {
     pub(super) title: &'static str,
     /// The modules of a layer that has a place in this scheme.
     modules: fn(&Architecture, Layer) -> Option<Modules>,
-    /// The modules of a branch, from those of its layer, in schemes that have a place for branches.
-    branch: Option<fn(&Modules, Branch) -> Modules>,
+    /// The modules of a branch, from the name of its layer, in schemes that have a place for branches.
+    branch: Option<fn(&str, Branch) -> Option<Modules>>,
     /// What batch normalization adds to variances in the networks that are named so and have PyTorch's padding, where
     /// that depends on the scheme alone.
     pub(super) epsilon: Option<f32>,
@@ -56,7 +56,7 @@ impl Scheme {
         Self { title, modules, branch: None, epsilon }
     }
 
-    const fn with_branches(self, branch: fn(&Modules, Branch) -> Modules) -> Self {
+    const fn with_branches(self, branch: fn(&str, Branch) -> Option<Modules>) -> Self {
         Self { branch: Some(branch), ..self }
     }
 
@@ -64,7 +64,7 @@ impl Scheme {
     pub(super) fn name(&self, architecture: &Architecture, id: &ParamId) -> Option<String> {
         let modules = (self.modules)(architecture, id.layer)?;
         let Modules { layer, norm } = match id.branch {
-            Some(branch) => (self.branch?)(&modules, branch),
+            Some(branch) => (self.branch?)(&modules.layer, branch)?,
             None => modules,
         };
         let (module, parameter) = match id.kind {
@@ -95,12 +95,11 @@ fn before(architecture: &Architecture, stage: usize, index: usize) -> usize {
     architecture.stages.iter().take(stage).map(Vec::len).sum::<usize>() + index
 }
 
-/// How many modules come before a layer of its block, squeeze-excite being one.
-fn modules_before(block: &Block, kind: LayerKind) -> usize {
-    block
-        .layer_kinds()
-        .into_iter()
-        .take_while(|&other| other != kind)
-        .filter(|&other| other != LayerKind::SqueezeReduce)
-        .count()
+/// How many modules come before a layer of its block, squeeze-excite being one; `None` in blocks that are no sequence.
+fn modules_before(block: &Block, kind: LayerKind) -> Option<usize> {
+    if block.kind == BlockKind::Shuffle || block.kind.is_ghost() {
+        return None;
+    }
+    let before = block.layer_kinds().into_iter().take_while(|&other| other != kind);
+    Some(before.filter(|&other| other != LayerKind::SqueezeReduce).count())
 }

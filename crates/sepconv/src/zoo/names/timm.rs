@@ -54,16 +54,15 @@ pub(super) fn ghostnet_v3(architecture: &Architecture, layer: Layer) -> Option<M
         _ => return None,
     };
     let is_ghost = architecture.block(stage, index)?.kind.is_ghost();
-    is_ghost.then(|| Modules::only(format!("blocks.{stage}.{index}.{name}")))?
+    if is_ghost { Modules::only(format!("blocks.{stage}.{index}.{name}")) } else { None }
 }
 
-pub(super) fn ghostnet_v3_branch(at: &Modules, branch: Branch) -> Modules {
-    let at = &at.layer;
-    let pair = |branch: String| Modules { layer: format!("{branch}.conv"), norm: format!("{branch}.bn1") };
+pub(super) fn ghostnet_v3_branch(at: &str, branch: Branch) -> Option<Modules> {
+    let pair = |at: String| Modules::new(format!("{at}.conv"), format!("{at}.bn1"));
     match branch {
         Branch::Window(number) => pair(format!("{at}_conv.{number}")),
         Branch::OneByOne => pair(format!("{at}_scale")),
-        Branch::Identity => Modules { layer: String::new(), norm: format!("{at}_skip") },
+        Branch::Identity => Modules::new("", format!("{at}_skip")),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn mobilenet_v2(architecture: &Architecture, layer: Layer) -> Option<
         Layer::Classifier => return Modules::only("classifier.1"),
     };
     let at = format!("features.{}.conv", 1 + before(architecture, stage, index));
-    let place = modules_before(architecture.block(stage, index)?, kind);
+    let place = modules_before(architecture.block(stage, index)?, kind)?;
     match kind {
         LayerKind::Expand | LayerKind::Depthwise => sequence(&format!("{at}.{place}")),
         LayerKind::Pointwise | LayerKind::Project => pair(&at, place),
@@ -53,7 +53,7 @@ pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modul
         Layer::Block { stage: 0, index: 0, kind: LayerKind::Depthwise } => pair("layers", 3),
         Layer::Block { stage: 0, index: 0, kind: LayerKind::Pointwise } => pair("layers", 6),
         Layer::Block { stage, index, kind } => {
-            let place = 3 * modules_before(architecture.block(stage, index)?, kind);
+            let place = 3 * modules_before(architecture.block(stage, index)?, kind)?;
             pair(&format!("layers.{}.{index}.layers", (first_stage + stage).checked_sub(1)?), place)
         }
         Layer::Head => pair("layers", first_stage + architecture.stages.len() - 1),
@@ -65,7 +65,7 @@ pub(super) fn mnasnet(architecture: &Architecture, layer: Layer) -> Option<Modul
 pub(super) fn shufflenet_v2(_: &Architecture, layer: Layer) -> Option<Modules> {
     let (stage, index, kind) = match layer {
         Layer::Stem => return sequence("conv1"),
-        Layer::Block { kind: LayerKind::Conv, .. } => return sequence("conv5"),
+        Layer::Block { stage: 3, index: 0, kind: LayerKind::Conv } => return sequence("conv5"),
         Layer::Block { stage, index, kind } => (stage, index, kind),
         Layer::Head => return None,
         Layer::Classifier => return Modules::only("fc"),
@@ -84,7 +84,7 @@ pub(super) fn shufflenet_v2(_: &Architecture, layer: Layer) -> Option<Modules> {
 /// A layer of a block of MobileNetV3 or EfficientNet.
 fn in_block(architecture: &Architecture, at: &str, layer: Layer) -> Option<Modules> {
     let Layer::Block { stage, index, kind } = layer else { return None };
-    let at = format!("{at}.block.{}", modules_before(architecture.block(stage, index)?, kind));
+    let at = format!("{at}.block.{}", modules_before(architecture.block(stage, index)?, kind)?);
     match kind {
         LayerKind::SqueezeReduce => Modules::only(at + ".fc1"),
         LayerKind::SqueezeExpand => Modules::only(at + ".fc2"),
