@@ -321,7 +321,7 @@ mod tests {
             ("ir_k3_s0_e6_c24", 8, "from 1 to 16"),
             ("ds_k3_e6_c24", 8, "from 1 to 1"),
             ("cn_k3_c24_se0.25", 11, "got se0.25"),
-            ("sh_k3_e6_c24", 7, "from 1 to 1"),
+            ("sh_k3_e6_c24", 8, "from 1 to 1"),
             ("uir_k0_s2_e4_c8", 1, "no depthwise"),
             ("ir__k3_e6_c24", 4, "unknown"),
         ] {
