@@ -1,8 +1,10 @@
 //! Data and small networks for the tests of this crate.
 
 use sepconv_core::op::{BatchNorm, Transpose};
-use sepconv_core::{Builder, DType, Graph, Join, Limits, Op, Result, Serial, Shape, Tensor, ValueId, op::Conv2d};
-use sepconv_kernels::{Activation, Window};
+use sepconv_core::{
+    Builder, DType, Graph, Join, Limits, Op, Plan, Result, Serial, Session, Shape, Tensor, ValueId, op::Conv2d,
+};
+use sepconv_kernels::{Activation, Isa, Window};
 
 /// A small generator of numbers that look random and are the same on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -131,4 +133,11 @@ impl Join for Backwards {
     fn join(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
         Serial.join(b, a);
     }
+}
+
+/// What a graph's plan gives first, and its steps and the bytes of its arena.
+pub(crate) fn run(graph: &Graph, input: &Tensor, isa: Isa, threads: usize) -> (Tensor, usize, usize) {
+    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
+    let (steps, arena) = (plan.step_count(), plan.arena_bytes());
+    (Session::new(plan).unwrap().run(&[input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
 }

@@ -12,7 +12,7 @@ use sepconv_core::{
 };
 use sepconv_kernels::{AddResidual, Isa, RequantOperand, Requantize, Window, pool::PoolKind};
 
-use crate::common::{Backwards, Net, Random};
+use crate::common::{Backwards, Net, Random, run};
 
 impl Random {
     fn bytes(&mut self, count: usize) -> Vec<u8> {
@@ -379,12 +379,8 @@ fn fused_blocks_of_bytes_equal_their_layers() {
         let input = Random(7).byte_tensor(&dims, DType::U8);
         for isa in Isa::available() {
             for threads in [1, 2, 3, 7] {
-                let run = |graph: &Graph| {
-                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                    let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
-                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
-                };
-                let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
+                let [(fused, few, small), (expected, many, large)] =
+                    [&together, &apart].map(|graph| run(graph, &input, isa, threads));
                 assert!(few < many, "{few} steps instead of {many}: kernel {kernel}, stride {stride}, gate {gate}");
                 assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");
                 assert!(threads > 1 || small < large, "fusing saves memory: {small} of {large} bytes");
@@ -393,38 +389,25 @@ fn fused_blocks_of_bytes_equal_their_layers() {
     }
 }
 
-/// Rows of a pooling are made between those of convolutions, and every bit is that of the layers run one by one.
 #[test]
 fn chains_with_poolings_equal_their_layers() {
-    let dims = [2, 90, 95, 3];
     let window = Window { stride: [2; 2], before: [1; 2], after: [1; 2], ..Window::new(3, 3) };
+    let input = Random(11).byte_tensor(&[2, 90, 95, 3], DType::U8);
     for mean in [false, true] {
         let build = |with_inner: bool| {
             let mut net = Net::new(6);
-            let x = net.bytes(&dims, DType::U8);
-            let stem = Layer { filters: 48, kernel: 3, stride: 1, groups: 1, dilation: 1 };
-            let stem = net.qconv(x, stem, None, false);
-            let pooled = match mean {
-                true => net.average(stem, window),
-                false => net.node(Pool { window, kind: PoolKind::Max, ceil_mode: false }, &[stem]),
-            };
-            let depthwise = Layer { filters: 48, kernel: 3, stride: 2, groups: 48, dilation: 1 };
-            let y = net.qconv(pooled, depthwise, None, false);
-            let outputs = [y, pooled, stem];
-            net.finish(&outputs[..if with_inner { 3 } else { 1 }])
+            let x = net.bytes(input.shape(), DType::U8);
+            let layer = |stride, groups| Layer { filters: 48, kernel: 3, stride, groups, dilation: 1 };
+            let stem = net.qconv(x, layer(1, 1), None, false);
+            let max = Pool { window, kind: PoolKind::Max, ceil_mode: false };
+            let pooled = if mean { net.average(stem, window) } else { net.node(max, &[stem]) };
+            let y = net.qconv(pooled, layer(2, 48), None, false);
+            net.finish(&[y, pooled, stem][..if with_inner { 3 } else { 1 }])
         };
-        let input = Random(11).byte_tensor(&dims, DType::U8);
-        for isa in Isa::available() {
-            for threads in [1, 3] {
-                let run = |graph: &Graph| {
-                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                    let steps = plan.step_count();
-                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps)
-                };
-                let ((fused, few), (expected, many)) = (run(&build(false)), run(&build(true)));
-                assert!(few < many, "{few} steps instead of {many}, {isa}, {threads} threads");
-                assert!(fused == expected, "{isa}, {threads} threads, mean: {mean}");
-            }
+        for (isa, threads) in Isa::available().flat_map(|isa| [(isa, 1), (isa, 3)]) {
+            let [fused, expected] = [false, true].map(|inner| run(&build(inner), &input, isa, threads));
+            assert!(fused.1 < expected.1, "{} steps instead of {}", fused.1, expected.1);
+            assert!(fused.0 == expected.0, "{isa}, {threads} threads, mean: {mean}");
         }
     }
 }

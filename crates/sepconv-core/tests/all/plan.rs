@@ -10,7 +10,7 @@ use sepconv_core::{
 };
 use sepconv_kernels::{Activation, Isa, Window, pool::PoolKind, reduce::Reduction};
 
-use crate::common::{Backwards, Net, Random, difference};
+use crate::common::{Backwards, Net, Random, difference, run};
 
 /// Compares every instruction set and several thread counts with the interpreter, on the graph as it is and optimized.
 /// Results of one instruction set must not depend on the threads at all.
@@ -178,11 +178,7 @@ fn fused_blocks_equal_their_layers() {
         let input = Random(7).tensor(&dims);
         for isa in Isa::available_f32() {
             for threads in [1, 2, 3, 7] {
-                let run = |graph: &Graph| {
-                    let plan = Plan::new(graph, isa, threads, &Limits::default()).unwrap();
-                    let (steps, arena) = (plan.layers().last().unwrap().step, plan.arena_bytes());
-                    (Session::new(plan).unwrap().run(&[&input], &Backwards(threads)).unwrap()[0].clone(), steps, arena)
-                };
+                let run = |graph: &Graph| run(graph, &input, isa, threads);
                 let ((fused, few, small), (expected, many, large)) = (run(&together), run(&apart));
                 assert!(few < many, "{few} steps instead of {many}");
                 assert!(fused == expected, "kernel {kernel}, stride {stride}, {isa}, {threads} threads");

@@ -177,13 +177,13 @@ impl Row<'_> {
         while start < pixels.end {
             let to = &mut to[start - pixels.start..];
             if pixels.end - start <= S::LANES {
-                simd.vectorize(Sums::<N, 1> { row: self, start, panel, to });
+                simd.vectorize(PixelSums::<N, 1> { row: self, start, panel, to });
                 break;
             }
             if const { Tile::pixel_vectors(S::REGISTERS) == 4 } {
-                simd.vectorize(Sums::<N, 4> { row: self, start, panel, to });
+                simd.vectorize(PixelSums::<N, 4> { row: self, start, panel, to });
             } else {
-                simd.vectorize(Sums::<N, 2> { row: self, start, panel, to });
+                simd.vectorize(PixelSums::<N, 2> { row: self, start, panel, to });
             }
             start += Tile::pixel_vectors(S::REGISTERS) * S::LANES;
         }
@@ -191,14 +191,14 @@ impl Row<'_> {
 }
 
 /// `N` channels of `V` vectors of pixels.
-struct Sums<'a, const N: usize, const V: usize> {
+struct PixelSums<'a, const N: usize, const V: usize> {
     row: &'a Row<'a>,
     start: usize,
     panel: &'a [f32],
     to: &'a mut [f32],
 }
 
-impl<S: Simd, const N: usize, const V: usize> Kernel<S> for Sums<'_, N, V> {
+impl<S: Simd, const N: usize, const V: usize> Kernel<S> for PixelSums<'_, N, V> {
     type Output = ();
 
     #[inline(always)]
