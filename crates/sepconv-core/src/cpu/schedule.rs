@@ -90,8 +90,8 @@ pub(super) fn unfused(graph: &Graph) -> Vec<Scheduled<'_>> {
     (0..graph.nodes.len()).map(|node| Scheduled { group: Group::Single(node), mean: None }).collect()
 }
 
-/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, convolutions
-/// that follow each other together where that saves traffic or was chosen, a gate with the projection that it is for.
+/// The nodes of a graph in the groups that become steps, in an order that keeps dependencies: most alone, layers of
+/// rows that follow each other together where that saves traffic or was chosen, a gate with its projection.
 pub(super) fn schedule<'g>(graph: &'g Graph, threads: usize, choices: &KernelChoices) -> Vec<Scheduled<'g>> {
     let uses = Uses::new(graph);
     let mut is_grouped = vec![false; graph.nodes.len()];

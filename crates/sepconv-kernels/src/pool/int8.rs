@@ -74,16 +74,11 @@ impl<S: Int8> Kernel<S> for PoolInt8<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { pool, mean, x, rows, out } = self;
-        let ([_, ow, c], inside) = (pool.output, pool.inside());
+        let [_, ow, c] = pool.output;
         for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
             let (mut taps, mut column) = (InnerTaps::of_row(pool, x, y), 0);
             while column < ow {
-                if column > inside.start && column < inside.end {
-                    taps.advance();
-                } else {
-                    taps.move_to(column);
-                }
-                let columns = pool.alike(column);
+                let columns = taps.move_to(column);
                 let out = &mut out[column * c..][..columns * c];
                 for (out, first) in out.chunks_mut(VECTORS * S::LANES).zip((0..).step_by(VECTORS * S::LANES)) {
                     match mean {

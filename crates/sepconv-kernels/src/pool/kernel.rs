@@ -19,22 +19,17 @@ impl<S: Simd> Kernel<S> for PoolF32<'_> {
     #[inline(always)]
     fn run(self, simd: S) {
         let Self { kind, pool, x, rows, out } = self;
-        let ([_, ow, c], inside) = (pool.output, pool.inside());
+        let [_, ow, c] = pool.output;
         for (y, out) in rows.zip(out.chunks_exact_mut(ow * c)) {
-            let (mut taps, mut divisor, mut column) = (InnerTaps::of_row(pool, x, y), simd.splat(1.0), 0);
+            let (mut taps, mut column) = (InnerTaps::of_row(pool, x, y), 0);
             while column < ow {
-                if column > inside.start && column < inside.end {
-                    taps.advance();
-                } else {
-                    taps.move_to(column);
-                    divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
-                }
-                let columns = pool.alike(column);
+                let columns = taps.move_to(column);
                 let out = &mut out[column * c..];
                 match kind {
                     PoolKind::Max => fold::<S, true>(simd, &taps, columns * c, out),
                     PoolKind::Average { .. } => {
                         fold::<S, false>(simd, &taps, columns * c, out);
+                        let divisor = simd.splat(pool.pool_divisor(kind, [y, column]));
                         for out in out[..columns * c].chunks_mut(S::LANES) {
                             simd.store_part(simd.div(simd.load_part(out), divisor), out);
                         }

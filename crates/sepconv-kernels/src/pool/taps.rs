@@ -1,3 +1,5 @@
+use core::ops::Range;
+
 use crate::{ConvGeometry, Rows};
 
 /// Rows of a window that are found once for a row of results. Windows of more look for the rest each time.
@@ -11,6 +13,8 @@ pub(super) struct InnerTaps<'a, T> {
     found: [&'a [T]; MOST_ROWS],
     /// How many rows there are, and the first.
     rows: [usize; 2],
+    /// The results whose windows have all columns.
+    inside: Range<usize>,
     /// How many there are in each row.
     pub(super) columns: usize,
     /// The number in its row that the first reads.
@@ -29,21 +33,18 @@ impl<'a, T> InnerTaps<'a, T> {
         for (i, row) in found[..taps.len().min(MOST_ROWS)].iter_mut().enumerate() {
             *row = x.row(first + i * window.dilation[0]);
         }
-        Self { pool, x, found, rows: [taps.len(), first], columns: 0, start: 0, step: window.dilation[1] * c }
+        let (rows, inside, step) = ([taps.len(), first], pool.inside(), window.dilation[1] * c);
+        Self { pool, x, found, rows, inside, columns: 0, start: 0, step }
     }
 
-    /// Moves to the window at `column`.
-    pub(super) fn move_to(&mut self, column: usize) {
+    /// Moves to the window at `column`, and says how many columns from there on are pooled as the channels of one:
+    /// those that lie one after another in the input as in the output, with the same taps.
+    pub(super) fn move_to(&mut self, column: usize) -> usize {
         let ([_, w, c], window) = (self.pool.input, &self.pool.window);
         let taps = window.taps(1, column, w);
         self.columns = taps.len();
         self.start = if taps.is_empty() { 0 } else { window.source(1, column, taps.start) * c };
-    }
-
-    /// Moves to the next window, which has as many taps in a row.
-    #[inline(always)]
-    pub(super) fn advance(&mut self) {
-        self.start += self.pool.window.stride[1] * self.pool.input[2];
+        if window.stride[1] == 1 && self.inside.contains(&column) { self.inside.end - column } else { 1 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,14 +70,5 @@ impl<'a, T> InnerTaps<'a, T> {
     /// Numbers from the last tap on, to the end of its row.
     pub(super) fn room(&self) -> usize {
         self.columns.checked_sub(1).map_or(0, |last| self.x.length() - (self.start + last * self.step))
-    }
-}
-
-impl ConvGeometry {
-    /// How many columns from `column` on are pooled as the channels of one: those that lie one after another in the
-    /// input as in the output, with the same taps.
-    pub(super) fn alike(&self, column: usize) -> usize {
-        let inside = self.inside();
-        if self.window.stride[1] == 1 && inside.contains(&column) { inside.end - column } else { 1 }
     }
 }
